@@ -4,4 +4,4 @@
 //! that has been released is never edited: a change is a new file (expand first, contract later).
 
 /// Applies every migration that the database has not seen yet.
-pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!(".");
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
