@@ -1,1 +1,22 @@
-//! domain
+//! The run: its events, its rules ([`decide`]) and its fold ([`evolve`]), reason codes, clean text and
+//! idempotency keys.
+//!
+//! Everything here is pure. There is no I/O, no clock and no randomness: times and ids are arguments,
+//! and `clippy.toml` beside this crate says so to whoever forgets.
+
+mod decide;
+mod event;
+mod ids;
+pub mod key;
+pub mod reason;
+mod run;
+pub mod text;
+pub mod wire;
+
+pub use decide::{Command, ProposedEvent, Rejection, decide};
+pub use event::{
+    Bounded, Completed, Event, EventBody, Failure, HeartbeatSeconds, Initiator, ItemCount, ItemFailed, ItemName,
+    ItemSkipped, ItemSucceeded, Labels, Progressed, Queued, Started,
+};
+pub use ids::{CorrelationId, InvalidId, Kind, PrincipalId, RunId, TenantId};
+pub use run::{Counts, EndedAs, Outcome, Run, Status, evolve};

@@ -1,1 +1,14 @@
-//! eventlog
+//! The event log: the port ([`EventLog`]), its adapters, and one contract suite that all of them pass.
+
+pub mod contract;
+mod error;
+pub mod memory;
+mod port;
+pub mod postgres;
+pub mod streams;
+
+pub use error::{AppendError, LogError};
+pub use port::{
+    Appended, AppendedStream, EventLog, ExpectedRevision, NewEvent, Position, RecordedEvent, StreamAppend,
+    Subscription,
+};

@@ -1,0 +1,296 @@
+//! The events of a run, in their current form. `docs/events.md` is the catalogue for producers.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::ids::{CorrelationId, InvalidId, Kind, PrincipalId, RunId, TenantId};
+use crate::key::IdempotencyKey;
+use crate::reason::ReasonCode;
+use crate::text::CleanText;
+
+/// One thing that happened to a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Chosen by the producer or, where it gives none, by the ledger. Repeating it changes nothing.
+    pub id: Uuid,
+    /// The version of the wire form it was written in, see [`crate::wire`].
+    pub schema_version: u16,
+    /// Whose run it is.
+    pub tenant: TenantId,
+    /// Which run.
+    pub run: RunId,
+    /// Its place in the run's stream, from 0, without gaps.
+    pub revision: u64,
+    /// When it happened, by the producer's clock; in whole microseconds.
+    pub occurred_at: DateTime<Utc>,
+    /// When the ledger took it in, by ours; never earlier than the event before it.
+    pub recorded_at: DateTime<Utc>,
+    /// Who appended it.
+    pub actor: PrincipalId,
+    /// Ties it to what else belongs together, where the producer says so.
+    pub correlation_id: Option<CorrelationId>,
+    /// What caused it, where the producer says so.
+    pub causation_id: Option<CorrelationId>,
+    /// What happened.
+    pub body: EventBody,
+}
+
+/// What happened to a run. The variants' names are the wire names.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each variant's payload says what it means")]
+pub enum EventBody {
+    Queued(Box<Queued>),
+    Started(Started),
+    ItemSucceeded(ItemSucceeded),
+    ItemFailed(ItemFailed),
+    ItemSkipped(ItemSkipped),
+    Progressed(Progressed),
+    Completed(Completed),
+    Failed(Failure),
+    Aborted(Failure),
+}
+
+impl EventBody {
+    /// Every wire name, in the order of a run's life.
+    pub const TYPES: [&str; 9] = [
+        "Queued", "Started", "ItemSucceeded", "ItemFailed", "ItemSkipped", "Progressed", "Completed", "Failed",
+        "Aborted",
+    ];
+
+    /// The wire name.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Queued(_) => "Queued",
+            Self::Started(_) => "Started",
+            Self::ItemSucceeded(_) => "ItemSucceeded",
+            Self::ItemFailed(_) => "ItemFailed",
+            Self::ItemSkipped(_) => "ItemSkipped",
+            Self::Progressed(_) => "Progressed",
+            Self::Completed(_) => "Completed",
+            Self::Failed(_) => "Failed",
+            Self::Aborted(_) => "Aborted",
+        }
+    }
+
+    /// Whether nothing may follow it.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Completed(_) | Self::Failed(_) | Self::Aborted(_))
+    }
+}
+
+/// The operation was accepted and waits for a worker. First and once in every run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Queued {
+    /// The kind of operation.
+    pub kind: Kind,
+    /// Who asked for it; nobody is notified without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initiator: Option<Initiator>,
+    /// What it works on: a JSON object, with secrets already redacted.
+    pub context: Value,
+    /// Computed from tenant, kind and the context as it was sent.
+    pub idempotency_key: IdempotencyKey,
+    /// How many items it expects to touch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items_total: Option<ItemCount>,
+    /// To find it by.
+    #[serde(default)]
+    pub labels: Labels,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<CleanText>,
+}
+
+/// Who started a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Initiator {
+    /// The principal that gets the notifications.
+    pub id: PrincipalId,
+    /// The name people know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<CleanText>,
+}
+
+/// A worker took the run up. Once, from queued.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Started {
+    /// Which worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<CleanText>,
+    /// The worker promises a sign of life at least this often, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_seconds: Option<HeartbeatSeconds>,
+}
+
+/// An item was done. The last outcome of an item counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemSucceeded {
+    /// Which item.
+    pub item: ItemName,
+    /// The name people know it by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<CleanText>,
+}
+
+/// An item could not be done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemFailed {
+    /// Which item.
+    pub item: ItemName,
+    /// The name people know it by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<CleanText>,
+    /// Why, for machines.
+    pub reason_code: ReasonCode,
+    /// Why, for people.
+    pub message: CleanText,
+}
+
+/// An item was left alone on purpose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemSkipped {
+    /// Which item.
+    pub item: ItemName,
+    /// The name people know it by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<CleanText>,
+    /// Why, for machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<ReasonCode>,
+}
+
+/// A sign of life, with or without news.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progressed {
+    /// What the worker is at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<CleanText>,
+    /// A better estimate of the number of items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items_total: Option<ItemCount>,
+}
+
+/// The run went through all it had to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Completed {
+    /// A closing word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<CleanText>,
+}
+
+/// Why a run could not proceed (`Failed`) or was stopped (`Aborted`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// Why, for machines.
+    pub reason_code: ReasonCode,
+    /// Why, for people.
+    pub message: CleanText,
+}
+
+/// A whole number between `MIN` and `MAX`, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct Bounded<const MIN: u64, const MAX: u64>(u64);
+
+/// A number of items: up to 2^53 - 1, which every JSON reader takes exactly (RFC 7493, 2.2).
+pub type ItemCount = Bounded<0, 9_007_199_254_740_991>;
+
+/// Seconds between two signs of life: from 1 to a day.
+pub type HeartbeatSeconds = Bounded<1, 86_400>;
+
+impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
+    /// The number itself.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> TryFrom<u64> for Bounded<MIN, MAX> {
+    type Error = InvalidId;
+
+    fn try_from(number: u64) -> Result<Self, InvalidId> {
+        if (MIN..=MAX).contains(&number) {
+            Ok(Self(number))
+        } else {
+            Err(InvalidId(format!("{number} is not a whole number from {MIN} to {MAX}")))
+        }
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> From<Bounded<MIN, MAX>> for u64 {
+    fn from(number: Bounded<MIN, MAX>) -> Self {
+        number.0
+    }
+}
+
+/// What an item is called within its run: clean text that is not empty.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ItemName(CleanText);
+
+impl ItemName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl TryFrom<String> for ItemName {
+    type Error = InvalidId;
+
+    fn try_from(raw: String) -> Result<Self, InvalidId> {
+        let text = CleanText::for_item(&raw);
+        if text.as_str().is_empty() {
+            return Err(InvalidId("an item's name must hold at least one printable character".into()));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// Labels of a run: at most 32, names of 1 to 63 characters `A-Z a-z 0-9 _ . / -`, values clean text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, CleanText>")]
+pub struct Labels(BTreeMap<String, CleanText>);
+
+impl Labels {
+    /// The labels in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &CleanText)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+impl TryFrom<BTreeMap<String, CleanText>> for Labels {
+    type Error = InvalidId;
+
+    fn try_from(labels: BTreeMap<String, CleanText>) -> Result<Self, InvalidId> {
+        if labels.len() > 32 {
+            return Err(InvalidId(format!("{} labels are too many: at most 32", labels.len())));
+        }
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b"_./-".contains(&b);
+        for name in labels.keys() {
+            if !(1..=63).contains(&name.len()) || !name.bytes().all(legal) {
+                return Err(InvalidId(
+                    "a label's name has 1 to 63 characters A-Z, a-z, 0-9, _, ., / and -".into(),
+                ));
+            }
+        }
+        Ok(Self(labels))
+    }
+}

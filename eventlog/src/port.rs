@@ -1,0 +1,141 @@
+//! The port: what every event log can do, whatever keeps it.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::error::{AppendError, LogError};
+
+/// A place in the whole log. Positions grow in commit order: whoever has read position p will never
+/// see an event appear at or before p. On the Postgres log they are dense (1, 2, 3, ...); callers must
+/// not assume that of every log. Position 0 is before the first event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position(pub u64);
+
+/// What a writer knows of a stream it appends to. The log refuses the append when it is not so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpectedRevision {
+    /// The stream has no events.
+    NoStream,
+    /// The stream's last event has exactly this revision.
+    Exact(u64),
+}
+
+/// An event to append: opaque bytes to the log, which gives back exactly these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Unique in the whole log.
+    pub id: Uuid,
+    /// The wire name.
+    pub event_type: String,
+    /// The event's own fields.
+    pub data: Vec<u8>,
+    /// What is said about it.
+    pub metadata: Vec<u8>,
+}
+
+/// Events for one stream, with what the writer expects of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamAppend {
+    /// The stream's name, see [`crate::streams`].
+    pub stream: String,
+    /// Must hold, or nothing is appended.
+    pub expected: ExpectedRevision,
+    /// At least one.
+    pub events: Vec<NewEvent>,
+}
+
+/// Where an append has its events: one entry for each [`StreamAppend`], in the same order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// The last revision and position of each stream's events.
+    pub streams: Vec<AppendedStream>,
+    /// The events were there already: an earlier append of the same events had succeeded.
+    pub duplicate: bool,
+}
+
+/// The place of the last event of one [`StreamAppend`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppendedStream {
+    /// Its revision in its stream, from 0.
+    pub revision: u64,
+    /// Its position in the log.
+    pub position: Position,
+}
+
+/// An event as the log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedEvent {
+    /// Its place in the whole log.
+    pub position: Position,
+    /// The stream it belongs to.
+    pub stream: String,
+    /// Its place in the stream, from 0, without gaps.
+    pub revision: u64,
+    /// Unique in the whole log.
+    pub id: Uuid,
+    /// The wire name.
+    pub event_type: String,
+    /// The bytes that were appended.
+    pub data: Vec<u8>,
+    /// The bytes that were appended.
+    pub metadata: Vec<u8>,
+}
+
+/// An append-only log of events in streams.
+///
+/// Every adapter passes the suite in [`crate::contract`].
+#[async_trait]
+pub trait EventLog: Send + Sync + 'static {
+    /// Appends to one or more streams in one step: all of it is durable when this returns, or none.
+    ///
+    /// Idempotent by event id: when every event of the append is already there, in its stream and in
+    /// this order, the answer is where they are, with `duplicate` set, whatever revision was expected.
+    ///
+    /// # Errors
+    /// [`AppendError::Conflict`] when an expected revision does not hold (with the actual one),
+    /// [`AppendError::EventIdTaken`] when an event id is in use elsewhere, [`AppendError::Overloaded`]
+    /// when the queue is full (nothing was taken in), or [`AppendError::Log`].
+    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError>;
+
+    /// Reads a stream forwards: at most `limit` events from revision `from` on. A stream without
+    /// events reads as empty.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    async fn read_stream(&self, stream: &str, from: u64, limit: usize) -> Result<Vec<RecordedEvent>, LogError>;
+
+    /// The last event of a stream, if it has any.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    async fn last_event(&self, stream: &str) -> Result<Option<RecordedEvent>, LogError>;
+
+    /// Reads the whole log in order: at most `limit` events after a position.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError>;
+
+    /// The position of the last event.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    async fn head(&self) -> Result<Position, LogError>;
+
+    /// Follows the log after a position: first what is there, then what comes, without gap or double.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError>;
+}
+
+/// A reader that follows the log.
+#[async_trait]
+pub trait Subscription: Send {
+    /// The next events in order, at least one and at most `limit`; waits while there is none.
+    /// Dropping the future loses nothing. After an error it may be called again and goes on where it was.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    async fn next_batch(&mut self, limit: usize) -> Result<Vec<RecordedEvent>, LogError>;
+}
