@@ -1,1 +1,14 @@
-//! api
+//! Commands in, projections out: the HTTP surface of the ledger.
+//!
+//! A command goes to the log; a read goes to the read tables. Nothing here reads the log to render, and
+//! nothing here knows the projector: the read tables are the contract.
+
+pub mod access;
+pub mod body;
+pub mod commands;
+pub mod freshness;
+pub mod problem;
+pub mod reads;
+mod state;
+
+pub use state::{ApiConfig, ApiState};

@@ -1,0 +1,149 @@
+//! Request bodies: JSON with errors that name the field.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use serde_path_to_error::{Path, Segment};
+
+use crate::problem::Problem;
+
+/// A JSON body of type `T`. Refuses other content types (415), larger bodies than the limit (413),
+/// what is not JSON (400) and what is not a `T` (422, naming the field).
+#[derive(Debug, Clone)]
+pub struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_json(&request) {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "The body must be JSON",
+                "Send the body as JSON with the header Content-Type: application/json.",
+            ));
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        parse(&bytes, "").map(Self)
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = value.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn unreadable(rejection: BytesRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "The body is too large",
+            "Send fewer events in one request, or smaller ones.",
+        );
+    }
+    Problem::malformed(format!("The body could not be read: {rejection}."))
+}
+
+/// Reads JSON into a `T`. `base` is the JSON Pointer of `bytes` in the whole body.
+///
+/// # Errors
+/// 400 when it is no JSON, 422 naming the field when it is no `T`.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8], base: &str) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| explain(error, base))?;
+    json.end().map_err(|error| Problem::malformed(format!("The body is not one JSON value: {error}.")))?;
+    Ok(value)
+}
+
+/// Reads a JSON value, already parsed, into a `T`. `base` is its JSON Pointer in the whole body.
+///
+/// # Errors
+/// 422 naming the field.
+pub fn from_value<T: DeserializeOwned>(value: serde_json::Value, base: &str) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value).map_err(|error| explain(error, base))
+}
+
+fn explain(error: serde_path_to_error::Error<serde_json::Error>, base: &str) -> Problem {
+    let pointer = pointer_of(error.path(), base);
+    let error = error.into_inner();
+    match error.classify() {
+        Category::Data => {
+            let text = error.to_string();
+            // Our types say what is wrong; the place in the text is noise beside the pointer.
+            let detail = text.split(" at line ").next().unwrap_or(&text);
+            Problem::invalid(pointer, detail)
+        }
+        Category::Syntax | Category::Eof | Category::Io => {
+            Problem::malformed(format!("The body is not JSON: {error}."))
+        }
+    }
+}
+
+fn pointer_of(path: &Path, base: &str) -> String {
+    let mut pointer = base.to_owned();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => {
+                pointer.push('/');
+                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            }
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        #[expect(dead_code)]
+        inner: Vec<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[expect(dead_code)]
+        count: u8,
+    }
+
+    fn refused(body: &str) -> Problem {
+        parse::<Outer>(body.as_bytes(), "").unwrap_err()
+    }
+
+    #[test]
+    fn a_wrong_field_is_named_by_its_pointer() {
+        for (body, pointer) in [
+            (r#"{"inner": [{"count": 1}, {"count": "x"}]}"#, "/inner/1/count"),
+            (r#"{"inner": [{"count": 300}]}"#, "/inner/0/count"),
+            (r#"{"inner": [{"count": 1, "more": 2}]}"#, "/inner/0/more"),
+            (r#"{"inner": [{}]}"#, "/inner/0"),
+            (r#"{"inner": 7}"#, "/inner"),
+            ("[]", ""),
+        ] {
+            let problem = refused(body);
+            assert_eq!((problem.status, problem.errors[0].pointer.as_str()), (422, pointer), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_malformed() {
+        for body in ["", "{", "{\"inner\": [}", "{} {}", "\u{0}", &"[".repeat(100_000)] {
+            assert_eq!(refused(body).status, if body == "{} {}" { 422 } else { 400 }, "{body:.20}");
+        }
+        assert_eq!(parse::<Outer>(b"{\"inner\": [], \"\xff\": 1}", "").unwrap_err().status, 400);
+        assert_eq!(parse::<Outer>(b"{\"inner\": []} x", "").unwrap_err().status, 400);
+    }
+}

@@ -1,0 +1,162 @@
+//! Errors as the API answers them: `application/problem+json` after RFC 9457.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// An error answer. `code` is stable and meant for programs; `docs/errors.md` lists all of them.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// `urn:runledger:problem:` and the code.
+    #[serde(rename = "type")]
+    pub problem_type: String,
+    /// The stable code.
+    pub code: &'static str,
+    /// The code in words.
+    pub title: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong this time and how to mend it.
+    pub detail: String,
+    /// Where in the request it is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// Members of this code's own, such as `current_revision`.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+    #[serde(skip)]
+    #[schema(ignore)]
+    retry_after_seconds: Option<u32>,
+}
+
+/// One place in the request that is wrong.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldError {
+    /// A JSON Pointer (RFC 6901) into the body, or `?name` for a query parameter.
+    pub pointer: String,
+    /// What is wrong there.
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem with a stable code.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            problem_type: format!("urn:runledger:problem:{code}"),
+            code,
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            more: Map::new(),
+            retry_after_seconds: None,
+        }
+    }
+
+    /// 400: the body is not JSON, or the request is not HTTP as we know it.
+    #[must_use]
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed_request", "The request can't be read", detail)
+    }
+
+    /// 401: no token, or one that is unknown or revoked.
+    #[must_use]
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed", detail)
+    }
+
+    /// 403: the token is right, its role is not.
+    #[must_use]
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "The token's role does not allow this", detail)
+    }
+
+    /// 404: nothing here that this token may know of.
+    #[must_use]
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+    }
+
+    /// 422: a field is wrong.
+    #[must_use]
+    pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        let field = FieldError { pointer: pointer.into(), detail: detail.into() };
+        let at = if field.pointer.is_empty() { "the body" } else { &field.pointer };
+        let mut problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "validation_failed",
+            "A field of the request is wrong",
+            format!("{at}: {}", field.detail),
+        );
+        problem.errors.push(field);
+        problem
+    }
+
+    /// 500: our fault. The error is logged, never answered.
+    #[must_use]
+    pub fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(error = %error, "request failed");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "The ledger failed",
+            "The request failed for a reason that lies with the ledger; its log has the details under this \
+             answer's x-request-id.",
+        )
+    }
+
+    /// 503: worth another try after some seconds. Nothing was taken in unless `detail` says otherwise.
+    #[must_use]
+    pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after_seconds: u32) -> Self {
+        let mut problem =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Not possible at the moment; try again", detail);
+        problem.retry_after_seconds = Some(retry_after_seconds);
+        problem
+    }
+
+    /// Adds a member of this code's own.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    /// A database that is away is worth another try; anything else is our fault.
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => {
+                tracing::warn!(%error, "the database is unavailable");
+                Self::unavailable("database_unavailable", "The database does not answer.", 1)
+            }
+            // Class 57: the server is starting, stopping or cancelled us; 53: it lacks resources.
+            sqlx::Error::Database(db) if db.code().is_some_and(|c| c.starts_with("57") || c.starts_with("53")) => {
+                tracing::warn!(%error, "the database is unavailable");
+                Self::unavailable("database_unavailable", "The database refuses to work at the moment.", 1)
+            }
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after_seconds;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"runledger\""));
+        }
+        response
+    }
+}

@@ -1,0 +1,49 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventlog::EventLog;
+
+use crate::access::Tokens;
+use crate::commands::Commands;
+use crate::freshness::Freshness;
+use crate::reads::ReadPool;
+
+/// The API's settings.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// The largest body that is read, in bytes.
+    pub max_body_bytes: usize,
+    /// How long one request may take in all.
+    pub request_timeout: Duration,
+    /// How long a read with `after` waits for the projection.
+    pub max_after_wait: Duration,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 4 * 1024 * 1024,
+            request_timeout: Duration::from_secs(30),
+            max_after_wait: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The settings.
+    pub config: Arc<ApiConfig>,
+    /// The log: appended to by commands, never read to render.
+    pub log: Arc<dyn EventLog>,
+    /// Commands in.
+    pub commands: Commands,
+    /// Projections out.
+    pub reads: ReadPool,
+    /// How far the projections have come.
+    pub freshness: Freshness,
+    /// Who may come in.
+    pub tokens: Tokens,
+}
