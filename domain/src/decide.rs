@@ -140,9 +140,10 @@ fn follow(status: Option<Status>, body: &EventBody, index: usize) -> Result<Stat
         (Some(Status::Queued), B::Started(_)) => Ok(Status::Running),
         (Some(Status::Queued | Status::Running), B::Failed(_) | B::Aborted(_)) => Ok(Status::Failed),
         (Some(Status::Running), B::Completed(_)) => Ok(Status::Succeeded),
-        (Some(Status::Running), B::ItemSucceeded(_) | B::ItemFailed(_) | B::ItemSkipped(_) | B::Progressed(_)) => {
-            Ok(Status::Running)
-        }
+        (
+            Some(Status::Running),
+            B::ItemSucceeded(_) | B::ItemFailed(_) | B::ItemSkipped(_) | B::Progressed(_),
+        ) => Ok(Status::Running),
         (Some(at @ Status::Queued), B::Queued(_)) => illegal(at, "a run is queued once; append Started next"),
         (Some(at @ Status::Queued), _) => illegal(at, "append Started first, or Failed or Aborted to end it"),
         (Some(at @ Status::Running), _) => {

@@ -57,7 +57,14 @@ pub enum EventBody {
 impl EventBody {
     /// Every wire name, in the order of a run's life.
     pub const TYPES: [&str; 9] = [
-        "Queued", "Started", "ItemSucceeded", "ItemFailed", "ItemSkipped", "Progressed", "Completed", "Failed",
+        "Queued",
+        "Started",
+        "ItemSucceeded",
+        "ItemFailed",
+        "ItemSkipped",
+        "Progressed",
+        "Completed",
+        "Failed",
         "Aborted",
     ];
 

@@ -109,7 +109,8 @@ fn tenant_rule(text: &str) -> Result<(), String> {
 
 fn kind_rule(text: &str) -> Result<(), String> {
     let word = |w: &str| {
-        !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+        !w.is_empty()
+            && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
     };
     if text.len() <= 100 && text.split('.').all(word) {
         return Ok(());

@@ -244,7 +244,9 @@ fn apply(run: &mut Run, event: &Event) {
             run.worker.clone_from(&started.worker);
             run.heartbeat_seconds = started.heartbeat_seconds.map(u64::from);
         }
-        (EventBody::ItemSucceeded(e), Some(Status::Running)) => run.record_outcome(&e.item, Outcome::Succeeded),
+        (EventBody::ItemSucceeded(e), Some(Status::Running)) => {
+            run.record_outcome(&e.item, Outcome::Succeeded)
+        }
         (EventBody::ItemFailed(e), Some(Status::Running)) => run.record_outcome(&e.item, Outcome::Failed),
         (EventBody::ItemSkipped(e), Some(Status::Running)) => run.record_outcome(&e.item, Outcome::Skipped),
         (EventBody::Progressed(e), Some(Status::Running)) => {

@@ -128,9 +128,8 @@ pub fn encode(event: &Event) -> Result<Encoded, serde_json::Error> {
 /// # Errors
 /// A [`WireError`]; the caller holds the event back rather than guess.
 pub fn decode(stored: Stored<'_>) -> Result<Event, WireError> {
-    let malformed = |part| {
-        move |source| WireError::Malformed { part, event_type: stored.event_type.to_owned(), source }
-    };
+    let malformed =
+        |part| move |source| WireError::Malformed { part, event_type: stored.event_type.to_owned(), source };
     let meta: Metadata<TenantId, PrincipalId, CorrelationId> =
         serde_json::from_slice(stored.metadata).map_err(malformed("metadata"))?;
     let body = if meta.schema_version == SCHEMA_VERSION {
@@ -230,6 +229,9 @@ mod tests {
     #[test]
     fn unknown_versions_are_refused() {
         assert!(matches!(upcast(CHAIN, 4, "Started", 5, json!({})), Err(WireError::TooNew(5))));
-        assert!(matches!(upcast(CHAIN, 4, "Started", 0, json!({})), Err(WireError::NoUpcaster { version: 0, .. })));
+        assert!(matches!(
+            upcast(CHAIN, 4, "Started", 0, json!({})),
+            Err(WireError::NoUpcaster { version: 0, .. })
+        ));
     }
 }
