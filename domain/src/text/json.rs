@@ -1,0 +1,59 @@
+//! Secrets out of a JSON value, by name and by shape.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::names::secret_kind;
+use super::redact::{MARKER, is_marker, redact};
+use super::strip::strip;
+
+/// Redacts the secrets in every string of a JSON value, and every string or number whose
+/// member name says that it is secret. Strings are not cut, names stay as they are.
+pub fn redact_json(value: &mut Value) {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::String(text) => {
+            if let Some(redacted) = redacted(text) {
+                *text = redacted;
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(redact_json),
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                match secret_kind(name) {
+                    Some(kind) => hide(member, kind),
+                    None => redact_json(member),
+                }
+            }
+        }
+    }
+}
+
+/// A text whose secret hides behind invisible characters is stripped of them first.
+fn redacted(text: &str) -> Option<String> {
+    let first = match redact(text) {
+        Cow::Owned(changed) => Some(changed),
+        Cow::Borrowed(_) => None,
+    };
+    let seen = first.as_deref().unwrap_or(text);
+    let stripped = match strip(seen) {
+        Cow::Owned(stripped) => match redact(&stripped) {
+            Cow::Owned(changed) => Some(changed),
+            Cow::Borrowed(_) => None,
+        },
+        Cow::Borrowed(_) => None,
+    };
+    stripped.or(first)
+}
+
+fn hide(value: &mut Value, kind: &str) {
+    match value {
+        Value::Null | Value::Bool(_) => {}
+        Value::String(text) if text.is_empty() || is_marker(text) => {}
+        Value::String(_) | Value::Number(_) => *value = Value::String(format!("{MARKER}{kind}]")),
+        Value::Array(elements) => elements.iter_mut().for_each(|element| hide(element, kind)),
+        // An object under such a name has names of its own.
+        Value::Object(_) => redact_json(value),
+    }
+}

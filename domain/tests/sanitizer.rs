@@ -1,0 +1,281 @@
+//! Clean text against realistic leaks, ordinary messages and random input.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use domain::text::{CleanText, MAX_CHARS, redact_json};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const LEAKS: &str = include_str!("corpus/leaks.tsv");
+const ORDINARY: &str = include_str!("corpus/ordinary.txt");
+
+fn leaks() -> Vec<(&'static str, &'static str, &'static str)> {
+    LEAKS
+        .lines()
+        .map(|line| {
+            let mut columns = line.splitn(3, '\t');
+            let mut next = || columns.next().expect("kind, secret, message");
+            (next(), next(), next())
+        })
+        .collect()
+}
+
+fn clean(raw: &str) -> String {
+    CleanText::new(raw).to_string()
+}
+
+#[test]
+fn no_leak_of_the_corpus_survives() {
+    let leaks = leaks();
+    assert!(leaks.len() >= 80, "{}", leaks.len());
+    let mut wrong = Vec::new();
+    for (kind, secret, message) in leaks {
+        let text = clean(message);
+        if text.contains(secret) || !text.contains(&format!("[redacted:{kind}]")) {
+            wrong.push(format!("{kind}: {message}\n    -> {text}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn ordinary_messages_come_through_byte_for_byte() {
+    let messages: Vec<&str> = ORDINARY.lines().collect();
+    assert!(messages.len() >= 80, "{}", messages.len());
+    let wrong: Vec<String> = messages
+        .iter()
+        .filter(|message| clean(message) != **message)
+        .map(|message| format!("{message}\n    -> {}", clean(message)))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_rest_of_the_message_stays_readable() {
+    for (raw, expected) in [
+        (
+            "could not connect to postgres://app:hunter2@db:5432/runs",
+            "could not connect to postgres://app:[redacted:password]@db:5432/runs",
+        ),
+        (
+            "Server=db;User Id=sa;Password=Fake1;Encrypt=true",
+            "Server=db;User Id=sa;Password=[redacted:password];Encrypt=true",
+        ),
+        (
+            r#"body was "{\"password\":\"x9y\",\"user\":\"bob\"}""#,
+            r#"body was "{\"password\":\"[redacted:password]\",\"user\":\"bob\"}""#,
+        ),
+        ("Authorization: Bearer abc123def, then 401", "Authorization: Bearer [redacted:bearer], then 401"),
+        ("?access_token=abc123&page=2", "?access_token=[redacted:token]&page=2"),
+        ("AKIAIOSFODNN7EXAMPLE,AKIAIOSFODNN7EXAMPLE2", "[redacted:aws_key],[redacted:aws_key]"),
+        ("password=a1 token=b2", "password=[redacted:password] token=[redacted:token]"),
+    ] {
+        assert_eq!(clean(raw), expected);
+    }
+}
+
+#[test]
+fn one_line_without_controls() {
+    for (raw, expected) in [
+        ("a\nb\r\nc\td", "a b c d"),
+        ("  a  b  ", "a b"),
+        ("a\u{2028}b\u{2029}c\u{85}d", "a b c d"),
+        ("\u{1b}[31mred\u{1b}[0m", "red"),
+        ("\u{9b}1;31mred\u{9b}m", "red"),
+        ("\u{1b}]0;title\u{7}text", "text"),
+        ("\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\", "link"),
+        ("\u{1b}]never ends", "never ends"),
+        ("\u{1b}(Btext\u{1b}7", "text"),
+        ("a\0b\u{7f}c\u{8}d", "abcd"),
+        ("\u{202e}evil\u{202c} \u{2066}x\u{2069}", "evil x"),
+        ("\u{feff}a\u{200b}b", "ab"),
+        ("a\u{200d}b", "ab"),
+        ("\u{1b}", ""),
+        ("\n\t ", ""),
+    ] {
+        assert_eq!(clean(raw), expected, "{raw:?}");
+    }
+}
+
+#[test]
+fn secrets_cannot_hide_behind_invisible_characters() {
+    for hidden in ["\u{200b}", "\u{1b}[0m", "\u{ad}", "\0", "\u{202e}", "\u{fe0f}", "\u{e0041}"] {
+        let raw = format!("key AKIAIOSF{hidden}ODNN7EXAMPLE and pass{hidden}word=hun{hidden}ter2");
+        assert_eq!(clean(&raw), "key [redacted:aws_key] and password=[redacted:password]", "{hidden:?}");
+    }
+    let pem = "-----BEGIN PRIVATE KEY-----\nMIIFAKE\nfake\n-----END PRIVATE KEY-----";
+    assert_eq!(clean(pem), "[redacted:private_key]");
+    assert_eq!(clean(&pem[..40]), "[redacted:private_key]");
+}
+
+#[test]
+fn long_texts_are_cut_at_a_character() {
+    let text = clean(&"é".repeat(301));
+    assert_eq!(text, format!("{}…", "é".repeat(299)));
+    assert_eq!(clean(&"é".repeat(300)), "é".repeat(300));
+}
+
+#[test]
+fn secrets_are_replaced_before_the_cut() {
+    for length in 240..=300 {
+        let text = clean(&format!("{} password=hunter2hunter2 tail {}", "x".repeat(length), "y".repeat(90)));
+        assert!(!text.contains("hunter"), "{text}");
+        assert!(text.chars().count() <= MAX_CHARS);
+        let halves = text.matches("[redacted:").count();
+        assert_eq!(halves, text.matches("[redacted:password]").count(), "{text}");
+        assert_eq!(clean(&text), text);
+    }
+}
+
+#[test]
+fn cut_item_names_stay_distinct() {
+    let base = "dir/".repeat(100);
+    let names: Vec<CleanText> = (0..50).map(|n| CleanText::for_item(&format!("{base}{n}"))).collect();
+    for (at, name) in names.iter().enumerate() {
+        assert!(name.as_str().chars().count() <= MAX_CHARS);
+        assert!(!names[..at].contains(name));
+        assert_eq!(&CleanText::for_item(name.as_str()), name);
+        assert_eq!(&CleanText::new(name.as_str()), name);
+    }
+    assert!(names[0].as_str().starts_with(&base[..280]));
+    let secret = format!("{}password={}", "x ".repeat(139), "hunter2");
+    let (one, two) = (format!("{secret} one {base}"), format!("{secret} two {base}"));
+    assert_ne!(CleanText::for_item(&one), CleanText::for_item(&two));
+    assert_eq!(CleanText::for_item("short").as_str(), "short");
+}
+
+#[test]
+fn pairs_of_leaks_and_messages_do_not_need_the_last_resort() {
+    for (_, _, leak) in leaks() {
+        for message in ORDINARY.lines().step_by(5) {
+            for raw in [format!("{leak} {message}"), format!("{message}: {leak}")] {
+                assert!(!clean(&raw).contains("[redacted:text]"), "{raw}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_looks_like_words_at_the_edge_is_judged_by_its_value() {
+    for (raw, expected) in [
+        ("call(password=f(x))", "call(password=[redacted:password])"),
+        ("token: abc123.", "token: [redacted:token]."),
+        ("[token=abc123]", "[token=[redacted:token]]"),
+        ("password=", "password="),
+        ("password: ", "password:"),
+        ("\u{9d}\u{9d}\u{9d}text", "text"),
+    ] {
+        assert_eq!(clean(raw), expected);
+    }
+}
+
+#[test]
+fn json_is_the_bare_text() {
+    let text = CleanText::new("a b");
+    assert_eq!(serde_json::to_value(&text).unwrap(), json!("a b"));
+    let read: CleanText = serde_json::from_value(json!("a\n password=x1")).unwrap();
+    assert_eq!(read.as_str(), "a password=[redacted:password]");
+    assert_eq!(format!("{text}/{}", text.as_ref()), "a b/a b");
+    assert!(CleanText::new(" ").is_empty());
+}
+
+#[test]
+fn a_context_keeps_its_shape_and_loses_its_secrets() {
+    let mut context = json!({
+        "db_password": "hunter2", "pin_password": 1234, "password": "", "apiKey": null,
+        "tokens_used": 7, "token_count": "7", "key": "k", "secret_name": "db-creds",
+        "password_policy": "strict", "idempotency_key": "order-1",
+        "url": "postgres://app:hunter2@db/x",
+        "credentials": { "user": "bob", "password": "hunter2" },
+        "token": ["abc", "def"],
+        "connection_string": "Server=db",
+        "nested": [{ "note": "line one\nline two\ttab" }, "Bearer abc123def456"],
+        "long": "x".repeat(1000),
+        "hidden": "AKIAIOSF\u{200b}ODNN7EXAMPLE",
+    });
+    let long = context["long"].clone();
+    redact_json(&mut context);
+    let expected = json!({
+        "db_password": "[redacted:password]", "pin_password": "[redacted:password]", "password": "", "apiKey": null,
+        "tokens_used": 7, "token_count": "7", "key": "k", "secret_name": "db-creds",
+        "password_policy": "strict", "idempotency_key": "order-1",
+        "url": "postgres://app:[redacted:password]@db/x",
+        "credentials": { "user": "bob", "password": "[redacted:password]" },
+        "token": ["[redacted:token]", "[redacted:token]"],
+        "connection_string": "[redacted:connection_string]",
+        "nested": [{ "note": "line one\nline two\ttab" }, "Bearer [redacted:bearer]"],
+        "long": long,
+        "hidden": "[redacted:aws_key]",
+    });
+    assert_eq!(context, expected);
+    redact_json(&mut context);
+    assert_eq!(context, expected);
+}
+
+/// Text made of the pieces that the rules look at, so that they meet in every order.
+fn rough_text() -> impl Strategy<Value = String> {
+    let leaks: Vec<String> = leaks().iter().map(|leak| leak.2.to_owned()).collect();
+    let ordinary: Vec<String> = ORDINARY.lines().map(str::to_owned).collect();
+    let piece = prop_oneof![
+        3 => "\\PC{0,12}",
+        2 => ".{0,12}",
+        2 => "[A-Za-z0-9+/_=-]{0,60}",
+        2 => prop::sample::select(vec![
+            "password", "token", "=", ":", "\"", "'", "\\\"", " ", "://", "@", "-----BEGIN PRIVATE KEY-----", "[redacted:",
+            "]", "[redacted:password]", "Bearer ", "Basic ", "Cookie: a=b", ";", "&", ",", "--secret ", "<password>", "…",
+            "{", "}", "[", "eyJ", "Authorization: ", "\u{1b}[", "\u{1b}]", "\u{200d}", "\u{fe0f}", "\n", "%3D", "é",
+        ]).prop_map(str::to_owned),
+        1 => prop::sample::select(leaks),
+        1 => prop::sample::select(ordinary),
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+fn check(raw: &str, text: &CleanText) -> Result<(), TestCaseError> {
+    let seen = text.as_str();
+    prop_assert!(seen.chars().count() <= MAX_CHARS);
+    let hidden = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+    prop_assert!(!seen.contains(hidden));
+    prop_assert_eq!(seen.trim(), seen);
+    prop_assert!(!seen.contains("  "));
+    prop_assert_eq!(&CleanText::new(seen), text, "from {:?}", raw);
+    prop_assert_eq!(&CleanText::for_item(seen), text, "from {:?}", raw);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn clean_text_keeps_its_rules_and_cleaning_twice_changes_nothing(raw in rough_text()) {
+        check(&raw, &CleanText::new(&raw))?;
+        check(&raw, &CleanText::for_item(&raw))?;
+    }
+
+    #[test]
+    fn any_characters_at_all(raw in any::<String>()) {
+        check(&raw, &CleanText::new(&raw))?;
+    }
+
+    #[test]
+    fn a_planted_secret_never_survives(
+        before in "[ -~é日]{0,200}",
+        after in "[ -~é日]{0,200}",
+        at in any::<prop::sample::Index>(),
+    ) {
+        let leaks = leaks();
+        let (_, secret, message) = leaks[at.index(leaks.len())];
+        // Short secrets such as `x9y` may stand in the random text by chance.
+        prop_assume!(secret.len() >= 6);
+        let text = clean(&format!("{before} {message} {after}"));
+        prop_assert!(!text.contains(secret), "{}", text);
+    }
+
+    #[test]
+    fn redacting_a_context_twice_changes_nothing(raw in rough_text(), name in "[a-z_]{1,8}") {
+        let mut once = json!({ name: [raw.clone()], "password": raw });
+        redact_json(&mut once);
+        let mut twice: Value = once.clone();
+        redact_json(&mut twice);
+        prop_assert_eq!(once, twice);
+    }
+}
