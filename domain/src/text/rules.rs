@@ -156,6 +156,7 @@ static SPOKEN: LazyLock<Regex> = LazyLock::new(|| {
         r#"|\b(?:password|passwd|passphrase|secret|token|api key|access key)\s+(?:is|was)\s+([^\s"'`]+)"#,
         r#"|\b(?:password|passwd|passphrase)\s+([^\s"'`]+)"#,
         r#"|\b(?:curl|wget|http)\b[^|]*?\s(?:-u|--user)[ =]["']?[^\s:"']+:([^\s"']+)"#,
+        r#"|\b(?:docker|podman|helm)\b[^|]*?\slogin\b[^|]*?\s-p\s?["']?([^\s"']+)"#,
         r#"|\b(?:mysql|mysqldump|mysqladmin|mariadb|sshpass)\b[^|]*?\s-p\s?["']?([^\s"']+)"#,
     ))
 });
@@ -167,7 +168,7 @@ pub(super) fn spoken(text: &str) -> Vec<Find> {
         let quoted = (1..=3).find_map(|group| found.get(group));
         // Without quotes only what no word looks like: digits mixed with something else.
         let bare = (4..=5).find_map(|group| found.get(group)).filter(|value| is_mixed(value.as_str()));
-        let command = (6..=7).find_map(|group| found.get(group));
+        let command = (6..=8).find_map(|group| found.get(group));
         if let Some(value) = quoted.or(bare).or(command) {
             let trimmed = value.as_str().trim_end_matches([',', '.', ';', ':', ')']);
             let kept = if is_marker(value.as_str()) { value.as_str() } else { trimmed };
