@@ -1,4 +1,5 @@
 //! Properties of rules and fold over any sequence of events, legal and illegal.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What may happen to a run, and what may not.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 

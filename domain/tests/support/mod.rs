@@ -1,4 +1,5 @@
 //! given / when / then for the rules of a run.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use chrono::{DateTime, TimeDelta, Utc};
