@@ -1,0 +1,126 @@
+//! Samples of the log's head: which position was known when.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use eventlog::Position;
+use tokio::time::Instant;
+
+/// Samples closer together than this become one, with the earlier time.
+const GRAIN: Duration = Duration::from_millis(10);
+
+/// When there are more samples than this, every second one goes.
+const MOST: usize = 4_096;
+
+/// The samples that are not projected yet, positions and times both growing.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    head: Position,
+    projected: Position,
+    samples: VecDeque<(Position, Instant)>,
+}
+
+impl Heads {
+    pub(super) fn head(&self) -> Position {
+        self.head
+    }
+
+    /// For how long a position beyond `position` has been known.
+    pub(super) fn age_beyond(&self, position: Position, now: Instant) -> Duration {
+        let first = self.samples.partition_point(|(sample, _)| *sample <= position);
+        self.samples.get(first).map_or(Duration::ZERO, |(_, at)| now.saturating_duration_since(*at))
+    }
+
+    pub(super) fn note(&mut self, position: Position, now: Instant) {
+        if position <= self.head {
+            return;
+        }
+        self.head = position;
+        if position <= self.projected {
+            return;
+        }
+        match self.samples.back_mut() {
+            Some((last, at)) if now.saturating_duration_since(*at) < GRAIN => *last = position,
+            _ => self.samples.push_back((position, now)),
+        }
+        if self.samples.len() > MOST {
+            // The oldest stays: it is the one that tells the lag.
+            let mut index = 0;
+            self.samples.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+            // The newest stays too, or the head would seem projected too early.
+            if self.samples.back().is_some_and(|(last, _)| *last < position) {
+                self.samples.push_back((position, now));
+            }
+        }
+    }
+
+    pub(super) fn forget_up_to(&mut self, position: Position) {
+        self.projected = position;
+        self.head = self.head.max(position);
+        let gone = self.samples.partition_point(|(sample, _)| *sample <= position);
+        self.samples.drain(..gone);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_lag_is_the_age_of_the_oldest_sample_beyond_the_position() {
+        let mut heads = Heads::default();
+        let start = Instant::now();
+        heads.note(Position(10), start);
+        heads.note(Position(20), start + SECOND);
+        heads.note(Position(15), start + SECOND * 2);
+        let now = start + SECOND * 3;
+        assert_eq!(heads.head(), Position(20));
+        assert_eq!(heads.age_beyond(Position(0), now), SECOND * 3);
+        assert_eq!(heads.age_beyond(Position(9), now), SECOND * 3);
+        assert_eq!(heads.age_beyond(Position(10), now), SECOND * 2);
+        assert_eq!(heads.age_beyond(Position(20), now), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_projected_is_forgotten() {
+        let mut heads = Heads::default();
+        let start = Instant::now();
+        heads.note(Position(10), start);
+        heads.forget_up_to(Position(12));
+        assert_eq!((heads.head(), heads.samples.len()), (Position(12), 0));
+        heads.note(Position(12), start + SECOND);
+        assert_eq!(heads.age_beyond(Position(12), start + SECOND * 2), Duration::ZERO);
+        heads.note(Position(13), start + SECOND);
+        assert_eq!(heads.age_beyond(Position(12), start + SECOND * 2), SECOND);
+    }
+
+    #[test]
+    fn many_samples_take_little_memory_and_keep_both_ends() {
+        let mut heads = Heads::default();
+        let start = Instant::now();
+        for n in 1..=100_000_u32 {
+            heads.note(Position(u64::from(n)), start + GRAIN * n);
+        }
+        assert!(heads.samples.len() <= MOST + 1);
+        assert_eq!(heads.samples.front().unwrap().0, Position(1));
+        assert_eq!(heads.samples.back().unwrap().0, Position(100_000));
+        assert!(heads.samples.iter().zip(heads.samples.iter().skip(1)).all(|(a, b)| a.0 < b.0 && a.1 <= b.1));
+    }
+
+    #[test]
+    fn a_burst_is_one_sample_with_the_earlier_time() {
+        let mut heads = Heads::default();
+        let start = Instant::now();
+        for n in 1..=1_000 {
+            heads.note(Position(n), start + Duration::from_micros(n));
+        }
+        assert_eq!(heads.samples.len(), 1);
+        assert_eq!(heads.age_beyond(Position(999), start + SECOND), SECOND - Duration::from_micros(1));
+    }
+}
