@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
-use crate::problem::Problem;
+use crate::problem::{FieldError, Problem};
 
 /// A JSON body of type `T`. Refuses other content types (415), larger bodies than the limit (413),
 /// what is not JSON (400) and what is not a `T` (422, naming the field).
@@ -28,6 +28,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             ));
         }
         let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        // Serde also takes the fields of a struct as an array, in order. That is no form of ours.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Problem::invalid("", "the body must be a JSON object, not an array"));
+        }
         parse(&bytes, "").map(Self)
     }
 }
@@ -70,17 +74,28 @@ pub fn from_value<T: DeserializeOwned>(value: serde_json::Value, base: &str) -> 
 }
 
 fn explain(error: serde_path_to_error::Error<serde_json::Error>, base: &str) -> Problem {
-    let pointer = pointer_of(error.path(), base);
+    let mut pointer = pointer_of(error.path(), base);
     let error = error.into_inner();
     match error.classify() {
         Category::Data => {
             let text = error.to_string();
             // Our types say what is wrong; the place in the text is noise beside the pointer.
             let detail = text.split(" at line ").next().unwrap_or(&text);
+            if let Some(field) =
+                detail.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'))
+            {
+                pointer.push('/');
+                pointer.push_str(field);
+                return Problem::invalid(pointer, "the field is missing");
+            }
             Problem::invalid(pointer, detail)
         }
         Category::Syntax | Category::Eof | Category::Io => {
-            Problem::malformed(format!("The body is not JSON: {error}."))
+            let mut problem = Problem::malformed(format!("The body is not JSON that can be read: {error}."));
+            if !pointer.is_empty() {
+                problem.errors.push(FieldError { pointer, detail: error.to_string() });
+            }
+            problem
         }
     }
 }
@@ -129,13 +144,20 @@ mod tests {
             (r#"{"inner": [{"count": 1}, {"count": "x"}]}"#, "/inner/1/count"),
             (r#"{"inner": [{"count": 300}]}"#, "/inner/0/count"),
             (r#"{"inner": [{"count": 1, "more": 2}]}"#, "/inner/0/more"),
-            (r#"{"inner": [{}]}"#, "/inner/0"),
+            (r#"{"inner": [{}]}"#, "/inner/0/count"),
+            ("{}", "/inner"),
             (r#"{"inner": 7}"#, "/inner"),
             ("[]", ""),
         ] {
             let problem = refused(body);
             assert_eq!((problem.status, problem.errors[0].pointer.as_str()), (422, pointer), "{body}");
         }
+    }
+
+    #[test]
+    fn a_number_beyond_all_numbers_is_named_too() {
+        let problem = refused(r#"{"inner": [{"count": 1e999}]}"#);
+        assert_eq!((problem.status, problem.errors[0].pointer.as_str()), (400, "/inner/0/count"));
     }
 
     #[test]

@@ -7,8 +7,13 @@ pub mod access;
 pub mod body;
 pub mod commands;
 pub mod freshness;
+mod health;
+mod observe;
+mod openapi;
 pub mod problem;
 pub mod reads;
+mod router;
 mod state;
 
+pub use router::{openapi_document, router, serve};
 pub use state::{ApiConfig, ApiState};

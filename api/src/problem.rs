@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 pub struct Problem {
     /// `urn:runledger:problem:` and the code.
     #[serde(rename = "type")]
-    pub problem_type: String,
+    #[schema(value_type = String)]
+    pub problem_type: Box<str>,
     /// The stable code.
     pub code: &'static str,
     /// The code in words.
@@ -20,7 +21,8 @@ pub struct Problem {
     /// The HTTP status.
     pub status: u16,
     /// What is wrong this time and how to mend it.
-    pub detail: String,
+    #[schema(value_type = String)]
+    pub detail: Box<str>,
     /// Where in the request it is wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
@@ -29,7 +31,7 @@ pub struct Problem {
     pub more: Map<String, Value>,
     #[serde(skip)]
     #[schema(ignore)]
-    retry_after_seconds: Option<u32>,
+    retry_after_seconds: Option<u16>,
 }
 
 /// One place in the request that is wrong.
@@ -44,13 +46,18 @@ pub struct FieldError {
 impl Problem {
     /// A problem with a stable code.
     #[must_use]
-    pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
         Self {
-            problem_type: format!("urn:runledger:problem:{code}"),
+            problem_type: format!("urn:runledger:problem:{code}").into(),
             code,
             title,
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: detail.into().into(),
             errors: Vec::new(),
             more: Map::new(),
             retry_after_seconds: None,
@@ -111,7 +118,7 @@ impl Problem {
 
     /// 503: worth another try after some seconds. Nothing was taken in unless `detail` says otherwise.
     #[must_use]
-    pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after_seconds: u32) -> Self {
+    pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after_seconds: u16) -> Self {
         let mut problem =
             Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Not possible at the moment; try again", detail);
         problem.retry_after_seconds = Some(retry_after_seconds);
@@ -130,12 +137,17 @@ impl From<sqlx::Error> for Problem {
     /// A database that is away is worth another try; anything else is our fault.
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => {
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Tls(_) => {
                 tracing::warn!(%error, "the database is unavailable");
                 Self::unavailable("database_unavailable", "The database does not answer.", 1)
             }
             // Class 57: the server is starting, stopping or cancelled us; 53: it lacks resources.
-            sqlx::Error::Database(db) if db.code().is_some_and(|c| c.starts_with("57") || c.starts_with("53")) => {
+            sqlx::Error::Database(db)
+                if db.code().is_some_and(|c| c.starts_with("57") || c.starts_with("53")) =>
+            {
                 tracing::warn!(%error, "the database is unavailable");
                 Self::unavailable("database_unavailable", "The database refuses to work at the moment.", 1)
             }

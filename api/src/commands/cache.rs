@@ -1,0 +1,126 @@
+//! Folded runs in memory, so that an append costs the same however long the run is.
+//!
+//! What is cached is always a prefix of the run's stream, from its beginning, as the log gave it or
+//! said yes to it. It may be too short, because another process appended or because an append's
+//! answer was lost, but it is never wrong. So an append may be decided on it, as the log checks the
+//! revision; a refusal may not, before the rest has been read.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use domain::{Event, Run, evolve};
+use eventlog::{EventLog, LogError, Position, streams};
+use moka::future::Cache;
+use moka::policy::EvictionPolicy;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// How many events are read at once.
+const PAGE: usize = 1_000;
+
+/// What a run weighs beside its items and event ids.
+const BASE_WEIGHT: u32 = 16;
+
+/// Folded runs by stream, those used least recently forgotten first.
+#[derive(Clone)]
+pub(super) struct RunCache {
+    log: Arc<dyn EventLog>,
+    runs: Cache<String, Arc<Slot>>,
+}
+
+/// One run's place in the cache.
+#[derive(Default)]
+pub(super) struct Slot {
+    folded: Mutex<Folded>,
+    weight: AtomicU32,
+}
+
+/// A prefix of a stream, folded.
+#[derive(Default)]
+pub(super) struct Folded {
+    /// The fold.
+    pub run: Run,
+    /// The position of the last event in it.
+    pub position: Position,
+}
+
+impl RunCache {
+    pub(super) fn new(log: Arc<dyn EventLog>, max_weight: u64) -> Self {
+        let runs = Cache::builder()
+            .max_capacity(max_weight)
+            .weigher(|_, slot: &Arc<Slot>| BASE_WEIGHT.saturating_add(slot.weight.load(Ordering::Relaxed)))
+            // The default policy may turn a new run away for old ones that were busy once.
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Self { log, runs }
+    }
+
+    /// The place of a stream's run; empty when nothing of it is known yet.
+    pub(super) async fn slot(&self, stream: &str) -> Arc<Slot> {
+        match self.runs.get(stream).await {
+            Some(slot) => slot,
+            None => self.runs.entry_by_ref(stream).or_default().await.into_value(),
+        }
+    }
+
+    /// Folds what the log has beyond the cached prefix.
+    pub(super) async fn catch_up(&self, stream: &str, folded: &mut Folded) -> Result<(), LogError> {
+        loop {
+            let page = self.log.read_stream(stream, folded.run.next_revision(), PAGE).await?;
+            for record in &page {
+                let event = streams::run_event(record).map_err(|error| {
+                    LogError::Corrupt(format!("revision {} of {stream}: {error}", record.revision))
+                })?;
+                folded.push(&event, record.position)?;
+            }
+            if page.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Tells the cache what a run weighs now, and forgets a run that has no events.
+    pub(super) async fn settle(&self, stream: &str, slot: &Arc<Slot>, folded: MutexGuard<'_, Folded>) {
+        let Folded { run, .. } = &*folded;
+        if run.revision.is_none() {
+            drop(folded);
+            self.runs.invalidate(stream).await;
+            return;
+        }
+        let weight = u32::try_from(run.items.len() + run.event_ids.len()).unwrap_or(u32::MAX);
+        drop(folded);
+        if slot.weight.swap(weight, Ordering::Relaxed) != weight {
+            // The weigher only looks when something is put in.
+            self.runs.insert(stream.to_owned(), slot.clone()).await;
+        }
+    }
+}
+
+impl Slot {
+    /// The fold, for one command at a time.
+    pub(super) async fn lock(&self) -> MutexGuard<'_, Folded> {
+        self.folded.lock().await
+    }
+}
+
+impl Folded {
+    /// Folds the next event. Should the fold panic, nothing is left: an empty prefix, which is right too.
+    pub(super) fn push(&mut self, event: &Event, position: Position) -> Result<(), LogError> {
+        if event.revision != self.run.next_revision() {
+            let (want, got) = (self.run.next_revision(), event.revision);
+            return Err(LogError::Corrupt(format!(
+                "run {} has revision {got} where {want} belongs",
+                event.run
+            )));
+        }
+        self.run = evolve(std::mem::take(&mut self.run), event);
+        self.position = position;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for RunCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunCache").field("runs", &self.runs.entry_count()).finish_non_exhaustive()
+    }
+}

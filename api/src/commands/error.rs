@@ -1,0 +1,136 @@
+//! Why a command changed nothing, and how HTTP says so.
+
+use axum::http::StatusCode;
+use domain::key::KeyError;
+use domain::{Rejection, Status};
+use eventlog::{AppendError, LogError};
+use uuid::Uuid;
+
+use crate::problem::Problem;
+
+/// Why a command changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The run's rules refuse it. `revision` and `status` are the run's at that moment.
+    #[error("{rejection}")]
+    Rejected {
+        /// Which rule.
+        rejection: Rejection,
+        /// The run's last revision.
+        revision: Option<u64>,
+        /// The run's status.
+        status: Option<Status>,
+    },
+    /// No key can be made of the context.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// There is no such notification for this caller.
+    #[error("there is no such notification")]
+    NoNotification,
+    /// An event id is in use in another run.
+    #[error("the event id {0} belongs to another event")]
+    EventIdTaken(Uuid),
+    /// Others kept appending to the same stream.
+    #[error("others kept appending to the same stream")]
+    Contended,
+    /// The log's queue is full.
+    #[error("the event log takes no more appends at the moment")]
+    Overloaded,
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// An event could not be written down, or the log called an append malformed: our fault.
+    #[error("an append could not be made: {0}")]
+    Internal(String),
+}
+
+impl From<AppendError> for CommandError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Conflict { .. } => Self::Contended,
+            AppendError::EventIdTaken(id) => Self::EventIdTaken(id),
+            AppendError::Overloaded => Self::Overloaded,
+            AppendError::Log(error) => Self::Log(error),
+            AppendError::Malformed(what) => Self::Internal(what.to_owned()),
+        }
+    }
+}
+
+impl From<CommandError> for Problem {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Rejected { rejection, revision, status } => rejected(&rejection, revision, status),
+            CommandError::Key(KeyError::Context(error)) => {
+                Problem::invalid(format!("/context{}", error.pointer()), error.to_string())
+            }
+            CommandError::Key(error @ KeyError::NotAnArray { .. }) => {
+                Problem::invalid("/unordered", error.to_string())
+            }
+            CommandError::NoNotification => {
+                Problem::not_found("There is no such notification for this token.")
+            }
+            CommandError::EventIdTaken(id) => Problem::new(
+                StatusCode::CONFLICT,
+                "event_id_taken",
+                "The event id is in use",
+                format!(
+                    "The event id {id} belongs to another event. An id is used again only to repeat the same \
+                     event; give every new event a new one."
+                ),
+            )
+            .with("event_id", id.to_string()),
+            CommandError::Contended => Problem::unavailable(
+                "contended",
+                "Others kept appending to the same run. Nothing was appended; repeat the request.",
+                1,
+            ),
+            CommandError::Overloaded => Problem::unavailable(
+                "overloaded",
+                "The event log takes no more appends at the moment. Nothing was appended; repeat the request.",
+                1,
+            ),
+            CommandError::Log(LogError::Unavailable(why)) => {
+                tracing::warn!(error = %why, "the event log is unavailable");
+                Problem::unavailable(
+                    "log_unavailable",
+                    "The event log does not answer. The append may or may not have happened: repeat it with \
+                     the same event ids and nothing is appended twice.",
+                    1,
+                )
+            }
+            error @ (CommandError::Log(LogError::Corrupt(_)) | CommandError::Internal(_)) => {
+                Problem::internal(&error)
+            }
+        }
+    }
+}
+
+fn rejected(rejection: &Rejection, revision: Option<u64>, status: Option<Status>) -> Problem {
+    let problem = match rejection {
+        Rejection::NotFound => return Problem::not_found("There is no such run in this tenant."),
+        Rejection::Illegal { index, .. } => Problem::new(
+            StatusCode::CONFLICT,
+            "illegal_transition",
+            "The event is not possible now",
+            format!("/events/{index}: {rejection}. Nothing was appended."),
+        )
+        .with("event_index", *index),
+        Rejection::RevisionMismatch { .. } => Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "revision_mismatch",
+            "The run has moved on",
+            format!("{rejection}. Nothing was appended; look at the run again and decide anew."),
+        ),
+        Rejection::ImplausibleTime { index, .. } => {
+            Problem::invalid(format!("/events/{index}/occurred_at"), rejection.to_string())
+        }
+    };
+    let problem = match revision {
+        Some(revision) => problem.with("current_revision", revision),
+        None => problem,
+    };
+    match status {
+        Some(status) => problem.with("current_status", status.as_str()),
+        None => problem,
+    }
+}

@@ -1,0 +1,264 @@
+//! The HTTP face of the commands.
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::header::{ETAG, LOCATION};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::RunId;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::append::AppendRequest;
+use super::error::CommandError;
+use super::notification;
+use super::parse::{EventsBody, StartBody, if_match};
+use super::start::StartRequest;
+use crate::access::{Producer, Viewer, path_param};
+use crate::body::JsonBody;
+use crate::problem::Problem;
+use crate::state::ApiState;
+
+/// The routes of the commands.
+pub fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(start_run))
+        .routes(routes!(append_events))
+        .routes(routes!(read_notification))
+}
+
+/// The run that does the work.
+#[derive(Debug, Serialize, ToSchema)]
+struct StartAnswer {
+    /// Which run.
+    run_id: Uuid,
+    /// Its status.
+    status: &'static str,
+    /// Whether it was there before.
+    reused: bool,
+    /// Its last revision.
+    revision: u64,
+    /// The position of its last event: read with `?after=` it to see it.
+    position: u64,
+    links: Links,
+}
+
+/// Where a run is found.
+#[derive(Debug, Serialize, ToSchema)]
+struct Links {
+    /// For programs.
+    #[serde(rename = "self")]
+    this: String,
+    /// For people.
+    view: String,
+}
+
+/// Starts a run, or names the active run that does the same work.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{tenant}/runs",
+    tag = "runs",
+    params(("tenant" = String, Path, description = "The tenant's short name")),
+    request_body = StartBody,
+    responses(
+        (status = 201, description = "The run is new", body = StartAnswer),
+        (status = 200, description = "An active run does this work already", body = StartAnswer),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 401, description = "No valid token", body = Problem),
+        (status = 403, description = "Not a producer's token", body = Problem),
+        (status = 404, description = "No such tenant for this token", body = Problem),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 422, description = "A field is wrong", body = Problem),
+        (status = 503, description = "Not possible at the moment", body = Problem),
+    )
+)]
+async fn start_run(
+    State(state): State<ApiState>,
+    Producer(caller): Producer,
+    JsonBody(mut body): JsonBody<StartBody>,
+) -> Result<Response, Problem> {
+    let request = StartRequest {
+        actor: caller.principal,
+        initiator: body.initiator()?,
+        unordered: body.unordered()?,
+        tenant: caller.tenant.clone(),
+        kind: body.kind,
+        context: body.context,
+        items_total: body.items_total,
+        labels: body.labels,
+        title: body.title.filter(|title| !title.is_empty()),
+    };
+    let started = state.commands.start(request).await?;
+    state.freshness.note_appended(started.position);
+    let tenant = caller.tenant;
+    let this = format!("/v1/tenants/{tenant}/runs/{}", started.run);
+    let location = header(&this)?;
+    let answer = StartAnswer {
+        run_id: started.run.uuid(),
+        status: started.status.as_str(),
+        reused: started.reused,
+        revision: started.revision,
+        position: started.position.0,
+        links: Links { view: format!("/t/{tenant}/runs/{}", started.run), this },
+    };
+    let status = if started.reused { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, [(LOCATION, location)], Json(answer)).into_response())
+}
+
+/// Where the run is after an append.
+#[derive(Debug, Serialize, ToSchema)]
+struct AppendAnswer {
+    /// Which run.
+    run_id: Uuid,
+    /// Its last revision.
+    revision: u64,
+    /// A position at which all of the events can be seen: read with `?after=` it.
+    position: u64,
+    /// Its status.
+    status: &'static str,
+    /// One entry for each event that was sent, in the same order.
+    events: Vec<EventAnswer>,
+}
+
+/// What became of an event.
+#[derive(Debug, Serialize, ToSchema)]
+struct EventAnswer {
+    /// Its id.
+    id: Uuid,
+    /// Where it is in the run.
+    revision: u64,
+    /// `created`, or `duplicate` when it was there already.
+    #[schema(example = "created")]
+    result: &'static str,
+}
+
+/// Appends events to a run, all or none.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{tenant}/runs/{run}/events",
+    tag = "runs",
+    params(
+        ("tenant" = String, Path, description = "The tenant's short name"),
+        ("run" = Uuid, Path, description = "The run"),
+        ("If-Match" = Option<String>, Header, description = "The revision the run must be at, in quotes"),
+    ),
+    request_body = EventsBody,
+    responses(
+        (status = 200, description = "All of it is in the run", body = AppendAnswer),
+        (status = 400, description = "Not JSON, or no revision in If-Match", body = Problem),
+        (status = 401, description = "No valid token", body = Problem),
+        (status = 403, description = "Not a producer's token", body = Problem),
+        (status = 404, description = "No such run", body = Problem),
+        (status = 409, description = "Not possible in the run's status", body = Problem),
+        (status = 412, description = "The run is at another revision", body = Problem),
+        (status = 413, description = "Too large or too many events", body = Problem),
+        (status = 422, description = "A field is wrong", body = Problem),
+        (status = 503, description = "Not possible at the moment", body = Problem),
+    )
+)]
+async fn append_events(
+    State(state): State<ApiState>,
+    Producer(caller): Producer,
+    RunInPath(run): RunInPath,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<EventsBody>,
+) -> Result<Response, Problem> {
+    let request = AppendRequest {
+        tenant: caller.tenant,
+        run,
+        actor: caller.principal,
+        expected_revision: if_match(&headers)?,
+        events: body.events()?,
+    };
+    let appended = state.commands.append(request).await?;
+    state.freshness.note_appended(appended.position);
+    let etag = header(&format!("\"{}\"", appended.revision))?;
+    let events = appended.events.iter().map(|event| EventAnswer {
+        id: event.id,
+        revision: event.revision,
+        result: if event.created { "created" } else { "duplicate" },
+    });
+    let answer = AppendAnswer {
+        run_id: run.uuid(),
+        revision: appended.revision,
+        position: appended.position.0,
+        status: appended.status.as_str(),
+        events: events.collect(),
+    };
+    Ok(([(ETAG, etag)], Json(answer)).into_response())
+}
+
+/// A notification that has been read.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReadAnswer {
+    /// Which notification.
+    notification_id: Uuid,
+    /// Always true.
+    read: bool,
+    /// Where in the log it is recorded.
+    position: u64,
+}
+
+/// Records that the caller has read one of its notifications.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{tenant}/notifications/{id}/read",
+    tag = "notifications",
+    params(
+        ("tenant" = String, Path, description = "The tenant's short name"),
+        ("id" = Uuid, Path, description = "The notification"),
+    ),
+    responses(
+        (status = 200, description = "It is read, now or since before", body = ReadAnswer),
+        (status = 401, description = "No valid token", body = Problem),
+        (status = 404, description = "No such notification for this caller", body = Problem),
+        (status = 503, description = "Not possible at the moment", body = Problem),
+    )
+)]
+async fn read_notification(
+    State(state): State<ApiState>,
+    Viewer(caller): Viewer,
+    NotificationInPath(id): NotificationInPath,
+) -> Result<Json<ReadAnswer>, Problem> {
+    let mut read = state.reads.begin(&caller.tenant).await?;
+    if !notification::is_for(read.conn(), &caller.tenant, &caller.principal, id).await? {
+        return Err(CommandError::NoNotification.into());
+    }
+    // Gives the connection back before the log is asked.
+    drop(read);
+    let position = state.commands.read_notification(caller.tenant, caller.principal, id).await?;
+    state.freshness.note_appended(position);
+    Ok(Json(ReadAnswer { notification_id: id, read: true, position: position.0 }))
+}
+
+/// The run in the path. What is no run id names no run: 404.
+struct RunInPath(RunId);
+
+impl FromRequestParts<ApiState> for RunInPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let text = path_param(parts, state, "run").await?;
+        text.parse().map(Self).map_err(|_| Problem::not_found("There is no such run in this tenant."))
+    }
+}
+
+/// The notification in the path. What is no UUID names none: 404.
+struct NotificationInPath(Uuid);
+
+impl FromRequestParts<ApiState> for NotificationInPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let text = path_param(parts, state, "id").await?;
+        text.parse().map(Self).map_err(|_| CommandError::NoNotification.into())
+    }
+}
+
+fn header(text: &str) -> Result<HeaderValue, Problem> {
+    HeaderValue::from_str(text).map_err(|error| Problem::internal(&error))
+}

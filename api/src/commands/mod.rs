@@ -1,0 +1,72 @@
+//! Commands in: start a run, append its events, read a notification.
+//!
+//! The HTTP handlers are in [`http`]; they know axum and no log. The rest knows the log and no axum.
+
+mod append;
+mod cache;
+mod error;
+mod http;
+mod notification;
+mod parse;
+mod start;
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use eventlog::EventLog;
+
+pub use append::{AppendRequest, AppendedEvents, EventResult};
+pub use error::CommandError;
+pub use http::routes;
+pub use start::{StartRequest, Started};
+
+use cache::RunCache;
+
+/// Tells the ledger's time.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// The settings of [`Commands`].
+#[derive(Clone)]
+pub struct CommandsConfig {
+    /// The ledger's time.
+    pub clock: Clock,
+    /// How many items and event ids of folded runs are kept in memory, all runs together.
+    pub cached_entries: u64,
+    /// How often an append is tried when other processes append to the same stream.
+    pub tries: u32,
+}
+
+impl Default for CommandsConfig {
+    fn default() -> Self {
+        Self { clock: Arc::new(Utc::now), cached_entries: 2_000_000, tries: 10 }
+    }
+}
+
+/// Decides commands and appends what they decide. Cheap to clone; clones share one cache of folded runs.
+#[derive(Clone)]
+pub struct Commands {
+    log: Arc<dyn EventLog>,
+    runs: RunCache,
+    clock: Clock,
+    tries: u32,
+}
+
+impl Commands {
+    /// Commands over that log.
+    #[must_use]
+    pub fn new(log: Arc<dyn EventLog>, config: CommandsConfig) -> Self {
+        let runs = RunCache::new(log.clone(), config.cached_entries);
+        Self { log, runs, clock: config.clock, tries: config.tries.max(1) }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+}
+
+impl fmt::Debug for Commands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Commands").field("runs", &self.runs).finish_non_exhaustive()
+    }
+}

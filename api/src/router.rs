@@ -1,0 +1,131 @@
+//! The whole HTTP surface: the routes, and the layers that every request passes.
+
+use std::any::Any;
+use std::io;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use axum::{Json, Router};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::problem::Problem;
+use crate::state::ApiState;
+use crate::{commands, health, observe, reads};
+
+/// How long requests may go on after the order to stop, beyond which their connections are cut.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Every route of the API. `metrics` gives the text that `/metrics` answers (Prometheus' own format).
+pub fn router<M>(state: ApiState, metrics: M) -> Router
+where
+    M: Fn() -> String + Clone + Send + Sync + 'static,
+{
+    let (routes, openapi) = api_routes();
+    let document = get(async move || Json(openapi));
+    let metrics =
+        get(async move || ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics()));
+    let limit = DefaultBodyLimit::max(state.config.max_body_bytes);
+    let timeout = from_fn_with_state(state.config.request_timeout, in_time);
+    routes
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", metrics)
+        .route("/openapi.json", document)
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(state)
+        // From the inside out: a panic is answered like any other failure, and all of it is observed.
+        .layer(limit)
+        .layer(timeout)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(observe::observe))
+}
+
+/// The API's description, generated from its code.
+#[must_use]
+pub fn openapi_document() -> OpenApi {
+    api_routes().1
+}
+
+fn api_routes() -> (Router<ApiState>, OpenApi) {
+    OpenApiRouter::with_openapi(crate::openapi::base())
+        .merge(commands::routes())
+        .merge(reads::routes())
+        .split_for_parts()
+}
+
+/// Answers requests until `shutdown`, then takes no new ones and lets those that are here finish.
+///
+/// # Errors
+/// The listener's.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> io::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        // Answers are small: waiting to fill a packet would only delay them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "can't set TCP_NODELAY");
+        }
+    });
+    let stop = shutdown.clone();
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).into_future();
+    let cut = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = served => served,
+        // A client that never finishes its request must not keep the process alive.
+        () = cut => {
+            tracing::warn!("some connections did not end in time and are cut");
+            Ok(())
+        }
+    }
+}
+
+async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::unavailable(
+            "request_timeout",
+            format!(
+                "The request took longer than {} s. An append may or may not have happened: repeat it with the \
+                 same event ids and nothing is appended twice.",
+                limit.as_secs_f32()
+            ),
+            1,
+        )
+        .into_response(),
+    }
+}
+
+async fn no_such_path() -> Problem {
+    Problem::not_found("There is nothing at this path; /openapi.json tells what there is.")
+}
+
+async fn no_such_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "The method is not possible here",
+        "The header Allow names the methods of this path.",
+    )
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a handler panicked: {0}")]
+struct Panicked(String);
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    Problem::internal(&Panicked(text.unwrap_or_default())).into_response()
+}
