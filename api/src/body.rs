@@ -162,9 +162,11 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_malformed() {
-        for body in ["", "{", "{\"inner\": [}", "{} {}", "\u{0}", &"[".repeat(100_000)] {
+        for body in ["", "{", "{\"inner\": [}", "{} {}", "\u{0}"] {
             assert_eq!(refused(body).status, if body == "{} {}" { 422 } else { 400 }, "{body:.20}");
         }
+        let deep = "[".repeat(100_000);
+        assert_eq!(parse::<serde_json::Value>(deep.as_bytes(), "").unwrap_err().status, 400);
         assert_eq!(parse::<Outer>(b"{\"inner\": [], \"\xff\": 1}", "").unwrap_err().status, 400);
         assert_eq!(parse::<Outer>(b"{\"inner\": []} x", "").unwrap_err().status, 400);
     }

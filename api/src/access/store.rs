@@ -1,5 +1,6 @@
 //! Tenants and tokens in the database, and the API's look-up of them.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -187,40 +188,43 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Looks tokens up in that database. Run [`Tokens::watch`] beside it.
+    /// Looks tokens up in that database, and forgets them as they are revoked, until `shutdown`. Must be
+    /// called within a Tokio runtime. `pool` gives one connection away to listen on.
     #[must_use]
-    pub fn new(pool: PgPool) -> Self {
+    pub fn start(pool: PgPool, shutdown: CancellationToken) -> Self {
         // Only tokens that are good are kept, so nobody can fill it with guesses.
-        Self { pool, known: Cache::builder().max_capacity(10_000).time_to_live(TRUSTED_FOR).build() }
+        let known = Cache::builder().max_capacity(10_000).time_to_live(TRUSTED_FOR).build();
+        let tokens = Self { pool, known };
+        let watch = tokens.clone();
+        tokio::spawn(async move { shutdown.run_until_cancelled(watch.watch()).await });
+        tokens
     }
 
-    /// Forgets tokens as they are revoked, until `shutdown`. Without it, or while the database is away,
-    /// a revoked token is refused after one second at the latest.
-    ///
-    /// # Errors
-    /// When it can't even begin to listen.
-    pub async fn watch(&self, shutdown: CancellationToken) -> Result<(), sqlx::Error> {
+    /// Listens for revocations, for ever. While the database is away a token that is revoked is good for
+    /// [`TRUSTED_FOR`] at most.
+    async fn watch(&self) {
+        loop {
+            let error = match self.listen().await {
+                Ok(never) => match never {},
+                Err(error) => error,
+            };
+            tracing::warn!(%error, "can't listen for revoked tokens; trying again");
+            self.known.invalidate_all();
+            tokio::time::sleep(TRUSTED_FOR).await;
+        }
+    }
+
+    async fn listen(&self) -> Result<Infallible, sqlx::Error> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
-        // A listener of its own right ends with `shutdown`; it must not hold up closing the pool.
         listener.ignore_pool_close_event(true);
         listener.listen(CHANNEL).await?;
+        // Whatever was said before we listened.
+        self.known.invalidate_all();
         loop {
-            let heard = tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
-                heard = listener.try_recv() => heard,
-            };
-            match heard {
-                Ok(Some(notice)) => self.forget(notice.payload()).await,
-                // The connection was lost and with it whatever was said meanwhile.
-                Ok(None) => self.known.invalidate_all(),
-                Err(error) => {
-                    tracing::warn!(%error, "can't listen for revoked tokens; trying again");
-                    self.known.invalidate_all();
-                    tokio::select! {
-                        () = shutdown.cancelled() => return Ok(()),
-                        () = tokio::time::sleep(TRUSTED_FOR) => {}
-                    }
-                }
+            match listener.try_recv().await? {
+                Some(notice) => self.forget(notice.payload()).await,
+                // The connection was lost, and with it whatever was said meanwhile.
+                None => self.known.invalidate_all(),
             }
         }
     }

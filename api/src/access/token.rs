@@ -51,7 +51,7 @@ impl Secret {
 
     /// The token in the clear.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_token_passes_and_every_single_typo_is_told_apart() {
         let secret = Secret::generate().unwrap();
-        let token = secret.expose();
+        let token = secret.reveal();
         assert_eq!(token.len(), 4 + 43 + 6);
         assert_eq!(check(token), Ok(secret.hash()));
         for at in 4..token.len() {
@@ -145,6 +145,6 @@ mod tests {
     fn debug_shows_nothing_and_no_two_are_alike() {
         let secret = Secret::generate().unwrap();
         assert_eq!(format!("{secret:?}"), "Secret(..)");
-        assert_ne!(secret.expose(), Secret::generate().unwrap().expose());
+        assert_ne!(secret.reveal(), Secret::generate().unwrap().reveal());
     }
 }

@@ -53,9 +53,15 @@ pub struct Commands {
 }
 
 impl Commands {
+    /// Commands over that log, with the usual settings.
+    #[must_use]
+    pub fn new(log: Arc<dyn EventLog>) -> Self {
+        Self::with_config(log, CommandsConfig::default())
+    }
+
     /// Commands over that log.
     #[must_use]
-    pub fn new(log: Arc<dyn EventLog>, config: CommandsConfig) -> Self {
+    pub fn with_config(log: Arc<dyn EventLog>, config: CommandsConfig) -> Self {
         let runs = RunCache::new(log.clone(), config.cached_entries);
         Self { log, runs, clock: config.clock, tries: config.tries.max(1) }
     }
