@@ -132,13 +132,7 @@ pub fn decode(stored: Stored<'_>) -> Result<Event, WireError> {
         |part| move |source| WireError::Malformed { part, event_type: stored.event_type.to_owned(), source };
     let meta: Metadata<TenantId, PrincipalId, CorrelationId> =
         serde_json::from_slice(stored.metadata).map_err(malformed("metadata"))?;
-    let body = if meta.schema_version == SCHEMA_VERSION {
-        decode_body(stored.event_type, stored.data)?
-    } else {
-        let old = serde_json::from_slice(stored.data).map_err(malformed("data"))?;
-        let new = upcast(UPCASTERS, SCHEMA_VERSION, stored.event_type, meta.schema_version, old)?;
-        decode_body(stored.event_type, &serde_json::to_vec(&new).map_err(malformed("data"))?)?
-    };
+    let body = decode_body_of(stored.event_type, meta.schema_version, stored.data)?;
     Ok(Event {
         id: stored.id,
         schema_version: meta.schema_version,
@@ -152,6 +146,20 @@ pub fn decode(stored: Stored<'_>) -> Result<Event, WireError> {
         causation_id: meta.causation_id,
         body,
     })
+}
+
+/// Reads the fields of an event of the named type in the form of any version.
+///
+/// # Errors
+/// A [`WireError`].
+pub fn decode_body_of(event_type: &str, schema_version: u16, data: &[u8]) -> Result<EventBody, WireError> {
+    if schema_version == SCHEMA_VERSION {
+        return decode_body(event_type, data);
+    }
+    let malformed = |source| WireError::Malformed { part: "data", event_type: event_type.to_owned(), source };
+    let old = serde_json::from_slice(data).map_err(malformed)?;
+    let new = upcast(UPCASTERS, SCHEMA_VERSION, event_type, schema_version, old)?;
+    decode_body(event_type, &serde_json::to_vec(&new).map_err(malformed)?)
 }
 
 /// Reads the fields of an event of the named type in today's form.
