@@ -1,0 +1,103 @@
+//! The form of every answer: JSON with the position it reflects and the lag in its headers.
+
+use std::fmt::Write;
+
+use axum::Json;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use eventlog::Position;
+use serde::Serialize;
+
+use super::asked::Address;
+use crate::problem::Problem;
+use crate::state::ApiState;
+
+/// How many entries a page has where nobody says.
+pub(super) const USUAL_PAGE: u64 = 50;
+/// How many entries a page has at most.
+pub(super) const LONGEST_PAGE: u64 = 200;
+
+/// Answers with `body`, which reflects `position`.
+pub(super) fn answer(state: &ApiState, position: Position, body: impl Serialize) -> Response {
+    let mut response = Json(body).into_response();
+    let lag = state.freshness.lag_of(position);
+    let headers = response.headers_mut();
+    headers.insert("runledger-position", HeaderValue::from(position.0));
+    headers.insert("runledger-lag-events", HeaderValue::from(lag.events));
+    if let Ok(seconds) = HeaderValue::try_from(format!("{:.3}", lag.seconds)) {
+        headers.insert("runledger-lag-seconds", seconds);
+    }
+    // It is for this caller, and the next moment's answer may be another.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    response
+}
+
+/// Adds the link to the next page (RFC 8288), which keeps all parameters.
+pub(super) fn link_next(headers: &mut HeaderMap, address: &Address, cursor: &str) -> Result<(), Problem> {
+    let mut link = format!("<{}?", address.path);
+    for (name, value) in address.pairs.iter().filter(|(name, _)| name != "cursor") {
+        push_encoded(&mut link, name);
+        link.push('=');
+        push_encoded(&mut link, value);
+        link.push('&');
+    }
+    link.push_str("cursor=");
+    push_encoded(&mut link, cursor);
+    link.push_str(">; rel=\"next\"");
+    headers.insert(header::LINK, HeaderValue::try_from(link).map_err(|error| Problem::internal(&error))?);
+    Ok(())
+}
+
+/// Percent-encodes all but the unreserved characters (RFC 3986, section 2.3).
+fn push_encoded(to: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            to.push(char::from(byte));
+        } else {
+            // Writing to a String does not fail.
+            let _ = write!(to, "%{byte:02X}");
+        }
+    }
+}
+
+/// Splits off what was read beyond the page to see whether there is more. Gives the last entry of the
+/// page where there is.
+pub(super) fn cut<T>(rows: &mut Vec<T>, limit: u64) -> Option<&T> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if rows.len() <= limit {
+        return None;
+    }
+    rows.truncate(limit);
+    rows.last()
+}
+
+/// How many rows to read for a page: one more than it shows.
+pub(super) fn rows_for(limit: u64) -> i64 {
+    i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_link_keeps_every_parameter_and_replaces_the_cursor() {
+        let pairs = [("label", "a:b c&d"), ("cursor", "old"), ("label", "é"), ("limit", "5")];
+        let pairs = pairs.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec();
+        let mut headers = HeaderMap::new();
+        link_next(&mut headers, &Address { path: "/v1/x".into(), pairs }, "new-_").unwrap();
+        assert_eq!(
+            headers[header::LINK],
+            "</v1/x?label=a%3Ab%20c%26d&label=%C3%A9&limit=5&cursor=new-_>; rel=\"next\""
+        );
+    }
+
+    #[test]
+    fn a_page_is_cut_only_when_there_is_more() {
+        let mut rows = vec![1, 2, 3];
+        assert_eq!(cut(&mut rows, 3), None);
+        assert_eq!(cut(&mut rows, 2), Some(&2));
+        assert_eq!(rows, [1, 2]);
+    }
+}

@@ -1,0 +1,237 @@
+//! `GET /v1/tenants/{tenant}/notifications`.
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use domain::{EndedAs, RunId, Status};
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::answer::{LONGEST_PAGE, USUAL_PAGE, answer, cut, link_next, rows_for};
+use super::asked::{Asked, AskedQuery};
+use super::corrupt::{Corrupt, count, word};
+use super::cursor::{self, Fingerprint};
+use super::params::Params;
+use super::runs::{EndedAsName, RunLinks, RunStatus};
+use crate::access::Caller;
+use crate::problem::Problem;
+use crate::state::ApiState;
+
+const TABLE: &str = "projection.notifications";
+
+/// Unread notifications are counted up to here.
+const COUNTED: i64 = 1_000;
+
+/// A page of notifications.
+#[derive(Debug)]
+pub(super) struct NotificationsQuery {
+    unread: Option<bool>,
+    limit: u64,
+    before: Option<i64>,
+    list: Fingerprint,
+}
+
+impl AskedQuery for NotificationsQuery {
+    const ALLOWED: &'static [&'static str] = &["unread", "cursor", "limit"];
+
+    fn take(params: &mut Params) -> Result<Self, Problem> {
+        let unread = params.word("unread", "true, false", |text| text.parse().ok())?;
+        let limit = params.number("limit", 1, LONGEST_PAGE)?.unwrap_or(USUAL_PAGE);
+        let list = Fingerprint::of("notifications", &unread);
+        let before = cursor::take(params, &list)?;
+        Ok(Self { unread, limit, before, list })
+    }
+}
+
+/// A page of the caller's notifications.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NotificationPage {
+    /// The notifications, the newest first.
+    notifications: Vec<NotificationView>,
+    /// How many are unread in all, counted up to 1000.
+    unread_count: u64,
+    /// Whether there are more unread ones than were counted.
+    unread_count_capped: bool,
+    /// For the next page; null on the last.
+    next_cursor: Option<String>,
+    /// The position that the page reflects.
+    position: u64,
+}
+
+/// Word to the initiator of a run.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Notification)]
+pub(super) struct NotificationView {
+    /// By which it is marked as read.
+    notification_id: Uuid,
+    /// Which run it is about.
+    run_id: Uuid,
+    /// What the run did.
+    transition: Transition,
+    /// The run's kind.
+    kind: String,
+    /// The run's title.
+    title: Option<String>,
+    /// How the run stood then.
+    #[schema(value_type = RunStatus)]
+    status: Status,
+    /// Which event ended it; null where it was queued.
+    #[schema(value_type = Option<EndedAsName>)]
+    ended_as: Option<EndedAs>,
+    /// Why it failed or was aborted, for machines.
+    reason_code: Option<String>,
+    /// The last word of the event that ended it.
+    message: Option<String>,
+    /// When the ledger took in the event that it is about.
+    created_at: DateTime<Utc>,
+    /// When it was read; null while it was not.
+    read_at: Option<DateTime<Utc>>,
+    /// The position of the event that it is about.
+    position: u64,
+    /// Where the run's resources are.
+    links: RunLinks,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Transition {
+    /// It was queued.
+    Queued,
+    /// It ended.
+    Ended,
+}
+
+impl Transition {
+    fn parse(name: &str) -> Option<Self> {
+        match name {
+            "queued" => Some(Self::Queued),
+            "ended" => Some(Self::Ended),
+            _ => None,
+        }
+    }
+}
+
+struct NotificationRow {
+    notification_id: Uuid,
+    run_id: Uuid,
+    transition: String,
+    kind: String,
+    title: Option<String>,
+    status: String,
+    ended_as: Option<String>,
+    reason_code: Option<String>,
+    message: Option<String>,
+    created_at: DateTime<Utc>,
+    read_at: Option<DateTime<Utc>>,
+    position: i64,
+}
+
+/// Lists the caller's own notifications: those of runs that the token's principal started.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/notifications",
+    tag = "notifications",
+    params(
+        ("tenant" = String, Path, description = "The tenant's short name"),
+        ("unread" = Option<bool>, Query, description = "Only unread ones, or only read ones"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("limit" = Option<u64>, Query, description = "Notifications in a page, 1 to 200; usually 50"),
+        ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
+    ),
+    responses(
+        (status = 200, description = "A page. The header Link names the next one", body = NotificationPage),
+        (status = 401, description = "No valid token", body = Problem),
+        (status = 404, description = "No such tenant for this token", body = Problem),
+        (status = 422, description = "A parameter is wrong", body = Problem),
+        (status = 503, description = "The projection is behind, or the database away", body = Problem),
+    )
+)]
+pub(super) async fn list_notifications(
+    State(state): State<ApiState>,
+    asked: Asked<NotificationsQuery>,
+) -> Result<Response, Problem> {
+    let mut read = asked.begin(&state).await?;
+    let caller = &asked.caller;
+    let mut rows = fetch(read.conn(), caller, &asked.query).await?;
+    let unread = count_unread(read.conn(), caller).await?;
+    let last = cut(&mut rows, asked.query.limit).map(|row| row.position);
+    let next_cursor = last.map(|position| cursor::encode(&asked.query.list, position)).transpose()?;
+    let notifications =
+        rows.into_iter().map(|row| view(row, caller.tenant.as_str())).collect::<Result<_, _>>()?;
+    let page = NotificationPage {
+        notifications,
+        unread_count: count(TABLE, "count", &caller.principal, unread.min(COUNTED))?,
+        unread_count_capped: unread > COUNTED,
+        next_cursor: next_cursor.clone(),
+        position: read.position.0,
+    };
+    let mut response = answer(&state, read.position, page);
+    if let Some(cursor) = next_cursor {
+        link_next(response.headers_mut(), &asked.address, &cursor)?;
+    }
+    Ok(response)
+}
+
+async fn fetch(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    query: &NotificationsQuery,
+) -> Result<Vec<NotificationRow>, sqlx::Error> {
+    // One position tells one recipient one thing, so it orders and pages them.
+    sqlx::query_as!(
+        NotificationRow,
+        "SELECT notification_id, run_id, transition, kind, title, status, ended_as, reason_code, message,
+                created_at, read_at, position
+         FROM projection.notifications
+         WHERE tenant = $1 AND recipient = $2
+           AND (NOT coalesce($3::boolean, false) OR read_at IS NULL)
+           AND (coalesce($3::boolean, true) OR read_at IS NOT NULL)
+           AND ($4::bigint IS NULL OR position < $4)
+         ORDER BY position DESC LIMIT $5",
+        caller.tenant.as_str(),
+        caller.principal.as_str(),
+        query.unread,
+        query.before,
+        rows_for(query.limit)
+    )
+    .fetch_all(conn)
+    .await
+}
+
+async fn count_unread(conn: &mut PgConnection, caller: &Caller) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM (
+               SELECT FROM projection.notifications
+               WHERE tenant = $1 AND recipient = $2 AND read_at IS NULL
+               LIMIT $3) AS unread"#,
+        caller.tenant.as_str(),
+        caller.principal.as_str(),
+        COUNTED + 1
+    )
+    .fetch_one(conn)
+    .await
+}
+
+fn view(row: NotificationRow, tenant: &str) -> Result<NotificationView, Corrupt> {
+    let id = row.notification_id;
+    let run = RunId::new(row.run_id).map_err(|error| Corrupt::new(TABLE, "run_id", id, error))?;
+    let ended_as = row.ended_as.map(|text| word(TABLE, "ended_as", id, &text, EndedAs::parse)).transpose()?;
+    Ok(NotificationView {
+        notification_id: id,
+        run_id: row.run_id,
+        transition: word(TABLE, "transition", id, &row.transition, Transition::parse)?,
+        kind: row.kind,
+        title: row.title,
+        status: word(TABLE, "status", id, &row.status, Status::parse)?,
+        ended_as,
+        reason_code: row.reason_code,
+        message: row.message,
+        created_at: row.created_at,
+        read_at: row.read_at,
+        position: count(TABLE, "position", id, row.position)?,
+        links: RunLinks::new(tenant, run),
+    })
+}

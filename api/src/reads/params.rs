@@ -1,0 +1,168 @@
+//! Query parameters: each is known, well formed and not given more often than it may be.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::extract::Query;
+use axum::http::Uri;
+use chrono::{DateTime, Utc};
+
+use crate::problem::Problem;
+
+/// The parameters of a request, decoded, in the order they came. Reading one takes it out, so that what
+/// is left at the end is what nobody knows.
+#[derive(Debug)]
+pub(super) struct Params {
+    pairs: Vec<(String, String)>,
+}
+
+/// A 422 that names the parameter.
+pub(super) fn wrong(name: &str, detail: impl Into<String>) -> Problem {
+    Problem::invalid(format!("?{name}"), detail)
+}
+
+impl Params {
+    /// Decodes the query of a URI (`application/x-www-form-urlencoded`).
+    pub(super) fn of(uri: &Uri) -> Result<Self, Problem> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+            .map_err(|error| Problem::malformed(format!("The query can't be read: {error}.")))?;
+        for (name, value) in &pairs {
+            // Postgres can't hold NUL in text, and no value of ours has control characters.
+            if value.chars().any(char::is_control) || value.contains(char::REPLACEMENT_CHARACTER) {
+                return Err(wrong(name, "must be printable UTF-8, without control characters"));
+            }
+        }
+        Ok(Self { pairs })
+    }
+
+    /// The parameters as they are.
+    pub(super) fn pairs(&self) -> &[(String, String)] {
+        &self.pairs
+    }
+
+    /// Every value of a parameter that may be repeated.
+    pub(super) fn all(&mut self, name: &str) -> Vec<String> {
+        let (taken, left) = std::mem::take(&mut self.pairs).into_iter().partition(|(key, _)| key == name);
+        self.pairs = left;
+        let taken: Vec<(String, String)> = taken;
+        taken.into_iter().map(|(_, value)| value).collect()
+    }
+
+    /// The value of a parameter that may be given once.
+    pub(super) fn one(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        let mut values = self.all(name);
+        match values.len() {
+            0 | 1 => Ok(values.pop()),
+            n => Err(wrong(name, format!("is given {n} times; give it once"))),
+        }
+    }
+
+    /// A parameter of a type with a text form.
+    pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str) -> Result<Option<T>, Problem> {
+        let value = self.one(name)?;
+        value.map(|text| text.parse().map_err(|error: T::Err| wrong(name, error.to_string()))).transpose()
+    }
+
+    /// One of some words, by the `parse` of its type.
+    pub(super) fn word<T>(
+        &mut self,
+        name: &str,
+        allowed: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        self.one(name)?.map(|text| self::word(name, &text, allowed, &parse)).transpose()
+    }
+
+    /// A whole number between two others, both included.
+    pub(super) fn number(&mut self, name: &str, least: u64, most: u64) -> Result<Option<u64>, Problem> {
+        let Some(text) = self.one(name)? else { return Ok(None) };
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        match text.parse::<u64>() {
+            Ok(number) if digits && (least..=most).contains(&number) => Ok(Some(number)),
+            _ => Err(wrong(name, format!("{text:?} is not a whole number from {least} to {most}"))),
+        }
+    }
+
+    /// A moment (RFC 3339).
+    pub(super) fn time(&mut self, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
+        let Some(text) = self.one(name)? else { return Ok(None) };
+        match DateTime::parse_from_rfc3339(&text) {
+            Ok(time) => Ok(Some(time.with_timezone(&Utc))),
+            Err(error) => Err(wrong(
+                name,
+                format!(
+                    "{text:?} is not a time of RFC 3339, such as 2026-01-31T08:15:00Z ({error}); \
+                     a + is written %2B in a URL"
+                ),
+            )),
+        }
+    }
+
+    /// Refuses what nobody has taken out.
+    pub(super) fn end(self, allowed: &[&str]) -> Result<(), Problem> {
+        match self.pairs.first() {
+            None => Ok(()),
+            Some((name, _)) => {
+                let allowed = allowed.join(", ");
+                Err(wrong(name, format!("is not a parameter of this resource; these are: {allowed}")))
+            }
+        }
+    }
+}
+
+/// One of some words.
+pub(super) fn word<T>(
+    name: &str,
+    text: &str,
+    allowed: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, Problem> {
+    parse(text).ok_or_else(|| wrong(name, format!("{text:?} is not one of {allowed}")))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn params(query: &str) -> Params {
+        Params::of(&format!("/x?{query}").parse().unwrap()).unwrap()
+    }
+
+    fn pointer(problem: Problem) -> (u16, String) {
+        (problem.status, problem.errors.first().map(|e| e.pointer.clone()).unwrap_or_default())
+    }
+
+    #[test]
+    fn values_are_decoded_and_repeated_ones_kept_in_order() {
+        let mut p = params("a=1&b=x%2By&a=2&c=h%C3%A9+llo");
+        assert_eq!(p.all("a"), ["1", "2"]);
+        assert_eq!(p.one("b").unwrap().as_deref(), Some("x+y"));
+        assert_eq!(p.one("c").unwrap().as_deref(), Some("hé llo"));
+        assert_eq!(p.one("d").unwrap(), None);
+        p.end(&[]).unwrap();
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert_eq!(pointer(params("a=1&a=2").one("a").unwrap_err()), (422, "?a".into()));
+        for bad in ["", "-1", "+5", "1.0", "x", "201", "99999999999999999999"] {
+            assert_eq!(
+                pointer(params(&format!("n={bad}")).number("n", 0, 200).unwrap_err()),
+                (422, "?n".into())
+            );
+        }
+        assert_eq!(params("n=200").number("n", 0, 200).unwrap(), Some(200));
+        for bad in ["", "yesterday", "2026-01-31", "2026-01-31T08:15:00", "2026-01-31T08:15:00+02:00"] {
+            assert!(params(&format!("t={bad}")).time("t").is_err(), "{bad}");
+        }
+        assert!(params("t=2026-01-31T08:15:00%2B02:00").time("t").unwrap().is_some());
+        let unknown = params("kinds=x").end(&["kind", "status"]).unwrap_err();
+        assert!(unknown.detail.contains("kind, status"), "{}", unknown.detail);
+        assert_eq!(pointer(unknown), (422, "?kinds".into()));
+        let nul = Params::of(&"/x?q=a%00b".parse().unwrap()).unwrap_err();
+        assert_eq!(pointer(nul), (422, "?q".into()));
+        let not_utf8 = Params::of(&"/x?q=%ff".parse().unwrap()).unwrap_err();
+        assert_eq!(pointer(not_utf8), (422, "?q".into()));
+    }
+}

@@ -1,0 +1,204 @@
+//! The query parameters of the list of runs.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::text::CleanText;
+use domain::{Kind, PrincipalId, Status};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::search::Search;
+use crate::problem::Problem;
+use crate::reads::answer::{LONGEST_PAGE, USUAL_PAGE};
+use crate::reads::asked::AskedQuery;
+use crate::reads::cursor::{self, Fingerprint};
+use crate::reads::params::{Params, word, wrong};
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    NewestFirst,
+    OldestFirst,
+}
+
+/// Where a page of runs ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RunKey {
+    queued_at_micros: i64,
+    pub(super) run_id: Uuid,
+}
+
+/// Which runs. What is not given does not filter.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Filter {
+    /// Any of these; sorted, each once.
+    pub(super) status: Vec<&'static str>,
+    pub(super) kind: Option<String>,
+    pub(super) initiator: Option<String>,
+    /// All of these.
+    pub(super) labels: BTreeMap<String, String>,
+    /// Queued then or later.
+    pub(super) since: Option<DateTime<Utc>>,
+    /// Queued before.
+    pub(super) until: Option<DateTime<Utc>>,
+    pub(super) search: Option<Search>,
+}
+
+/// A page of runs.
+#[derive(Debug)]
+pub(in crate::reads) struct ListQuery {
+    pub(super) filter: Filter,
+    pub(super) order: Order,
+    pub(super) limit: u64,
+    pub(super) after: Option<RunKey>,
+    pub(super) list: Fingerprint,
+}
+
+impl RunKey {
+    pub(super) fn new(queued_at: DateTime<Utc>, run_id: Uuid) -> Self {
+        Self { queued_at_micros: queued_at.timestamp_micros(), run_id }
+    }
+
+    pub(super) fn queued_at(self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp_micros(self.queued_at_micros)
+    }
+}
+
+impl AskedQuery for ListQuery {
+    const ALLOWED: &'static [&'static str] =
+        &["status", "kind", "initiator", "label", "since", "until", "q", "sort", "cursor", "limit"];
+
+    fn take(params: &mut Params) -> Result<Self, Problem> {
+        let filter = Filter {
+            status: statuses(params)?,
+            kind: params.parsed::<Kind>("kind")?.map(String::from),
+            initiator: params.parsed::<PrincipalId>("initiator")?.map(String::from),
+            labels: labels(params)?,
+            since: params.time("since")?,
+            until: params.time("until")?,
+            search: params.one("q")?.map(|text| Search::parse(&text)).transpose()?,
+        };
+        let order = params.word("sort", "-queued_at (the newest first), queued_at", |text| match text {
+            "-queued_at" => Some(Order::NewestFirst),
+            "queued_at" => Some(Order::OldestFirst),
+            _ => None,
+        })?;
+        let order = order.unwrap_or(Order::NewestFirst);
+        let limit = params.number("limit", 1, LONGEST_PAGE)?.unwrap_or(USUAL_PAGE);
+        let list = Fingerprint::of("runs", &(&filter, order));
+        let after: Option<RunKey> = cursor::take(params, &list)?;
+        if after.is_some_and(|key| key.queued_at().is_none()) {
+            return Err(wrong("cursor", "names no moment: use next_cursor of a page, or begin without"));
+        }
+        Ok(Self { filter, order, limit, after, list })
+    }
+}
+
+fn statuses(params: &mut Params) -> Result<Vec<&'static str>, Problem> {
+    let allowed = Status::ALL.map(Status::as_str).join(", ");
+    let read = |text: String| word("status", &text, &allowed, Status::parse).map(Status::as_str);
+    let mut statuses = params.all("status").into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    statuses.sort_unstable();
+    statuses.dedup();
+    Ok(statuses)
+}
+
+fn labels(params: &mut Params) -> Result<BTreeMap<String, String>, Problem> {
+    let mut labels = BTreeMap::new();
+    for text in params.all("label") {
+        let Some((name, value)) = text.split_once(':').filter(|(name, _)| !name.is_empty()) else {
+            return Err(wrong("label", format!("{text:?} is not a label: write NAME:VALUE")));
+        };
+        // The same door as the labels of runs, so that what was sent is what finds it.
+        let value = CleanText::new(value).into_string();
+        match labels.insert(name.to_owned(), value.clone()) {
+            Some(other) if other != value => {
+                return Err(wrong(
+                    "label",
+                    format!("{name} is given with two values; a run has one at most"),
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(labels)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str) -> Result<ListQuery, Problem> {
+        let mut params = Params::of(&format!("/x?{query}").parse().unwrap()).unwrap();
+        let list = ListQuery::take(&mut params)?;
+        params.end(ListQuery::ALLOWED)?;
+        Ok(list)
+    }
+
+    #[test]
+    fn nothing_given_means_all_newest_first() {
+        let list = read("").unwrap();
+        assert_eq!((list.filter, list.order, list.limit), (Filter::default(), Order::NewestFirst, 50));
+    }
+
+    #[test]
+    fn everything_given_is_read() {
+        let list = read(
+            "status=running&status=failed&status=running&kind=a.b&initiator=ann&label=env:prod&label=url:a:b\
+             &since=2026-01-01T00:00:00Z&until=2026-02-01T00:00:00%2B01:00&q=Drift&sort=queued_at&limit=200",
+        )
+        .unwrap();
+        let filter = list.filter;
+        assert_eq!(filter.status, ["failed", "running"]);
+        assert_eq!((filter.kind.as_deref(), filter.initiator.as_deref()), (Some("a.b"), Some("ann")));
+        assert_eq!((filter.labels["env"].as_str(), filter.labels["url"].as_str()), ("prod", "a:b"));
+        assert!(filter.since < filter.until && filter.search.is_some());
+        assert_eq!((list.order, list.limit), (Order::OldestFirst, 200));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (query, pointer) in [
+            ("status=done", "?status"),
+            ("status=running,failed", "?status"),
+            ("kind=Not%20A%20Kind", "?kind"),
+            ("kind=a&kind=b", "?kind"),
+            ("initiator=", "?initiator"),
+            ("label=env", "?label"),
+            ("label=:x", "?label"),
+            ("label=env:a&label=env:b", "?label"),
+            ("since=now", "?since"),
+            ("until=2026", "?until"),
+            ("q=", "?q"),
+            ("sort=title", "?sort"),
+            ("limit=0", "?limit"),
+            ("limit=201", "?limit"),
+            ("cursor=abc", "?cursor"),
+            ("page=2", "?page"),
+        ] {
+            let problem = read(query).unwrap_err();
+            assert_eq!((problem.status, problem.errors[0].pointer.as_str()), (422, pointer), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_holds_for_the_same_filters_in_any_order_and_any_page_length() {
+        let first = read("status=failed&status=queued&kind=a").unwrap();
+        let key = RunKey::new(DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap(), Uuid::max());
+        let cursor = cursor::encode(&first.list, key).unwrap();
+        let same = read(&format!("kind=a&limit=3&cursor={cursor}&status=queued&status=failed")).unwrap();
+        assert_eq!(same.after, Some(key));
+        for other in [
+            "kind=a",
+            "status=failed&status=queued&kind=b",
+            "status=failed&status=queued&kind=a&sort=queued_at",
+        ] {
+            assert!(read(&format!("{other}&cursor={cursor}")).is_err(), "{other}");
+        }
+        let never = RunKey { queued_at_micros: i64::MAX, run_id: Uuid::max() };
+        let never = cursor::encode(&read("").unwrap().list, never).unwrap();
+        assert_eq!(read(&format!("cursor={never}")).unwrap_err().status, 422);
+    }
+}

@@ -1,0 +1,16 @@
+//! Runs: the list, one run, and one run as it was.
+
+mod as_of;
+mod filter;
+mod list;
+mod one;
+mod row;
+mod search;
+mod view;
+
+pub(super) use list::__path_list_runs;
+pub(super) use list::list_runs;
+pub(super) use one::__path_get_run;
+pub(super) use one::get_run;
+pub(super) use row::must_exist;
+pub(super) use view::{EndedAsName, RunLinks, RunStatus};

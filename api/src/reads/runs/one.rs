@@ -1,0 +1,70 @@
+//! `GET /v1/tenants/{tenant}/runs/{run}`.
+
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use chrono::Utc;
+
+use super::as_of::{self, Moment};
+use super::row;
+use super::view::RunView;
+use crate::problem::Problem;
+use crate::reads::answer::answer;
+use crate::reads::asked::{Asked, AskedQuery, RunInPath};
+use crate::reads::params::{Params, wrong};
+use crate::state::ApiState;
+
+/// Which state of the run: a past one, or the current one.
+#[derive(Debug)]
+pub(in crate::reads) struct OneQuery(Option<Moment>);
+
+impl AskedQuery for OneQuery {
+    const ALLOWED: &'static [&'static str] = &["at", "revision"];
+
+    fn take(params: &mut Params) -> Result<Self, Problem> {
+        let at = params.time("at")?.map(Moment::At);
+        let revision = params.number("revision", 0, i64::MAX as u64)?.map(Moment::Revision);
+        match (at, revision) {
+            (Some(_), Some(_)) => Err(wrong("revision", "can't be given together with at: one says it all")),
+            (at, revision) => Ok(Self(at.or(revision))),
+        }
+    }
+}
+
+/// Shows a run: as it is, or as it was at a time or revision.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/runs/{run}",
+    tag = "runs",
+    params(
+        ("tenant" = String, Path, description = "The tenant's short name"),
+        ("run" = uuid::Uuid, Path, description = "The run's id"),
+        ("at" = Option<chrono::DateTime<Utc>>, Query, description = "As the ledger knew it at this time"),
+        ("revision" = Option<u64>, Query, description = "As it was after the event of this revision"),
+        ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
+    ),
+    responses(
+        (status = 200, description = "The run. The header ETag has its revision, for If-Match", body = RunView),
+        (status = 401, description = "No valid token", body = Problem),
+        (status = 404, description = "No such run of this tenant, or not yet at that time or revision",
+         body = Problem),
+        (status = 422, description = "A parameter is wrong", body = Problem),
+        (status = 503, description = "The projection is behind, or the database away", body = Problem),
+    )
+)]
+pub(in crate::reads) async fn get_run(
+    State(state): State<ApiState>,
+    asked: Asked<OneQuery>,
+    RunInPath(run): RunInPath,
+) -> Result<Response, Problem> {
+    let mut read = asked.begin(&state).await?;
+    let tenant = &asked.caller.tenant;
+    let view = match asked.query.0 {
+        None => row::find(read.conn(), tenant, run).await?.into_view(tenant, Utc::now())?,
+        Some(moment) => as_of::view(read.conn(), tenant, run, moment).await?,
+    };
+    let etag = HeaderValue::try_from(format!("\"{}\"", view.revision));
+    let mut response = answer(&state, read.position, view);
+    response.headers_mut().insert(header::ETAG, etag.map_err(|error| Problem::internal(&error))?);
+    Ok(response)
+}

@@ -1,0 +1,130 @@
+//! Rows of `projection.runs`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::{EndedAs, RunId, Status, TenantId};
+use serde_json::value::RawValue;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::view::{InitiatorView, ItemCounts, Liveness, RunLinks, RunView};
+use crate::problem::Problem;
+use crate::reads::asked::no_such_run;
+use crate::reads::corrupt::{Corrupt, count, word};
+
+const TABLE: &str = "projection.runs";
+
+/// A row, as it is read.
+#[derive(Debug)]
+pub(super) struct RunRow {
+    pub(super) run_id: Uuid,
+    pub(super) kind: String,
+    pub(super) title: Option<String>,
+    pub(super) status: String,
+    pub(super) ended_as: Option<String>,
+    pub(super) items_total: Option<i64>,
+    pub(super) items_succeeded: i64,
+    pub(super) items_failed: i64,
+    pub(super) items_skipped: i64,
+    pub(super) initiator_id: Option<String>,
+    pub(super) initiator_name: Option<String>,
+    pub(super) labels: Json<Box<RawValue>>,
+    /// Lists do without.
+    pub(super) context: Option<Json<Box<RawValue>>>,
+    pub(super) idempotency_key: String,
+    pub(super) worker: Option<String>,
+    pub(super) progress_message: Option<String>,
+    pub(super) reason_code: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) queued_at: DateTime<Utc>,
+    pub(super) started_at: Option<DateTime<Utc>>,
+    pub(super) ended_at: Option<DateTime<Utc>>,
+    pub(super) last_event_at: DateTime<Utc>,
+    pub(super) heartbeat_seconds: Option<i32>,
+    pub(super) heartbeat_due_at: Option<DateTime<Utc>>,
+    pub(super) revision: i64,
+    pub(super) position: i64,
+}
+
+impl RunRow {
+    /// What is shown of the row at `now`.
+    pub(super) fn into_view(self, tenant: &TenantId, now: DateTime<Utc>) -> Result<RunView, Corrupt> {
+        let id = self.run_id;
+        let number = |column, value| count(TABLE, column, id, value);
+        let run_id = RunId::new(id).map_err(|error| Corrupt::new(TABLE, "run_id", id, error))?;
+        let status = word(TABLE, "status", id, &self.status, Status::parse)?;
+        let ended_as =
+            self.ended_as.map(|text| word(TABLE, "ended_as", id, &text, EndedAs::parse)).transpose()?;
+        let labels: BTreeMap<String, String> = serde_json::from_str(self.labels.get())
+            .map_err(|error| Corrupt::new(TABLE, "labels", id, error))?;
+        let heartbeat = self.heartbeat_seconds.map(i64::from);
+        Ok(RunView {
+            run_id,
+            kind: self.kind,
+            title: self.title,
+            status,
+            ended_as,
+            items: ItemCounts {
+                total: self.items_total.map(|n| number("items_total", n)).transpose()?,
+                succeeded: number("items_succeeded", self.items_succeeded)?,
+                failed: number("items_failed", self.items_failed)?,
+                skipped: number("items_skipped", self.items_skipped)?,
+            },
+            initiator: self.initiator_id.map(|id| InitiatorView { id, name: self.initiator_name }),
+            labels,
+            context: self.context.map(|Json(context)| context),
+            idempotency_key: self.idempotency_key,
+            reason_code: self.reason_code,
+            message: self.message,
+            progress_message: self.progress_message,
+            worker: self.worker,
+            queued_at: self.queued_at,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            last_event_at: self.last_event_at,
+            heartbeat_seconds: heartbeat.map(|n| number("heartbeat_seconds", n)).transpose()?,
+            liveness: Liveness::at(now, status, self.heartbeat_due_at),
+            revision: number("revision", self.revision)?,
+            position: number("position", self.position)?,
+            links: RunLinks::new(tenant.as_str(), run_id),
+        })
+    }
+}
+
+/// The tenant's run.
+///
+/// # Errors
+/// 404 when it has no such run, or the database's.
+pub(super) async fn find(conn: &mut PgConnection, tenant: &TenantId, run: RunId) -> Result<RunRow, Problem> {
+    let row = sqlx::query_as!(
+        RunRow,
+        r#"SELECT run_id, kind, title, status, ended_as, items_total, items_succeeded, items_failed,
+                  items_skipped, initiator_id, initiator_name, labels AS "labels: Json<Box<RawValue>>",
+                  context AS "context: Json<Box<RawValue>>", idempotency_key, worker, progress_message,
+                  reason_code, message, queued_at, started_at, ended_at, last_event_at, heartbeat_seconds,
+                  heartbeat_due_at, revision, position
+           FROM projection.runs WHERE tenant = $1 AND run_id = $2"#,
+        tenant.as_str(),
+        run.uuid()
+    );
+    row.fetch_optional(conn).await?.ok_or_else(|| no_such_run(run))
+}
+
+/// Makes sure that the tenant has that run.
+///
+/// # Errors
+/// 404 when it has not, or the database's.
+pub(in crate::reads) async fn must_exist(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    run: RunId,
+) -> Result<(), Problem> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT true AS "found!" FROM projection.runs WHERE tenant = $1 AND run_id = $2"#,
+        tenant.as_str(),
+        run.uuid()
+    );
+    found.fetch_optional(conn).await?.map(|_| ()).ok_or_else(|| no_such_run(run))
+}

@@ -1,0 +1,200 @@
+//! A run as the API shows it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::{EndedAs, RunId, Status};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// A run. Every member is there in every answer, null where nothing is known; only `context` is left
+/// out of lists.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Run)]
+pub struct RunView {
+    /// Which run: a UUIDv7.
+    #[schema(value_type = uuid::Uuid)]
+    pub run_id: RunId,
+    /// The kind of operation.
+    #[schema(example = "backup_set.add_policies")]
+    pub kind: String,
+    /// For people.
+    pub title: Option<String>,
+    /// How it stands.
+    #[schema(value_type = RunStatus)]
+    pub status: Status,
+    /// Which event ended it; null while it has not ended.
+    #[schema(value_type = Option<EndedAsName>)]
+    pub ended_as: Option<EndedAs>,
+    /// Its items by their last outcome.
+    pub items: ItemCounts,
+    /// Who asked for it; null where nobody did.
+    pub initiator: Option<InitiatorView>,
+    /// Labels to find it by.
+    pub labels: BTreeMap<String, String>,
+    /// What it works on. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub context: Option<Box<RawValue>>,
+    /// The SHA-256 over tenant, kind and context, in hex.
+    pub idempotency_key: String,
+    /// Why it failed or was aborted, for machines.
+    #[schema(example = "permission_denied")]
+    pub reason_code: Option<String>,
+    /// The last word of the event that ended it.
+    pub message: Option<String>,
+    /// What the worker last said it was at.
+    pub progress_message: Option<String>,
+    /// Which worker took it up.
+    pub worker: Option<String>,
+    /// When it was queued, by the producer's clock.
+    pub queued_at: DateTime<Utc>,
+    /// When it was started, by the producer's clock.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended, by the producer's clock.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// When the ledger took in its last event, by the ledger's clock.
+    pub last_event_at: DateTime<Utc>,
+    /// The worker promised a sign of life at least this often.
+    pub heartbeat_seconds: Option<u64>,
+    /// Whether the worker keeps its promise; null unless it is running.
+    pub liveness: Option<Liveness>,
+    /// The revision of its last event, from 0. For `If-Match`.
+    pub revision: u64,
+    /// The position of its last event.
+    pub position: u64,
+    /// Where to go from here.
+    pub links: RunLinks,
+}
+
+/// The number of items by their last outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ItemCounts {
+    /// How many there will be, as far as the producer has said.
+    pub total: Option<u64>,
+    /// Done.
+    pub succeeded: u64,
+    /// Not done.
+    pub failed: u64,
+    /// Left alone on purpose.
+    pub skipped: u64,
+}
+
+/// Who started a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RunInitiator)]
+pub struct InitiatorView {
+    /// The principal.
+    pub id: String,
+    /// The name people know.
+    pub name: Option<String>,
+}
+
+/// Whether a running run gives signs of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Liveness {
+    /// How it is.
+    pub state: LivenessState,
+    /// By when the next sign of life was promised; null where none was.
+    pub due_at: Option<DateTime<Utc>>,
+}
+
+/// How a running run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LivenessState {
+    /// Its last sign of life is as recent as was promised.
+    Alive,
+    /// The promised sign of life is overdue.
+    Silent,
+    /// The worker promised none.
+    Unwatched,
+}
+
+/// Where a run's resources are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RunLinks {
+    /// The run itself.
+    #[serde(rename = "self")]
+    pub this: String,
+    /// Its page, for people.
+    pub view: String,
+    /// Its events.
+    pub events: String,
+    /// Its items.
+    pub items: String,
+}
+
+/// How a run stands, by name.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it is there for the OpenAPI document")]
+pub enum RunStatus {
+    Queued,
+    Running,
+    Succeeded,
+    PartiallySucceeded,
+    Failed,
+}
+
+/// Which event ended a run, by name.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = EndedAs)]
+#[expect(dead_code, reason = "it is there for the OpenAPI document")]
+pub enum EndedAsName {
+    Completed,
+    Failed,
+    Aborted,
+}
+
+impl RunLinks {
+    /// The links of a run of that tenant.
+    #[must_use]
+    pub fn new(tenant: &str, run: RunId) -> Self {
+        let this = format!("/v1/tenants/{tenant}/runs/{run}");
+        Self {
+            view: format!("/t/{tenant}/runs/{run}"),
+            events: format!("{this}/events"),
+            items: format!("{this}/items"),
+            this,
+        }
+    }
+}
+
+impl Liveness {
+    /// Whether a run in that status that is due then is alive at `now`.
+    #[must_use]
+    pub fn at(now: DateTime<Utc>, status: Status, due_at: Option<DateTime<Utc>>) -> Option<Self> {
+        if status != Status::Running {
+            return None;
+        }
+        let state = match due_at {
+            None => LivenessState::Unwatched,
+            Some(due) if now > due => LivenessState::Silent,
+            Some(_) => LivenessState::Alive,
+        };
+        Some(Self { state, due_at })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    #[test]
+    fn a_run_is_silent_only_after_it_was_due() {
+        let due = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let state = |now, status, due| Liveness::at(now, status, due).map(|l| l.state);
+        assert_eq!(state(due, Status::Running, Some(due)), Some(LivenessState::Alive));
+        let late = due + TimeDelta::microseconds(1);
+        assert_eq!(state(late, Status::Running, Some(due)), Some(LivenessState::Silent));
+        assert_eq!(state(late, Status::Running, None), Some(LivenessState::Unwatched));
+        for status in [Status::Queued, Status::Succeeded, Status::Failed] {
+            assert_eq!(state(late, status, Some(due)), None);
+        }
+    }
+}

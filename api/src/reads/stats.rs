@@ -1,0 +1,224 @@
+//! `GET /v1/tenants/{tenant}/stats`.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use domain::{Status, TenantId};
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use super::answer::answer;
+use super::asked::{Asked, AskedQuery};
+use super::corrupt::{Corrupt, count, word};
+use super::params::Params;
+use crate::problem::Problem;
+use crate::state::ApiState;
+
+const COUNTS: &str = "projection.run_counts";
+const HOURS: &str = "projection.run_hours";
+
+/// A month's hours.
+const MOST_HOURS: u64 = 24 * 31;
+
+/// How far back to look.
+#[derive(Debug)]
+pub(super) struct StatsQuery {
+    hours: u64,
+}
+
+impl AskedQuery for StatsQuery {
+    const ALLOWED: &'static [&'static str] = &["hours"];
+
+    fn take(params: &mut Params) -> Result<Self, Problem> {
+        Ok(Self { hours: params.number("hours", 1, MOST_HOURS)?.unwrap_or(24) })
+    }
+}
+
+/// The tenant's runs in numbers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Stats {
+    /// All runs by how they stand.
+    runs: StatusCounts,
+    /// The same for each kind, in the order of their names.
+    kinds: Vec<KindCounts>,
+    /// The oldest run that waits for a worker, by when it was queued; null where none waits.
+    oldest_queued_at: Option<DateTime<Utc>>,
+    /// The oldest run that is running, by when it was queued; null where none is.
+    oldest_running_at: Option<DateTime<Utc>>,
+    /// What happened in each hour, the oldest first. The last one is the current hour.
+    hours: Vec<Hour>,
+    /// The position that the numbers reflect.
+    position: u64,
+}
+
+/// Runs by how they stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct StatusCounts {
+    queued: u64,
+    running: u64,
+    succeeded: u64,
+    partially_succeeded: u64,
+    failed: u64,
+}
+
+impl StatusCounts {
+    fn add(&mut self, status: Status, runs: u64) {
+        let counter = match status {
+            Status::Queued => &mut self.queued,
+            Status::Running => &mut self.running,
+            Status::Succeeded => &mut self.succeeded,
+            Status::PartiallySucceeded => &mut self.partially_succeeded,
+            Status::Failed => &mut self.failed,
+        };
+        *counter = counter.saturating_add(runs);
+    }
+}
+
+/// The runs of one kind by how they stand.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct KindCounts {
+    /// The kind of operation.
+    kind: String,
+    /// Its runs.
+    runs: StatusCounts,
+}
+
+/// What happened in an hour, by the ledger's clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct Hour {
+    /// The beginning of the hour.
+    hour: DateTime<Utc>,
+    /// Runs that were queued.
+    queued: u64,
+    /// Runs that ended as succeeded.
+    succeeded: u64,
+    /// Runs that ended as partially succeeded.
+    partially_succeeded: u64,
+    /// Runs that ended as failed.
+    failed: u64,
+    /// Events of runs.
+    events: u64,
+    /// Items that failed.
+    items_failed: u64,
+}
+
+/// Shows the tenant's runs in numbers.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/stats",
+    tag = "runs",
+    params(
+        ("tenant" = String, Path, description = "The tenant's short name"),
+        ("hours" = Option<u64>, Query, description = "How many hours to show, 1 to 744; usually 24"),
+        ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
+    ),
+    responses(
+        (status = 200, description = "The numbers", body = Stats),
+        (status = 401, description = "No valid token", body = Problem),
+        (status = 404, description = "No such tenant for this token", body = Problem),
+        (status = 422, description = "A parameter is wrong", body = Problem),
+        (status = 503, description = "The projection is behind, or the database away", body = Problem),
+    )
+)]
+pub(super) async fn get_stats(
+    State(state): State<ApiState>,
+    asked: Asked<StatsQuery>,
+) -> Result<Response, Problem> {
+    let mut read = asked.begin(&state).await?;
+    let tenant = &asked.caller.tenant;
+    let (runs, kinds) = counts(read.conn(), tenant).await?;
+    let stats = Stats {
+        runs,
+        kinds,
+        oldest_queued_at: oldest(read.conn(), tenant, Status::Queued).await?,
+        oldest_running_at: oldest(read.conn(), tenant, Status::Running).await?,
+        hours: hours(read.conn(), tenant, Utc::now(), asked.query.hours).await?,
+        position: read.position.0,
+    };
+    Ok(answer(&state, read.position, stats))
+}
+
+async fn counts(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+) -> Result<(StatusCounts, Vec<KindCounts>), Problem> {
+    let rows = sqlx::query!(
+        "SELECT kind, status, runs FROM projection.run_counts WHERE tenant = $1 AND runs > 0",
+        tenant.as_str()
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut all = StatusCounts::default();
+    let mut kinds: BTreeMap<String, StatusCounts> = BTreeMap::new();
+    for row in rows {
+        let key = format!("{tenant} {} {}", row.kind, row.status);
+        let status = word(COUNTS, "status", &key, &row.status, Status::parse)?;
+        let runs = count(COUNTS, "runs", &key, row.runs)?;
+        all.add(status, runs);
+        kinds.entry(row.kind).or_default().add(status, runs);
+    }
+    Ok((all, kinds.into_iter().map(|(kind, runs)| KindCounts { kind, runs }).collect()))
+}
+
+async fn oldest(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    status: Status,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT queued_at FROM projection.runs WHERE tenant = $1 AND status = $2
+         ORDER BY queued_at, run_id LIMIT 1",
+        tenant.as_str(),
+        status.as_str()
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+async fn hours(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    now: DateTime<Utc>,
+    wanted: u64,
+) -> Result<Vec<Hour>, Problem> {
+    let hour = TimeDelta::hours(1);
+    let current = now.duration_trunc(hour).map_err(|error| Problem::internal(&error))?;
+    let back = i32::try_from(wanted.saturating_sub(1)).unwrap_or(i32::MAX);
+    let first = current - hour * back;
+    let rows = sqlx::query!(
+        r#"SELECT hour, sum(queued)::bigint AS "queued!", sum(succeeded)::bigint AS "succeeded!",
+                  sum(partially_succeeded)::bigint AS "partially_succeeded!", sum(failed)::bigint AS "failed!",
+                  sum(events)::bigint AS "events!", sum(items_failed)::bigint AS "items_failed!"
+           FROM projection.run_hours
+           WHERE tenant = $1 AND hour >= $2 AND hour <= $3
+           GROUP BY hour"#,
+        tenant.as_str(),
+        first,
+        current
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut known = BTreeMap::new();
+    for row in rows {
+        let key = format!("{tenant} {}", row.hour);
+        let number = |column, value| count(HOURS, column, &key, value);
+        let hour = Hour {
+            hour: row.hour,
+            queued: number("queued", row.queued)?,
+            succeeded: number("succeeded", row.succeeded)?,
+            partially_succeeded: number("partially_succeeded", row.partially_succeeded)?,
+            failed: number("failed", row.failed)?,
+            events: number("events", row.events)?,
+            items_failed: number("items_failed", row.items_failed)?,
+        };
+        if row.hour.duration_trunc(TimeDelta::hours(1)).ok() != Some(row.hour) {
+            return Err(Corrupt::new(HOURS, "hour", &key, "it is not the beginning of an hour").into());
+        }
+        known.insert(row.hour, hour);
+    }
+    let beginnings = (0..=back).map(|n| first + hour * n);
+    Ok(beginnings.map(|hour| known.get(&hour).copied().unwrap_or(Hour { hour, ..Hour::default() })).collect())
+}
