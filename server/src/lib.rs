@@ -1,1 +1,3 @@
-//! server
+//! The `runledger` program: knows every adapter and the configuration.
+
+pub mod postgres;
