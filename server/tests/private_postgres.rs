@@ -173,6 +173,31 @@ async fn a_server_that_is_killed_is_noticed_and_comes_back_with_all_rows() {
     postgres.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_session_that_is_busy_when_its_server_is_killed_only_delays_the_next_start() {
+    let dir = open_dir();
+    let postgres = start(dir.path()).await;
+    create_numbers(&mut connect(&postgres).await).await;
+    let mut busy = connect(&postgres).await;
+    // Takes an advisory lock to show that it has begun, then looks at nothing but the clock.
+    let spin = "DO $$ BEGIN PERFORM pg_advisory_lock(1); INSERT INTO numbers VALUES (1);
+        WHILE clock_timestamp() < statement_timestamp() + interval '2 seconds' LOOP END LOOP; END $$";
+    let session = tokio::spawn(async move { sqlx::query(spin).execute(&mut busy).await });
+    let mut watcher = connect(&postgres).await;
+    let begun = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted)";
+    while !sqlx::query_scalar::<_, bool>(begun).fetch_one(&mut watcher).await.unwrap() {}
+    kill_process(postmaster(dir.path()), Signal::KILL).unwrap();
+    tokio::time::timeout(BOUND, postgres.exited()).await.unwrap();
+    drop(postgres);
+
+    let postgres = start(dir.path()).await;
+    // Such a session may still commit. If it said so, it is so.
+    if session.await.unwrap().is_ok() {
+        assert_eq!(numbers(&postgres).await, [1]);
+    }
+    postgres.stop().await.unwrap();
+}
+
 /// Not a test: the process that the next test kills. It inserts numbers for ever and prints each one that
 /// was acknowledged.
 #[tokio::test]

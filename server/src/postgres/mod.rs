@@ -111,7 +111,7 @@ impl PrivatePostgres {
                     if exit.has_left_sessions() && Instant::now() < deadline =>
                 {
                     // They end as soon as they see that their server is gone.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    tokio::time::sleep(Duration::from_millis(250)).await;
                 }
                 Err(error) => return Err(error),
             }
