@@ -1,0 +1,15 @@
+//! The reads of the API over real HTTP, on read tables that the tests fill themselves: what a projector
+//! would write, written by hand, so that every state of the tables can be tried.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod events;
+mod filters;
+mod fixture;
+mod freshness;
+mod isolation;
+mod items;
+mod notifications;
+mod one;
+mod paging;
+mod served;
+mod stats;
