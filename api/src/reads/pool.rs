@@ -12,12 +12,13 @@ use crate::problem::Problem;
 ///
 /// The role sees only the rows of the transaction's tenant. Plans are made for each call's own values:
 /// the queries leave filters open (`$3 IS NULL OR kind = $3`), and only a plan that knows which ones are
-/// NULL finds the right index.
+/// NULL finds the right index. Pages are short, so neither workers nor compiled plans would pay.
 const SETTINGS: &str = "
     SET ROLE runledger_api;
     SET default_transaction_read_only = on;
     SET plan_cache_mode = force_custom_plan;
     SET jit = off;
+    SET max_parallel_workers_per_gather = 0;
     SET statement_timeout = '10s';
     SET idle_in_transaction_session_timeout = '30s'";
 
