@@ -1,1 +1,20 @@
-//! tests
+//! The house for tests: the real API on a port of its own, the real event log and the running
+//! projector, on the database that `#[sqlx::test]` made for the test.
+//!
+//! ```ignore
+//! #[sqlx::test(migrator = "migrations::MIGRATOR")]
+//! async fn a_run_is_queued(pool: PgPoolOptions, database: PgConnectOptions) {
+//!     let house = House::start(pool, database).await;
+//!     let run = house.producer().start(json!({"kind": "drift.check", "context": {}})).await;
+//!     house.stop().await;
+//! }
+//! ```
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's failure is a panic")]
+
+mod client;
+mod house;
+mod logs;
+
+pub use client::{Answer, Client};
+pub use house::{House, Setup};
+pub use logs::{Counted, CountingLog, Fault, FaultyLog};

@@ -33,13 +33,14 @@ pub struct CommandsConfig {
     pub clock: Clock,
     /// How many items and event ids of folded runs are kept in memory, all runs together.
     pub cached_entries: u64,
-    /// How often an append is tried when other processes append to the same stream.
+    /// How often an append is tried while other processes append to the same stream. Each try loses to a
+    /// busy other about every second time.
     pub tries: u32,
 }
 
 impl Default for CommandsConfig {
     fn default() -> Self {
-        Self { clock: Arc::new(Utc::now), cached_entries: 2_000_000, tries: 10 }
+        Self { clock: Arc::new(Utc::now), cached_entries: 2_000_000, tries: 32 }
     }
 }
 

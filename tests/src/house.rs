@@ -1,0 +1,185 @@
+//! Starting and stopping the whole of it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::access::{Role, Tokens, create_tenant, create_token};
+use api::commands::{Commands, CommandsConfig};
+use api::freshness::Freshness;
+use api::reads::ReadPool;
+use api::{ApiConfig, ApiState};
+use eventlog::EventLog;
+use eventlog::postgres::{PostgresLog, PostgresLogConfig};
+use projector::{Projector, ProjectorConfig};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+
+/// What is to be started, and how.
+#[derive(Default)]
+pub struct Setup {
+    /// Leaves the projector out.
+    pub without_projector: bool,
+    /// The API's settings.
+    pub api: ApiConfig,
+    /// The commands' settings.
+    pub commands: CommandsConfig,
+}
+
+/// API, event log and projector on one database, with the tenants `demo` and `other`.
+pub struct House {
+    /// To look into the database. The superuser's: it sees all tenants.
+    pub pool: PgPool,
+    /// The log that the projector and the first API use.
+    pub log: Arc<PostgresLog>,
+    url: String,
+    tokens: HashMap<(&'static str, Role), String>,
+    database: PgConnectOptions,
+    logs: Vec<Arc<PostgresLog>>,
+    pools: Vec<PgPool>,
+    tasks: JoinSet<()>,
+    shutdown: CancellationToken,
+}
+
+impl House {
+    /// The tenants, each with one token per role. The principal of a token is called like its role.
+    pub const TENANTS: [&'static str; 2] = ["demo", "other"];
+
+    /// Starts all of it.
+    pub async fn start(pool: PgPoolOptions, database: PgConnectOptions) -> Self {
+        Self::with(pool, database, Setup::default()).await
+    }
+
+    /// Starts what `setup` says.
+    pub async fn with(pool: PgPoolOptions, database: PgConnectOptions, setup: Setup) -> Self {
+        let pool = pool.connect_with(database.clone()).await.unwrap();
+        let mut tokens = HashMap::new();
+        for tenant in Self::TENANTS {
+            let id = tenant.parse().unwrap();
+            create_tenant(&pool, &id, tenant).await.unwrap();
+            for role in Role::ALL {
+                let made = create_token(&pool, &id, role, &role.as_str().parse().unwrap()).await.unwrap();
+                tokens.insert((tenant, role), made.token.reveal().to_owned());
+            }
+        }
+        let log = connect_log(&database).await;
+        let mut house = Self {
+            pool,
+            log: log.clone(),
+            url: String::new(),
+            tokens,
+            database,
+            logs: vec![log.clone()],
+            pools: Vec::new(),
+            tasks: JoinSet::new(),
+            shutdown: CancellationToken::new(),
+        };
+        house.url = house.serve(log.clone(), setup.api, setup.commands).await;
+        if !setup.without_projector {
+            house.start_projector();
+        }
+        house
+    }
+
+    /// Starts the projector, where the setup left it out.
+    pub fn start_projector(&mut self) {
+        let projector = Projector::new(self.log.clone(), self.pool.clone(), ProjectorConfig::default());
+        let stop = self.shutdown.clone();
+        self.tasks.spawn(async move { projector.run(stop).await.unwrap() });
+    }
+
+    /// Starts another API on the same database, as another process would be: with a log, a cache and
+    /// connections of its own. The answer is its address.
+    pub async fn another_api(&mut self) -> String {
+        let log = connect_log(&self.database).await;
+        self.logs.push(log.clone());
+        self.serve(log, ApiConfig::default(), CommandsConfig::default()).await
+    }
+
+    async fn serve(&mut self, log: Arc<dyn EventLog>, config: ApiConfig, commands: CommandsConfig) -> String {
+        let reads =
+            ReadPool::pool_options().max_connections(4).connect_with(self.database.clone()).await.unwrap();
+        self.pools.push(reads.clone());
+        // Tokens and freshness keep one connection each to listen on.
+        let pool = PgPoolOptions::new().max_connections(4).connect_with(self.database.clone()).await.unwrap();
+        self.pools.push(pool.clone());
+        let state = ApiState {
+            config: Arc::new(config),
+            commands: Commands::with_config(log.clone(), commands),
+            reads: ReadPool::new(reads),
+            freshness: Freshness::start(pool.clone(), log.clone(), self.shutdown.clone()),
+            tokens: Tokens::start(pool, self.shutdown.clone()),
+            log,
+        };
+        let router = api::router(state, String::new);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = self.shutdown.clone();
+        self.tasks.spawn(async move { api::serve(listener, router, stop).await.unwrap() });
+        url
+    }
+
+    /// The address of the first API.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The token of a tenant's role.
+    #[must_use]
+    pub fn token(&self, tenant: &'static str, role: Role) -> &str {
+        &self.tokens[&(tenant, role)]
+    }
+
+    /// A client of the tenant `demo` in a role.
+    #[must_use]
+    pub fn client(&self, role: Role) -> Client {
+        self.client_of("demo", role)
+    }
+
+    /// A client of a tenant in a role.
+    #[must_use]
+    pub fn client_of(&self, tenant: &'static str, role: Role) -> Client {
+        Client::new(&self.url, tenant, self.token(tenant, role))
+    }
+
+    /// A producer of the tenant `demo`.
+    #[must_use]
+    pub fn producer(&self) -> Client {
+        self.client(Role::Producer)
+    }
+
+    /// Stops all of it. A panic in the background is the test's.
+    pub async fn stop(mut self) {
+        self.shutdown.cancel();
+        while let Some(ended) = in_time("a part to stop", self.tasks.join_next()).await {
+            if let Err(error) = ended {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
+        for log in self.logs {
+            log.shutdown().await;
+        }
+        for pool in self.pools {
+            pool.close().await;
+        }
+        self.pool.close().await;
+    }
+}
+
+async fn connect_log(database: &PgConnectOptions) -> Arc<PostgresLog> {
+    Arc::new(PostgresLog::connect(database.clone(), PostgresLogConfig::default()).await.unwrap())
+}
+
+/// Waits for something that must happen, with a bound that only a broken house reaches.
+pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future)
+        .await
+        .unwrap_or_else(|_| panic!("waited for {what}"))
+}

@@ -1,0 +1,96 @@
+//! What every answer has, and the calls that need no token.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::time::Duration;
+
+use api::access::Role;
+use reqwest::Method;
+use serde_json::json;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tests::{Answer, House, Setup};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn health_readiness_and_description_need_no_token(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let anybody = house.producer().with_token(None);
+    let alive = anybody.get("//healthz").await.expect(200);
+    assert_eq!(alive.body["status"], "ok");
+    let run = house.producer().new_run("ready", json!({})).await;
+    let ready = anybody.get("//readyz").await.expect(200);
+    assert_eq!((ready.body["database"].clone(), ready.body["log"].clone()), (json!("ok"), json!("ok")));
+    assert_eq!(ready.number_at("/head"), 2);
+    assert!(ready.body["lag_events"].is_u64() && ready.body["lag_seconds"].is_number(), "{}", ready.text);
+    assert!(anybody.get("//metrics").await.expect(200).header("content-type").starts_with("text/plain"));
+
+    let document = anybody.get("//openapi.json").await.expect(200).body;
+    assert!(document["openapi"].as_str().unwrap().starts_with("3."));
+    for (path, methods) in [
+        ("/v1/tenants/{tenant}/runs", &["get", "post"][..]),
+        ("/v1/tenants/{tenant}/runs/{run}", &["get"]),
+        ("/v1/tenants/{tenant}/runs/{run}/events", &["get", "post"]),
+        ("/v1/tenants/{tenant}/runs/{run}/items", &["get"]),
+        ("/v1/tenants/{tenant}/notifications", &["get"]),
+        ("/v1/tenants/{tenant}/notifications/{id}/read", &["post"]),
+        ("/v1/tenants/{tenant}/stats", &["get"]),
+    ] {
+        for method in methods {
+            let operation = &document["paths"][path][method];
+            assert!(operation["summary"].is_string(), "{method} {path} is not described");
+            assert!(operation["responses"]["401"].is_object(), "{method} {path} does not tell its problems");
+        }
+    }
+    assert!(house.client(Role::Readonly).get(&format!("/runs/{run}")).await.status != 401);
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn what_is_not_there_is_a_problem_too(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = house.producer();
+    for path in ["//", "//v1", "//v2/tenants/demo/runs", "/run"] {
+        producer.get(path).await.problem(404, "not_found");
+    }
+    let answer =
+        Answer::of(producer.request(Method::DELETE, "/runs")).await.problem(405, "method_not_allowed");
+    assert!(answer.header("allow").contains("POST"), "{:?}", answer.headers);
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn every_answer_has_an_id_and_is_not_stored(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = house.producer();
+    for path in ["//healthz", "//nowhere", "/runs", "/runs/7"] {
+        let answer =
+            Answer::of(producer.request(Method::GET, path).header("x-request-id", "import-7.a")).await;
+        assert_eq!(answer.header("x-request-id"), "import-7.a", "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert!(answer.header("cache-control").contains("no-store"), "{path}");
+        let odd = Answer::of(producer.request(Method::GET, path).header("x-request-id", "a b\"c")).await;
+        assert_eq!(odd.header("x-request-id").len(), 36, "{path}");
+    }
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_request_that_takes_too_long_is_answered(pool: PgPoolOptions, database: PgConnectOptions) {
+    let mut setup = Setup { without_projector: true, ..Setup::default() };
+    setup.api.request_timeout = Duration::from_millis(200);
+    let house = House::with(pool, database, setup).await;
+    // A body that was promised and never comes.
+    let address = house.url().trim_start_matches("http://");
+    let token = house.token("demo", Role::Producer);
+    let head = format!(
+        "POST /v1/tenants/demo/runs HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: 10\r\nconnection: close\r\n\r\n"
+    );
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("retry-after: 1\r\n") && answer.contains("\"request_timeout\""), "{answer}");
+    house.stop().await;
+}
