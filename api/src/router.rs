@@ -19,7 +19,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::problem::Problem;
-use crate::state::ApiState;
+use crate::state::{ApiConfig, ApiState};
 use crate::{commands, health, observe, reads};
 
 /// How long requests may go on after the order to stop, beyond which their connections are cut.
@@ -34,19 +34,23 @@ where
     let document = get(async move || Json(openapi));
     let metrics =
         get(async move || ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics()));
-    let limit = DefaultBodyLimit::max(state.config.max_body_bytes);
-    let timeout = from_fn_with_state(state.config.request_timeout, in_time);
-    routes
+    let config = state.config.clone();
+    let routes = routes
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", metrics)
         .route("/openapi.json", document)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .with_state(state)
+        .with_state(state);
+    layered(routes, &config)
+}
+
+fn layered(routes: Router, config: &ApiConfig) -> Router {
+    routes
         // From the inside out: a panic is answered like any other failure, and all of it is observed.
-        .layer(limit)
-        .layer(timeout)
+        .layer(DefaultBodyLimit::max(config.max_body_bytes))
+        .layer(from_fn_with_state(config.request_timeout, in_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(observe::observe))
 }
@@ -128,4 +132,39 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
     Problem::internal(&Panicked(text.unwrap_or_default())).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::{Body, to_bytes};
+    use tower::ServiceExt;
+
+    async fn asked(routes: Router, config: &ApiConfig) -> (StatusCode, serde_json::Value) {
+        let request = Request::builder().uri("/x").body(Body::empty()).unwrap();
+        let response = layered(routes, config).oneshot(request).await.unwrap();
+        assert!(response.headers().contains_key("x-request-id"));
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_and_its_words_are_not() {
+        async fn panics() {
+            panic!("secret words");
+        }
+        let routes = Router::new().route("/x", get(panics));
+        let (status, body) = asked(routes, &ApiConfig::default()).await;
+        assert_eq!((status, &body["code"]), (StatusCode::INTERNAL_SERVER_ERROR, &"internal".into()));
+        assert!(!body.to_string().contains("secret"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_hangs_is_cut() {
+        let routes = Router::new().route("/x", get(std::future::pending::<()>));
+        let config = ApiConfig { request_timeout: Duration::from_millis(1), ..ApiConfig::default() };
+        let (status, body) = asked(routes, &config).await;
+        assert_eq!((status, &body["code"]), (StatusCode::SERVICE_UNAVAILABLE, &"request_timeout".into()));
+    }
 }

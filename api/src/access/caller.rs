@@ -9,7 +9,6 @@ use domain::{PrincipalId, TenantId};
 use uuid::Uuid;
 
 use super::role::Role;
-use super::store::AccessError;
 use super::token;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -42,7 +41,7 @@ impl FromRequestParts<ApiState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
         let hash = token::check(bearer(parts)?)
             .map_err(|fault| Problem::unauthorized(format!("The token can't be right: {fault}.")))?;
-        let caller = state.tokens.find(hash).await.map_err(refusal)?.ok_or_else(|| {
+        let caller = state.tokens.find(hash).await?.ok_or_else(|| {
             Problem::unauthorized(
                 "The token is unknown or was revoked. Ask the tenant's owner for a new one.",
             )
@@ -100,12 +99,5 @@ fn bearer(parts: &Parts) -> Result<&str, Problem> {
     match credentials {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
         _ => Err(Problem::unauthorized("The header Authorization must be: Bearer, a space, and the token.")),
-    }
-}
-
-fn refusal(error: AccessError) -> Problem {
-    match error {
-        AccessError::Database(error) => error.into(),
-        other => Problem::internal(&other),
     }
 }

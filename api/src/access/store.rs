@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::{PrincipalId, TenantId};
+use domain::{InvalidId, PrincipalId, TenantId};
 use moka::future::Cache;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::caller::Caller;
-use super::role::Role;
+use super::role::{Role, UnknownRole};
 use super::token::{Secret, TokenHash};
+use crate::problem::Problem;
 
 /// Where revocations are announced; the payload is the token's id.
 const CHANNEL: &str = "runledger_tokens";
@@ -236,14 +237,24 @@ impl Tokens {
         }
     }
 
-    /// Who holds the token of that hash; none when it is unknown or revoked.
+    /// Who holds the token of that hash; none when it is unknown or revoked. However many ask for the
+    /// same token at once, the database is asked once.
     ///
     /// # Errors
-    /// The database's.
-    pub(super) async fn find(&self, hash: TokenHash) -> Result<Option<Arc<Caller>>, AccessError> {
-        if let Some(caller) = self.known.get(&hash).await {
-            return Ok(Some(caller));
+    /// 503 when the database does not answer, 500 when it holds what it should not.
+    pub(super) async fn find(&self, hash: TokenHash) -> Result<Option<Arc<Caller>>, Problem> {
+        // A miss is an error to the cache, so that it keeps none.
+        let found = self.known.try_get_with(hash, async {
+            let looked_up = self.look_up(hash).await;
+            looked_up.map_err(|error| Some(refusal(error)))?.map(Arc::new).ok_or(None)
+        });
+        match found.await {
+            Ok(caller) => Ok(Some(caller)),
+            Err(missed) => Arc::unwrap_or_clone(missed).map_or(Ok(None), Err),
         }
+    }
+
+    async fn look_up(&self, hash: TokenHash) -> Result<Option<Caller>, AccessError> {
         let row = sqlx::query!(
             "SELECT token_id, tenant, role, principal FROM access.tokens WHERE hash = $1 AND revoked_at IS NULL",
             &hash[..]
@@ -252,17 +263,12 @@ impl Tokens {
         .await?;
         let Some(row) = row else { return Ok(None) };
         let corrupt = |what: String| AccessError::Corrupt { table: "access.tokens", what };
-        let caller = Arc::new(Caller {
-            tenant: row.tenant.parse().map_err(|error: domain::InvalidId| corrupt(error.to_string()))?,
-            role: row.role.parse().map_err(|error: super::UnknownRole| corrupt(error.to_string()))?,
-            principal: row
-                .principal
-                .parse()
-                .map_err(|error: domain::InvalidId| corrupt(error.to_string()))?,
+        Ok(Some(Caller {
+            tenant: row.tenant.parse().map_err(|error: InvalidId| corrupt(error.to_string()))?,
+            role: row.role.parse().map_err(|error: UnknownRole| corrupt(error.to_string()))?,
+            principal: row.principal.parse().map_err(|error: InvalidId| corrupt(error.to_string()))?,
             token_id: row.token_id,
-        });
-        self.known.insert(hash, caller.clone()).await;
-        Ok(Some(caller))
+        }))
     }
 
     /// Asks the database for nothing but an answer.
@@ -271,5 +277,12 @@ impl Tokens {
     /// The database's.
     pub async fn ping(&self) -> Result<(), sqlx::Error> {
         sqlx::query("SELECT 1").execute(&self.pool).await.map(drop)
+    }
+}
+
+fn refusal(error: AccessError) -> Problem {
+    match error {
+        AccessError::Database(error) => error.into(),
+        other => Problem::internal(&other),
     }
 }
