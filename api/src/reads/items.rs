@@ -151,6 +151,8 @@ async fn fetch(
     run: RunId,
     query: &ItemsQuery,
 ) -> Result<Vec<ItemRow>, sqlx::Error> {
+    // Within one outcome the index is entered by the revision; the pair alone would enter it at the
+    // outcome's beginning.
     sqlx::query_as!(
         ItemRow,
         "SELECT item, label, outcome, reason_code, message, occurred_at, revision
@@ -158,6 +160,7 @@ async fn fetch(
          WHERE tenant = $1 AND run_id = $2
            AND ($3::text IS NULL OR outcome = $3)
            AND ($4::text IS NULL OR (outcome, revision) > ($4, $5::bigint))
+           AND ($3::text IS NULL OR $5::bigint IS NULL OR revision > $5)
          ORDER BY outcome, revision LIMIT $6",
         tenant.as_str(),
         run.uuid(),

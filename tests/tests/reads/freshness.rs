@@ -26,7 +26,7 @@ async fn a_read_waits_for_the_position_it_asks_for(pool: PgPool) {
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_read_that_would_wait_too_long_says_how_far_it_is(pool: PgPool) {
     set_checkpoint(&pool, 7).await;
-    let served = Served::start(pool).await;
+    let served = Served::patient(pool, Duration::from_millis(20)).await;
     served.freshness.wait_for(Position(7), Duration::from_secs(30)).await.unwrap();
     let far = i64::MAX.to_string();
     for path in ["/runs", "/notifications", "/stats"] {

@@ -52,7 +52,6 @@ impl EventLog for HeadOnly {
 
 /// The running API with the tenants `demo` and `other`.
 pub struct Served {
-    pub pool: PgPool,
     pub freshness: Freshness,
     url: String,
     tokens: Vec<(&'static str, Role, String)>,
@@ -86,7 +85,13 @@ impl Answer {
 }
 
 impl Served {
+    /// Starts it with a patience for `after` that no test gets to the end of.
     pub async fn start(pool: PgPool) -> Self {
+        Self::patient(pool, Duration::from_secs(25)).await
+    }
+
+    /// Starts it with that patience for `after`.
+    pub async fn patient(pool: PgPool, max_after_wait: Duration) -> Self {
         let mut tokens = Vec::new();
         for tenant in ["demo", "other"] {
             let id = tenant.parse().unwrap();
@@ -102,7 +107,7 @@ impl Served {
         let shutdown = CancellationToken::new();
         let log = Arc::new(HeadOnly::default());
         let freshness = Freshness::start(plain.clone(), log.clone(), shutdown.clone());
-        let config = ApiConfig { max_after_wait: Duration::from_secs(3), ..ApiConfig::default() };
+        let config = ApiConfig { max_after_wait, ..ApiConfig::default() };
         let state = ApiState {
             config: Arc::new(config),
             commands: Commands::new(log.clone()),
@@ -115,7 +120,7 @@ impl Served {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (router, stop) = (api::router(state, String::new), shutdown.clone());
         tokio::spawn(async move { api::serve(listener, router, stop).await });
-        Self { pool, freshness, url, tokens, log, shutdown }
+        Self { freshness, url, tokens, log, shutdown }
     }
 
     /// Says where the log's head is.
