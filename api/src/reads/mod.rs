@@ -34,3 +34,40 @@ pub fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(notifications::list_notifications))
         .routes(routes!(stats::get_stats))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use serde_json::Value;
+
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    match member {
+                        Value::String(target) if name == "$ref" => found.push(target.clone()),
+                        _ => references(member, found),
+                    }
+                }
+            }
+            Value::Array(entries) => entries.iter().for_each(|entry| references(entry, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_description_has_every_read_and_every_schema_it_names() {
+        let document = serde_json::to_value(crate::openapi_document()).unwrap();
+        for path in ["runs", "runs/{run}", "runs/{run}/items", "runs/{run}/events", "notifications", "stats"]
+        {
+            let path = format!("/v1/tenants/{{tenant}}/{path}");
+            assert!(document["paths"][&path]["get"].is_object(), "{path}");
+        }
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(!found.is_empty());
+        for target in found {
+            assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{target}");
+        }
+    }
+}
