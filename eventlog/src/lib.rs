@@ -1,10 +1,10 @@
 //! The event log: the port ([`EventLog`]), its adapters, and one contract suite that all of them pass.
 
-pub mod contract;
 mod error;
+mod form;
+mod known;
 pub mod memory;
 mod port;
-pub mod postgres;
 pub mod streams;
 
 pub use error::{AppendError, LogError};

@@ -20,6 +20,16 @@ pub enum ExpectedRevision {
     Exact(u64),
 }
 
+impl ExpectedRevision {
+    /// The last revision that is expected; none of a stream without events.
+    pub(crate) fn last(self) -> Option<u64> {
+        match self {
+            Self::NoStream => None,
+            Self::Exact(revision) => Some(revision),
+        }
+    }
+}
+
 /// An event to append: opaque bytes to the log, which gives back exactly these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
@@ -102,7 +112,12 @@ pub trait EventLog: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`LogError`].
-    async fn read_stream(&self, stream: &str, from: u64, limit: usize) -> Result<Vec<RecordedEvent>, LogError>;
+    async fn read_stream(
+        &self,
+        stream: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError>;
 
     /// The last event of a stream, if it has any.
     ///

@@ -37,11 +37,12 @@ async fn every_role_reads_its_own_tenant_and_no_other(pool: PgPool) {
 }
 
 /// The tables that hold tenants' rows.
-const TABLES: [&str; 6] = ["runs", "run_items", "run_events", "notifications", "run_counts", "run_hours"];
+const TABLES: [&str; 7] =
+    ["runs", "run_labels", "run_items", "run_events", "notifications", "run_counts", "run_hours"];
 
 async fn rows_everywhere(pool: &PgPool) {
     for tenant in ["demo", "other"] {
-        let run = Story::of(tenant, 0, json!({})).told(pool).await.id.uuid();
+        let run = Story::of(tenant, 0, json!({"labels": {"env": "prod"}})).told(pool).await.id.uuid();
         for sql in [
             "INSERT INTO projection.run_items VALUES ($1, $2, 'i', NULL, 'failed', NULL, NULL, now(), 1, 1)",
             "INSERT INTO projection.notifications VALUES
@@ -93,6 +94,8 @@ async fn the_reading_role_can_neither_write_nor_see_the_log(pool: PgPool) {
             "CREATE TABLE projection.mine (n int)",
             "SELECT * FROM log.events",
             "SELECT * FROM log.head",
+            "SELECT hash FROM access.tokens",
+            "SELECT * FROM projection.dead_letters",
             "SELECT pg_read_file('/etc/hostname')",
         ] {
             let refused = sqlx::query(sql).execute(&connections).await.unwrap_err();

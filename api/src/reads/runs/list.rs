@@ -3,18 +3,14 @@
 use axum::extract::State;
 use axum::response::Response;
 use chrono::Utc;
-use domain::TenantId;
 use serde::Serialize;
-use serde_json::value::RawValue;
-use sqlx::PgConnection;
-use sqlx::types::Json;
 use utoipa::ToSchema;
 
-use super::filter::{ListQuery, Order, RunKey};
-use super::row::RunRow;
+use super::filter::{ListQuery, RunKey};
+use super::query::fetch;
 use super::view::{RunStatus, RunView};
 use crate::problem::Problem;
-use crate::reads::answer::{answer, cut, link_next, rows_for};
+use crate::reads::answer::{answer, cut, link_next};
 use crate::reads::asked::Asked;
 use crate::reads::cursor;
 use crate::state::ApiState;
@@ -74,99 +70,4 @@ pub(in crate::reads) async fn list_runs(
         link_next(response.headers_mut(), &asked.address, &cursor)?;
     }
     Ok(response)
-}
-
-/// One text for both orders would hide the order from the planner, so there are two.
-macro_rules! page_of_runs {
-    ($after:tt, $order:tt, $($argument:expr),*) => {
-        sqlx::query_as!(
-            RunRow,
-            r#"SELECT run_id, kind, title, status, ended_as, items_total, items_succeeded, items_failed,
-                      items_skipped, initiator_id, initiator_name, labels AS "labels: Json<Box<RawValue>>",
-                      NULL::json AS "context: Json<Box<RawValue>>", idempotency_key, worker,
-                      progress_message, reason_code, message, queued_at, started_at, ended_at,
-                      last_event_at, heartbeat_seconds, heartbeat_due_at, revision, position
-               FROM projection.runs
-               WHERE tenant = $1
-                 AND ($2::text IS NULL OR status = $2)
-                 AND ($3::text[] IS NULL OR status = ANY ($3))
-                 AND ($4::text IS NULL OR kind = $4)
-                 AND ($5::text IS NULL OR initiator_id = $5)
-                 AND ($6::jsonb IS NULL OR labels @> $6)
-                 AND ($7::timestamptz IS NULL OR queued_at >= $7)
-                 AND ($8::timestamptz IS NULL OR queued_at < $8)
-                 AND ($9::text IS NULL OR lower(title) LIKE lower($9)
-                      OR ($10::uuid IS NOT NULL AND run_id >= $10 AND run_id <= $11::uuid))
-                 AND "# + $after + $order + " LIMIT $14",
-            $($argument),*
-        )
-    };
-}
-
-async fn fetch(
-    conn: &mut PgConnection,
-    tenant: &TenantId,
-    query: &ListQuery,
-) -> Result<Vec<RunRow>, sqlx::Error> {
-    let filter = &query.filter;
-    // One status is an equality, by which an index gives the order as well; several are a set.
-    let (status, statuses) = match filter.status.as_slice() {
-        [] => (None, None),
-        [one] => (Some(*one), None),
-        several => (None, Some(several.iter().map(|&s| s.to_owned()).collect::<Vec<_>>())),
-    };
-    let labels = (!filter.labels.is_empty()).then(|| serde_json::json!(filter.labels));
-    let ids = filter.search.as_ref().and_then(|search| search.ids);
-    let title = filter.search.as_ref().map(|search| search.title.as_str());
-    let (first_id, last_id) = (ids.map(|ids| ids.0), ids.map(|ids| ids.1));
-    let after_time = query.after.and_then(RunKey::queued_at);
-    let after_id = query.after.map(|key| key.run_id);
-    let limit = rows_for(query.limit);
-    let (kind, initiator) = (filter.kind.as_deref(), filter.initiator.as_deref());
-    match query.order {
-        Order::NewestFirst => {
-            page_of_runs!(
-                "($12::timestamptz IS NULL OR (queued_at, run_id) < ($12, $13::uuid))",
-                " ORDER BY queued_at DESC, run_id DESC",
-                tenant.as_str(),
-                status,
-                statuses.as_deref(),
-                kind,
-                initiator,
-                labels,
-                filter.since,
-                filter.until,
-                title,
-                first_id,
-                last_id,
-                after_time,
-                after_id,
-                limit
-            )
-            .fetch_all(conn)
-            .await
-        }
-        Order::OldestFirst => {
-            page_of_runs!(
-                "($12::timestamptz IS NULL OR (queued_at, run_id) > ($12, $13::uuid))",
-                " ORDER BY queued_at, run_id",
-                tenant.as_str(),
-                status,
-                statuses.as_deref(),
-                kind,
-                initiator,
-                labels,
-                filter.since,
-                filter.until,
-                title,
-                first_id,
-                last_id,
-                after_time,
-                after_id,
-                limit
-            )
-            .fetch_all(conn)
-            .await
-        }
-    }
 }

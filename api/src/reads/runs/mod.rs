@@ -4,6 +4,7 @@ mod as_of;
 mod filter;
 mod list;
 mod one;
+mod query;
 mod row;
 mod search;
 mod view;

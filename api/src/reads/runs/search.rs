@@ -11,7 +11,7 @@ const LONGEST: usize = 300;
 /// A search, as the query wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Search {
-    /// The LIKE pattern of the title, in lower case.
+    /// How the title begins, in any case.
     pub(super) title: String,
     /// The first and last id that begin like that, where it may be the beginning of an id.
     pub(super) ids: Option<(Uuid, Uuid)>,
@@ -27,15 +27,7 @@ impl Search {
                 format!("must have 1 to {LONGEST} characters: the beginning of an id or title"),
             ));
         }
-        let mut title = String::with_capacity(text.len() + 1);
-        for c in text.chars() {
-            if matches!(c, '%' | '_' | '\\') {
-                title.push('\\');
-            }
-            title.push(c);
-        }
-        title.push('%');
-        Ok(Self { title, ids: id_range(text) })
+        Ok(Self { title: text.to_owned(), ids: id_range(text) })
     }
 }
 
@@ -68,11 +60,6 @@ mod tests {
         for text in ["drift", "0198 c", "-", &"a".repeat(33), "é"] {
             assert_eq!(Search::parse(text).unwrap().ids, None, "{text}");
         }
-    }
-
-    #[test]
-    fn wildcards_mean_themselves() {
-        assert_eq!(Search::parse(r" 100%_a\b ").unwrap().title, r"100\%\_a\\b%");
     }
 
     #[test]

@@ -1,0 +1,162 @@
+//! The query behind the list of runs.
+//!
+//! Row-level security comes before the caller's conditions, and lets an index answer these only where
+//! their operators are leakproof, as comparisons of plain values are. So labels are looked up in a table
+//! of their own, and a title's beginning is a range.
+
+use chrono::{DateTime, Utc};
+use domain::TenantId;
+use serde_json::value::RawValue;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::filter::{ListQuery, Order, RunKey};
+use super::row::RunRow;
+use crate::reads::answer::rows_for;
+
+/// What the query is given, in its types.
+struct Given<'a> {
+    tenant: &'a str,
+    /// One status is an equality, by which an index gives the order as well.
+    status: Option<&'a str>,
+    /// Several are a set.
+    statuses: Option<Vec<String>>,
+    kind: Option<&'a str>,
+    initiator: Option<&'a str>,
+    labels: Option<serde_json::Value>,
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+    title: Option<&'a str>,
+    first_id: Option<Uuid>,
+    last_id: Option<Uuid>,
+    after_time: Option<DateTime<Utc>>,
+    after_id: Option<Uuid>,
+    limit: i64,
+}
+
+/// The tables, what keys the order, how the key goes on after a page, the order. One text for both orders
+/// would hide the order from the planner, and so would one for lists with and without labels.
+macro_rules! page_of_runs {
+    ([$($from:tt)+], $key:tt, $beyond:tt, $direction:tt, $given:ident $(, $label:expr)*) => {
+        sqlx::query_as!(
+            RunRow,
+            r#"SELECT r.run_id, r.kind, r.title, r.status, r.ended_as, r.items_total, r.items_succeeded,
+                      r.items_failed, r.items_skipped, r.initiator_id, r.initiator_name,
+                      r.labels AS "labels: Json<Box<RawValue>>", NULL::json AS "context: Json<Box<RawValue>>",
+                      r.idempotency_key, r.worker, r.progress_message, r.reason_code, r.message, r.queued_at,
+                      r.started_at, r.ended_at, r.last_event_at, r.heartbeat_seconds, r.heartbeat_due_at,
+                      r.revision, r.position
+               FROM "# + $($from)+ + "
+               WHERE r.tenant = $1
+                 AND ($2::text IS NULL OR r.status = $2)
+                 AND ($3::text[] IS NULL OR r.status = ANY ($3))
+                 AND ($4::text IS NULL OR r.kind = $4)
+                 AND ($5::text IS NULL OR r.initiator_id = $5)
+                 AND ($6::jsonb IS NULL OR r.labels @> $6)
+                 AND ($7::timestamptz IS NULL OR " + $key + ".queued_at >= $7)
+                 AND ($8::timestamptz IS NULL OR " + $key + ".queued_at < $8)
+                 AND ($9::text IS NULL
+                      OR (r.title_key >= lower($9) AND r.title_key < lower($9) || chr(1114111))
+                      OR ($10::uuid IS NOT NULL AND r.run_id >= $10 AND r.run_id <= $11::uuid))
+                 AND ($12::timestamptz IS NULL
+                      OR (" + $key + ".queued_at, " + $key + ".run_id) " + $beyond + " ($12, $13::uuid))
+               ORDER BY " + $key + ".queued_at " + $direction + ", " + $key + ".run_id " + $direction + "
+               LIMIT $14",
+            $given.tenant,
+            $given.status,
+            $given.statuses.as_deref(),
+            $given.kind,
+            $given.initiator,
+            $given.labels,
+            $given.since,
+            $given.until,
+            $given.title,
+            $given.first_id,
+            $given.last_id,
+            $given.after_time,
+            $given.after_id,
+            $given.limit
+            $(, $label)*
+        )
+    };
+}
+
+/// As [`page_of_runs`], by way of two labels, so that the planner can begin with the rarer one.
+macro_rules! page_of_labelled_runs {
+    ($beyond:tt, $direction:tt, $given:ident, $one:expr, $other:expr) => {
+        page_of_runs!(
+            ["projection.run_labels AS l
+             JOIN projection.run_labels AS o
+               ON o.tenant = l.tenant AND o.queued_at = l.queued_at AND o.run_id = l.run_id
+              AND l.tenant = $1 AND l.label = $15 AND o.label = $16
+              AND ($7::timestamptz IS NULL OR o.queued_at >= $7)
+              AND ($8::timestamptz IS NULL OR o.queued_at < $8)
+              AND ($12::timestamptz IS NULL OR (o.queued_at, o.run_id) "
+                + $beyond
+                + " ($12, $13::uuid))
+             JOIN projection.runs AS r ON r.run_id = l.run_id"],
+            "l",
+            $beyond,
+            $direction,
+            $given,
+            $one,
+            $other
+        )
+    };
+}
+
+/// The rows of a page, and one more where there is a next page.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn fetch(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    query: &ListQuery,
+) -> Result<Vec<RunRow>, sqlx::Error> {
+    let filter = &query.filter;
+    let (status, statuses) = match filter.status.as_slice() {
+        [] => (None, None),
+        [one] => (Some(*one), None),
+        several => (None, Some(several.iter().map(|&status| status.to_owned()).collect())),
+    };
+    let ids = filter.search.as_ref().and_then(|search| search.ids);
+    let given = Given {
+        tenant: tenant.as_str(),
+        status,
+        statuses,
+        kind: filter.kind.as_deref(),
+        initiator: filter.initiator.as_deref(),
+        // Two are looked up; only where there are more must the rows be asked.
+        labels: (filter.labels.len() > 2).then(|| serde_json::json!(filter.labels)),
+        since: filter.since,
+        until: filter.until,
+        title: filter.search.as_ref().map(|search| search.title.as_str()),
+        first_id: ids.map(|(first, _)| first),
+        last_id: ids.map(|(_, last)| last),
+        after_time: query.after.and_then(RunKey::queued_at),
+        after_id: query.after.map(|key| key.run_id),
+        limit: rows_for(query.limit),
+    };
+    let mut labels = filter.labels.iter().map(|(name, value)| format!("{name}:{value}"));
+    match (labels.next(), query.order) {
+        (None, Order::NewestFirst) => {
+            page_of_runs!(["projection.runs AS r"], "r", "<", "DESC", given).fetch_all(conn).await
+        }
+        (None, Order::OldestFirst) => {
+            page_of_runs!(["projection.runs AS r"], "r", ">", "ASC", given).fetch_all(conn).await
+        }
+        (Some(one), order) => {
+            let other = labels.next().unwrap_or_else(|| one.clone());
+            match order {
+                Order::NewestFirst => {
+                    page_of_labelled_runs!("<", "DESC", given, one, other).fetch_all(conn).await
+                }
+                Order::OldestFirst => {
+                    page_of_labelled_runs!(">", "ASC", given, one, other).fetch_all(conn).await
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The form of an append: what every adapter asks of it before it looks at any stream.
+
+use std::collections::HashSet;
+
+use crate::error::AppendError;
+use crate::port::StreamAppend;
+
+/// The longest name of a stream or an event type, in bytes. A unique index of Postgres takes no more
+/// than 2,700 bytes in an entry; no name of ours comes near.
+const LONGEST_NAME: usize = 512;
+
+/// Refuses an append that no log could take.
+///
+/// # Errors
+/// [`AppendError::Malformed`] that says what is wrong.
+pub(crate) fn check(streams: &[StreamAppend]) -> Result<(), AppendError> {
+    let malformed = |what| Err(AppendError::Malformed(what));
+    if streams.is_empty() {
+        return malformed("it names no stream");
+    }
+    let mut names = HashSet::with_capacity(streams.len());
+    let mut ids = HashSet::new();
+    for StreamAppend { stream, events, .. } in streams {
+        if !is_name(stream) {
+            return malformed("a stream's name has 1 to 512 bytes and no NUL");
+        }
+        if !names.insert(stream) {
+            return malformed("it names a stream twice");
+        }
+        if events.is_empty() {
+            return malformed("it has no events for a stream");
+        }
+        for event in events {
+            if !is_name(&event.event_type) {
+                return malformed("an event's type has 1 to 512 bytes and no NUL");
+            }
+            if !ids.insert(event.id) {
+                return malformed("it has an event id twice");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&text.len()) && !text.contains('\0')
+}

@@ -1,0 +1,156 @@
+//! The reference log: in memory, small, obviously right. For tests; nothing of it survives the process.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::error::{AppendError, LogError};
+use crate::form;
+use crate::known::{Place, Repeat, judge};
+use crate::port::{Appended, AppendedStream, EventLog, Position, RecordedEvent, StreamAppend, Subscription};
+
+/// An event log in memory. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryLog {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    events: Mutex<Events>,
+    head: watch::Sender<Position>,
+}
+
+#[derive(Debug, Default)]
+struct Events {
+    /// Position p is at index p - 1.
+    all: Vec<RecordedEvent>,
+    /// The indexes of each stream's events, by revision.
+    streams: HashMap<String, Vec<usize>>,
+    by_id: HashMap<Uuid, Place>,
+}
+
+impl MemoryLog {
+    /// A log without events.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn events(&self) -> MutexGuard<'_, Events> {
+        // Nothing is half done under the lock that a panic could leave behind.
+        self.shared.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Events {
+    fn append(&mut self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+        form::check(&streams)?;
+        match judge(&streams, &self.by_id) {
+            Repeat::New => {}
+            Repeat::Whole(appended) => return Ok(appended),
+            Repeat::Taken(id) => return Err(AppendError::EventIdTaken(id)),
+        }
+        for append in &streams {
+            let actual = self.last_revision(&append.stream);
+            let expected = append.expected.last();
+            if expected != actual {
+                return Err(AppendError::Conflict { stream: append.stream.clone(), expected, actual });
+            }
+        }
+        let streams = streams.into_iter().filter_map(|append| self.push(append)).collect();
+        Ok(Appended { streams, duplicate: false })
+    }
+
+    fn last_revision(&self, stream: &str) -> Option<u64> {
+        self.streams.get(stream).and_then(|indexes| indexes.len().checked_sub(1)).map(|last| last as u64)
+    }
+
+    fn push(&mut self, append: StreamAppend) -> Option<AppendedStream> {
+        let mut last = None;
+        let indexes = self.streams.entry(append.stream.clone()).or_default();
+        for event in append.events {
+            let revision = indexes.len() as u64;
+            indexes.push(self.all.len());
+            let position = Position(self.all.len() as u64 + 1);
+            self.by_id.insert(event.id, Place { stream: append.stream.clone(), revision, position });
+            self.all.push(RecordedEvent {
+                position,
+                stream: append.stream.clone(),
+                revision,
+                id: event.id,
+                event_type: event.event_type,
+                data: event.data,
+                metadata: event.metadata,
+            });
+            last = Some(AppendedStream { revision, position });
+        }
+        last
+    }
+}
+
+#[async_trait]
+impl EventLog for MemoryLog {
+    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+        let mut events = self.events();
+        let appended = events.append(streams)?;
+        self.shared.head.send_replace(Position(events.all.len() as u64));
+        Ok(appended)
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        let events = self.events();
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let indexes = events.streams.get(stream).map_or(&[][..], Vec::as_slice);
+        Ok(indexes.iter().skip(from).take(limit).map(|index| events.all[*index].clone()).collect())
+    }
+
+    async fn last_event(&self, stream: &str) -> Result<Option<RecordedEvent>, LogError> {
+        let events = self.events();
+        let last = events.streams.get(stream).and_then(|indexes| indexes.last());
+        Ok(last.map(|index| events.all[*index].clone()))
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
+        let after = usize::try_from(after.0).unwrap_or(usize::MAX);
+        Ok(self.events().all.iter().skip(after).take(limit).cloned().collect())
+    }
+
+    async fn head(&self) -> Result<Position, LogError> {
+        Ok(Position(self.events().all.len() as u64))
+    }
+
+    async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {
+        Ok(Box::new(MemorySubscription { log: self.clone(), after, head: self.shared.head.subscribe() }))
+    }
+}
+
+struct MemorySubscription {
+    log: MemoryLog,
+    after: Position,
+    head: watch::Receiver<Position>,
+}
+
+#[async_trait]
+impl Subscription for MemorySubscription {
+    async fn next_batch(&mut self, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
+        let after = self.after;
+        self.head
+            .wait_for(|head| *head > after)
+            .await
+            .map_err(|_| LogError::Unavailable("the log is gone".into()))?;
+        let batch = self.log.read_all(after, limit.max(1)).await?;
+        if let Some(last) = batch.last() {
+            self.after = last.position;
+        }
+        Ok(batch)
+    }
+}

@@ -1,0 +1,208 @@
+//! A batch folded in memory. Pure: rows in, changes out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::{CleanText, Event, EventBody, ItemName, Outcome, PrincipalId, ReasonCode, Run, RunId, Status, evolve};
+use eventlog::RecordedEvent;
+
+use crate::counters::Counters;
+use crate::decode::{Decoded, Entry, Held, Read};
+use crate::notifications::{Notification, notification_for};
+
+/// A run as far as the projection knows it.
+#[derive(Default)]
+pub(crate) struct RunState {
+    /// The fold. Of a run that comes from its row, `queued`, `event_ids` and all items that the batch
+    /// does not touch are missing: [`evolve`] needs none of them.
+    pub run: Run,
+    /// What `Queued` said, as far as later rows repeat it; none before `Queued`.
+    pub facts: Option<Facts>,
+    /// Whether the run has a row.
+    pub stored: bool,
+    /// The last event folded in this batch.
+    pub position: Option<u64>,
+}
+
+/// What `Queued` said and later rows repeat.
+#[derive(Clone)]
+pub(crate) struct Facts {
+    pub kind: Arc<str>,
+    pub title: Option<String>,
+    pub initiator: Option<PrincipalId>,
+}
+
+/// A run's stream within a batch.
+pub(crate) struct Slot {
+    /// The run, or why its row can't be gone on from.
+    pub state: Result<RunState, String>,
+    /// Whether an event of the stream is held, so that all later ones are.
+    pub held: bool,
+}
+
+/// All that a batch changes. The slots are those of [`Decoded::streams`].
+#[derive(Default)]
+pub(crate) struct Changes<'a> {
+    pub slots: Vec<Slot>,
+    pub items: Vec<ItemChange<'a>>,
+    pub timeline: Vec<(&'a Entry<'a>, &'a Event)>,
+    /// With the slot and the event that brought it about.
+    pub notifications: Vec<(usize, &'a RecordedEvent, Notification)>,
+    pub reads: Vec<&'a Read<'a>>,
+    pub counters: Counters<'a>,
+    pub held: Vec<Held<'a>>,
+}
+
+/// The last outcome of an item in a batch.
+pub(crate) struct ItemChange<'a> {
+    /// Whose item.
+    pub slot: usize,
+    /// What was said last.
+    pub said: ItemSaid<'a>,
+    /// The event that said so.
+    pub event: &'a Event,
+    /// Its position.
+    pub position: u64,
+}
+
+/// What an event says of an item.
+#[derive(Clone, Copy)]
+pub(crate) struct ItemSaid<'a> {
+    pub item: &'a ItemName,
+    pub label: Option<&'a CleanText>,
+    pub outcome: Outcome,
+    pub reason_code: Option<&'a ReasonCode>,
+    pub message: Option<&'a CleanText>,
+}
+
+/// What an event says of an item, if it is about one.
+pub(crate) fn item_said(body: &EventBody) -> Option<ItemSaid<'_>> {
+    Some(match body {
+        EventBody::ItemSucceeded(e) => ItemSaid {
+            item: &e.item,
+            label: e.label.as_ref(),
+            outcome: Outcome::Succeeded,
+            reason_code: None,
+            message: None,
+        },
+        EventBody::ItemFailed(e) => ItemSaid {
+            item: &e.item,
+            label: e.label.as_ref(),
+            outcome: Outcome::Failed,
+            reason_code: Some(&e.reason_code),
+            message: Some(&e.message),
+        },
+        EventBody::ItemSkipped(e) => ItemSaid {
+            item: &e.item,
+            label: e.label.as_ref(),
+            outcome: Outcome::Skipped,
+            reason_code: e.reason_code.as_ref(),
+            message: None,
+        },
+        _ => return None,
+    })
+}
+
+/// What is to be done with an event.
+enum Verdict<'a> {
+    /// The row has it already.
+    Known,
+    Fold(&'a Event),
+    Hold(String),
+}
+
+/// Folds a batch into the runs that it touches.
+pub(crate) fn fold<'a>(decoded: &'a Decoded<'a>, slots: Vec<Slot>) -> Changes<'a> {
+    let mut changes = Changes { slots, reads: decoded.reads.iter().collect(), ..Changes::default() };
+    let mut items: HashMap<(usize, &ItemName), usize> = HashMap::new();
+    for refused in &decoded.refused {
+        changes.held.push(Held { record: refused.record, error: refused.error.clone() });
+    }
+    for entry in &decoded.entries {
+        match judge(&changes.slots[entry.stream], entry) {
+            Verdict::Known => {}
+            Verdict::Hold(error) => {
+                changes.slots[entry.stream].held = true;
+                changes.held.push(Held { record: entry.record, error });
+            }
+            Verdict::Fold(event) => {
+                let tenant = decoded.streams[entry.stream].run.map_or("", |(tenant, _)| tenant);
+                changes.fold_one(entry, event, tenant, &mut items);
+            }
+        }
+    }
+    changes
+}
+
+fn judge<'a>(slot: &Slot, entry: &'a Entry<'_>) -> Verdict<'a> {
+    let revision = entry.record.revision;
+    let state = match &slot.state {
+        Ok(state) => state,
+        Err(error) => return Verdict::Hold(error.clone()),
+    };
+    let next = state.run.next_revision();
+    if revision < next {
+        return Verdict::Known;
+    }
+    if slot.held {
+        return Verdict::Hold("an earlier event of this run is held".into());
+    }
+    match &entry.event {
+        Err(error) => Verdict::Hold(error.clone()),
+        Ok(_) if revision > next => Verdict::Hold(format!("it has revision {revision} where {next} comes next")),
+        Ok(event) if state.run.status.is_none() && !matches!(event.body, EventBody::Queued(_)) => {
+            Verdict::Hold(format!("the run begins with {}, not with Queued", event.body.type_name()))
+        }
+        Ok(event) => Verdict::Fold(event),
+    }
+}
+
+impl<'a> Changes<'a> {
+    fn fold_one(
+        &mut self,
+        entry: &'a Entry<'a>,
+        event: &'a Event,
+        tenant: &'a str,
+        items: &mut HashMap<(usize, &'a ItemName), usize>,
+    ) {
+        let Ok(state) = &mut self.slots[entry.stream].state else { return };
+        let position = entry.record.position.0;
+        let before = state.run.status;
+        state.run = evolve(std::mem::take(&mut state.run), event);
+        state.position = Some(position);
+        if let (None, Some(queued)) = (before, &state.run.queued) {
+            state.facts = Some(Facts {
+                kind: queued.kind.as_str().into(),
+                title: queued.title.as_ref().map(|title| title.as_str().to_owned()),
+                initiator: queued.initiator.as_ref().map(|initiator| initiator.id.clone()),
+            });
+        }
+        self.timeline.push((entry, event));
+
+        // The fold ignores items outside of a running run, and so do their rows.
+        let said = item_said(&event.body).filter(|_| before == Some(Status::Running));
+        if let Some(mut said) = said {
+            let place = *items.entry((entry.stream, said.item)).or_insert(self.items.len());
+            let earlier = self.items.get(place);
+            said.label = said.label.or(earlier.and_then(|earlier| earlier.said.label));
+            let change = ItemChange { slot: entry.stream, said, event, position };
+            match self.items.get_mut(place) {
+                Some(earlier) => *earlier = change,
+                None => self.items.push(change),
+            }
+        }
+
+        let Some(facts) = &state.facts else { return };
+        let status = (before, state.run.status);
+        self.counters.count(tenant, &facts.kind, event, position, status, said.map(|said| said.outcome));
+        let told = notification_for(event.run, &state.run, before, facts.initiator.as_ref());
+        if let Some(notification) = told {
+            self.notifications.push((entry.stream, entry.record, notification));
+        }
+    }
+}
+
+/// The run of a slot, where it has one: only such slots are ever folded into.
+pub(crate) fn run_id(decoded: &Decoded<'_>, slot: usize) -> Option<RunId> {
+    decoded.streams[slot].run.map(|(_, run)| run)
+}

@@ -1,0 +1,77 @@
+//! Counters that the pages read instead of counting rows. Pure; [`crate::store`] writes them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use domain::{Event, Outcome, Status};
+
+/// What a batch adds to the counters.
+#[derive(Default)]
+pub(crate) struct Counters<'a> {
+    /// How many runs more (or fewer) have a status. A pair that a run only passed through is here with
+    /// a change of 0, so that its row does not depend on how the log was cut into batches.
+    pub counts: HashMap<(&'a str, Arc<str>, Status), Change>,
+    /// What happened in each hour.
+    pub hours: HashMap<(&'a str, DateTime<Utc>, Arc<str>), Hour>,
+}
+
+/// A change of one counter.
+#[derive(Default)]
+pub(crate) struct Change {
+    /// How many more.
+    pub runs: i64,
+    /// The last event that changed it.
+    pub position: u64,
+}
+
+/// What happened in an hour.
+#[derive(Default)]
+pub(crate) struct Hour {
+    pub queued: i64,
+    pub succeeded: i64,
+    pub partially_succeeded: i64,
+    pub failed: i64,
+    pub events: i64,
+    pub items_failed: i64,
+    /// The last event that was counted.
+    pub position: u64,
+}
+
+impl<'a> Counters<'a> {
+    /// Counts one folded event by the run's status before and after it, and by what it made of an item.
+    pub fn count(
+        &mut self,
+        tenant: &'a str,
+        kind: &Arc<str>,
+        event: &Event,
+        position: u64,
+        status: (Option<Status>, Option<Status>),
+        outcome: Option<Outcome>,
+    ) {
+        let (before, after) = status;
+        let moved = before != after;
+        if moved {
+            for (status, runs) in [(before, -1), (after, 1)] {
+                let Some(status) = status else { continue };
+                let change = self.counts.entry((tenant, kind.clone(), status)).or_default();
+                change.runs += runs;
+                change.position = position;
+            }
+        }
+        let seconds = event.recorded_at.timestamp();
+        // Rounding down stays within chrono's range but for the very first hour of it.
+        let hour = DateTime::from_timestamp(seconds - seconds.rem_euclid(3600), 0).unwrap_or(event.recorded_at);
+        let hour = self.hours.entry((tenant, hour, kind.clone())).or_default();
+        hour.events += 1;
+        hour.items_failed += i64::from(outcome == Some(Outcome::Failed));
+        hour.position = position;
+        match after.filter(|_| moved) {
+            Some(Status::Queued) => hour.queued += 1,
+            Some(Status::Succeeded) => hour.succeeded += 1,
+            Some(Status::PartiallySucceeded) => hour.partially_succeeded += 1,
+            Some(Status::Failed) => hour.failed += 1,
+            Some(Status::Running) | None => {}
+        }
+    }
+}

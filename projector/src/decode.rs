@@ -1,0 +1,119 @@
+//! From records of the log to what they say. Pure.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use domain::{Event, RunId};
+use eventlog::RecordedEvent;
+use eventlog::streams::{
+    NOTIFICATION_READ, NotificationRead, StreamKind, notification_stream, run_event, stream_kind,
+};
+
+/// What a batch says, in the order of the log. Records of other kinds of streams are left out.
+#[derive(Default)]
+pub(crate) struct Decoded<'a> {
+    /// The streams of runs that occur, each once.
+    pub streams: Vec<RunStream<'a>>,
+    /// The events of runs.
+    pub entries: Vec<Entry<'a>>,
+    /// Which notifications were read.
+    pub reads: Vec<Read<'a>>,
+    /// Records of notification streams that can't be read.
+    pub refused: Vec<Held<'a>>,
+}
+
+/// A run's stream.
+pub(crate) struct RunStream<'a> {
+    /// Its name as the dead letters hold it.
+    pub name: Cow<'a, str>,
+    /// The tenant and run in its name; none where the name is malformed.
+    pub run: Option<(&'a str, RunId)>,
+}
+
+/// An event of a run.
+pub(crate) struct Entry<'a> {
+    /// As the log has it.
+    pub record: &'a RecordedEvent,
+    /// Which of [`Decoded::streams`] it belongs to.
+    pub stream: usize,
+    /// What it says, or why it can't be read.
+    pub event: Result<Event, String>,
+}
+
+/// A notification was read.
+pub(crate) struct Read<'a> {
+    /// As the log has it.
+    pub record: &'a RecordedEvent,
+    /// What it says.
+    pub read: NotificationRead,
+}
+
+/// An event that goes to the dead letters.
+pub(crate) struct Held<'a> {
+    /// As the log has it.
+    pub record: &'a RecordedEvent,
+    /// Why.
+    pub error: String,
+}
+
+/// Reads all records of a batch.
+pub(crate) fn decode<'a>(records: &[&'a RecordedEvent]) -> Decoded<'a> {
+    let mut decoded = Decoded::default();
+    let mut index: HashMap<&str, usize> = HashMap::new();
+    for &record in records {
+        match stream_kind(&record.stream) {
+            StreamKind::Run => {
+                let stream = *index.entry(&record.stream).or_insert_with(|| {
+                    let run = run_of(&record.stream);
+                    decoded.streams.push(RunStream { name: storable(&record.stream), run });
+                    decoded.streams.len() - 1
+                });
+                let event = event_of(record, decoded.streams[stream].run);
+                decoded.entries.push(Entry { record, stream, event });
+            }
+            StreamKind::Notification => match read_of(record) {
+                Ok(read) => decoded.reads.push(Read { record, read }),
+                Err(error) => decoded.refused.push(Held { record, error }),
+            },
+            StreamKind::Reservation | StreamKind::Foreign => {}
+        }
+    }
+    decoded
+}
+
+/// Postgres has no text with U+0000, and a name that holds one must not stop the line.
+pub(crate) fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
+
+/// Tenant and run of `run-{tenant}-{run}`.
+fn run_of(stream: &str) -> Option<(&str, RunId)> {
+    const UUID_CHARS: usize = 36;
+    let rest = stream.strip_prefix("run-")?;
+    let (tenant, run) = rest.split_at_checked(rest.len().checked_sub(UUID_CHARS)?)?;
+    let id: RunId = run.parse().ok()?;
+    // One spelling only: the same run under another name would be folded twice.
+    (id.to_string() == run).then_some((tenant.strip_suffix('-')?, id))
+}
+
+fn event_of(record: &RecordedEvent, run: Option<(&str, RunId)>) -> Result<Event, String> {
+    let Some((tenant, run)) = run else {
+        return Err("the stream's name is not run-{tenant}-{run}".into());
+    };
+    let event = run_event(record).map_err(|error| error.to_string())?;
+    if event.tenant.as_str() != tenant || event.run != run {
+        return Err(format!("its metadata says run {} of tenant {}", event.run, event.tenant));
+    }
+    Ok(event)
+}
+
+fn read_of(record: &RecordedEvent) -> Result<NotificationRead, String> {
+    if record.event_type != NOTIFICATION_READ {
+        return Err(format!("unknown event type {:?}", record.event_type));
+    }
+    let read: NotificationRead = serde_json::from_slice(&record.data).map_err(|error| error.to_string())?;
+    if notification_stream(read.notification_id) != record.stream {
+        return Err(format!("it is about notification {}", read.notification_id));
+    }
+    Ok(read)
+}

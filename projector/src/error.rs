@@ -1,0 +1,59 @@
+//! What can go wrong while projecting.
+
+use eventlog::{LogError, Position};
+
+/// Why a batch was not applied. Nothing of it was then: rows and checkpoint commit together.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectorError {
+    /// The database failed or refused.
+    #[error("the read tables: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The event log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The row that says how far the projection has come is gone.
+    #[error("projection.checkpoints has no row 'monitoring'")]
+    NoCheckpoint,
+    /// The checkpoint was moved back under a running projector, as a rebuild does.
+    #[error("the checkpoint is at {}, before {} where this batch begins", .checkpoint.0, .after.0)]
+    Rewound {
+        /// Where the checkpoint is.
+        checkpoint: Position,
+        /// After which position the batch was read.
+        after: Position,
+    },
+    /// A number that the tables have no room for.
+    #[error("{0} does not fit a bigint")]
+    TooLarge(u64),
+    /// The counters do not know runs that the rows know: somebody else wrote to the read tables.
+    #[error("projection.run_counts lacks a row for runs that have one; rebuild the read tables")]
+    CountsAstray,
+    /// A position or revision in the tables is below zero.
+    #[error("the read tables hold {0} where no number below 0 can be")]
+    Negative(i64),
+}
+
+impl ProjectorError {
+    /// Whether the tables refuse the data itself, so that trying again is of no use: SQLSTATE class 22
+    /// (data exception), 23 (integrity constraint violation) and 54 (limit exceeded, such as an index
+    /// entry that is too long), or a value that has no form on the wire.
+    pub(crate) fn is_about_data(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+            }
+            Self::Database(sqlx::Error::Encode(_)) | Self::TooLarge(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// The tables keep unsigned numbers as `bigint`.
+pub(crate) fn bigint(number: u64) -> Result<i64, ProjectorError> {
+    i64::try_from(number).map_err(|_| ProjectorError::TooLarge(number))
+}
+
+/// A number that the tables keep as `bigint`.
+pub(crate) fn unsigned(number: i64) -> Result<u64, ProjectorError> {
+    u64::try_from(number).map_err(|_| ProjectorError::Negative(number))
+}

@@ -1,0 +1,110 @@
+//! `projection.run_counts` and `projection.run_hours`.
+
+use sqlx::PgConnection;
+
+use crate::counters::Counters;
+use crate::error::{ProjectorError, bigint};
+
+/// Adds to the number of runs in each status.
+pub(super) async fn counts(db: &mut PgConnection, counters: &Counters<'_>) -> Result<(), ProjectorError> {
+    if counters.counts.is_empty() {
+        return Ok(());
+    }
+    let rows = counters.counts.len();
+    let mut tenants = Vec::with_capacity(rows);
+    let mut kinds = Vec::with_capacity(rows);
+    let mut statuses = Vec::with_capacity(rows);
+    let mut runs = Vec::with_capacity(rows);
+    let mut positions = Vec::with_capacity(rows);
+    for ((tenant, kind, status), change) in &counters.counts {
+        tenants.push(*tenant);
+        kinds.push(&**kind);
+        statuses.push(status.as_str());
+        runs.push(change.runs);
+        positions.push(bigint(change.position)?);
+    }
+    // A row that is to be inserted is checked before it is found to be there already, so a change
+    // below 0 can't be inserted. What is counted down has a row, or the update misses it, and the
+    // count of rows tells.
+    let written = sqlx::query!(
+        "WITH change AS (
+             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
+                 AS t (tenant, kind, status, runs, position)
+         ), down AS (
+             UPDATE projection.run_counts AS known
+             SET runs = known.runs + change.runs, position = GREATEST(known.position, change.position)
+             FROM change
+             WHERE change.runs < 0 AND known.tenant = change.tenant AND known.kind = change.kind
+                 AND known.status = change.status
+             RETURNING 1
+         ), up AS (
+             INSERT INTO projection.run_counts AS known (tenant, kind, status, runs, position)
+             SELECT tenant, kind, status, runs, position FROM change WHERE runs >= 0
+             ON CONFLICT (tenant, kind, status) DO UPDATE
+             SET runs = known.runs + excluded.runs, position = GREATEST(known.position, excluded.position)
+             RETURNING 1
+         )
+         SELECT (SELECT count(*) FROM down) + (SELECT count(*) FROM up) AS \"rows!\"",
+        &tenants as _,
+        &kinds as _,
+        &statuses as _,
+        &runs,
+        &positions
+    )
+    .fetch_one(db)
+    .await?
+    .rows;
+    if usize::try_from(written).ok() != Some(rows) {
+        return Err(ProjectorError::CountsAstray);
+    }
+    Ok(())
+}
+
+/// Adds to what happened in each hour.
+pub(super) async fn hours(db: &mut PgConnection, counters: &Counters<'_>) -> Result<(), ProjectorError> {
+    if counters.hours.is_empty() {
+        return Ok(());
+    }
+    let rows = counters.hours.len();
+    let mut tenants = Vec::with_capacity(rows);
+    let mut hours = Vec::with_capacity(rows);
+    let mut kinds = Vec::with_capacity(rows);
+    let mut numbers: [Vec<i64>; 6] = Default::default();
+    let mut positions = Vec::with_capacity(rows);
+    for ((tenant, hour, kind), h) in &counters.hours {
+        tenants.push(*tenant);
+        hours.push(*hour);
+        kinds.push(&**kind);
+        let all = [h.queued, h.succeeded, h.partially_succeeded, h.failed, h.events, h.items_failed];
+        for (column, number) in numbers.iter_mut().zip(all) {
+            column.push(number);
+        }
+        positions.push(bigint(h.position)?);
+    }
+    let [queued, succeeded, partially, failed, events, items_failed] = &numbers;
+    sqlx::query!(
+        "INSERT INTO projection.run_hours AS known (tenant, hour, kind, queued, succeeded, partially_succeeded,
+             failed, events, items_failed, position)
+         SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::bigint[], $5::bigint[],
+             $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
+         ON CONFLICT (tenant, hour, kind) DO UPDATE SET
+             queued = known.queued + excluded.queued, succeeded = known.succeeded + excluded.succeeded,
+             partially_succeeded = known.partially_succeeded + excluded.partially_succeeded,
+             failed = known.failed + excluded.failed, events = known.events + excluded.events,
+             items_failed = known.items_failed + excluded.items_failed,
+             position = GREATEST(known.position, excluded.position)",
+        &tenants as _,
+        &hours,
+        &kinds as _,
+        queued,
+        succeeded,
+        partially,
+        failed,
+        events,
+        items_failed,
+        &positions
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! `projection.notifications`.
+
+use std::collections::HashSet;
+
+use domain::EndedAs;
+use sqlx::PgConnection;
+
+use crate::batch::{Changes, run_id};
+use crate::decode::Decoded;
+use crate::error::{ProjectorError, bigint};
+
+/// Adds the notifications that are not there yet.
+pub(super) async fn insert(
+    db: &mut PgConnection,
+    decoded: &Decoded<'_>,
+    changes: &Changes<'_>,
+) -> Result<(), ProjectorError> {
+    if changes.notifications.is_empty() {
+        return Ok(());
+    }
+    let rows = changes.notifications.len();
+    let mut ids = Vec::with_capacity(rows);
+    let mut tenants = Vec::with_capacity(rows);
+    let mut recipients = Vec::with_capacity(rows);
+    let mut runs = Vec::with_capacity(rows);
+    let mut transitions = Vec::with_capacity(rows);
+    let mut kinds = Vec::with_capacity(rows);
+    let mut titles = Vec::with_capacity(rows);
+    let mut statuses = Vec::with_capacity(rows);
+    let mut endings = Vec::with_capacity(rows);
+    let mut reasons = Vec::with_capacity(rows);
+    let mut messages = Vec::with_capacity(rows);
+    let mut created = Vec::with_capacity(rows);
+    let mut positions = Vec::with_capacity(rows);
+    for (slot, record, told) in &changes.notifications {
+        let Ok(state) = &changes.slots[*slot].state else { continue };
+        let (Some(facts), Some(run)) = (&state.facts, run_id(decoded, *slot)) else { continue };
+        ids.push(told.id);
+        tenants.push(decoded.streams[*slot].run.map_or("", |(tenant, _)| tenant));
+        recipients.push(told.recipient.as_str());
+        runs.push(run.uuid());
+        transitions.push(told.transition);
+        kinds.push(&*facts.kind);
+        titles.push(facts.title.as_deref());
+        statuses.push(told.status.as_str());
+        endings.push(told.ended_as.map(EndedAs::as_str));
+        reasons.push(told.reason_code.as_deref());
+        messages.push(told.message.as_deref());
+        created.push(told.created_at);
+        positions.push(bigint(record.position.0)?);
+    }
+    sqlx::query!(
+        "INSERT INTO projection.notifications (notification_id, tenant, recipient, run_id, transition, kind,
+             title, status, ended_as, reason_code, message, created_at, position)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[],
+             $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::bigint[])
+         ON CONFLICT DO NOTHING",
+        &ids,
+        &tenants as _,
+        &recipients as _,
+        &runs,
+        &transitions as _,
+        &kinds as _,
+        &titles as _,
+        &statuses as _,
+        &endings as _,
+        &reasons as _,
+        &messages as _,
+        &created,
+        &positions
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Marks notifications as read. The first read counts, and only its own recipient's. A read that
+/// stands before its notification in the log means nothing, however the log is cut into batches.
+pub(super) async fn mark_read(db: &mut PgConnection, changes: &Changes<'_>) -> Result<(), ProjectorError> {
+    let mut seen = HashSet::new();
+    let mut ids = Vec::new();
+    let mut tenants = Vec::new();
+    let mut recipients = Vec::new();
+    let mut times = Vec::new();
+    let mut positions = Vec::new();
+    for told in &changes.reads {
+        let read = &told.read;
+        if seen.insert((read.notification_id, &read.tenant, &read.recipient)) {
+            ids.push(read.notification_id);
+            tenants.push(read.tenant.as_str());
+            recipients.push(read.recipient.as_str());
+            times.push(read.read_at);
+            positions.push(bigint(told.record.position.0)?);
+        }
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE projection.notifications AS n SET read_at = t.read_at
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[])
+             AS t (notification_id, tenant, recipient, read_at, position)
+         WHERE n.notification_id = t.notification_id AND n.tenant = t.tenant AND n.recipient = t.recipient
+             AND n.position < t.position AND n.read_at IS NULL",
+        &ids,
+        &tenants as _,
+        &recipients as _,
+        &times,
+        &positions
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
