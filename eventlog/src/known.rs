@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::error::AppendError;
 use crate::port::{Appended, AppendedStream, Position, StreamAppend};
 
 /// Where the log has an event.

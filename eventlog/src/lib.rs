@@ -5,6 +5,7 @@ mod form;
 mod known;
 pub mod memory;
 mod port;
+pub mod postgres;
 pub mod streams;
 
 pub use error::{AppendError, LogError};

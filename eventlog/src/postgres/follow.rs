@@ -1,0 +1,129 @@
+//! Following the log: how a reader learns that there is more, in this process and in others.
+//!
+//! News is only ever a hint that saves time. A subscription reads the log itself, and looks by itself
+//! every so often, so that news that got lost delays events and loses none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::read;
+use crate::error::LogError;
+use crate::port::{Position, RecordedEvent, Subscription};
+
+/// The channel on which processes tell each other the log's last position.
+const CHANNEL: &str = "runledger_log";
+
+/// The shortest time between two notifications. Each costs the database a lock that all share.
+const NOTIFY_GAP: Duration = Duration::from_millis(5);
+
+/// After how long a lost connection is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The last position that anybody has told of.
+#[derive(Debug, Clone)]
+pub(super) struct News {
+    head: Arc<watch::Sender<u64>>,
+}
+
+impl News {
+    pub fn new(head: u64) -> Self {
+        Self { head: Arc::new(watch::Sender::new(head)) }
+    }
+
+    pub fn tell(&self, position: u64) {
+        self.head.send_if_modified(|head| {
+            let newer = position > *head;
+            if newer {
+                *head = position;
+            }
+            newer
+        });
+    }
+
+    pub fn hear(&self) -> watch::Receiver<u64> {
+        self.head.subscribe()
+    }
+}
+
+/// Tells other processes of this one's commits. Out of the way of the appends: while one notification is
+/// under way, any number of commits become one next notification.
+pub(super) async fn notify(pool: PgPool, mut committed: watch::Receiver<u64>, stop: CancellationToken) {
+    while let Some(Ok(())) = stop.run_until_cancelled(committed.changed()).await {
+        let position = committed.borrow_and_update().to_string();
+        // A hint needs no disk.
+        let sent = sqlx::query!(
+            "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)",
+            CHANNEL,
+            position
+        )
+        .fetch_one(&pool);
+        // Subscribers look by themselves when they hear nothing.
+        match stop.run_until_cancelled(sent).await {
+            Some(Err(error)) => tracing::debug!(%error, "other processes were not told of new events"),
+            Some(Ok(_)) => {}
+            None => return,
+        }
+        stop.run_until_cancelled(tokio::time::sleep(NOTIFY_GAP)).await;
+    }
+}
+
+/// Listens to other processes' commits, for as long as the log is used.
+pub(super) async fn listen(pool: PgPool, news: News, stop: CancellationToken) {
+    let heard = async {
+        loop {
+            if let Err(error) = hear(&pool, &news).await {
+                tracing::warn!(%error, "does not hear of other processes' events; looks for them instead");
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    };
+    let _stopped: Option<()> = stop.run_until_cancelled(heard).await;
+}
+
+async fn hear(pool: &PgPool, news: &News) -> Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    // What was told while nobody listened.
+    let head = read::head(pool).await.map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
+    news.tell(head.0);
+    loop {
+        match listener.recv().await?.payload().parse() {
+            Ok(position) => news.tell(position),
+            Err(error) => tracing::warn!(%error, "a notification that is no position"),
+        }
+    }
+}
+
+/// A reader that follows the log.
+pub(super) struct PostgresSubscription {
+    pub pool: PgPool,
+    pub after: Position,
+    pub news: watch::Receiver<u64>,
+    /// How long it believes that no news means no events.
+    pub patience: Duration,
+}
+
+#[async_trait]
+impl Subscription for PostgresSubscription {
+    async fn next_batch(&mut self, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
+        loop {
+            // Marked as seen before the look: what is told later wakes the wait below.
+            self.news.borrow_and_update();
+            let batch = read::all(&self.pool, self.after, limit.max(1)).await?;
+            if let Some(last) = batch.last() {
+                self.after = last.position;
+                return Ok(batch);
+            }
+            let waited = tokio::time::timeout(self.patience, self.news.changed()).await;
+            if let Ok(Err(_)) = waited {
+                return Err(LogError::Unavailable("the log is shut down".into()));
+            }
+        }
+    }
+}

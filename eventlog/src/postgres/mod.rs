@@ -1,0 +1,193 @@
+//! The log in Postgres: positions by one lock, throughput by group commit.
+//!
+//! One writer task a process gathers the appends that wait and commits them in one statement. See
+//! `docs/decisions/0001-positions-by-one-lock-and-group-commit.md`.
+
+mod batch;
+mod follow;
+mod heads;
+mod queue;
+mod read;
+mod statements;
+mod writer;
+
+use std::fmt;
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::error::{AppendError, LogError};
+use crate::form;
+use crate::port::{Appended, EventLog, Position, RecordedEvent, StreamAppend, Subscription};
+use follow::{News, PostgresSubscription};
+use queue::Intake;
+use writer::Writer;
+
+/// The settings of a [`PostgresLog`].
+#[derive(Debug, Clone)]
+pub struct PostgresLogConfig {
+    /// How many appends may wait for the writer; more are refused with [`AppendError::Overloaded`].
+    pub queue_requests: usize,
+    /// How many bytes of appends may wait for the writer, roughly.
+    pub queue_bytes: usize,
+    /// How many events the writer commits at once, unless one append has more.
+    pub batch_events: usize,
+    /// How many bytes the writer commits at once, unless one append has more.
+    pub batch_bytes: usize,
+    /// How many streams' heads the writer remembers.
+    pub known_heads: usize,
+    /// How long an append is tried while the database does not answer or does not get to it.
+    pub give_up_after: Duration,
+    /// How many connections read.
+    pub read_connections: u32,
+    /// How long a subscription waits for news before it looks by itself.
+    pub patience: Duration,
+}
+
+impl Default for PostgresLogConfig {
+    fn default() -> Self {
+        Self {
+            queue_requests: 8_192,
+            queue_bytes: 64 << 20,
+            batch_events: 5_000,
+            batch_bytes: 8 << 20,
+            known_heads: 100_000,
+            give_up_after: Duration::from_secs(15),
+            read_connections: 8,
+            patience: Duration::from_millis(500),
+        }
+    }
+}
+
+/// An event log in the schema `log` of a Postgres database. Any number of processes may append to it.
+///
+/// Dropping it without [`Self::shutdown`] lets accepted appends finish in the background.
+pub struct PostgresLog {
+    pool: PgPool,
+    intake: Intake,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    news: News,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    listening: Once,
+    patience: Duration,
+}
+
+impl PostgresLog {
+    /// Connects to a migrated database. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when it does not answer or has no log.
+    pub async fn connect(options: PgConnectOptions, config: PostgresLogConfig) -> Result<Self, LogError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(config.read_connections.max(2))
+            .acquire_timeout(config.give_up_after)
+            .connect_with(options.clone())
+            .await
+            .map_err(read::unavailable)?;
+        let head = read::head(&pool).await?;
+        let news = News::new(head.0);
+        let (intake, requests) = queue::queue(config.queue_requests, config.queue_bytes);
+        let patience = config.patience;
+        let writer = Writer::new(options, config, news.clone());
+        let committed = writer.committed();
+        let writer = tokio::spawn(writer.run(requests));
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        tasks.spawn(follow::notify(pool.clone(), committed, stop.clone()));
+        Ok(Self {
+            pool,
+            intake,
+            writer: Mutex::new(Some(writer)),
+            news,
+            tasks,
+            stop,
+            listening: Once::new(),
+            patience,
+        })
+    }
+
+    /// Takes no more appends, waits until those that were taken in are answered, and closes all
+    /// connections. Reads and subscriptions are [`LogError::Unavailable`] from then on.
+    pub async fn shutdown(&self) {
+        self.intake.close();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer
+            && let Err(error) = writer.await
+        {
+            tracing::error!(%error, "the log's writer ended badly");
+        }
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.pool.close().await;
+    }
+}
+
+impl fmt::Debug for PostgresLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresLog").field("news", &self.news).finish_non_exhaustive()
+    }
+}
+
+impl Drop for PostgresLog {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[async_trait]
+impl EventLog for PostgresLog {
+    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+        form::check(&streams)?;
+        let answer = self.intake.take(streams)?;
+        answer.await.unwrap_or_else(|_| Err(queue::gone()))
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        read::stream(&self.pool, stream, from, limit).await
+    }
+
+    async fn last_event(&self, stream: &str) -> Result<Option<RecordedEvent>, LogError> {
+        read::last(&self.pool, stream).await
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
+        read::all(&self.pool, after, limit).await
+    }
+
+    async fn head(&self) -> Result<Position, LogError> {
+        read::head(&self.pool).await
+    }
+
+    async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {
+        self.listening.call_once(|| {
+            self.tasks.spawn(follow::listen(self.pool.clone(), self.news.clone(), self.stop.clone()));
+        });
+        Ok(Box::new(PostgresSubscription {
+            pool: self.pool.clone(),
+            after,
+            news: self.news.hear(),
+            patience: self.patience,
+        }))
+    }
+}
+
+/// A number for a `bigint` column.
+fn bigint(number: u64) -> Result<i64, LogError> {
+    i64::try_from(number).map_err(|_| LogError::Corrupt(format!("{number} does not fit a bigint")))
+}
+
+/// A number from a `bigint` column.
+fn unsigned(number: i64) -> Result<u64, LogError> {
+    u64::try_from(number).map_err(|_| LogError::Corrupt(format!("{number} where nothing below 0 can be")))
+}

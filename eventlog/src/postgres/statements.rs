@@ -1,0 +1,163 @@
+//! The writer's statements.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{bigint, unsigned};
+use crate::error::LogError;
+use crate::known::Place;
+use crate::port::{Position, StreamAppend};
+
+/// Why a statement failed, as far as the writer treats it differently.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Another process has appended since the writer last looked.
+    Foreign,
+    /// A row is there already. Nothing of the batch was written.
+    Violation(String),
+    /// Nobody knows whether the statement was carried out, or the database does not answer.
+    Lost(String),
+    /// The database said no to all of it; nothing was written.
+    Refused(String),
+    /// The log breaks its own laws.
+    Corrupt(String),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        let sqlx::Error::Database(refusal) = &error else { return Self::Lost(error.to_string()) };
+        match refusal.code().as_deref() {
+            Some("23505") => Self::Violation(error.to_string()),
+            // Classes 08 and 57: the connection or the server goes away. What was sent may have happened.
+            Some(code) if code.starts_with("08") || code.starts_with("57") => Self::Lost(error.to_string()),
+            // Somebody was in the way; the lock keeps them off.
+            Some("40001" | "40P01") => Self::Foreign,
+            _ => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Unavailable(why) => Self::Lost(why),
+            LogError::Corrupt(why) => Self::Corrupt(why),
+        }
+    }
+}
+
+/// Settings of the writer's connection that its promises rest on.
+pub(super) async fn settle_in(db: &mut PgConnection, lock_timeout: Duration) -> Result<(), sqlx::Error> {
+    // Only ever made stronger: a cluster may wait for its replicas as well.
+    let weak =
+        sqlx::query_scalar!("SELECT current_setting('synchronous_commit') = 'off'").fetch_one(&mut *db);
+    if weak.await? == Some(true) {
+        sqlx::query("SET synchronous_commit = on").execute(&mut *db).await?;
+    }
+    if sqlx::query_scalar!("SELECT current_setting('fsync') = 'off'").fetch_one(&mut *db).await? == Some(true)
+    {
+        tracing::warn!("the database runs with fsync off: a power cut can lose acknowledged events");
+    }
+    sqlx::query("SET default_transaction_isolation = 'read committed'").execute(&mut *db).await?;
+    let lock_timeout = format!("{}ms", lock_timeout.as_millis());
+    sqlx::query_scalar!("SELECT set_config('lock_timeout', $1, false)", lock_timeout).fetch_one(db).await?;
+    Ok(())
+}
+
+/// The position of the last event.
+pub(super) async fn head(db: &mut PgConnection) -> Result<u64, Failure> {
+    Ok(unsigned(sqlx::query_scalar!("SELECT position FROM log.head").fetch_one(db).await?)?)
+}
+
+/// The position of the last event, held until the transaction ends: nobody else appends meanwhile.
+pub(super) async fn lock_head(db: &mut PgConnection) -> Result<u64, Failure> {
+    Ok(unsigned(sqlx::query_scalar!("SELECT position FROM log.head FOR UPDATE").fetch_one(db).await?)?)
+}
+
+/// The streams that have events after a position, and their last revision.
+pub(super) async fn moved_since(db: &mut PgConnection, after: u64) -> Result<Vec<(String, u64)>, Failure> {
+    let rows = sqlx::query!(
+        r#"SELECT stream, max(revision) AS "last!" FROM log.events WHERE position > $1 GROUP BY stream"#,
+        bigint(after)?
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(|row| Ok((row.stream, unsigned(row.last)?))).collect()
+}
+
+/// The last revision of each of these streams, in their order.
+pub(super) async fn heads_of(db: &mut PgConnection, streams: &[&str]) -> Result<Vec<Option<u64>>, Failure> {
+    let rows = sqlx::query_scalar!(
+        "SELECT (SELECT e.revision FROM log.events AS e WHERE e.stream = wanted.stream
+                 ORDER BY e.revision DESC LIMIT 1)
+         FROM unnest($1::text[]) WITH ORDINALITY AS wanted (stream, place) ORDER BY wanted.place",
+        streams as _
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(|last| Ok(last.map(unsigned).transpose()?)).collect()
+}
+
+/// Where those of these events are that the log has.
+pub(super) async fn places_of(db: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Place>, Failure> {
+    let rows = sqlx::query!(
+        "SELECT event_id, stream, revision, position FROM log.events WHERE event_id = ANY($1)",
+        ids
+    )
+    .fetch_all(db)
+    .await?;
+    let place = |stream, revision, position| -> Result<Place, Failure> {
+        Ok(Place { stream, revision: unsigned(revision)?, position: Position(unsigned(position)?) })
+    };
+    rows.into_iter().map(|row| Ok((row.event_id, place(row.stream, row.revision, row.position)?))).collect()
+}
+
+/// Appends rows in one statement, provided that the log's last position is `head`. Durable when it
+/// returns, unless a transaction is open.
+pub(super) async fn insert(
+    db: &mut PgConnection,
+    rows: &[(&StreamAppend, u64)],
+    events: usize,
+    head: u64,
+) -> Result<(), Failure> {
+    let mut streams: Vec<&str> = Vec::with_capacity(events);
+    let mut revisions = Vec::with_capacity(events);
+    let mut ids = Vec::with_capacity(events);
+    let mut types: Vec<&str> = Vec::with_capacity(events);
+    let mut data: Vec<&[u8]> = Vec::with_capacity(events);
+    let mut metadata: Vec<&[u8]> = Vec::with_capacity(events);
+    for (append, first) in rows {
+        for (revision, event) in (*first..).zip(&append.events) {
+            streams.push(&append.stream);
+            revisions.push(bigint(revision)?);
+            ids.push(event.id);
+            types.push(&event.event_type);
+            data.push(&event.data);
+            metadata.push(&event.metadata);
+        }
+    }
+    let written = sqlx::query!(
+        "WITH moved AS (
+             UPDATE log.head SET position = position + $7 WHERE position = $8 RETURNING position - $7 AS before
+         )
+         INSERT INTO log.events (position, stream, revision, event_id, event_type, data, metadata)
+         SELECT moved.before + e.place, e.stream, e.revision, e.id, e.event_type, e.data, e.metadata
+         FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::bytea[], $6::bytea[])
+             WITH ORDINALITY AS e (stream, revision, id, event_type, data, metadata, place), moved",
+        &streams as _,
+        &revisions,
+        &ids,
+        &types as _,
+        &data as _,
+        &metadata as _,
+        bigint(events as u64)?,
+        bigint(head)?
+    )
+    .execute(db)
+    .await?
+    .rows_affected();
+    if written == events as u64 { Ok(()) } else { Err(Failure::Foreign) }
+}
