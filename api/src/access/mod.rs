@@ -1,14 +1,16 @@
 //! Who may come in: bearer tokens, roles, and the extractors that every handler names its caller with.
 
 mod caller;
+mod lookup;
 mod role;
 mod store;
 mod token;
 
 pub use caller::{Caller, Producer, Viewer, path_param};
+pub use lookup::{Tokens, holder_of};
 pub use role::{Role, UnknownRole};
 pub use store::{
-    AccessError, NewToken, TenantRow, TokenRow, Tokens, create_tenant, create_token, list_tenants,
-    list_tokens, revoke_token,
+    AccessError, NewToken, TenantRow, TokenRow, create_tenant, create_token, list_tenants, list_tokens,
+    revoke_tenant, revoke_token,
 };
 pub use token::{Fault, Secret, TokenHash};
