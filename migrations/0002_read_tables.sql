@@ -17,8 +17,6 @@ CREATE TABLE projection.runs (
     run_id            uuid NOT NULL,
     kind              text COLLATE "C" NOT NULL,
     title             text,
-    -- Compared byte by byte, in lower case: a prefix is a range.
-    title_key         text COLLATE "C" GENERATED ALWAYS AS (lower(title)) STORED,
     status            text COLLATE "C" NOT NULL
         CHECK (status IN ('queued', 'running', 'succeeded', 'partially_succeeded', 'failed')),
     ended_as          text COLLATE "C" CHECK (ended_as IN ('completed', 'failed', 'aborted')),
@@ -45,6 +43,8 @@ CREATE TABLE projection.runs (
     heartbeat_due_at  timestamptz,
     revision          bigint NOT NULL,
     position          bigint NOT NULL,
+    -- The title in lower case, compared byte by byte: a prefix is a range.
+    title_key         text COLLATE "C" GENERATED ALWAYS AS (lower(title)) STORED,
     PRIMARY KEY (run_id)
 );
 CREATE INDEX runs_newest ON projection.runs (tenant, queued_at DESC, run_id DESC);
