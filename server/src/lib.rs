@@ -1,3 +1,45 @@
-//! The `runledger` program: knows every adapter and the configuration.
+//! The `runledger` program: knows every adapter and the configuration, and puts the rooms together.
 
+mod admin;
+pub mod cli;
+mod database;
+mod dev;
+mod error;
+mod files;
+mod logging;
 pub mod postgres;
+mod run;
+mod services;
+
+use std::process::ExitCode;
+
+pub use error::Error;
+
+use cli::{Cli, Command, ProjectorCommand};
+
+/// Prints a line to standard output. A reader that went away is no reason to fail.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        drop(writeln!(std::io::stdout(), $($words)*));
+    }};
+}
+pub(crate) use say;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What made the program stop, for the person at the terminal.
+pub async fn main(cli: Cli) -> Result<ExitCode, Error> {
+    logging::init(&cli.logging)?;
+    match cli.command {
+        Command::Dev(args) => dev::run(args).await?,
+        Command::Serve(args) => run::serve(args).await?,
+        Command::Projector(ProjectorCommand::Run(args)) => run::project(args).await?,
+        Command::Migrate(args) => run::migrate(args).await?,
+        Command::Tenant(command) => admin::tenant(command).await?,
+        Command::Token(command) => admin::token(command).await?,
+        Command::WithPostgres(args) => return run::with_postgres(args).await.map(ExitCode::from),
+    }
+    Ok(ExitCode::SUCCESS)
+}
