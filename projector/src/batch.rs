@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::{CleanText, Event, EventBody, ItemName, Outcome, PrincipalId, ReasonCode, Run, RunId, Status, evolve};
+use domain::reason::ReasonCode;
+use domain::text::CleanText;
+use domain::{Event, EventBody, ItemName, Outcome, PrincipalId, Run, RunId, Status, evolve};
 use eventlog::RecordedEvent;
 
 use crate::counters::Counters;
@@ -149,7 +151,9 @@ fn judge<'a>(slot: &Slot, entry: &'a Entry<'_>) -> Verdict<'a> {
     }
     match &entry.event {
         Err(error) => Verdict::Hold(error.clone()),
-        Ok(_) if revision > next => Verdict::Hold(format!("it has revision {revision} where {next} comes next")),
+        Ok(_) if revision > next => {
+            Verdict::Hold(format!("it has revision {revision} where {next} comes next"))
+        }
         Ok(event) if state.run.status.is_none() && !matches!(event.body, EventBody::Queued(_)) => {
             Verdict::Hold(format!("the run begins with {}, not with Queued", event.body.type_name()))
         }

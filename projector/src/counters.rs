@@ -61,7 +61,8 @@ impl<'a> Counters<'a> {
         }
         let seconds = event.recorded_at.timestamp();
         // Rounding down stays within chrono's range but for the very first hour of it.
-        let hour = DateTime::from_timestamp(seconds - seconds.rem_euclid(3600), 0).unwrap_or(event.recorded_at);
+        let hour =
+            DateTime::from_timestamp(seconds - seconds.rem_euclid(3600), 0).unwrap_or(event.recorded_at);
         let hour = self.hours.entry((tenant, hour, kind.clone())).or_default();
         hour.events += 1;
         hour.items_failed += i64::from(outcome == Some(Outcome::Failed));

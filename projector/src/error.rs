@@ -39,9 +39,9 @@ impl ProjectorError {
     /// entry that is too long), or a value that has no form on the wire.
     pub(crate) fn is_about_data(&self) -> bool {
         match self {
-            Self::Database(sqlx::Error::Database(error)) => {
-                error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
-            }
+            Self::Database(sqlx::Error::Database(error)) => error
+                .code()
+                .is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class))),
             Self::Database(sqlx::Error::Encode(_)) | Self::TooLarge(_) => true,
             _ => false,
         }

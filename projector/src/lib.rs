@@ -1,20 +1,20 @@
-//! placeholder
-#![allow(missing_docs)]
-use std::sync::Arc;
-#[derive(Default)]
-pub struct ProjectorConfig {
-    pub max_batch_events: usize,
-}
-pub struct Projector;
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct ProjectorError;
-impl Projector {
-    pub fn new(_l: Arc<dyn eventlog::EventLog>, _p: sqlx::PgPool, _c: ProjectorConfig) -> Self {
-        Self
-    }
-    pub async fn run(self, stop: tokio_util::sync::CancellationToken) -> Result<(), ProjectorError> {
-        stop.cancelled().await;
-        Ok(())
-    }
-}
+//! Follows the event log and folds it into the read tables and notifications.
+//!
+//! A batch is loaded, folded and written in one transaction with the checkpoint, so rows and checkpoint
+//! never disagree, and a batch that comes twice changes nothing. An event that can't be folded holds back
+//! its own run, in `projection.dead_letters`, and nobody else's.
+
+mod apply;
+mod batch;
+mod counters;
+mod decode;
+mod error;
+mod lag;
+mod load;
+mod notifications;
+mod run;
+mod store;
+
+pub use error::ProjectorError;
+pub use notifications::notification_id;
+pub use run::{Projector, ProjectorConfig};

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use domain::reason::ReasonCode;
 use domain::text::CleanText;
-use domain::{Counts, EndedAs, ItemName, Outcome, PrincipalId, ReasonCode, Run, Status};
+use domain::{Counts, EndedAs, ItemName, Outcome, PrincipalId, Run, Status};
 use sqlx::PgConnection;
 use uuid::Uuid;
 

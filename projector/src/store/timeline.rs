@@ -66,7 +66,10 @@ pub(super) async fn upsert_items(
 }
 
 /// Adds the folded events to the timeline. The data goes in as the bytes that were appended.
-pub(super) async fn insert_events(db: &mut PgConnection, changes: &Changes<'_>) -> Result<(), ProjectorError> {
+pub(super) async fn insert_events(
+    db: &mut PgConnection,
+    changes: &Changes<'_>,
+) -> Result<(), ProjectorError> {
     if changes.timeline.is_empty() {
         return Ok(());
     }
@@ -98,7 +101,9 @@ pub(super) async fn insert_events(db: &mut PgConnection, changes: &Changes<'_>) 
         actors.push(event.actor.as_str());
         correlations.push(event.correlation_id.as_ref().map(|id| id.as_str()));
         causations.push(event.causation_id.as_ref().map(|id| id.as_str()));
-        data.push(std::str::from_utf8(&entry.record.data).map_err(|error| sqlx::Error::Encode(error.into()))?);
+        data.push(
+            std::str::from_utf8(&entry.record.data).map_err(|error| sqlx::Error::Encode(error.into()))?,
+        );
     }
     sqlx::query!(
         "INSERT INTO projection.run_events (tenant, run_id, revision, position, event_id, event_type,

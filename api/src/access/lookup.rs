@@ -1,0 +1,137 @@
+//! The API's look-up of tokens.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::InvalidId;
+use moka::future::Cache;
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio_util::sync::CancellationToken;
+
+use super::caller::Caller;
+use super::role::UnknownRole;
+use super::store::{AccessError, REVOKED};
+use super::token::{self, TokenHash};
+use crate::problem::Problem;
+
+/// How long a token that was looked up is taken for good when no word of a revocation comes through.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+/// The API's look-up of tokens, with a small cache in front. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    pool: PgPool,
+    known: Cache<TokenHash, Arc<Caller>>,
+}
+
+impl Tokens {
+    /// Looks tokens up in that database, and forgets them as they are revoked, until `shutdown`. Must be
+    /// called within a Tokio runtime. `pool` gives one connection away to listen on.
+    #[must_use]
+    pub fn start(pool: PgPool, shutdown: CancellationToken) -> Self {
+        // Only tokens that are good are kept, so nobody can fill it with guesses.
+        let known = Cache::builder().max_capacity(10_000).time_to_live(TRUSTED_FOR).build();
+        let tokens = Self { pool, known };
+        let watch = tokens.clone();
+        tokio::spawn(async move { shutdown.run_until_cancelled(watch.watch()).await });
+        tokens
+    }
+
+    /// Listens for revocations, for ever. While the database is away a token that is revoked is good for
+    /// [`TRUSTED_FOR`] at most.
+    async fn watch(&self) {
+        loop {
+            let error = match self.listen().await {
+                Ok(never) => match never {},
+                Err(error) => error,
+            };
+            tracing::warn!(%error, "can't listen for revoked tokens; trying again");
+            self.known.invalidate_all();
+            tokio::time::sleep(TRUSTED_FOR).await;
+        }
+    }
+
+    async fn listen(&self) -> Result<Infallible, sqlx::Error> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.ignore_pool_close_event(true);
+        listener.listen(REVOKED).await?;
+        // Whatever was said before we listened.
+        self.known.invalidate_all();
+        loop {
+            match listener.try_recv().await? {
+                Some(notice) => self.forget(notice.payload()).await,
+                // The connection was lost, and with it whatever was said meanwhile.
+                None => self.known.invalidate_all(),
+            }
+        }
+    }
+
+    async fn forget(&self, token_id: &str) {
+        let held = self.known.iter().find(|(_, caller)| caller.token_id.to_string() == token_id);
+        if let Some((hash, _)) = held {
+            self.known.invalidate(hash.as_ref()).await;
+        }
+    }
+
+    /// Who holds the token of that hash; none when it is unknown or revoked. However many ask for the
+    /// same token at once, the database is asked once.
+    ///
+    /// # Errors
+    /// 503 when the database does not answer, 500 when it holds what it should not.
+    pub(super) async fn find(&self, hash: TokenHash) -> Result<Option<Arc<Caller>>, Problem> {
+        // A miss is an error to the cache, so that it keeps none.
+        let found = self.known.try_get_with(hash, async {
+            let looked_up = look_up(&self.pool, hash).await;
+            looked_up.map_err(|error| Some(refusal(error)))?.map(Arc::new).ok_or(None)
+        });
+        match found.await {
+            Ok(caller) => Ok(Some(caller)),
+            Err(missed) => Arc::unwrap_or_clone(missed).map_or(Ok(None), Err),
+        }
+    }
+
+    /// Asks the database for nothing but an answer.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn ping(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("SELECT 1").execute(&self.pool).await.map(drop)
+    }
+}
+
+/// Who holds a token; none when it is malformed, unknown or revoked.
+///
+/// # Errors
+/// The database's, or [`AccessError::Corrupt`].
+pub async fn holder_of(pool: &PgPool, token: &str) -> Result<Option<Caller>, AccessError> {
+    match token::check(token) {
+        Ok(hash) => look_up(pool, hash).await,
+        Err(_) => Ok(None),
+    }
+}
+
+async fn look_up(pool: &PgPool, hash: TokenHash) -> Result<Option<Caller>, AccessError> {
+    let row = sqlx::query!(
+        "SELECT token_id, tenant, role, principal FROM access.tokens WHERE hash = $1 AND revoked_at IS NULL",
+        &hash[..]
+    )
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let corrupt = |what: String| AccessError::Corrupt { table: "access.tokens", what };
+    Ok(Some(Caller {
+        tenant: row.tenant.parse().map_err(|error: InvalidId| corrupt(error.to_string()))?,
+        role: row.role.parse().map_err(|error: UnknownRole| corrupt(error.to_string()))?,
+        principal: row.principal.parse().map_err(|error: InvalidId| corrupt(error.to_string()))?,
+        token_id: row.token_id,
+    }))
+}
+
+fn refusal(error: AccessError) -> Problem {
+    match error {
+        AccessError::Database(error) => error.into(),
+        other => Problem::internal(&other),
+    }
+}

@@ -1,0 +1,114 @@
+//! One batch, one transaction.
+
+use std::ops::Range;
+
+use eventlog::{Position, RecordedEvent};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
+
+use crate::batch::fold;
+use crate::decode::{Held, decode};
+use crate::error::{ProjectorError, bigint, unsigned};
+use crate::{load, store};
+
+/// The channel on which listeners hear how far the projection has come; the payload is the position.
+const CHANNEL: &str = "runledger_projected";
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Applied {
+    /// Where the checkpoint is now.
+    pub checkpoint: Position,
+    /// How many events went to the dead letters.
+    pub held: usize,
+}
+
+/// How far the projection has come.
+pub(crate) async fn checkpoint(pool: &PgPool) -> Result<Position, ProjectorError> {
+    let row = sqlx::query_scalar!("SELECT position FROM projection.checkpoints WHERE name = 'monitoring'");
+    let position = row.fetch_optional(pool).await?.ok_or(ProjectorError::NoCheckpoint)?;
+    Ok(Position(unsigned(position)?))
+}
+
+/// Applies the records that were read after a position. What the checkpoint covers already is left out.
+/// An event that the tables refuse is held; the others go in all the same.
+pub(crate) async fn apply(
+    pool: &PgPool,
+    after: Position,
+    records: &[RecordedEvent],
+) -> Result<Applied, ProjectorError> {
+    let mut tx = pool.begin().await?;
+    let reached = lock_checkpoint(&mut tx).await?;
+    if reached < after {
+        return Err(ProjectorError::Rewound { checkpoint: reached, after });
+    }
+    let news: Vec<&RecordedEvent> = records.iter().filter(|record| record.position > reached).collect();
+    let Some(last) = news.last() else { return Ok(Applied { checkpoint: reached, held: 0 }) };
+    let checkpoint = last.position;
+    let held = write_all(&mut tx, &news).await?;
+    move_checkpoint(&mut tx, checkpoint).await?;
+    tx.commit().await?;
+    Ok(Applied { checkpoint, held })
+}
+
+/// Whoever holds the checkpoint's row is the one who projects.
+async fn lock_checkpoint(db: &mut PgConnection) -> Result<Position, ProjectorError> {
+    let row = sqlx::query_scalar!(
+        "SELECT position FROM projection.checkpoints WHERE name = 'monitoring' FOR UPDATE"
+    );
+    let position = row.fetch_optional(db).await?.ok_or(ProjectorError::NoCheckpoint)?;
+    Ok(Position(unsigned(position)?))
+}
+
+async fn move_checkpoint(db: &mut PgConnection, position: Position) -> Result<(), ProjectorError> {
+    sqlx::query!(
+        "UPDATE projection.checkpoints SET position = $1, updated_at = now() WHERE name = 'monitoring'",
+        bigint(position.0)?
+    )
+    .execute(&mut *db)
+    .await?;
+    // Listeners hear of it at the commit, and not at all without one.
+    sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, position.0.to_string()).fetch_one(db).await?;
+    Ok(())
+}
+
+/// Writes the whole batch at once. If the tables refuse it, looks for the events that they refuse by
+/// halves, each behind a savepoint.
+async fn write_all(
+    tx: &mut Transaction<'_, Postgres>,
+    records: &[&RecordedEvent],
+) -> Result<usize, ProjectorError> {
+    let mut held = 0;
+    // The part to try next is on top; parts are tried in the log's order.
+    let mut parts: Vec<Range<usize>> = Vec::from([0..records.len()]);
+    while let Some(part) = parts.pop() {
+        let mut savepoint = tx.begin().await?;
+        match write(&mut savepoint, &records[part.clone()]).await {
+            Ok(held_by_fold) => {
+                savepoint.commit().await?;
+                held += held_by_fold;
+            }
+            Err(error) if error.is_about_data() => {
+                savepoint.rollback().await?;
+                if let [record] = records[part.clone()] {
+                    store::hold(tx, &[Held { record, error: error.to_string() }]).await?;
+                    held += 1;
+                } else {
+                    let middle = part.start + part.len() / 2;
+                    parts.push(middle..part.end);
+                    parts.push(part.start..middle);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(held)
+}
+
+/// Loads, folds and writes. Gives back how many events the fold held.
+async fn write(db: &mut PgConnection, records: &[&RecordedEvent]) -> Result<usize, ProjectorError> {
+    let decoded = decode(records);
+    let slots = load::slots(db, &decoded).await?;
+    let changes = fold(&decoded, slots);
+    store::changes(db, &decoded, &changes).await?;
+    Ok(changes.held.len())
+}
