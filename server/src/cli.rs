@@ -1,0 +1,203 @@
+//! The command line. Every setting is a flag or an environment variable, documented in `--help`.
+#![allow(missing_docs, reason = "what a flattened field means stands with its type")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use uuid::Uuid;
+
+/// The ledger of long-running operations.
+#[derive(Debug, Parser)]
+#[command(name = "runledger", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How the program speaks of its work, on standard error.
+#[derive(Debug, Args)]
+pub struct LoggingArgs {
+    /// How log lines look.
+    #[arg(long, global = true, env = "RUNLEDGER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
+    pub log_format: LogFormat,
+    /// What is logged, such as `info` or `warn,api=debug`.
+    #[arg(long, global = true, env = "RUNLEDGER_LOG", default_value = "info,sqlx::postgres::notice=warn")]
+    pub log: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs all of it on this machine, with a private database and a tenant to try it with.
+    ///
+    /// Starts the private Postgres, migrates it, creates the tenant `demo` with one token per role, and
+    /// writes address and tokens to `<data-dir>/dev.json`.
+    Dev(DevArgs),
+    /// Runs API and projector.
+    Serve(ServeArgs),
+    /// The projector by itself.
+    #[command(subcommand)]
+    Projector(ProjectorCommand),
+    /// Brings the database's tables up to date.
+    Migrate(DatabaseArgs),
+    /// Tenants: whose runs they are.
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Tokens: who may come in.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Runs a command with a private Postgres beside it, whose address it finds in DATABASE_URL.
+    WithPostgres(WithPostgresArgs),
+}
+
+/// Where the database is.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseArgs {
+    /// A Postgres of yours: postgres://user:password@host/database. Without it the program starts a
+    /// private one in the data folder.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// The folder of the private Postgres and of `dev.json`. One process at a time may use it.
+    #[arg(long, env = "RUNLEDGER_DATA_DIR", default_value = "./.runledger")]
+    pub data_dir: PathBuf,
+    /// The folder that holds `initdb` and `postgres`, if they are not where they are usually found.
+    #[arg(long, env = "PG_BIN_DIR")]
+    pub pg_bin_dir: Option<PathBuf>,
+    /// From where Postgres is downloaded when this machine has none.
+    #[arg(long, env = "RUNLEDGER_POSTGRES_RELEASES_URL", hide = true)]
+    pub postgres_releases_url: Option<String>,
+}
+
+/// Where the API listens and what it takes in.
+#[derive(Debug, Clone, Args)]
+pub struct HttpArgs {
+    /// Address and port of the API. Port 0 picks a free one.
+    #[arg(long, env = "RUNLEDGER_LISTEN", default_value = "127.0.0.1:7311")]
+    pub listen: SocketAddr,
+    /// The largest request body, in bytes.
+    #[arg(long, env = "RUNLEDGER_MAX_BODY_BYTES", default_value_t = 4 * 1024 * 1024)]
+    pub max_body_bytes: usize,
+    /// How long one request may take, in seconds.
+    #[arg(long, env = "RUNLEDGER_REQUEST_TIMEOUT_SECONDS", default_value_t = 30)]
+    pub request_timeout_seconds: u64,
+    /// Connections to the database for reading.
+    #[arg(long, env = "RUNLEDGER_READ_CONNECTIONS", default_value_t = 16)]
+    pub read_connections: u32,
+}
+
+/// `runledger dev`
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub http: HttpArgs,
+    /// Runs a few sample producers against the HTTP API, as any client would.
+    #[arg(long)]
+    pub demo: bool,
+}
+
+/// `runledger serve`
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub http: HttpArgs,
+    /// Leaves projecting to `runledger projector run` elsewhere.
+    #[arg(long)]
+    pub no_projector: bool,
+    /// Brings the tables up to date first, as `runledger migrate` does.
+    #[arg(long, env = "RUNLEDGER_MIGRATE")]
+    pub migrate: bool,
+}
+
+/// `runledger projector ...`
+#[derive(Debug, Subcommand)]
+pub enum ProjectorCommand {
+    /// Folds the event log into the read tables, until stopped.
+    Run(DatabaseArgs),
+}
+
+/// `runledger tenant ...`
+#[derive(Debug, Subcommand)]
+pub enum TenantCommand {
+    /// Creates a tenant.
+    Create {
+        /// 1 to 63 characters a-z, 0-9 and -.
+        tenant: String,
+        /// The name people know it by; the tenant's own where it is left out.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Lists the tenants.
+    List {
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Ends the life of all of a tenant's tokens, at once. Its runs and their history stay.
+    Revoke {
+        /// Which tenant.
+        tenant: String,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+/// `runledger token ...`
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Creates a token and shows it, this once.
+    Create {
+        /// Whose runs it opens.
+        #[arg(long)]
+        tenant: String,
+        /// owner, manager, operator, readonly, producer or auditor.
+        #[arg(long)]
+        role: String,
+        /// Who uses it: the actor of its events, and the initiator whose notifications it reads.
+        #[arg(long)]
+        principal: String,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Lists a tenant's tokens, without the tokens themselves.
+    List {
+        /// Which tenant.
+        #[arg(long)]
+        tenant: String,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Ends a token's life, at once.
+    Revoke {
+        /// The token's id, as `token list` shows it.
+        token_id: Uuid,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+/// `runledger with-postgres`
+#[derive(Debug, Args)]
+pub struct WithPostgresArgs {
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The command and its arguments.
+    #[arg(trailing_var_arg = true, required = true)]
+    pub command: Vec<String>,
+}

@@ -1,0 +1,139 @@
+//! Which database: the one that was named, or a private one that we start.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::cli::DatabaseArgs;
+use crate::error::Error;
+use crate::files;
+use crate::postgres::{PrivatePostgres, PrivatePostgresConfig};
+
+/// The file in the data folder by which other commands find a private database that is running.
+const ADDRESS_FILE: &str = "database-url";
+
+/// A database to work with, and the private server behind it if there is one.
+pub struct Database {
+    /// How to connect.
+    pub options: PgConnectOptions,
+    /// For the environment of other programs. Holds a password.
+    pub url: String,
+    private: Option<PrivatePostgres>,
+}
+
+impl Database {
+    /// The database that was named, or a private one that lives as long as this value.
+    ///
+    /// # Errors
+    /// When the URL can't be read or the private server does not start.
+    pub async fn open(args: &DatabaseArgs) -> Result<Self, Error> {
+        if let Some(url) = &args.database_url {
+            return Ok(Self { options: parse(url)?, url: url.clone(), private: None });
+        }
+        let private = PrivatePostgres::start(PrivatePostgresConfig {
+            data_dir: args.data_dir.clone(),
+            bin_dir: args.pg_bin_dir.clone(),
+            releases_url: args.postgres_releases_url.clone(),
+            cache_dir: None,
+        })
+        .await?;
+        let url = private.url();
+        files::write_private(&args.data_dir.join(ADDRESS_FILE), url.as_bytes())?;
+        Ok(Self { options: named(private.connect_options()), url, private: Some(private) })
+    }
+
+    /// Resolves when the private server dies by itself; never where the database is not ours.
+    pub async fn died(&self) -> Error {
+        match &self.private {
+            Some(private) => Error::PostgresDied(private.exited().await.to_string()),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops the private server, if there is one.
+    ///
+    /// # Errors
+    /// When it does not stop.
+    pub async fn close(self) -> Result<(), Error> {
+        match self.private {
+            Some(private) => Ok(private.stop().await?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Connects for a short command: to the database that was named, or to the private one of a program
+/// that is running on the data folder.
+///
+/// # Errors
+/// When there is neither.
+pub async fn connect_existing(args: &DatabaseArgs) -> Result<PgPool, Error> {
+    let options = match &args.database_url {
+        Some(url) => parse(url)?,
+        None => parse(&running_private_url(&args.data_dir)?)?,
+    };
+    let pool = PgPoolOptions::new().max_connections(2).connect_with(options).await;
+    pool.map_err(|error| match args.database_url {
+        Some(_) => Error::Database(error),
+        None => Error::Usage(format!(
+            "no private database is running on {}: start `runledger dev` there, or set DATABASE_URL ({error})",
+            args.data_dir.display()
+        )),
+    })
+}
+
+fn running_private_url(data_dir: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(data_dir.join(ADDRESS_FILE)).map_err(|_| {
+        Error::Usage(format!(
+            "which database? Set DATABASE_URL, or start `runledger dev` on {} first",
+            data_dir.display()
+        ))
+    })
+}
+
+fn parse(url: &str) -> Result<PgConnectOptions, Error> {
+    // The error is kept short on purpose: it must not repeat the password.
+    let options = PgConnectOptions::from_str(url.trim()).map_err(|_| {
+        Error::Usage(
+            "DATABASE_URL is no Postgres URL: write postgres://user:password@host:5432/database".into(),
+        )
+    })?;
+    Ok(named(options))
+}
+
+fn named(options: PgConnectOptions) -> PgConnectOptions {
+    options.application_name("runledger")
+}
+
+/// Brings the tables up to date.
+///
+/// # Errors
+/// When a migration fails.
+pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    migrations::MIGRATOR.run(&pool).await?;
+    pool.close().await;
+    Ok(())
+}
+
+/// Checks that the tables are those that this program was built for.
+///
+/// # Errors
+/// [`Error::Schema`] that says what to do.
+pub async fn check_schema(pool: &PgPool) -> Result<(), Error> {
+    let newest = migrations::MIGRATOR.iter().map(|m| m.version).max().unwrap_or(0);
+    let applied: Result<Option<i64>, sqlx::Error> =
+        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(pool).await;
+    match applied {
+        Ok(Some(version)) if version >= newest => Ok(()),
+        Ok(version) => Err(Error::Schema(format!(
+            "the database is at migration {} and the program needs {newest}: run `runledger migrate` first",
+            version.unwrap_or(0)
+        ))),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Err(Error::Schema(
+            "the database has no tables of runledger: run `runledger migrate` first".into(),
+        )),
+        Err(error) => Err(error.into()),
+    }
+}

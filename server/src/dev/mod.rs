@@ -1,0 +1,170 @@
+//! `runledger dev`: all of it on one machine, with a tenant to try it with.
+
+mod demo;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use api::access::{self, AccessError, Role};
+use domain::{PrincipalId, TenantId};
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+
+use crate::cli::DevArgs;
+use crate::database::{self, Database};
+use crate::error::Error;
+use crate::run::until_stopped;
+use crate::services::{Parts, Services};
+use crate::{files, say};
+
+const TENANT: &str = "demo";
+const DEV_FILE: &str = "dev.json";
+
+/// What scripts need to know of a running `runledger dev`: the content of `<data-dir>/dev.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct DevFile {
+    base_url: String,
+    tenant: String,
+    /// By role.
+    tokens: BTreeMap<String, String>,
+}
+
+/// Runs all of it until Ctrl-C.
+///
+/// # Errors
+/// What made it stop.
+pub async fn run(args: DevArgs) -> Result<(), Error> {
+    let database = Database::open(&args.database).await?;
+    let started = start(&args, &database).await;
+    let (services, dev) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            database.close().await?;
+            return Err(error);
+        }
+    };
+    welcome(&dev, &args.database.data_dir);
+    if args.demo {
+        tokio::spawn(run_demo(dev));
+    }
+    until_stopped(services, database).await
+}
+
+async fn start(args: &DevArgs, database: &Database) -> Result<(Services, DevFile), Error> {
+    database::migrate(&database.options).await?;
+    let parts = Parts { http: Some(args.http.clone()), projector: true };
+    let services = Services::start(&database.options, parts).await?;
+    let address = services.address.unwrap_or(args.http.listen);
+
+    let data_dir = &args.database.data_dir;
+    std::fs::create_dir_all(data_dir).map_err(Error::file(data_dir))?;
+    let file = data_dir.join(DEV_FILE);
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(database.options.clone()).await?;
+    let tenant: TenantId =
+        TENANT.parse().map_err(|error: domain::InvalidId| Error::Usage(error.to_string()))?;
+    let dev = DevFile {
+        base_url: format!("http://{}", reachable(address)),
+        tenant: tenant.to_string(),
+        tokens: tokens(&pool, &tenant, &file).await?,
+    };
+    pool.close().await;
+    let content =
+        serde_json::to_vec_pretty(&dev).map_err(std::io::Error::from).map_err(Error::file(&file))?;
+    files::write_private(&file, &content)?;
+    Ok((services, dev))
+}
+
+/// One working token per role: those of the last start where they still work, new ones otherwise.
+async fn tokens(pool: &PgPool, tenant: &TenantId, file: &Path) -> Result<BTreeMap<String, String>, Error> {
+    match access::create_tenant(pool, tenant, "Demo").await {
+        Ok(()) | Err(AccessError::TenantExists(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let last: Option<DevFile> =
+        std::fs::read(file).ok().and_then(|content| serde_json::from_slice(&content).ok());
+    let mut tokens = BTreeMap::new();
+    for role in Role::ALL {
+        let kept = last.as_ref().and_then(|last| last.tokens.get(role.as_str()));
+        let holder = match kept {
+            Some(token) => access::holder_of(pool, token).await?,
+            None => None,
+        };
+        let token = match (kept, holder) {
+            (Some(token), Some(holder)) if holder.role == role && holder.tenant == *tenant => token.clone(),
+            _ => {
+                let principal = format!("demo-{}", role.as_str());
+                let principal: PrincipalId =
+                    principal.parse().map_err(|error: domain::InvalidId| Error::Usage(error.to_string()))?;
+                access::create_token(pool, tenant, role, &principal).await?.token.reveal().to_owned()
+            }
+        };
+        tokens.insert(role.as_str().to_owned(), token);
+    }
+    Ok(tokens)
+}
+
+/// An address to type: "all addresses" can be listened on, not called.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => {
+            SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), address.port())
+        }
+        _ => address,
+    }
+}
+
+fn welcome(dev: &DevFile, data_dir: &Path) {
+    let runs = format!("{}/v1/tenants/{}/runs", dev.base_url, dev.tenant);
+    let token = |role: Role| dev.tokens.get(role.as_str()).map_or("", String::as_str);
+    let (producer, operator) = (token(Role::Producer), token(Role::Operator));
+    say!(
+        "
+Runledger is ready. Ctrl-C stops it; the next start finds everything again.
+
+  API      {runs}
+  OpenAPI  {base}/openapi.json
+  Metrics  {base}/metrics
+  Tokens   {file}  (tenant {tenant}, one token per role)
+
+Start a run, and say what happens to it:
+
+  curl -s {runs} \\
+    -H 'Authorization: Bearer {producer}' -H 'Content-Type: application/json' \\
+    -d '{{\"kind\": \"hello.world\", \"context\": {{\"greet\": \"everyone\"}}, \"title\": \"My first run\"}}'
+
+  curl -s {runs}/RUN_ID/events \\
+    -H 'Authorization: Bearer {producer}' -H 'Content-Type: application/json' \\
+    -d '{{\"events\": [{{\"type\": \"Started\"}}, {{\"type\": \"ItemSucceeded\", \"item\": \"a\"}}, {{\"type\": \"Completed\"}}]}}'
+
+See the runs:
+
+  curl -s {runs} -H 'Authorization: Bearer {operator}'
+",
+        base = dev.base_url,
+        tenant = dev.tenant,
+        file = data_dir.join(DEV_FILE).display(),
+    );
+}
+
+async fn run_demo(dev: DevFile) {
+    let token = dev.tokens.get(Role::Producer.as_str()).map_or("", String::as_str);
+    let producer = demo::Producer::new(&dev.base_url, &dev.tenant, token);
+    say!("Sample producers at work (the catalog import takes a minute):\n");
+    let told = |told: demo::Told| {
+        say!(
+            "  {:<24} {:<20} {}/v1/tenants/{}/runs/{}",
+            told.kind,
+            told.status,
+            dev.base_url,
+            dev.tenant,
+            told.run_id
+        );
+    };
+    match demo::run_all(producer, told).await {
+        Ok(()) => say!("\nThe sample producers are done."),
+        Err(error) => tracing::error!(%error, "the sample producers stopped"),
+    }
+}

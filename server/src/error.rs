@@ -1,0 +1,85 @@
+//! Why the program stops.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::postgres::PostgresError;
+
+/// Why the program stops. Each message is meant for the person at the terminal.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The arguments can't be what was meant.
+    #[error("{0}")]
+    Usage(String),
+    /// The private Postgres.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// The private Postgres ended by itself.
+    #[error("the private Postgres stopped by itself: {0}")]
+    PostgresDied(String),
+    /// The database.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The tables could not be brought up to date.
+    #[error("the migrations failed: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The tables are older or newer than the program.
+    #[error("{0}")]
+    Schema(String),
+    /// Tenants and tokens.
+    #[error(transparent)]
+    Access(#[from] api::access::AccessError),
+    /// The event log.
+    #[error(transparent)]
+    Log(#[from] eventlog::LogError),
+    /// The projector.
+    #[error("the projector failed: {0}")]
+    Projector(#[from] projector::ProjectorError),
+    /// A file or folder of ours.
+    #[error("{path}: {source}", path = .path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The address can't be listened on.
+    #[error("can't listen on {address}: {source}; choose another with --listen, port 0 picks a free one")]
+    Listen {
+        /// Which address.
+        address: std::net::SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The API stopped by itself.
+    #[error("the API stopped: {0}")]
+    Api(io::Error),
+    /// A part ended though nobody asked it to.
+    #[error("a part of the program stopped by itself")]
+    Stopped,
+    /// A part of the program panicked; its message is in the log.
+    #[error("a part of the program panicked: {0}")]
+    Panicked(#[from] tokio::task::JoinError),
+    /// The metrics could not be set up.
+    #[error("the metrics could not be set up: {0}")]
+    Metrics(String),
+    /// The sample producers.
+    #[error("the sample producers failed: {0}")]
+    Demo(String),
+    /// The command that `with-postgres` ran.
+    #[error("can't run {command}: {source}")]
+    Command {
+        /// Which command.
+        command: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Ties a system error to the file it is about.
+    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+}

@@ -1,0 +1,114 @@
+//! What each command does, from start to stop.
+
+use tokio::process::Command as Process;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{DatabaseArgs, ServeArgs, WithPostgresArgs};
+use crate::database::{self, Database};
+use crate::error::Error;
+use crate::services::{Parts, Services};
+
+/// `runledger serve`: until it is told to stop, or a part fails.
+///
+/// # Errors
+/// What made it stop.
+pub async fn serve(args: ServeArgs) -> Result<(), Error> {
+    let database = Database::open(&args.database).await?;
+    // A private database is nobody else's to migrate.
+    if args.migrate || args.database.database_url.is_none() {
+        database::migrate(&database.options).await?;
+    }
+    let parts = Parts { http: Some(args.http), projector: !args.no_projector };
+    let services = Services::start(&database.options, parts).await?;
+    if let Some(address) = services.address {
+        tracing::info!(%address, "listening");
+    }
+    until_stopped(services, database).await
+}
+
+/// `runledger projector run`: until it is told to stop, or it fails.
+///
+/// # Errors
+/// What made it stop.
+pub async fn project(args: DatabaseArgs) -> Result<(), Error> {
+    let database = Database::open(&args).await?;
+    let services = Services::start(&database.options, Parts { http: None, projector: true }).await?;
+    until_stopped(services, database).await
+}
+
+/// `runledger migrate`
+///
+/// # Errors
+/// When a migration fails.
+pub async fn migrate(args: DatabaseArgs) -> Result<(), Error> {
+    let database = Database::open(&args).await?;
+    let migrated = database::migrate(&database.options).await;
+    database.close().await?;
+    migrated?;
+    tracing::info!("the tables are up to date");
+    Ok(())
+}
+
+/// `runledger with-postgres`: gives back the command's exit code.
+///
+/// # Errors
+/// When the server or the command can't be started.
+pub async fn with_postgres(args: WithPostgresArgs) -> Result<u8, Error> {
+    let database = Database::open(&args.database).await?;
+    let (program, arguments) = args.command.split_first().ok_or_else(|| Error::Usage("no command".into()))?;
+    let status = Process::new(program).args(arguments).env("DATABASE_URL", &database.url).status();
+    // The terminal sends Ctrl-C to the command as well; we stay to clean up behind it.
+    let mut stop = Stop::listen()?;
+    let mut status = std::pin::pin!(status);
+    let status = loop {
+        tokio::select! {
+            status = &mut status => break status,
+            () = stop.asked() => tracing::info!("waiting for the command to end"),
+        }
+    };
+    database.close().await?;
+    let status = status.map_err(|source| Error::Command { command: program.clone(), source })?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+/// Runs the services until SIGINT, SIGTERM or a failure, then stops everything in order.
+///
+/// # Errors
+/// What made it stop, or what went wrong while stopping.
+pub async fn until_stopped(mut services: Services, database: Database) -> Result<(), Error> {
+    let mut stop = Stop::listen()?;
+    let ended = tokio::select! {
+        () = stop.asked() => Ok(()),
+        error = services.failed() => Err(error),
+        error = database.died() => Err(error),
+    };
+    tracing::info!("stopping");
+    let stopped = services.stop().await;
+    let closed = database.close().await;
+    ended.and(stopped).and(closed)
+}
+
+/// The signals by which a program is asked to stop.
+pub struct Stop {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    /// Listens from now on, instead of dying at once.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn listen() -> Result<Self, Error> {
+        let on = |kind| signal(kind).map_err(Error::file("signals"));
+        Ok(Self { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
+    }
+
+    /// Resolves at the next SIGINT or SIGTERM.
+    pub async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
