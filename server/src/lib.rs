@@ -5,6 +5,7 @@ pub mod cli;
 mod database;
 mod dev;
 mod error;
+mod exporter;
 mod files;
 mod logging;
 pub mod postgres;

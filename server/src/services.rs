@@ -11,7 +11,6 @@ use api::reads::ReadPool;
 use api::{ApiConfig, ApiState};
 use eventlog::EventLog;
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use projector::{Projector, ProjectorConfig};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::net::TcpListener;
@@ -21,13 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::HttpArgs;
 use crate::database;
 use crate::error::Error;
-
-/// Upper bounds of the time histograms, in seconds.
-const SECONDS: [f64; 14] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-
-/// Upper bounds of the batch-size histograms, in events.
-const EVENTS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 100.0, 500.0, 2_000.0, 10_000.0];
+use crate::exporter;
 
 /// Which parts run in this process.
 #[derive(Debug, Clone)]
@@ -85,7 +78,7 @@ impl Services {
         pool: &PgPool,
         http: HttpArgs,
     ) -> Result<(), Error> {
-        let metrics = install_metrics()?;
+        let metrics = exporter::install()?;
         let refresh = metrics.clone();
         let stop = self.stop_rest.clone();
         self.tasks.spawn(async move {
@@ -163,13 +156,4 @@ async fn joined(tasks: &mut JoinSet<Result<(), Error>>) -> Result<(), Error> {
         result = result.and(ended.map_err(Error::from).and_then(|ended| ended));
     }
     result
-}
-
-fn install_metrics() -> Result<PrometheusHandle, Error> {
-    let failed = |error: metrics_exporter_prometheus::BuildError| Error::Metrics(error.to_string());
-    PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
-        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_events".into()), &EVENTS))
-        .and_then(PrometheusBuilder::install_recorder)
-        .map_err(failed)
 }

@@ -88,6 +88,8 @@ impl Writer {
     /// Commits what comes in until the queue is closed and empty.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let depth = metrics::gauge!("runledger_append_queue_depth");
+        #[expect(clippy::cast_precision_loss, reason = "a queue is far shorter than 2^52")]
+        let show = |requests: usize| depth.set(requests as f64);
         let mut waiting = VecDeque::new();
         loop {
             if waiting.is_empty() {
@@ -97,13 +99,12 @@ impl Writer {
                 }
             }
             let batch = self.gather(&mut waiting, &mut requests);
-            #[expect(clippy::cast_precision_loss, reason = "a queue is far shorter than 2^52")]
-            depth.set((batch.len() + waiting.len() + requests.len()) as f64);
+            show(batch.len() + waiting.len() + requests.len());
             for request in self.settle(batch).await.into_iter().rev() {
                 waiting.push_front(request);
             }
+            show(waiting.len() + requests.len());
         }
-        depth.set(0.0);
         if let Some(connection) = self.connection
             && let Err(error) = connection.close().await
         {

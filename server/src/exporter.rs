@@ -1,0 +1,68 @@
+//! The metrics that `/metrics` shows, in the text format of Prometheus.
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::error::Error;
+
+/// Upper bounds of the time histograms, in seconds.
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Upper bounds of the batch-size histograms, in events.
+const EVENTS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 100.0, 500.0, 2_000.0, 10_000.0];
+
+const COUNTERS: [(&str, &str); 6] = [
+    ("runledger_appended_events_total", "Events that this process has appended to the log."),
+    (
+        "runledger_append_conflicts_total",
+        "Appends refused because a stream was not at the expected revision.",
+    ),
+    ("runledger_command_conflicts_total", "Commands decided anew because another process had appended."),
+    ("runledger_http_requests_total", "Requests by method, route and status."),
+    ("runledger_projector_dead_letters_total", "Events that this process has put into the dead letters."),
+    ("runledger_projector_failures_total", "Batches that could not be applied and are tried again."),
+];
+
+const GAUGES: [(&str, &str); 6] = [
+    ("runledger_append_queue_depth", "Appends that wait for the writer or are being written."),
+    ("runledger_dead_letters", "Events in the dead letters."),
+    ("runledger_projector_lag_events", "Positions between the projection and the head of the log."),
+    ("runledger_projector_lag_seconds", "Age of the oldest event that is not projected."),
+    ("runledger_read_lag_events", "The same, as the API sees it."),
+    ("runledger_read_lag_seconds", "The same, as the API sees it."),
+];
+
+const HISTOGRAMS: [(&str, &str); 5] = [
+    ("runledger_append_seconds", "From taking an append in to its answer."),
+    ("runledger_append_batch_events", "Events in one commit of the log."),
+    ("runledger_http_request_seconds", "From a request to its answer, by method and route."),
+    ("runledger_projector_apply_seconds", "From a batch to its commit."),
+    ("runledger_projector_batch_events", "Events in one batch of the projector."),
+];
+
+/// Collects the metrics of this process from now on.
+///
+/// # Errors
+/// When they are collected already.
+pub fn install() -> Result<PrometheusHandle, Error> {
+    let failed = |error: BuildError| Error::Metrics(error.to_string());
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_events".into()), &EVENTS))
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(failed)?;
+    for (name, meaning) in COUNTERS {
+        metrics::describe_counter!(name, meaning);
+        // What has not happened yet is 0, not missing; those with labels appear with their first value.
+        if name != "runledger_http_requests_total" {
+            metrics::counter!(name).increment(0);
+        }
+    }
+    for (name, meaning) in GAUGES {
+        metrics::describe_gauge!(name, meaning);
+    }
+    for (name, meaning) in HISTOGRAMS {
+        metrics::describe_histogram!(name, meaning);
+    }
+    Ok(handle)
+}
