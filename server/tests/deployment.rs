@@ -1,0 +1,150 @@
+//! A real deployment: a database of the operator's, two API processes, the projector by itself.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use server::postgres::{PrivatePostgres, PrivatePostgresConfig};
+use support::{PATIENCE, runledger};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// A database server that knows nothing of us.
+struct Site {
+    postgres: PrivatePostgres,
+    _folder: TempDir,
+    http: reqwest::Client,
+}
+
+impl Site {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let config = PrivatePostgresConfig { data_dir: folder.path().to_owned(), ..Default::default() };
+        let postgres = PrivatePostgres::start(config).await.unwrap();
+        Self { postgres, _folder: folder, http: reqwest::Client::new() }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = runledger();
+        command.env("DATABASE_URL", self.postgres.url()).args(args);
+        command
+    }
+
+    async fn output(&self, args: &[&str]) -> Output {
+        self.command(args).output().await.unwrap()
+    }
+
+    /// Runs a short command that must succeed; gives what it printed.
+    async fn run(&self, args: &[&str]) -> String {
+        let output = self.output(args).await;
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Starts an API process; gives it and its base URL.
+    async fn api(&self) -> (Child, String) {
+        let args = ["--log-format", "json", "serve", "--no-projector", "--listen", "127.0.0.1:0"];
+        let mut child = self.command(&args).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = async {
+            loop {
+                let line = lines.next_line().await.unwrap().expect("it says where it listens");
+                let line: Value = serde_json::from_str(&line).expect("every line of the log is JSON");
+                if line["message"] == "listening" {
+                    return line["address"].as_str().unwrap().to_owned();
+                }
+            }
+        };
+        let address = tokio::time::timeout(PATIENCE, address).await.unwrap();
+        // Somebody must read on, or the program stops at a full pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        (child, format!("http://{address}"))
+    }
+
+    async fn post(&self, base: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
+        let url = format!("{base}/v1/tenants/acme{path}");
+        let answer = self.http.post(url).bearer_auth(token).json(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+}
+
+async fn terminated(mut child: Child) -> bool {
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    tokio::time::timeout(PATIENCE, child.wait()).await.expect("stops in time").unwrap().success()
+}
+
+#[tokio::test]
+async fn two_api_processes_and_a_projector_share_a_database() {
+    let site = Site::start().await;
+
+    let early = site.output(&["serve", "--listen", "127.0.0.1:0"]).await;
+    assert!(!early.status.success());
+    let said = String::from_utf8_lossy(&early.stderr).into_owned();
+    assert!(said.contains("runledger migrate"), "says what to do: {said}");
+
+    site.run(&["migrate"]).await;
+    site.run(&["migrate"]).await;
+    site.run(&["tenant", "create", "acme"]).await;
+    let token = |role: &'static str| {
+        let site = &site;
+        async move {
+            let args = ["token", "create", "--tenant", "acme", "--role", role, "--principal", role];
+            site.run(&args).await.trim().to_owned()
+        }
+    };
+    let (producer, operator) = (token("producer").await, token("operator").await);
+    let ((one, first), (two, second)) = (site.api().await, site.api().await);
+    let projector = site.command(&["projector", "run"]).spawn().unwrap();
+
+    // The same operation at both of them, again and again at once: one run.
+    let start = json!({"kind": "backup", "context": {"set": 1}});
+    let starts = (0..20).map(|n| {
+        let base = if n % 2 == 0 { &first } else { &second };
+        site.post(base, "/runs", &producer, &start)
+    });
+    let answers = futures::future::join_all(starts).await;
+    let run = answers[0].1["run_id"].as_str().unwrap().to_owned();
+    assert!(answers.iter().all(|(_, body)| body["run_id"] == run.as_str()));
+    assert_eq!(answers.iter().filter(|(status, _)| *status == 201).count(), 1);
+
+    // Two writers on one run, a process each.
+    let path = format!("/runs/{run}/events");
+    let (status, _) = site.post(&first, &path, &producer, &json!({"events": [{"type": "Started"}]})).await;
+    assert_eq!(status, 200);
+    let writers = [("a", &first), ("b", &second)].map(|(writer, base)| {
+        let (site, path, producer) = (&site, &path, &producer);
+        async move {
+            for n in 0..50 {
+                let item = json!({"events": [{"type": "ItemSucceeded", "item": format!("{writer}{n}")}]});
+                let (status, body) = site.post(base, path, producer, &item).await;
+                assert_eq!(status, 200, "{body}");
+            }
+        }
+    });
+    futures::future::join_all(writers).await;
+    let (status, ended) =
+        site.post(&second, &path, &producer, &json!({"events": [{"type": "Completed"}]})).await;
+    assert_eq!((status, ended["revision"].as_u64()), (200, Some(102)));
+
+    let url = format!("{first}/v1/tenants/acme/runs/{run}?after={}", ended["position"]);
+    let row: Value = site.http.get(url).bearer_auth(&operator).send().await.unwrap().json().await.unwrap();
+    assert_eq!((&row["status"], &row["items"]["succeeded"]), (&json!("succeeded"), &json!(100)));
+
+    assert!(site.run(&["tenant", "revoke", "acme"]).await.starts_with("2 tokens"));
+    let refused = async {
+        while site.post(&second, "/runs", &producer, &start).await.0 != 401 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), refused).await.expect("revoked everywhere");
+
+    assert!(terminated(projector).await && terminated(one).await && terminated(two).await);
+    site.postgres.stop().await.unwrap();
+}
