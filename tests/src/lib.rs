@@ -1,7 +1,7 @@
 //! The house for tests: the real API on a port of its own, the real event log and the running
 //! projector, on the database that `#[sqlx::test]` made for the test.
 //!
-//! ```ignore
+//! ```text
 //! #[sqlx::test(migrator = "migrations::MIGRATOR")]
 //! async fn a_run_is_queued(pool: PgPoolOptions, database: PgConnectOptions) {
 //!     let house = House::start(pool, database).await;
