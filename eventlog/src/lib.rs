@@ -1,5 +1,7 @@
 //! The event log: the port ([`EventLog`]), its adapters, and one contract suite that all of them pass.
 
+#[cfg(feature = "contract")]
+pub mod contract;
 mod error;
 mod form;
 mod known;

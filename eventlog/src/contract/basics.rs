@@ -1,0 +1,171 @@
+//! One caller at a time.
+
+use super::{Log, actual, after, begun, event, events, stream, to, whole};
+use crate::error::AppendError;
+use crate::port::{ExpectedRevision, NewEvent, Position};
+
+/// Streams without events, and what is after the end.
+pub async fn nothing_reads_as_empty(log: Log) {
+    let name = stream();
+    assert_eq!(whole(&log, &name).await, []);
+    assert_eq!(log.last_event(&name).await.unwrap(), None);
+    assert_eq!(log.read_stream(&name, u64::MAX, 10).await.unwrap(), []);
+    let (name, appended) = begun(&log, 3).await;
+    let end = log.head().await.unwrap();
+    assert!(end >= appended.streams[0].position);
+    assert_eq!(log.read_all(Position(u64::MAX), 10).await.unwrap(), []);
+    assert_eq!(log.read_stream(&name, 3, 10).await.unwrap(), []);
+    assert_eq!(log.read_stream(&name, 0, 0).await.unwrap(), []);
+    assert_eq!(log.read_all(Position(0), 0).await.unwrap(), []);
+}
+
+/// Revisions from 0, positions that grow, every field as it was.
+pub async fn events_are_read_as_they_were_appended(log: Log) {
+    let name = stream();
+    let (first, second) = (events(2), events(3));
+    let one = log.append(vec![to(&name, ExpectedRevision::NoStream, first.clone())]).await.unwrap();
+    let two = log.append(vec![to(&name, ExpectedRevision::Exact(1), second.clone())]).await.unwrap();
+    assert!(!one.duplicate && !two.duplicate);
+    assert_eq!((one.streams[0].revision, two.streams[0].revision), (1, 4));
+
+    let read = whole(&log, &name).await;
+    let given: Vec<NewEvent> = first.into_iter().chain(second).collect();
+    assert_eq!(read.len(), given.len());
+    for (revision, (read, given)) in (0u64..).zip(read.iter().zip(&given)) {
+        assert_eq!((&read.stream, read.revision, read.id), (&name, revision, given.id));
+        assert_eq!(
+            (&read.event_type, &read.data, &read.metadata),
+            (&given.event_type, &given.data, &given.metadata)
+        );
+    }
+    assert!(read.windows(2).all(|pair| pair[0].position < pair[1].position));
+    assert_eq!(read[1].position, one.streams[0].position);
+    assert_eq!(read[4].position, two.streams[0].position);
+    assert_eq!(log.last_event(&name).await.unwrap().as_ref(), read.last());
+    assert_eq!(log.read_stream(&name, 1, 2).await.unwrap(), read[1..3]);
+    let before = Position(read[0].position.0 - 1);
+    let all = log.read_all(before, 1_000).await.unwrap();
+    let ours: Vec<_> = all.into_iter().filter(|event| event.stream == name).collect();
+    assert_eq!(ours, read);
+}
+
+/// Every wrong expectation names what is there, and appends nothing.
+pub async fn an_expectation_that_does_not_hold_is_a_conflict(log: Log) {
+    let (name, _) = begun(&log, 2).await;
+    let empty = stream();
+    for (stream, expected, there) in [
+        (&name, None, Some(1)),
+        (&name, Some(0), Some(1)),
+        (&name, Some(2), Some(1)),
+        (&name, Some(1 << 40), Some(1)),
+        (&empty, Some(0), None),
+    ] {
+        let refused = log.append(vec![to(stream, after(expected), events(1))]).await;
+        let Err(AppendError::Conflict { stream: of, expected: was, .. }) = &refused else {
+            panic!("{expected:?}: {refused:?}")
+        };
+        assert_eq!((of, *was), (stream, expected));
+        assert_eq!(actual(refused), there, "{expected:?}");
+    }
+    assert_eq!(whole(&log, &name).await.len(), 2);
+    assert_eq!(whole(&log, &empty).await, []);
+    log.append(vec![to(&name, after(Some(1)), events(1))]).await.unwrap();
+}
+
+/// All of it or nothing, answered in the order of the request.
+pub async fn several_streams_are_appended_in_one_step(log: Log) {
+    let (old, _) = begun(&log, 2).await;
+    let new = stream();
+    let both = || vec![to(&new, after(None), events(3)), to(&old, after(Some(1)), events(1))];
+    let appended = log.append(both()).await.unwrap();
+    let last = [log.last_event(&new).await.unwrap().unwrap(), log.last_event(&old).await.unwrap().unwrap()];
+    for (answer, last) in appended.streams.iter().zip(&last) {
+        assert_eq!((answer.revision, answer.position), (last.revision, last.position));
+    }
+    assert_eq!((last[0].revision, last[1].revision), (2, 2));
+
+    let another = stream();
+    let wrong = vec![to(&another, after(None), events(1)), to(&old, after(Some(1)), events(1))];
+    assert_eq!(actual(log.append(wrong).await), Some(2));
+    assert_eq!(whole(&log, &another).await, []);
+    // That nothing was appended is also what the writer believes.
+    log.append(vec![to(&another, after(None), events(1))]).await.unwrap();
+}
+
+/// Appends that no log could take, among some that it can.
+pub async fn malformed_appends_are_refused_and_harm_nobody(log: Log) {
+    let name = stream();
+    let twice = event("x");
+    let typed = |event_type: String| NewEvent { event_type, ..event("x") };
+    let wrong = [
+        vec![],
+        vec![to(&name, after(None), vec![])],
+        vec![to(&name, after(None), events(1)), to(&name, after(Some(0)), events(1))],
+        vec![to(&name, after(None), vec![twice.clone(), twice])],
+        vec![to("", after(None), events(1))],
+        vec![to(&format!("{name}\0"), after(None), events(1))],
+        vec![to(&"x".repeat(10_000), after(None), events(1))],
+        vec![to(&name, after(None), vec![typed(String::new())])],
+        vec![to(&name, after(None), vec![typed("A\0B".into())])],
+        vec![to(&name, after(None), vec![typed("x".repeat(10_000))])],
+    ];
+    for append in wrong {
+        let neighbour = stream();
+        let right = vec![to(&neighbour, after(None), events(1))];
+        let shown = format!("{append:?}");
+        let (refused, taken) = futures::join!(log.append(append), log.append(right));
+        assert!(matches!(refused, Err(AppendError::Malformed(_))), "{shown:.200}: {refused:?}");
+        taken.unwrap();
+    }
+    assert_eq!(whole(&log, &name).await, []);
+}
+
+/// Whatever the bytes are.
+pub async fn bytes_come_back_exactly(log: Log) {
+    let name = stream();
+    let every_byte: Vec<u8> = (0..=255).collect();
+    let large: Vec<u8> = (0..1 << 20).map(|n: u32| n.to_le_bytes()[n as usize % 4]).collect();
+    let given: Vec<NewEvent> = [vec![], every_byte.clone(), br#"{ "b":1, "a":1.0 }"#.to_vec(), large]
+        .into_iter()
+        .map(|data| NewEvent { metadata: every_byte.clone(), ..event(data) })
+        .collect();
+    log.append(vec![to(&name, after(None), given.clone())]).await.unwrap();
+    for (read, given) in whole(&log, &name).await.iter().zip(&given) {
+        assert!(read.data == given.data && read.metadata == given.metadata);
+    }
+}
+
+/// More events than a page, over one stream and many.
+pub async fn large_batches_are_read_in_pages(log: Log) {
+    let start = log.head().await.unwrap();
+    let (long, _) = begun(&log, 1_000).await;
+    let streams: Vec<String> = (0..100).map(|_| stream()).collect();
+    let many = streams.iter().map(|name| to(name, after(None), events(20))).collect();
+    let appended = log.append(many).await.unwrap();
+    assert_eq!(appended.streams.len(), 100);
+
+    for page in [1, 7, 333, 1_000, 5_000] {
+        let mut read = Vec::new();
+        loop {
+            let next = log.read_stream(&long, read.len() as u64, page).await.unwrap();
+            assert!(next.len() <= page);
+            if next.is_empty() || (page == 1 && read.len() > 50) {
+                break;
+            }
+            read.extend(next);
+        }
+        assert!(read.iter().zip(0u64..).all(|(event, revision)| event.revision == revision));
+        assert!(page == 1 || read.len() == 1_000);
+    }
+
+    let mut position = start;
+    let mut ours = 0;
+    loop {
+        let page = log.read_all(position, 777).await.unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(page[0].position > position && page.windows(2).all(|p| p[0].position < p[1].position));
+        position = last.position;
+        ours += page.iter().filter(|event| event.stream == long || streams.contains(&event.stream)).count();
+    }
+    assert_eq!(ours, 3_000);
+}
