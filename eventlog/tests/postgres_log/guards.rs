@@ -1,0 +1,80 @@
+//! The database itself keeps history as it is, whoever asks.
+
+use eventlog::{EventLog, LogError, Position};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use super::{append, connect, event, stream};
+
+async fn refused(pool: &PgPool, statement: &'static str, code: &str) {
+    let error = sqlx::query(statement).execute(pool).await.unwrap_err();
+    let found = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+    assert_eq!(found, code, "{statement}: {error}");
+}
+
+const RESTRICTED: &str = "23001";
+const UNIQUE: &str = "23505";
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn history_is_only_ever_added_to(pool: PgPoolOptions, options: PgConnectOptions) {
+    let log = connect(&options).await;
+    append(&log, &stream(), None, vec![event(), event()]).await.unwrap();
+    let pool = pool.connect_with(options).await.unwrap();
+    for statement in [
+        "UPDATE log.events SET data = 'x'",
+        "UPDATE log.events SET position = position WHERE false",
+        "DELETE FROM log.events",
+        "DELETE FROM log.events WHERE position = 2",
+        "TRUNCATE log.events",
+        "TRUNCATE log.events CASCADE",
+        "UPDATE log.head SET position = position",
+        "UPDATE log.head SET position = 0",
+        "DELETE FROM log.head",
+        "TRUNCATE log.head",
+    ] {
+        refused(&pool, statement, RESTRICTED).await;
+    }
+    assert_eq!(log.read_all(Position(0), 10).await.unwrap().len(), 2);
+    log.shutdown().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn nothing_is_there_twice(pool: PgPoolOptions, options: PgConnectOptions) {
+    let log = connect(&options).await;
+    append(&log, &stream(), None, vec![event()]).await.unwrap();
+    let pool = pool.connect_with(options).await.unwrap();
+    for statement in [
+        "INSERT INTO log.events SELECT 2, stream, revision, gen_random_uuid(), 'T', '', '' FROM log.events",
+        "INSERT INTO log.events SELECT 2, stream, 1, event_id, 'T', '', '' FROM log.events",
+        "INSERT INTO log.events SELECT position, stream, 1, gen_random_uuid(), 'T', '', '' FROM log.events",
+    ] {
+        refused(&pool, statement, UNIQUE).await;
+    }
+    refused(&pool, "INSERT INTO log.head VALUES (true, 9)", UNIQUE).await;
+    refused(&pool, "INSERT INTO log.head VALUES (false, 9)", "23514").await;
+    log.shutdown().await;
+}
+
+/// Somebody with all rights took an event out: readers are told rather than led past it.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_hole_is_noticed(pool: PgPoolOptions, options: PgConnectOptions) {
+    let log = connect(&options).await;
+    let name = stream();
+    append(&log, &name, None, vec![event(), event(), event()]).await.unwrap();
+    let pool = pool.connect_with(options).await.unwrap();
+    sqlx::raw_sql(
+        "ALTER TABLE log.events DISABLE TRIGGER ALL;
+         DELETE FROM log.events WHERE position = 2;
+         ALTER TABLE log.events ENABLE TRIGGER ALL",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    assert!(matches!(log.read_all(Position(0), 10).await, Err(LogError::Corrupt(_))));
+    assert!(matches!(log.read_all(Position(1), 10).await, Err(LogError::Corrupt(_))));
+    assert!(matches!(log.read_stream(&name, 0, 10).await, Err(LogError::Corrupt(_))));
+    assert_eq!(log.read_all(Position(2), 10).await.unwrap().len(), 1);
+    let mut subscription = log.subscribe(Position(0)).await.unwrap();
+    assert!(matches!(subscription.next_batch(10).await, Err(LogError::Corrupt(_))));
+    log.shutdown().await;
+}

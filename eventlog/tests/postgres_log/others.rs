@@ -1,0 +1,76 @@
+//! What another process appends.
+
+use eventlog::{AppendError, EventLog, Position};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
+
+use super::{append, connect, event, soon, stream};
+
+/// Appends as any program would that keeps the log's law: the head's lock, then the event.
+async fn by_hand(db: &mut PgConnection, stream: &str, revision: i64) -> Uuid {
+    let id = Uuid::new_v4();
+    let mut tx = db.begin().await.unwrap();
+    sqlx::query(
+        "WITH moved AS (UPDATE log.head SET position = position + 1 RETURNING position)
+         INSERT INTO log.events SELECT position, $1, $2, $3, 'ByHand', '', '' FROM moved",
+    )
+    .bind(stream)
+    .bind(revision)
+    .bind(id)
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    id
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn it_is_noticed_by_whoever_knew_better(_pool: PgPoolOptions, options: PgConnectOptions) {
+    let log = connect(&options).await;
+    let mut db = PgConnection::connect_with(&options).await.unwrap();
+    let (known, new) = (stream(), stream());
+    append(&log, &known, None, vec![event()]).await.unwrap();
+
+    by_hand(&mut db, &known, 1).await;
+    let stale = append(&log, &known, Some(0), vec![event()]).await;
+    assert!(matches!(stale, Err(AppendError::Conflict { actual: Some(1), .. })), "{stale:?}");
+    by_hand(&mut db, &known, 2).await;
+    append(&log, &known, Some(2), vec![event()]).await.unwrap();
+
+    by_hand(&mut db, &new, 0).await;
+    let late = append(&log, &new, None, vec![event()]).await;
+    assert!(matches!(late, Err(AppendError::Conflict { actual: Some(0), .. })), "{late:?}");
+
+    // A refusal alone must be right as well: no append of ours comes with it.
+    by_hand(&mut db, &known, 4).await;
+    let ahead = append(&log, &known, Some(9), vec![event()]).await;
+    assert!(matches!(ahead, Err(AppendError::Conflict { actual: Some(4), .. })), "{ahead:?}");
+
+    let id = by_hand(&mut db, &known, 5).await;
+    let mut reused = event();
+    reused.id = id;
+    let taken = append(&log, &stream(), None, vec![reused]).await;
+    assert!(matches!(taken, Err(AppendError::EventIdTaken(taken)) if taken == id), "{taken:?}");
+    log.shutdown().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn followers_hear_of_it(_pool: PgPoolOptions, options: PgConnectOptions) {
+    let (writer, reader) = (connect(&options).await, connect(&options).await);
+    let mut db = PgConnection::connect_with(&options).await.unwrap();
+    let mut subscription = reader.subscribe(Position(0)).await.unwrap();
+    for turn in 1..=10 {
+        // One with word of it, one without.
+        append(&writer, &stream(), None, vec![event()]).await.unwrap();
+        by_hand(&mut db, &stream(), 0).await;
+        let mut seen = 0;
+        while seen < 2 {
+            let batch = soon(subscription.next_batch(10)).await.unwrap();
+            seen += batch.len();
+            assert!(batch.iter().all(|event| event.position.0 <= turn * 2));
+        }
+    }
+    writer.shutdown().await;
+    reader.shutdown().await;
+}
