@@ -42,7 +42,11 @@ async fn it_is_noticed_by_whoever_knew_better(_pool: PgPoolOptions, options: PgC
     let late = append(&log, &new, None, vec![event()]).await;
     assert!(matches!(late, Err(AppendError::Conflict { actual: Some(0), .. })), "{late:?}");
 
-    // A refusal alone must be right as well: no append of ours comes with it.
+    // A refusal alone must be right as well: no append of ours comes with it. First the log must believe
+    // that it is alone again.
+    for _ in 0..3 {
+        append(&log, &stream(), None, vec![event()]).await.unwrap();
+    }
     by_hand(&mut db, &known, 4).await;
     let ahead = append(&log, &known, Some(9), vec![event()]).await;
     assert!(matches!(ahead, Err(AppendError::Conflict { actual: Some(4), .. })), "{ahead:?}");
