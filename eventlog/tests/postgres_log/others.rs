@@ -44,14 +44,14 @@ async fn it_is_noticed_by_whoever_knew_better(_pool: PgPoolOptions, options: PgC
 
     // A refusal alone must be right as well: no append of ours comes with it. First the log must believe
     // that it is alone again.
-    for _ in 0..3 {
-        append(&log, &stream(), None, vec![event()]).await.unwrap();
+    for revision in 3..6 {
+        append(&log, &known, Some(revision), vec![event()]).await.unwrap();
     }
-    by_hand(&mut db, &known, 4).await;
+    by_hand(&mut db, &known, 7).await;
     let ahead = append(&log, &known, Some(9), vec![event()]).await;
-    assert!(matches!(ahead, Err(AppendError::Conflict { actual: Some(4), .. })), "{ahead:?}");
+    assert!(matches!(ahead, Err(AppendError::Conflict { actual: Some(7), .. })), "{ahead:?}");
 
-    let id = by_hand(&mut db, &known, 5).await;
+    let id = by_hand(&mut db, &known, 8).await;
     let mut reused = event();
     reused.id = id;
     let taken = append(&log, &stream(), None, vec![reused]).await;
