@@ -79,7 +79,8 @@ async fn write_all(
 ) -> Result<usize, ProjectorError> {
     let mut held = 0;
     // The part to try next is on top; parts are tried in the log's order.
-    let mut parts: Vec<Range<usize>> = std::iter::once(0..records.len()).collect();
+    let whole = 0..records.len();
+    let mut parts: Vec<Range<usize>> = vec![whole];
     while let Some(part) = parts.pop() {
         let mut savepoint = tx.begin().await?;
         match write(&mut savepoint, &records[part.clone()]).await {

@@ -25,8 +25,8 @@ pub enum ProjectorError {
     /// A number that the tables have no room for.
     #[error("{0} does not fit a bigint")]
     TooLarge(u64),
-    /// The counters do not know runs that the rows know: somebody else wrote to the read tables.
-    #[error("projection.run_counts lacks a row for runs that have one; rebuild the read tables")]
+    /// The counters know fewer runs than the rows do: somebody else wrote to the read tables.
+    #[error("projection.run_counts counts fewer runs than there are; rebuild the read tables")]
     CountsAstray,
     /// A position or revision in the tables is below zero.
     #[error("the read tables hold {0} where no number below 0 can be")]

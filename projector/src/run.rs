@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eventlog::{EventLog, Position, RecordedEvent};
+use eventlog::{EventLog, LogError, Position, RecordedEvent, Subscription};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -18,13 +18,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The settings of a [`Projector`].
 #[derive(Debug, Clone)]
 pub struct ProjectorConfig {
-    /// How many events are folded in one transaction at most.
+    /// How many events are folded in one transaction at most; 2,000 by default.
     pub max_batch_events: usize,
+    /// How many bytes of event data go into one transaction, except that one event always does; 16 MiB
+    /// by default. Keeps a statement far below the 1 GB that Postgres takes.
+    pub max_batch_bytes: usize,
 }
 
 impl Default for ProjectorConfig {
     fn default() -> Self {
-        Self { max_batch_events: 2_000 }
+        Self { max_batch_events: 2_000, max_batch_bytes: 16 << 20 }
     }
 }
 
@@ -50,45 +53,55 @@ impl Projector {
     /// # Errors
     /// None at present; the caller treats an end that nobody asked for as a failure.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ProjectorError> {
-        let measuring = tokio::spawn(lag::export(self.log.clone(), self.reached.clone(), stop.clone()));
+        tokio::join!(self.project(&stop), lag::export(&*self.log, &self.reached, &stop));
+        Ok(())
+    }
+
+    async fn project(&self, stop: &CancellationToken) {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             let mut progress = false;
-            match self.follow(&stop, &mut progress).await {
+            match self.follow(stop, &mut progress).await {
                 Ok(()) => continue,
                 Err(error @ ProjectorError::Rewound { .. }) => {
                     tracing::info!(%error, "the projection starts over from the checkpoint");
                     continue;
                 }
-                Err(error) => tracing::error!(%error, "projecting failed; trying again"),
+                Err(error) => report(&error),
             }
             metrics::counter!("runledger_projector_failures_total").increment(1);
             pause = if progress { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
             stop.run_until_cancelled(tokio::time::sleep(pause)).await;
         }
-        if let Err(error) = measuring.await {
-            tracing::error!(%error, "measuring the lag ended badly");
-        }
-        Ok(())
     }
 
     /// Follows the log from the checkpoint until it is stopped or somebody else is ahead.
     async fn follow(&self, stop: &CancellationToken, progress: &mut bool) -> Result<(), ProjectorError> {
-        let mut after = apply::checkpoint(&self.pool).await?;
-        self.reached.set(after);
-        self.export_dead_letters().await?;
-        let mut subscription = self.log.subscribe(after).await?;
+        let Some(begun) = stop.run_until_cancelled(self.begin()).await else { return Ok(()) };
+        let (mut after, mut subscription) = begun?;
         loop {
-            let next = subscription.next_batch(self.config.max_batch_events);
+            let next = subscription.next_batch(self.config.max_batch_events.max(1));
             let Some(batch) = stop.run_until_cancelled(next).await else { return Ok(()) };
             let batch = batch?;
-            let checkpoint = self.apply(after, &batch).await?;
-            *progress = true;
-            after = batch.last().map_or(after, |last| last.position);
-            if checkpoint > after {
-                return Ok(());
+            let mut rest = batch.as_slice();
+            while !rest.is_empty() {
+                let (part, later) = rest.split_at(fitting(rest, self.config.max_batch_bytes));
+                let checkpoint = self.apply(after, part).await?;
+                *progress = true;
+                after = part.last().map_or(after, |last| last.position);
+                if checkpoint > after {
+                    return Ok(());
+                }
+                rest = later;
             }
         }
+    }
+
+    async fn begin(&self) -> Result<(Position, Box<dyn Subscription>), ProjectorError> {
+        let after = apply::checkpoint(&self.pool).await?;
+        self.reached.set(after);
+        self.export_dead_letters().await?;
+        Ok((after, self.log.subscribe(after).await?))
     }
 
     /// Applies a batch that was read after a position, in one transaction; gives back where the
@@ -117,5 +130,25 @@ impl Projector {
         #[expect(clippy::cast_precision_loss, reason = "a gauge")]
         metrics::gauge!("runledger_dead_letters").set(rows.fetch_one(&self.pool).await? as f64);
         Ok(())
+    }
+}
+
+/// How many of the records, from the first on, go into one transaction: at least one.
+fn fitting(records: &[RecordedEvent], bytes: usize) -> usize {
+    let mut sum = 0_usize;
+    let ends = records.iter().map(|record| {
+        sum = sum.saturating_add(record.data.len()).saturating_add(record.metadata.len());
+        sum
+    });
+    ends.take_while(|end| *end <= bytes).count().max(1)
+}
+
+/// What passes by itself is a warning; what waits for an operator is an error.
+fn report(error: &ProjectorError) {
+    match error {
+        ProjectorError::Database(_) | ProjectorError::Log(LogError::Unavailable(_)) => {
+            tracing::warn!(%error, "projecting failed; trying again");
+        }
+        _ => tracing::error!(%error, "projecting failed and waits to be mended; trying again"),
     }
 }

@@ -1,7 +1,5 @@
 //! `projection.notifications`.
 
-use std::collections::HashSet;
-
 use domain::EndedAs;
 use sqlx::PgConnection;
 
@@ -77,31 +75,33 @@ pub(super) async fn insert(
 /// Marks notifications as read. The first read counts, and only its own recipient's. A read that
 /// stands before its notification in the log means nothing, however the log is cut into batches.
 pub(super) async fn mark_read(db: &mut PgConnection, changes: &Changes<'_>) -> Result<(), ProjectorError> {
-    let mut seen = HashSet::new();
-    let mut ids = Vec::new();
-    let mut tenants = Vec::new();
-    let mut recipients = Vec::new();
-    let mut times = Vec::new();
-    let mut positions = Vec::new();
-    for told in &changes.reads {
-        let read = &told.read;
-        if seen.insert((read.notification_id, &read.tenant, &read.recipient)) {
-            ids.push(read.notification_id);
-            tenants.push(read.tenant.as_str());
-            recipients.push(read.recipient.as_str());
-            times.push(read.read_at);
-            positions.push(bigint(told.record.position.0)?);
-        }
-    }
-    if ids.is_empty() {
+    if changes.reads.is_empty() {
         return Ok(());
     }
+    let rows = changes.reads.len();
+    let mut ids = Vec::with_capacity(rows);
+    let mut tenants = Vec::with_capacity(rows);
+    let mut recipients = Vec::with_capacity(rows);
+    let mut times = Vec::with_capacity(rows);
+    let mut positions = Vec::with_capacity(rows);
+    for told in &changes.reads {
+        ids.push(told.read.notification_id);
+        tenants.push(told.read.tenant.as_str());
+        recipients.push(told.read.recipient.as_str());
+        times.push(told.read.read_at);
+        positions.push(bigint(told.record.position.0)?);
+    }
     sqlx::query!(
-        "UPDATE projection.notifications AS n SET read_at = t.read_at
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[])
-             AS t (notification_id, tenant, recipient, read_at, position)
-         WHERE n.notification_id = t.notification_id AND n.tenant = t.tenant AND n.recipient = t.recipient
-             AND n.position < t.position AND n.read_at IS NULL",
+        "UPDATE projection.notifications AS known SET read_at = first.read_at
+         FROM (
+             SELECT DISTINCT ON (n.notification_id) n.notification_id, t.read_at
+             FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[])
+                 AS t (notification_id, tenant, recipient, read_at, position)
+             JOIN projection.notifications AS n USING (notification_id, tenant, recipient)
+             WHERE n.position < t.position AND n.read_at IS NULL
+             ORDER BY n.notification_id, t.position
+         ) AS first
+         WHERE known.notification_id = first.notification_id",
         &ids,
         &tenants as _,
         &recipients as _,

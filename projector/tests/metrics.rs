@@ -1,0 +1,62 @@
+//! What operators see of a projector. One test: the recorder is the whole process's.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use eventlog::EventLog;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use sqlx::PgPool;
+use support::*;
+
+/// The value of a metric without labels.
+fn value(metrics: &PrometheusHandle, name: &str) -> Option<f64> {
+    let text = metrics.render();
+    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines.find(|(found, _)| *found == name).map(|(_, value)| value.parse().unwrap())
+}
+
+/// Waits until a metric is as it should be. The lag is measured every second.
+async fn until(metrics: &PrometheusHandle, name: &str, right: impl Fn(f64) -> bool) {
+    let all = async {
+        while !value(metrics, name).is_some_and(&right) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let found = tokio::time::timeout(LONG, all).await;
+    assert!(found.is_ok(), "{name} is {:?}", value(metrics, name));
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn lag_batches_and_dead_letters_are_exported(pool: PgPool) {
+    let metrics = PrometheusBuilder::new().install_recorder().unwrap();
+    let mut story = Story::default();
+    story.given(0, [queued(), started(), succeeded("a")]).await;
+    story.force(1, completed()).await;
+
+    // Nothing can be projected: the lag is that of the oldest event, which is of noon and a bit.
+    let watched = Watched { log: story.log.clone(), ..Watched::default() };
+    watched.refuse_to_follow.store(u32::MAX, Ordering::SeqCst);
+    let mut progress = Progress::listen(&pool).await;
+    let running = Running::start(Arc::new(watched.clone()), &pool, 100);
+    until(&metrics, "runledger_projector_lag_events", |events| events == 4.0).await;
+    let age = || (chrono::Utc::now() - story.events[0].1.recorded_at).as_seconds_f64();
+    let low = age() - 30.0;
+    until(&metrics, "runledger_projector_lag_seconds", |seconds| seconds > low && seconds <= age()).await;
+    let seconds = value(&metrics, "runledger_projector_lag_seconds").unwrap();
+    until(&metrics, "runledger_projector_lag_seconds", |later| later > seconds).await;
+    assert!(value(&metrics, "runledger_projector_failures_total").unwrap() >= 1.0);
+    assert_eq!(value(&metrics, "runledger_dead_letters"), Some(0.0));
+
+    watched.refuse_to_follow.store(0, Ordering::SeqCst);
+    progress.until(story.log.head().await.unwrap()).await;
+    until(&metrics, "runledger_projector_lag_events", |events| events == 0.0).await;
+    until(&metrics, "runledger_projector_lag_seconds", |seconds| seconds == 0.0).await;
+    until(&metrics, "runledger_dead_letters", |letters| letters == 1.0).await;
+    running.stop().await;
+    assert_eq!(value(&metrics, "runledger_projector_dead_letters_total"), Some(1.0));
+    assert_eq!(value(&metrics, "runledger_projector_batch_events_sum"), Some(4.0));
+    assert_eq!(value(&metrics, "runledger_projector_apply_seconds_count"), Some(1.0));
+}

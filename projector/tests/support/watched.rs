@@ -1,0 +1,128 @@
+//! A projector at work, watched.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use eventlog::memory::MemoryLog;
+use eventlog::{
+    AppendError, Appended, EventLog, LogError, Position, RecordedEvent, StreamAppend, Subscription,
+};
+use projector::{Projector, ProjectorConfig, ProjectorError};
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Far longer than anything takes.
+pub const LONG: Duration = Duration::from_secs(60);
+
+/// A projector that runs.
+pub struct Running {
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), ProjectorError>>,
+}
+
+impl Running {
+    pub fn start(log: Arc<dyn EventLog>, pool: &PgPool, max_batch_events: usize) -> Self {
+        let config = ProjectorConfig { max_batch_events, ..ProjectorConfig::default() };
+        Self::start_with(log, pool, config)
+    }
+
+    pub fn start_with(log: Arc<dyn EventLog>, pool: &PgPool, config: ProjectorConfig) -> Self {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(Projector::new(log, pool.clone(), config).run(stop.clone()));
+        Self { stop, task }
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        tokio::time::timeout(LONG, self.task).await.expect("stops in time").unwrap().unwrap();
+    }
+}
+
+/// Hears how far the projection has come.
+pub struct Progress(PgListener);
+
+impl Progress {
+    pub async fn listen(pool: &PgPool) -> Self {
+        let mut listener = PgListener::connect_with(pool).await.unwrap();
+        listener.listen("runledger_projected").await.unwrap();
+        Self(listener)
+    }
+
+    /// Waits until the projection says that it has come that far; gives back all that it said.
+    pub async fn until(&mut self, position: Position) -> Vec<u64> {
+        let mut said = Vec::new();
+        let all = async {
+            while said.last().is_none_or(|last| *last < position.0) {
+                said.push(self.0.recv().await.unwrap().payload().parse().unwrap());
+            }
+        };
+        tokio::time::timeout(LONG, all).await.expect("projected in time");
+        said
+    }
+}
+
+/// A log that remembers from where it was followed, and fails as often as it is told to.
+#[derive(Clone, Default)]
+pub struct Watched {
+    pub log: MemoryLog,
+    pub followed: Arc<Mutex<Vec<u64>>>,
+    pub refuse_to_follow: Arc<AtomicU32>,
+    pub break_off: Arc<AtomicU32>,
+}
+
+fn fails(times: &AtomicU32) -> Result<(), LogError> {
+    let left = times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+    if left.is_ok() { Err(LogError::Unavailable("as the test wants it".into())) } else { Ok(()) }
+}
+
+#[async_trait]
+impl EventLog for Watched {
+    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+        self.log.append(streams).await
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        self.log.read_stream(stream, from, limit).await
+    }
+
+    async fn last_event(&self, stream: &str) -> Result<Option<RecordedEvent>, LogError> {
+        self.log.last_event(stream).await
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
+        self.log.read_all(after, limit).await
+    }
+
+    async fn head(&self) -> Result<Position, LogError> {
+        self.log.head().await
+    }
+
+    async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {
+        fails(&self.refuse_to_follow)?;
+        self.followed.lock().unwrap().push(after.0);
+        let inner = self.log.subscribe(after).await?;
+        Ok(Box::new(Broken { inner, break_off: self.break_off.clone() }))
+    }
+}
+
+struct Broken {
+    inner: Box<dyn Subscription>,
+    break_off: Arc<AtomicU32>,
+}
+
+#[async_trait]
+impl Subscription for Broken {
+    async fn next_batch(&mut self, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
+        fails(&self.break_off)?;
+        self.inner.next_batch(limit).await
+    }
+}
