@@ -4,10 +4,14 @@
 CREATE SCHEMA projection;
 
 -- How far each projection has come. Moves in the same transaction as the rows it speaks for.
+-- Who projects holds a lease on it, and a fencing token that grows with every holder: whoever comes back
+-- with an old token has been replaced. Times are the database's.
 CREATE TABLE projection.checkpoints (
-    name       text PRIMARY KEY,
-    position   bigint NOT NULL CHECK (position >= 0),
-    updated_at timestamptz NOT NULL DEFAULT now()
+    name        text PRIMARY KEY,
+    position    bigint NOT NULL CHECK (position >= 0),
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    fence       bigint NOT NULL DEFAULT 0,
+    lease_until timestamptz
 );
 INSERT INTO projection.checkpoints (name, position) VALUES ('monitoring', 0);
 

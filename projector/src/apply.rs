@@ -3,11 +3,13 @@
 use std::ops::Range;
 
 use eventlog::{Position, RecordedEvent};
-use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use crate::batch::fold;
 use crate::decode::{Held, decode};
 use crate::error::{ProjectorError, bigint, unsigned};
+use crate::lease::{Lease, TERM};
+use crate::tables::Tables;
 use crate::{load, store};
 
 /// The channel on which listeners hear how far the projection has come; the payload is the position.
@@ -22,22 +24,17 @@ pub(crate) struct Applied {
     pub held: usize,
 }
 
-/// How far the projection has come.
-pub(crate) async fn checkpoint(pool: &PgPool) -> Result<Position, ProjectorError> {
-    let row = sqlx::query_scalar!("SELECT position FROM projection.checkpoints WHERE name = 'monitoring'");
-    let position = row.fetch_optional(pool).await?.ok_or(ProjectorError::NoCheckpoint)?;
-    Ok(Position(unsigned(position)?))
-}
-
 /// Applies the records that were read after a position. What the checkpoint covers already is left out.
-/// An event that the tables refuse is held; the others go in all the same.
+/// An event that the tables refuse is held; the others go in all the same. With a lease, nothing is
+/// written once somebody else has it.
 pub(crate) async fn apply(
-    pool: &PgPool,
+    tables: &Tables,
+    lease: Option<&Lease>,
     after: Position,
     records: &[RecordedEvent],
 ) -> Result<Applied, ProjectorError> {
-    let mut tx = pool.begin().await?;
-    let reached = lock_checkpoint(&mut tx).await?;
+    let mut tx = tables.begin().await?;
+    let reached = lock_checkpoint(&mut tx, lease).await?;
     if reached < after {
         return Err(ProjectorError::Rewound { checkpoint: reached, after });
     }
@@ -45,24 +42,34 @@ pub(crate) async fn apply(
     let Some(last) = news.last() else { return Ok(Applied { checkpoint: reached, held: 0 }) };
     let checkpoint = last.position;
     let held = write_all(&mut tx, &news).await?;
-    move_checkpoint(&mut tx, checkpoint).await?;
+    move_checkpoint(&mut tx, lease, checkpoint).await?;
     tx.commit().await?;
     Ok(Applied { checkpoint, held })
 }
 
-/// Whoever holds the checkpoint's row is the one who projects.
-async fn lock_checkpoint(db: &mut PgConnection) -> Result<Position, ProjectorError> {
-    let row = sqlx::query_scalar!(
-        "SELECT position FROM projection.checkpoints WHERE name = 'monitoring' FOR UPDATE"
-    );
-    let position = row.fetch_optional(db).await?.ok_or(ProjectorError::NoCheckpoint)?;
-    Ok(Position(unsigned(position)?))
+/// Whoever holds the checkpoint's row is the one who writes.
+async fn lock_checkpoint(db: &mut PgConnection, lease: Option<&Lease>) -> Result<Position, ProjectorError> {
+    let row = sqlx::query!("SELECT position, fence FROM checkpoints WHERE name = 'monitoring' FOR UPDATE");
+    let row = row.fetch_optional(db).await?.ok_or(ProjectorError::NoCheckpoint)?;
+    if lease.is_some_and(|lease| lease.fence() != row.fence) {
+        return Err(ProjectorError::Fenced);
+    }
+    Ok(Position(unsigned(row.position)?))
 }
 
-async fn move_checkpoint(db: &mut PgConnection, position: Position) -> Result<(), ProjectorError> {
+/// Moves the checkpoint, and with it the end of the lease.
+async fn move_checkpoint(
+    db: &mut PgConnection,
+    lease: Option<&Lease>,
+    position: Position,
+) -> Result<(), ProjectorError> {
     sqlx::query!(
-        "UPDATE projection.checkpoints SET position = $1, updated_at = now() WHERE name = 'monitoring'",
-        bigint(position.0)?
+        "UPDATE checkpoints SET position = $1, updated_at = now(),
+             lease_until = CASE WHEN $2 THEN clock_timestamp() + make_interval(secs => $3) ELSE lease_until END
+         WHERE name = 'monitoring'",
+        bigint(position.0)?,
+        lease.is_some(),
+        TERM.as_secs_f64()
     )
     .execute(&mut *db)
     .await?;

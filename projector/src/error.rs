@@ -22,6 +22,9 @@ pub enum ProjectorError {
         /// After which position the batch was read.
         after: Position,
     },
+    /// Another projector has taken the lease.
+    #[error("another projector has taken over")]
+    Fenced,
     /// A number that the tables have no room for.
     #[error("{0} does not fit a bigint")]
     TooLarge(u64),

@@ -10,10 +10,12 @@ mod counters;
 mod decode;
 mod error;
 mod lag;
+mod lease;
 mod load;
 mod notifications;
 mod run;
 mod store;
+mod tables;
 
 pub use error::ProjectorError;
 pub use notifications::notification_id;

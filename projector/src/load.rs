@@ -48,7 +48,7 @@ pub(crate) async fn slots(db: &mut PgConnection, decoded: &Decoded<'_>) -> Resul
         "SELECT tenant, run_id, kind, title, status, ended_as, items_total, items_succeeded, items_failed,
                 items_skipped, initiator_id, worker, progress_message, reason_code, message, queued_at,
                 started_at, ended_at, last_event_at, heartbeat_seconds, revision
-         FROM projection.runs WHERE run_id = ANY($1)",
+         FROM runs WHERE run_id = ANY($1)",
         &ids
     )
     .fetch_all(&mut *db)
@@ -56,14 +56,12 @@ pub(crate) async fn slots(db: &mut PgConnection, decoded: &Decoded<'_>) -> Resul
     let mut rows: HashMap<Uuid, Row> = rows.into_iter().map(|row| (row.run_id, row)).collect();
 
     let names: Vec<&str> = decoded.streams.iter().map(|stream| &*stream.name).collect();
-    let held: HashSet<String> = sqlx::query_scalar!(
-        "SELECT DISTINCT stream FROM projection.dead_letters WHERE stream = ANY($1)",
-        &names as _
-    )
-    .fetch_all(&mut *db)
-    .await?
-    .into_iter()
-    .collect();
+    let held: HashSet<String> =
+        sqlx::query_scalar!("SELECT DISTINCT stream FROM dead_letters WHERE stream = ANY($1)", &names as _)
+            .fetch_all(&mut *db)
+            .await?
+            .into_iter()
+            .collect();
 
     let mut slots = Vec::with_capacity(decoded.streams.len());
     for stream in &decoded.streams {
@@ -152,7 +150,7 @@ async fn items(
     let rows = sqlx::query!(
         r#"SELECT wanted.place AS "place!", known.outcome
            FROM unnest($1::bigint[], $2::uuid[], $3::text[]) AS wanted (place, run_id, item)
-           JOIN projection.run_items AS known ON known.run_id = wanted.run_id AND known.item = wanted.item"#,
+           JOIN run_items AS known ON known.run_id = wanted.run_id AND known.item = wanted.item"#,
         &places,
         &runs,
         &names as _

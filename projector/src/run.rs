@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use eventlog::{EventLog, LogError, Position, RecordedEvent, Subscription};
 use sqlx::PgPool;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::{self, Applied};
 use crate::error::ProjectorError;
 use crate::lag::{self, Reached};
+use crate::lease::{BEAT, Lease};
+use crate::tables::Tables;
 
 /// The pauses between tries while something fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -31,11 +34,11 @@ impl Default for ProjectorConfig {
     }
 }
 
-/// Folds a log into the read tables of a database. Several on one database do no harm: one works, the
-/// others wait for it and skip what it has done.
+/// Folds a log into the read tables of a database. Of several on one database one works and the others
+/// stand by: when its lease ends, the next one takes over, and the first can't write any more.
 pub struct Projector {
     log: Arc<dyn EventLog>,
-    pool: PgPool,
+    tables: Tables,
     config: ProjectorConfig,
     reached: Reached,
 }
@@ -44,7 +47,7 @@ impl Projector {
     /// A projector from that log into the migrated database of that pool.
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, pool: PgPool, config: ProjectorConfig) -> Self {
-        Self { log, pool, config, reached: Reached::default() }
+        Self { log, tables: Tables::live(pool), config, reached: Reached::default() }
     }
 
     /// Projects until `stop`. The batch in hand is finished first. Whatever fails is tried again: nothing
@@ -57,36 +60,76 @@ impl Projector {
         Ok(())
     }
 
+    /// Asks for the lease, works while it lasts, and asks again.
     async fn project(&self, stop: &CancellationToken) {
+        let active = metrics::gauge!("runledger_projector_active");
+        active.set(0.0);
+        while !stop.is_cancelled() {
+            match stop.run_until_cancelled(Lease::take(&self.tables)).await {
+                None => return,
+                Some(Ok(Some(lease))) => {
+                    tracing::info!(fence = lease.fence(), "projecting");
+                    active.set(1.0);
+                    self.work(lease, stop).await;
+                    active.set(0.0);
+                    continue;
+                }
+                Some(Ok(None)) => {}
+                Some(Err(error)) => report(&error),
+            }
+            stop.run_until_cancelled(tokio::time::sleep(BEAT)).await;
+        }
+    }
+
+    /// Follows the log, again and again, until it is stopped or another has the lease.
+    async fn work(&self, lease: Lease, stop: &CancellationToken) {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             let mut progress = false;
-            match self.follow(stop, &mut progress).await {
+            match self.follow(&lease, stop, &mut progress).await {
                 Ok(()) => continue,
+                Err(ProjectorError::Fenced) => {
+                    tracing::warn!(fence = lease.fence(), "another projector has taken over");
+                    return;
+                }
                 Err(error @ ProjectorError::Rewound { .. }) => {
                     tracing::info!(%error, "the projection starts over from the checkpoint");
                     continue;
                 }
                 Err(error) => report(&error),
             }
-            metrics::counter!("runledger_projector_failures_total").increment(1);
             pause = if progress { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
             stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+        }
+        if let Err(error) = lease.give_back(&self.tables).await {
+            tracing::debug!(%error, "the lease was not given back and ends by itself");
         }
     }
 
     /// Follows the log from the checkpoint until it is stopped or somebody else is ahead.
-    async fn follow(&self, stop: &CancellationToken, progress: &mut bool) -> Result<(), ProjectorError> {
+    async fn follow(
+        &self,
+        lease: &Lease,
+        stop: &CancellationToken,
+        progress: &mut bool,
+    ) -> Result<(), ProjectorError> {
         let Some(begun) = stop.run_until_cancelled(self.begin()).await else { return Ok(()) };
         let (mut after, mut subscription) = begun?;
+        let mut beat = tokio::time::interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let next = subscription.next_batch(self.config.max_batch_events.max(1));
-            let Some(batch) = stop.run_until_cancelled(next).await else { return Ok(()) };
-            let batch = batch?;
+            let batch = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                batch = subscription.next_batch(self.config.max_batch_events.max(1)) => batch?,
+                _ = beat.tick() => {
+                    lease.beat(&self.tables).await?;
+                    continue;
+                }
+            };
             let mut rest = batch.as_slice();
             while !rest.is_empty() {
                 let (part, later) = rest.split_at(fitting(rest, self.config.max_batch_bytes));
-                let checkpoint = self.apply(after, part).await?;
+                let checkpoint = self.apply_with(Some(lease), after, part).await?;
                 *progress = true;
                 after = part.last().map_or(after, |last| last.position);
                 if checkpoint > after {
@@ -98,20 +141,30 @@ impl Projector {
     }
 
     async fn begin(&self) -> Result<(Position, Box<dyn Subscription>), ProjectorError> {
-        let after = apply::checkpoint(&self.pool).await?;
+        let after = self.tables.checkpoint().await?;
         self.reached.set(after);
         self.export_dead_letters().await?;
         Ok((after, self.log.subscribe(after).await?))
     }
 
     /// Applies a batch that was read after a position, in one transaction; gives back where the
-    /// checkpoint is then. A batch, or a part of it, that was applied before changes nothing.
+    /// checkpoint is then. A batch, or a part of it, that was applied before changes nothing. It needs no
+    /// lease: the checkpoint's lock keeps everybody else out meanwhile.
     ///
     /// # Errors
     /// [`ProjectorError`]; nothing of the batch was applied then.
     pub async fn apply(&self, after: Position, batch: &[RecordedEvent]) -> Result<Position, ProjectorError> {
+        self.apply_with(None, after, batch).await
+    }
+
+    async fn apply_with(
+        &self,
+        lease: Option<&Lease>,
+        after: Position,
+        batch: &[RecordedEvent],
+    ) -> Result<Position, ProjectorError> {
         let begin = Instant::now();
-        let Applied { checkpoint, held } = apply::apply(&self.pool, after, batch).await?;
+        let Applied { checkpoint, held } = apply::apply(&self.tables, lease, after, batch).await?;
         self.reached.set(checkpoint);
         metrics::histogram!("runledger_projector_apply_seconds").record(begin.elapsed());
         #[expect(clippy::cast_precision_loss, reason = "a batch is far smaller than 2^52")]
@@ -126,9 +179,8 @@ impl Projector {
     }
 
     async fn export_dead_letters(&self) -> Result<(), ProjectorError> {
-        let rows = sqlx::query_scalar!(r#"SELECT count(*) AS "rows!" FROM projection.dead_letters"#);
         #[expect(clippy::cast_precision_loss, reason = "a gauge")]
-        metrics::gauge!("runledger_dead_letters").set(rows.fetch_one(&self.pool).await? as f64);
+        metrics::gauge!("runledger_dead_letters").set(self.tables.dead_letters().await? as f64);
         Ok(())
     }
 }
@@ -145,6 +197,7 @@ fn fitting(records: &[RecordedEvent], bytes: usize) -> usize {
 
 /// What passes by itself is a warning; what waits for an operator is an error.
 fn report(error: &ProjectorError) {
+    metrics::counter!("runledger_projector_failures_total").increment(1);
     match error {
         ProjectorError::Database(_) | ProjectorError::Log(LogError::Unavailable(_)) => {
             tracing::warn!(%error, "projecting failed; trying again");

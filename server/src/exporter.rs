@@ -23,9 +23,10 @@ const COUNTERS: [(&str, &str); 6] = [
     ("runledger_projector_failures_total", "Batches that could not be applied and are tried again."),
 ];
 
-const GAUGES: [(&str, &str); 6] = [
+const GAUGES: [(&str, &str); 7] = [
     ("runledger_append_queue_depth", "Appends that wait for the writer or are being written."),
     ("runledger_dead_letters", "Events in the dead letters."),
+    ("runledger_projector_active", "1 while this process holds the projector's lease."),
     ("runledger_projector_lag_events", "Positions between the projection and the head of the log."),
     ("runledger_projector_lag_seconds", "Age of the oldest event that is not projected."),
     ("runledger_read_lag_events", "The same, as the API sees it."),

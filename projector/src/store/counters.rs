@@ -31,14 +31,14 @@ pub(super) async fn counts(db: &mut PgConnection, counters: &Counters<'_>) -> Re
              SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
                  AS t (tenant, kind, status, runs, position)
          ), down AS (
-             UPDATE projection.run_counts AS known
+             UPDATE run_counts AS known
              SET runs = known.runs + change.runs, position = GREATEST(known.position, change.position)
              FROM change
              WHERE change.runs < 0 AND known.tenant = change.tenant AND known.kind = change.kind
                  AND known.status = change.status
              RETURNING 1
          ), up AS (
-             INSERT INTO projection.run_counts AS known (tenant, kind, status, runs, position)
+             INSERT INTO run_counts AS known (tenant, kind, status, runs, position)
              SELECT tenant, kind, status, runs, position FROM change WHERE runs >= 0
              ON CONFLICT (tenant, kind, status) DO UPDATE
              SET runs = known.runs + excluded.runs, position = GREATEST(known.position, excluded.position)
@@ -92,7 +92,7 @@ pub(super) async fn hours(db: &mut PgConnection, counters: &Counters<'_>) -> Res
     }
     let [queued, succeeded, partially, failed, events, items_failed] = &numbers;
     sqlx::query!(
-        "INSERT INTO projection.run_hours AS known (tenant, hour, kind, queued, succeeded, partially_succeeded,
+        "INSERT INTO run_hours AS known (tenant, hour, kind, queued, succeeded, partially_succeeded,
              failed, events, items_failed, position)
          SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::bigint[], $5::bigint[],
              $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])

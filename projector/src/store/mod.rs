@@ -58,7 +58,7 @@ pub(crate) async fn hold(db: &mut PgConnection, held: &[Held<'_>]) -> Result<(),
         texts
     });
     sqlx::query!(
-        "INSERT INTO projection.dead_letters (position, stream, revision, event_type, error)
+        "INSERT INTO dead_letters (position, stream, revision, event_type, error)
          SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[])
          ON CONFLICT (position) DO NOTHING",
         &positions,

@@ -48,7 +48,7 @@ pub(super) async fn insert(
         positions.push(bigint(record.position.0)?);
     }
     sqlx::query!(
-        "INSERT INTO projection.notifications (notification_id, tenant, recipient, run_id, transition, kind,
+        "INSERT INTO notifications (notification_id, tenant, recipient, run_id, transition, kind,
              title, status, ended_as, reason_code, message, created_at, position)
          SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[],
              $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::bigint[])
@@ -92,12 +92,12 @@ pub(super) async fn mark_read(db: &mut PgConnection, changes: &Changes<'_>) -> R
         positions.push(bigint(told.record.position.0)?);
     }
     sqlx::query!(
-        "UPDATE projection.notifications AS known SET read_at = first.read_at
+        "UPDATE notifications AS known SET read_at = first.read_at
          FROM (
              SELECT DISTINCT ON (n.notification_id) n.notification_id, t.read_at
              FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[])
                  AS t (notification_id, tenant, recipient, read_at, position)
-             JOIN projection.notifications AS n USING (notification_id, tenant, recipient)
+             JOIN notifications AS n USING (notification_id, tenant, recipient)
              WHERE n.position < t.position AND n.read_at IS NULL
              ORDER BY n.notification_id, t.position
          ) AS first

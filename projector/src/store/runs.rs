@@ -104,7 +104,7 @@ pub(super) async fn insert(
         return Ok(());
     }
     sqlx::query!(
-        "INSERT INTO projection.runs (run_id, status, ended_as, items_total, items_succeeded, items_failed,
+        "INSERT INTO runs (run_id, status, ended_as, items_total, items_succeeded, items_failed,
              items_skipped, worker, progress_message, reason_code, message, started_at, ended_at,
              last_event_at, heartbeat_seconds, heartbeat_due_at, revision, position,
              tenant, kind, title, initiator_id, initiator_name, idempotency_key, queued_at, labels, context)
@@ -169,7 +169,7 @@ pub(super) async fn update(
         return Ok(());
     }
     sqlx::query!(
-        "UPDATE projection.runs AS r SET
+        "UPDATE runs AS r SET
              status = t.status, ended_as = t.ended_as, items_total = t.total, items_succeeded = t.succeeded,
              items_failed = t.failed, items_skipped = t.skipped, worker = t.worker,
              progress_message = t.progress, reason_code = t.reason, message = t.message,

@@ -41,7 +41,7 @@ pub(super) async fn upsert_items(
         positions.push(bigint(change.position)?);
     }
     sqlx::query!(
-        "INSERT INTO projection.run_items AS known
+        "INSERT INTO run_items AS known
              (tenant, run_id, item, label, outcome, reason_code, message, occurred_at, revision, position)
          SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
              $7::text[], $8::timestamptz[], $9::bigint[], $10::bigint[])
@@ -106,7 +106,7 @@ pub(super) async fn insert_events(
         );
     }
     sqlx::query!(
-        "INSERT INTO projection.run_events (tenant, run_id, revision, position, event_id, event_type,
+        "INSERT INTO run_events (tenant, run_id, revision, position, event_id, event_type,
              schema_version, occurred_at, recorded_at, actor, correlation_id, causation_id, data)
          SELECT t.tenant, t.run_id, t.revision, t.position, t.event_id, t.event_type, t.schema_version,
              t.occurred_at, t.recorded_at, t.actor, t.correlation_id, t.causation_id, t.data::json

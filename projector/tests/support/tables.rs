@@ -34,7 +34,9 @@ impl Tables {
             let mut rows: Vec<Value> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap();
             for row in &mut rows {
                 let row = row.as_object_mut().unwrap();
-                row.remove("updated_at");
+                for aside in ["updated_at", "fence", "lease_until"] {
+                    row.remove(aside);
+                }
                 row.remove("held_at");
             }
             tables.insert(name, rows);

@@ -74,6 +74,18 @@ pub struct Watched {
     pub break_off: Arc<AtomicU32>,
 }
 
+impl Watched {
+    /// Waits until it has been followed so many times.
+    pub async fn until_followed(&self, times: usize) {
+        let all = async {
+            while self.followed.lock().unwrap().len() < times {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LONG, all).await.expect("followed in time");
+    }
+}
+
 fn fails(times: &AtomicU32) -> Result<(), LogError> {
     let left = times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
     if left.is_ok() { Err(LogError::Unavailable("as the test wants it".into())) } else { Ok(()) }

@@ -1,0 +1,78 @@
+//! One active projector at a time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::sync::Arc;
+
+use eventlog::EventLog;
+use sqlx::PgPool;
+use support::*;
+
+/// Notes with which fencing token each position was reached.
+async fn watch_the_fence(pool: &PgPool) {
+    sqlx::raw_sql(
+        "CREATE TABLE public.moves (n bigserial, fence bigint, position bigint);
+         CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN INSERT INTO public.moves (fence, position) VALUES (NEW.fence, NEW.position); RETURN NULL; END $$;
+         CREATE TRIGGER noted AFTER UPDATE OF position ON projection.checkpoints
+             FOR EACH ROW EXECUTE FUNCTION public.note()",
+    )
+    .execute(pool)
+    .await
+    .unwrap();
+}
+
+/// The tokens with which the checkpoint was moved, in order, each once.
+async fn fences(pool: &PgPool) -> Vec<i64> {
+    let moves = sqlx::query_scalar("SELECT fence FROM public.moves ORDER BY n").fetch_all(pool);
+    let mut fences: Vec<i64> = moves.await.unwrap();
+    fences.dedup();
+    fences
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn the_next_takes_over_when_the_first_ends(pool: PgPool) {
+    watch_the_fence(&pool).await;
+    let mut story = Story::default();
+    story.given(0, [queued(), started()]).await;
+    let mut progress = Progress::listen(&pool).await;
+    let logs = [0, 1].map(|_| Watched { log: story.log.clone(), ..Watched::default() });
+    let first = Running::start(Arc::new(logs[0].clone()), &pool, 100);
+    logs[0].until_followed(1).await;
+    let second = Running::start(Arc::new(logs[1].clone()), &pool, 100);
+    progress.until(story.log.head().await.unwrap()).await;
+    story.given(1, [queued(), started()]).await;
+    progress.until(story.log.head().await.unwrap()).await;
+    assert_eq!(*logs[1].followed.lock().unwrap(), Vec::<u64>::new(), "it stands by");
+
+    first.stop().await;
+    story.given(2, [queued(), started(), completed()]).await;
+    progress.until(story.log.head().await.unwrap()).await;
+    second.stop().await;
+    assert_eq!(fences(&pool).await, [1, 2]);
+    let live = Tables::dump(&pool).await;
+    start_over(&pool).await;
+    assert_eq!(story.project(&pool, &[]).await, live);
+}
+
+/// It slept through its lease; when it wakes, another holds the next token.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn whoever_lost_the_lease_writes_nothing(pool: PgPool) {
+    watch_the_fence(&pool).await;
+    let mut story = Story::default();
+    let mut progress = Progress::listen(&pool).await;
+    let log = Watched { log: story.log.clone(), ..Watched::default() };
+    let running = Running::start(Arc::new(log.clone()), &pool, 100);
+    log.until_followed(1).await;
+
+    let lease = "UPDATE projection.checkpoints SET fence = fence + 1, lease_until = ";
+    let of = |until: &str| sqlx::AssertSqlSafe(format!("{lease}{until}"));
+    sqlx::query(of("now() + interval '1 hour'")).execute(&pool).await.unwrap();
+    story.given(0, [queued(), started()]).await;
+    // The other one dies, and its lease ends.
+    sqlx::query(of("now()")).execute(&pool).await.unwrap();
+    progress.until(story.log.head().await.unwrap()).await;
+    running.stop().await;
+    assert_eq!(fences(&pool).await, [4], "1 was lost, 2 and 3 were the other's");
+}
