@@ -1,5 +1,7 @@
 //! Request bodies: JSON with errors that name the field.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
@@ -9,6 +11,9 @@ use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
 use crate::problem::{FieldError, Problem};
+
+/// How long a body may take to come.
+const SLOWEST: Duration = Duration::from_secs(15);
 
 /// A JSON body of type `T`. Refuses other content types (415), larger bodies than the limit (413),
 /// what is not JSON (400) and what is not a `T` (422, naming the field).
@@ -20,20 +25,39 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if !is_json(&request) {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "The body must be JSON",
-                "Send the body as JSON with the header Content-Type: application/json.",
-            ));
+            return Err(unsupported("Send the body as JSON with the header Content-Type: application/json."));
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
+            && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+        {
+            return Err(unsupported("Send the body as it is, without Content-Encoding."));
+        }
+        let reading = tokio::time::timeout(SLOWEST, Bytes::from_request(request, state));
+        let bytes = reading.await.map_err(|_| too_slow())?.map_err(unreadable)?;
         // Serde also takes the fields of a struct as an array, in order. That is no form of ours.
         if bytes.trim_ascii_start().starts_with(b"[") {
             return Err(Problem::invalid("", "the body must be a JSON object, not an array"));
         }
         parse(&bytes, "").map(Self)
     }
+}
+
+fn unsupported(detail: &str) -> Problem {
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "The body must be plain JSON",
+        detail,
+    )
+}
+
+fn too_slow() -> Problem {
+    Problem::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "body_timeout",
+        "The body did not come in time",
+        format!("The body must be here within {} s. Nothing was appended.", SLOWEST.as_secs()),
+    )
 }
 
 fn is_json(request: &Request) -> bool {
@@ -81,12 +105,15 @@ fn explain(error: serde_path_to_error::Error<serde_json::Error>, base: &str) -> 
             let text = error.to_string();
             // Our types say what is wrong; the place in the text is noise beside the pointer.
             let detail = text.split(" at line ").next().unwrap_or(&text);
-            if let Some(field) =
-                detail.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'))
-            {
-                pointer.push('/');
-                pointer.push_str(field);
-                return Problem::invalid(pointer, "the field is missing");
+            for (prefix, meaning) in [
+                ("missing field `", "the field is missing"),
+                ("duplicate field `", "the field is there twice"),
+            ] {
+                if let Some(field) = detail.strip_prefix(prefix).and_then(|rest| rest.strip_suffix('`')) {
+                    pointer.push('/');
+                    pointer.push_str(&field.replace('~', "~0").replace('/', "~1"));
+                    return Problem::invalid(pointer, meaning);
+                }
             }
             Problem::invalid(pointer, detail)
         }

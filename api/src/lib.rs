@@ -4,6 +4,7 @@
 //! nothing here knows the projector: the read tables are the contract.
 
 pub mod access;
+mod admission;
 pub mod body;
 pub mod commands;
 pub mod freshness;
@@ -13,7 +14,10 @@ mod openapi;
 pub mod problem;
 pub mod reads;
 mod router;
+mod serve;
 mod state;
+mod strict;
 
-pub use router::{openapi_document, router, serve};
+pub use router::{openapi_document, router};
+pub use serve::serve;
 pub use state::{ApiConfig, ApiState};

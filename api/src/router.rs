@@ -1,7 +1,6 @@
 //! The whole HTTP surface: the routes, and the layers that every request passes.
 
 use std::any::Any;
-use std::io;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -10,20 +9,15 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt;
 use axum::{Json, Router};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::admission::{Admission, admit};
 use crate::problem::Problem;
 use crate::state::{ApiConfig, ApiState};
 use crate::{commands, health, observe, reads};
-
-/// How long requests may go on after the order to stop, beyond which their connections are cut.
-const GRACE: Duration = Duration::from_secs(30);
 
 /// Every route of the API. `metrics` gives the text that `/metrics` answers (Prometheus' own format).
 pub fn router<M>(state: ApiState, metrics: M) -> Router
@@ -35,7 +29,10 @@ where
     let metrics =
         get(async move || ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics()));
     let config = state.config.clone();
+    let admission = Admission::new(&config);
     let routes = routes
+        .layer(from_fn_with_state(admission, admit))
+        // Whoever looks after the server is always let in.
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", metrics)
@@ -66,33 +63,6 @@ fn api_routes() -> (Router<ApiState>, OpenApi) {
         .merge(commands::routes())
         .merge(reads::routes())
         .split_for_parts()
-}
-
-/// Answers requests until `shutdown`, then takes no new ones and lets those that are here finish.
-///
-/// # Errors
-/// The listener's.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        // Answers are small: waiting to fill a packet would only delay them.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "can't set TCP_NODELAY");
-        }
-    });
-    let stop = shutdown.clone();
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).into_future();
-    let cut = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        served = served => served,
-        // A client that never finishes its request must not keep the process alive.
-        () = cut => {
-            tracing::warn!("some connections did not end in time and are cut");
-            Ok(())
-        }
-    }
 }
 
 async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {

@@ -15,6 +15,11 @@ use crate::reads::ReadPool;
 pub struct ApiConfig {
     /// The largest body that is read, in bytes.
     pub max_body_bytes: usize,
+    /// How many bytes the bodies of all requests together may have, as far as their lengths are said; a
+    /// body without a length counts as the largest.
+    pub max_bodies_bytes: usize,
+    /// How many requests are in hand at once; more are answered 503.
+    pub max_requests: usize,
     /// How long one request may take in all.
     pub request_timeout: Duration,
     /// How long a read with `after` waits for the projection.
@@ -25,6 +30,8 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             max_body_bytes: 4 * 1024 * 1024,
+            max_bodies_bytes: 128 * 1024 * 1024,
+            max_requests: 2_048,
             request_timeout: Duration::from_secs(30),
             max_after_wait: Duration::from_secs(10),
         }

@@ -93,6 +93,16 @@ pub fn decide(run: &Run, command: Command, now: DateTime<Utc>) -> Result<Vec<Eve
     let mut seen = HashSet::new();
     let mut decided = Vec::with_capacity(command.events.len());
 
+    // A repeat of what is already there needs no fresh revision; whatever is new does, before it is asked
+    // whether it may happen: the caller judged by an older state.
+    let is_new = |proposed: &ProposedEvent| !run.event_ids.contains_key(&proposed.id);
+    if let (Some(expected), Some(actual)) = (command.expected_revision, run.revision)
+        && expected != actual
+        && command.events.iter().any(is_new)
+    {
+        return Err(Rejection::RevisionMismatch { expected, actual });
+    }
+
     for (index, proposed) in command.events.into_iter().enumerate() {
         if run.event_ids.contains_key(&proposed.id) || !seen.insert(proposed.id) {
             continue;
@@ -118,13 +128,7 @@ pub fn decide(run: &Run, command: Command, now: DateTime<Utc>) -> Result<Vec<Eve
         revision += 1;
     }
 
-    // Checked last: a repeat of what is already there needs no fresh revision.
-    match (command.expected_revision, run.revision) {
-        (Some(expected), Some(actual)) if expected != actual && !decided.is_empty() => {
-            Err(Rejection::RevisionMismatch { expected, actual })
-        }
-        _ => Ok(decided),
-    }
+    Ok(decided)
 }
 
 /// The status after an event, as far as the order of events goes. Which of the ended statuses it is

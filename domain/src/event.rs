@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::ids::{CorrelationId, InvalidId, Kind, PrincipalId, RunId, TenantId};
 use crate::key::IdempotencyKey;
 use crate::reason::ReasonCode;
-use crate::text::CleanText;
+use crate::text::{CleanText, hidden_by_name};
 
 /// One thing that happened to a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -271,7 +271,8 @@ impl TryFrom<String> for ItemName {
     }
 }
 
-/// Labels of a run: at most 32, names of 1 to 63 characters `A-Z a-z 0-9 _ . / -`, values clean text.
+/// Labels of a run: at most 32, names of 1 to 63 characters `A-Z a-z 0-9 _ . / -`, values clean text. The
+/// value of a label whose name says that it is a secret is not kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, CleanText>")]
 pub struct Labels(BTreeMap<String, CleanText>);
@@ -286,16 +287,19 @@ impl Labels {
 impl TryFrom<BTreeMap<String, CleanText>> for Labels {
     type Error = InvalidId;
 
-    fn try_from(labels: BTreeMap<String, CleanText>) -> Result<Self, InvalidId> {
+    fn try_from(mut labels: BTreeMap<String, CleanText>) -> Result<Self, InvalidId> {
         if labels.len() > 32 {
             return Err(InvalidId(format!("{} labels are too many: at most 32", labels.len())));
         }
         let legal = |b: u8| b.is_ascii_alphanumeric() || b"_./-".contains(&b);
-        for name in labels.keys() {
+        for (name, value) in &mut labels {
             if !(1..=63).contains(&name.len()) || !name.bytes().all(legal) {
                 return Err(InvalidId(
                     "a label's name has 1 to 63 characters A-Z, a-z, 0-9, _, ., / and -".into(),
                 ));
+            }
+            if let Some(hidden) = hidden_by_name(name, value) {
+                *value = hidden;
             }
         }
         Ok(Self(labels))

@@ -1,7 +1,7 @@
 //! Clean text against realistic leaks, ordinary messages and random input.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use domain::text::{CleanText, MAX_CHARS, redact_json};
+use domain::text::{CleanText, MAX_CHARS, recognized_secret, redact_json, secret_name};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -144,6 +144,53 @@ fn cut_item_names_stay_distinct() {
 }
 
 #[test]
+fn item_names_that_lost_different_secrets_stay_distinct() {
+    let names = [
+        "AKIAIOSFODNN7EXAMPL1",
+        "AKIAIOSFODNN7EXAMPL2",
+        "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRW",
+        "Zx9Qw8Er7Ty6Ui5Op4As3Df2Gh1Jk0Lz9Xc8Vb7N",
+        "https://b.s3.amazonaws.com/k1?sig=Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9v",
+        "https://b.s3.amazonaws.com/k2?sig=Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9v",
+    ];
+    let cleaned = names.map(CleanText::for_item);
+    for (at, (raw, name)) in names.iter().zip(&cleaned).enumerate() {
+        assert!(name.as_str().contains("[redacted:") && !cleaned[..at].contains(name), "{raw}: {name}");
+        assert_eq!(&CleanText::for_item(name.as_str()), name);
+        assert_eq!(&CleanText::for_item(raw), name);
+    }
+    // The digits would help to guess a short one.
+    assert_eq!(
+        CleanText::for_item("user-a password=aaaa1111").as_str(),
+        "user-a password=[redacted:password]"
+    );
+}
+
+#[test]
+fn ids_and_names_that_are_secrets_are_recognized() {
+    for id in ["AKIAIOSFODNN7EXAMPL9", "postgres://admin:Hunter2Pass@db/x", "Bearer abc123def456"] {
+        assert!(recognized_secret(id).is_some(), "{id}");
+        assert!(secret_name(&json!({"a": [{(id): 1}]})).is_some(), "{id}");
+    }
+    for id in
+        ["ada", "auth0|5f7c8ec7c33c6c004bbafe82", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
+    {
+        assert_eq!(recognized_secret(id), None, "{id}");
+    }
+    assert_eq!(secret_name(&json!({"password": "AKIAIOSFODNN7EXAMPL9"})), None, "only names count");
+}
+
+#[test]
+fn a_label_that_is_called_a_secret_does_not_keep_its_value() {
+    let labels = serde_json::from_value(json!({"password": "Hunt3r", "team": "storage", "api_key": ""}));
+    let labels: domain::Labels = labels.unwrap();
+    let shown: Vec<_> = labels.iter().map(|(name, value)| (name, value.as_str())).collect();
+    assert_eq!(shown, [("api_key", ""), ("password", "[redacted:password]"), ("team", "storage")]);
+    let again: domain::Labels = serde_json::from_value(serde_json::to_value(&labels).unwrap()).unwrap();
+    assert_eq!(again, labels);
+}
+
+#[test]
 fn pairs_of_leaks_and_messages_do_not_need_the_last_resort() {
     for (_, _, leak) in leaks() {
         for message in ORDINARY.lines().step_by(5) {
@@ -187,6 +234,8 @@ fn a_context_keeps_its_shape_and_loses_its_secrets() {
         "url": "postgres://app:hunter2@db/x",
         "credentials": { "user": "bob", "password": "hunter2" },
         "token": ["abc", "def"],
+        "passwords": ["hunter2"],
+        "secret": { "name": "db", "value": "hunter2", "data": { "a": "b" } },
         "connection_string": "Server=db",
         "nested": [{ "note": "line one\nline two\ttab" }, "Bearer abc123def456"],
         "long": "x".repeat(1000),
@@ -201,6 +250,8 @@ fn a_context_keeps_its_shape_and_loses_its_secrets() {
         "url": "postgres://app:[redacted:password]@db/x",
         "credentials": { "user": "bob", "password": "[redacted:password]" },
         "token": ["[redacted:token]", "[redacted:token]"],
+        "passwords": ["[redacted:password]"],
+        "secret": { "name": "db", "value": "[redacted:secret]", "data": { "a": "[redacted:secret]" } },
         "connection_string": "[redacted:connection_string]",
         "nested": [{ "note": "line one\nline two\ttab" }, "Bearer [redacted:bearer]"],
         "long": long,

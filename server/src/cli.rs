@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 /// The ledger of long-running operations.
 #[derive(Debug, Parser)]
-#[command(name = "runledger", version, about, max_term_width = 100)]
+#[command(name = "runledger", version, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     pub logging: LoggingArgs,
@@ -90,11 +90,14 @@ pub struct HttpArgs {
     #[arg(long, env = "RUNLEDGER_MAX_BODY_BYTES", default_value_t = 4 * 1024 * 1024)]
     pub max_body_bytes: usize,
     /// How long one request may take, in seconds.
-    #[arg(long, env = "RUNLEDGER_REQUEST_TIMEOUT_SECONDS", default_value_t = 30)]
+    #[arg(long, env = "RUNLEDGER_REQUEST_TIMEOUT_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     pub request_timeout_seconds: u64,
     /// Connections to the database for reading.
-    #[arg(long, env = "RUNLEDGER_READ_CONNECTIONS", default_value_t = 16)]
+    #[arg(long, env = "RUNLEDGER_READ_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     pub read_connections: u32,
+    /// Clients that may be connected at once; more wait to be accepted.
+    #[arg(long, env = "RUNLEDGER_MAX_CONNECTIONS", default_value_t = 12_000)]
+    pub max_connections: usize,
 }
 
 /// `runledger dev`

@@ -2,13 +2,18 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
 use crate::cli::DatabaseArgs;
 use crate::error::Error;
 use crate::files;
 use crate::postgres::{PrivatePostgres, PrivatePostgresConfig};
+
+/// How long a database may take to let us in.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The file in the data folder by which other commands find a private database that is running.
 const ADDRESS_FILE: &str = "database-url";
@@ -28,8 +33,8 @@ impl Database {
     /// # Errors
     /// When the URL can't be read or the private server does not start.
     pub async fn open(args: &DatabaseArgs) -> Result<Self, Error> {
-        if let Some(url) = &args.database_url {
-            return Ok(Self { options: parse(url)?, url: url.clone(), private: None });
+        if let Some(url) = named_url(args) {
+            return Ok(Self { options: parse(url)?, url: url.to_owned(), private: None });
         }
         let private = PrivatePostgres::start(PrivatePostgresConfig {
             data_dir: args.data_dir.clone(),
@@ -69,18 +74,41 @@ impl Database {
 /// # Errors
 /// When there is neither.
 pub async fn connect_existing(args: &DatabaseArgs) -> Result<PgPool, Error> {
-    let options = match &args.database_url {
+    let options = match named_url(args) {
         Some(url) => parse(url)?,
         None => parse(&running_private_url(&args.data_dir)?)?,
     };
-    let pool = PgPoolOptions::new().max_connections(2).connect_with(options).await;
-    pool.map_err(|error| match args.database_url {
-        Some(_) => Error::Database(error),
+    probe(&options).await.map_err(|error| match named_url(args) {
+        Some(_) => error,
         None => Error::Usage(format!(
-            "no private database is running on {}: start `runledger dev` there, or set DATABASE_URL ({error})",
+            "the private database on {} does not answer: start `runledger dev` there, or set DATABASE_URL ({error})",
             args.data_dir.display()
         )),
-    })
+    })?;
+    let pool = PgPoolOptions::new().max_connections(2).connect_with(options).await?;
+    check_schema(&pool).await?;
+    Ok(pool)
+}
+
+/// The URL that was given. An empty one is none: that is how a variable is unset in many places.
+fn named_url(args: &DatabaseArgs) -> Option<&str> {
+    args.database_url.as_deref().map(str::trim).filter(|url| !url.is_empty())
+}
+
+/// Connects once, without a pool's patience, for the error that says what is wrong.
+///
+/// # Errors
+/// [`Error::Unreachable`].
+pub async fn probe(options: &PgConnectOptions) -> Result<(), Error> {
+    let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect_with(options)).await;
+    let reason = match connecting {
+        Ok(Ok(connection)) => return Ok(connection.close().await?),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+    };
+    let host =
+        options.get_socket().map_or_else(|| options.get_host().to_owned(), |dir| dir.display().to_string());
+    Err(Error::Unreachable { host, port: options.get_port(), reason })
 }
 
 fn running_private_url(data_dir: &Path) -> Result<String, Error> {
@@ -93,7 +121,12 @@ fn running_private_url(data_dir: &Path) -> Result<String, Error> {
 }
 
 fn parse(url: &str) -> Result<PgConnectOptions, Error> {
-    // The error is kept short on purpose: it must not repeat the password.
+    // The errors are kept short on purpose: they must not repeat the password.
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(Error::Usage(
+            "DATABASE_URL is no Postgres URL: write postgres://user:password@host:5432/database".into(),
+        ));
+    }
     let options = PgConnectOptions::from_str(url.trim()).map_err(|_| {
         Error::Usage(
             "DATABASE_URL is no Postgres URL: write postgres://user:password@host:5432/database".into(),
@@ -111,6 +144,7 @@ fn named(options: PgConnectOptions) -> PgConnectOptions {
 /// # Errors
 /// When a migration fails.
 pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
+    probe(options).await?;
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
     migrations::MIGRATOR.run(&pool).await?;
     pool.close().await;

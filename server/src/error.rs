@@ -20,6 +20,16 @@ pub enum Error {
     /// The database.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// The database does not let us in.
+    #[error("no connection to the database at {host}, port {port}: {reason}")]
+    Unreachable {
+        /// The host, or the folder of the socket.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What the system or the database says.
+        reason: String,
+    },
     /// The tables could not be brought up to date.
     #[error("the migrations failed: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),

@@ -80,7 +80,12 @@ pub async fn until_stopped(mut services: Services, database: Database) -> Result
     let ended = tokio::select! {
         () = stop.asked() => Ok(()),
         error = services.failed() => Err(error),
-        error = database.died() => Err(error),
+        error = database.died() => {
+            // Nothing that still runs could end well: there is nothing to wait for.
+            tracing::error!(%error, "stopping at once");
+            services.abort();
+            return Err(error);
+        }
     };
     tracing::info!("stopping");
     let stopped = services.stop().await;

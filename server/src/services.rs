@@ -22,6 +22,9 @@ use crate::database;
 use crate::error::Error;
 use crate::exporter;
 
+/// How long a request waits for a connection to the database.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Which parts run in this process.
 #[derive(Debug, Clone)]
 pub struct Parts {
@@ -49,7 +52,12 @@ impl Services {
     /// # Errors
     /// When the database does not answer, its tables are not this program's, or the address is taken.
     pub async fn start(database: &PgConnectOptions, parts: Parts) -> Result<Self, Error> {
-        let pool = PgPoolOptions::new().max_connections(4).connect_with(database.clone()).await?;
+        database::probe(database).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(6)
+            .acquire_timeout(PATIENCE)
+            .connect_with(database.clone())
+            .await?;
         database::check_schema(&pool).await?;
         let log = Arc::new(PostgresLog::connect(database.clone(), PostgresLogConfig::default()).await?);
         let mut services = Self {
@@ -91,6 +99,7 @@ impl Services {
 
         let reads = ReadPool::pool_options()
             .max_connections(http.read_connections)
+            .acquire_timeout(PATIENCE)
             .connect_with(database.clone())
             .await?;
         self.pools.push(reads.clone());
@@ -112,8 +121,9 @@ impl Services {
         let bad_address = |source| Error::Listen { address: http.listen, source };
         let listener = TcpListener::bind(http.listen).await.map_err(bad_address)?;
         self.address = Some(listener.local_addr().map_err(bad_address)?);
-        let stop = self.stop_api.clone();
-        self.api.spawn(async move { api::serve(listener, router, stop).await.map_err(Error::Api) });
+        let (stop, connections) = (self.stop_api.clone(), http.max_connections);
+        self.api
+            .spawn(async move { api::serve(listener, router, connections, stop).await.map_err(Error::Api) });
         Ok(())
     }
 
@@ -129,6 +139,12 @@ impl Services {
             Ok(Err(error)) => error,
             Err(panicked) => panicked.into(),
         }
+    }
+
+    /// Stops all parts where they are.
+    pub fn abort(mut self) {
+        self.api.abort_all();
+        self.tasks.abort_all();
     }
 
     /// Stops all parts in order: first no more requests, then the projector and the log's readers, then

@@ -121,7 +121,7 @@ impl House {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = self.shutdown.clone();
-        self.tasks.spawn(async move { api::serve(listener, router, stop).await.unwrap() });
+        self.tasks.spawn(async move { api::serve(listener, router, 1_000, stop).await.unwrap() });
         url
     }
 

@@ -54,6 +54,9 @@ async fn a_start_says_what_is_wrong_with_it(pool: PgPoolOptions, database: PgCon
     };
     let long = "x".repeat(5_000);
     let cases = vec![
+        (with("initiator", json!({"id": "AKIAIOSFODNN7EXAMPL9"})), "/initiator/id"),
+        (with("context", json!({"AKIAIOSFODNN7EXAMPL9": 1})), "/context"),
+        (with("labels", json!({"ghp_abcdefghijklmnopqrstuvwxyz0123456789": "x"})), "/labels"),
         (json!([]), ""),
         (json!(["a", {"x": 1}]), ""),
         (json!(null), ""),
@@ -117,8 +120,14 @@ async fn a_start_says_what_is_wrong_with_it(pool: PgPoolOptions, database: PgCon
     let texts = json!({"kind": "a", "context": {"n": 1}, "title": "\u{0}\u{1b}[31m\u{202e}", "labels": {"a": "\u{0}"}});
     producer.post_run(&texts).await.expect(201);
     // A member twice is no JSON that two readers agree on.
-    let twice = producer.post_raw("/runs", r#"{"kind": "a", "kind": "b", "context": {}}"#).await;
-    assert_eq!(twice.status, 422, "{}", twice.text);
+    for (body, pointer) in [
+        (r#"{"kind": "a", "kind": "b", "context": {}}"#, "/kind"),
+        (r#"{"kind": "a", "context": {"a": [{"b": 1, "b": 2}]}}"#, "/context/a/0/b"),
+        (r#"{"kind": "a", "context": {}, "labels": {"a": "x", "a": "y"}}"#, "/labels/a"),
+    ] {
+        let problem = producer.post_raw("/runs", body).await.problem(422, "validation_failed");
+        assert_eq!(problem.text_at("/errors/0/pointer"), pointer, "{body}: {}", problem.text);
+    }
     house.stop().await;
 }
 
@@ -162,6 +171,7 @@ async fn an_append_says_what_is_wrong_with_it(pool: PgPoolOptions, database: PgC
         (failed("occurred_at", json!("+262142-01-01T00:00:00Z")), "/events/1/occurred_at"),
         (failed("correlation_id", json!("")), "/events/1/correlation_id"),
         (failed("causation_id", json!("a\u{0}")), "/events/1/causation_id"),
+        (failed("causation_id", json!("AKIAIOSFODNN7EXAMPL9")), "/events/1/causation_id"),
         (failed("item", json!("")), "/events/1/item"),
         (failed("item", json!("\u{0}\u{7}")), "/events/1/item"),
         (failed("item", json!(["a"])), "/events/1/item"),
@@ -199,6 +209,16 @@ async fn an_append_says_what_is_wrong_with_it(pool: PgPoolOptions, database: PgC
         let problem = producer.post(&path, &body).await.problem(422, "validation_failed");
         assert_eq!(problem.text_at("/errors/0/pointer"), pointer, "{body}: {}", problem.text);
     }
+    let twice = r#"{"events": [{"type": "Started"}, {"type": "Progressed", "type": "Completed"}]}"#;
+    let problem = producer.post_raw(&path, twice).await.problem(422, "validation_failed");
+    assert_eq!(problem.text_at("/errors/0/pointer"), "/events/1/type");
+    let id = "0b8f3a52-1c1e-4a7e-9b58-0d5a2c9a4f10";
+    let one_id = json!([{"type": "Started", "id": id}, {"type": "Completed", "id": id}]);
+    let problem = producer.append(&run, one_id).await.problem(422, "validation_failed");
+    assert_eq!(problem.text_at("/errors/0/pointer"), "/events/1/id");
+    let zipped = producer.request(reqwest::Method::POST, &path).header("content-encoding", "gzip");
+    let zipped = zipped.header("content-type", "application/json").body("x");
+    tests::Answer::of(zipped).await.problem(415, "unsupported_media_type");
     let text = producer.request(reqwest::Method::POST, &path).body("{\"events\": []}");
     tests::Answer::of(text).await.problem(415, "unsupported_media_type");
     // None of it was taken in.

@@ -81,15 +81,17 @@ async fn start_run(
     Producer(caller): Producer,
     JsonBody(mut body): JsonBody<StartBody>,
 ) -> Result<Response, Problem> {
+    let (initiator, unordered) = (body.initiator()?, body.unordered()?);
+    let (context, labels) = (body.context()?, body.labels()?);
     let request = StartRequest {
         actor: caller.principal,
-        initiator: body.initiator()?,
-        unordered: body.unordered()?,
+        initiator,
+        unordered,
         tenant: caller.tenant.clone(),
         kind: body.kind,
-        context: body.context,
+        context,
         items_total: body.items_total,
-        labels: body.labels,
+        labels,
         title: body.title.filter(|title| !title.is_empty()),
     };
     let started = state.commands.start(request).await?;

@@ -1,9 +1,11 @@
 //! Request bodies of commands, read so that what is wrong can be named by its place.
 
+use std::collections::HashMap;
+
 use axum::http::header::IF_MATCH;
 use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
-use domain::text::CleanText;
+use domain::text::{CleanText, recognized_secret, secret_name};
 use domain::{EventBody, Initiator, ItemCount, Kind, Labels, ProposedEvent};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +15,7 @@ use uuid::Uuid;
 
 use crate::body::from_value;
 use crate::problem::Problem;
+use crate::strict::{Strict, StrictMap};
 
 /// How many events one request may append.
 pub(super) const MAX_EVENTS: usize = 1_000;
@@ -30,10 +33,10 @@ pub(super) struct StartBody {
     /// Who is told when the run is queued and when it has ended; nobody without.
     #[serde(default)]
     #[schema(value_type = Option<InitiatorBody>)]
-    initiator: Option<Value>,
+    initiator: Option<Strict>,
     /// What it works on. The same work has the same context: from it the idempotency key is made.
     #[schema(value_type = Object)]
-    pub context: Value,
+    context: Strict,
     /// JSON Pointers to arrays of the context whose order means nothing.
     #[serde(default)]
     pub unordered: Vec<String>,
@@ -44,7 +47,7 @@ pub(super) struct StartBody {
     /// To find it by: at most 32.
     #[serde(default)]
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
-    pub labels: Labels,
+    labels: Option<Strict>,
     /// For people.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -66,10 +69,32 @@ impl StartBody {
     pub(super) fn initiator(&mut self) -> Result<Option<Initiator>, Problem> {
         match self.initiator.take() {
             None => Ok(None),
-            Some(object @ Value::Object(_)) => from_value(object, "/initiator").map(Some),
+            Some(Strict(object @ Value::Object(_))) => {
+                let initiator: Initiator = from_value(object, "/initiator")?;
+                no_secret(initiator.id.as_str(), "/initiator/id")?;
+                Ok(Some(initiator))
+            }
             Some(_) => {
                 Err(Problem::invalid("/initiator", "it must be an object with id and, if known, name"))
             }
+        }
+    }
+
+    /// The context, whose members must not be called like secrets look.
+    pub(super) fn context(&mut self) -> Result<Value, Problem> {
+        let Strict(context) = std::mem::take(&mut self.context);
+        match secret_name(&context) {
+            Some(kind) => Err(Problem::invalid("/context", looks_secret("the name of a member", kind))),
+            None => Ok(context),
+        }
+    }
+
+    /// The labels, whose names must not look like secrets.
+    pub(super) fn labels(&mut self) -> Result<Labels, Problem> {
+        let Some(Strict(labels)) = self.labels.take() else { return Ok(Labels::default()) };
+        match secret_name(&labels) {
+            Some(kind) => Err(Problem::invalid("/labels", looks_secret("the name of a label", kind))),
+            None => from_value(labels, "/labels"),
         }
     }
 
@@ -91,7 +116,7 @@ impl StartBody {
 pub(super) struct EventsBody {
     /// 1 to 1,000 events, in order; all are appended or none.
     #[schema(value_type = Vec<EventItem>, min_items = 1, max_items = 1000)]
-    events: Vec<Map<String, Value>>,
+    events: Vec<StrictMap>,
 }
 
 /// An event to append. Beside these fields it has those of its type, see `docs/events.md`.
@@ -124,7 +149,11 @@ impl EventsBody {
             )
             .with("max_events", MAX_EVENTS)),
             _ => {
-                self.events.into_iter().enumerate().map(|(i, e)| event(e, &format!("/events/{i}"))).collect()
+                let events = self.events.into_iter().enumerate();
+                let events = events.map(|(i, StrictMap(fields))| event(fields, &format!("/events/{i}")));
+                let events: Vec<_> = events.collect::<Result<_, _>>()?;
+                same_id_same_event(&events)?;
+                Ok(events)
             }
         }
     }
@@ -138,6 +167,11 @@ fn event(mut fields: Map<String, Value>, at: &str) -> Result<ProposedEvent, Prob
     if id.is_some_and(|id| id.is_nil()) {
         return Err(Problem::invalid(format!("{at}/id"), "the nil UUID names nothing; make a fresh one"));
     }
+    for name in ["correlation_id", "causation_id"] {
+        if let Some(Value::String(text)) = fields.get(name) {
+            no_secret(text, &format!("{at}/{name}"))?;
+        }
+    }
     Ok(ProposedEvent {
         id: id.unwrap_or_else(Uuid::new_v4),
         occurred_at: take(&mut fields, "occurred_at", at)?,
@@ -145,6 +179,31 @@ fn event(mut fields: Map<String, Value>, at: &str) -> Result<ProposedEvent, Prob
         causation_id: take(&mut fields, "causation_id", at)?,
         body: body(&event_type, Value::Object(fields), at)?,
     })
+}
+
+/// Two events of a request with one id are a repeat if they say the same, and a mistake if they do not.
+fn same_id_same_event(events: &[ProposedEvent]) -> Result<(), Problem> {
+    let mut first: HashMap<Uuid, usize> = HashMap::new();
+    for (index, event) in events.iter().enumerate() {
+        let earlier = *first.entry(event.id).or_insert(index);
+        if events[earlier].body != event.body {
+            let detail = format!("it is also the id of /events/{earlier}, which says something else");
+            return Err(Problem::invalid(format!("/events/{index}/id"), detail));
+        }
+    }
+    Ok(())
+}
+
+/// Ids are kept to the letter, so one that is a secret can't be let in.
+fn no_secret(id: &str, at: &str) -> Result<(), Problem> {
+    match recognized_secret(id) {
+        Some(kind) => Err(Problem::invalid(at, looks_secret("it", kind))),
+        None => Ok(()),
+    }
+}
+
+fn looks_secret(what: &str, kind: &str) -> String {
+    format!("{what} looks like a secret ({kind}), which would be kept for ever; use a name that is none")
 }
 
 /// Takes a field out; none when it is absent or null.

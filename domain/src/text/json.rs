@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::names::secret_kind;
+use super::recognized_secret;
 use super::redact::{MARKER, is_marker, redact};
 use super::strip::strip;
 
@@ -30,6 +31,19 @@ pub fn redact_json(value: &mut Value) {
     }
 }
 
+/// The kind of secret that the name of a member looks like, at any depth (see
+/// [`super::recognized_secret`]). Names are kept as they are, so such a value can't be kept at all.
+#[must_use]
+pub fn secret_name(value: &Value) -> Option<&'static str> {
+    match value {
+        Value::Array(elements) => elements.iter().find_map(secret_name),
+        Value::Object(members) => {
+            members.iter().find_map(|(name, member)| recognized_secret(name).or_else(|| secret_name(member)))
+        }
+        _ => None,
+    }
+}
+
 /// A text whose secret hides behind invisible characters is stripped of them first.
 fn redacted(text: &str) -> Option<String> {
     let first = match redact(text) {
@@ -47,13 +61,50 @@ fn redacted(text: &str) -> Option<String> {
     stripped.or(first)
 }
 
+/// Members that hold the secret itself, in an object that is called one.
+const HOLDERS: &[&str] = &[
+    "value",
+    "values",
+    "data",
+    "stringdata",
+    "content",
+    "contents",
+    "text",
+    "plain",
+    "plaintext",
+    "raw",
+    "bytes",
+    "payload",
+    "current",
+    "previous",
+    "old",
+    "new",
+];
+
 fn hide(value: &mut Value, kind: &str) {
     match value {
         Value::Null | Value::Bool(_) => {}
         Value::String(text) if text.is_empty() || is_marker(text) => {}
         Value::String(_) | Value::Number(_) => *value = Value::String(format!("{MARKER}{kind}]")),
         Value::Array(elements) => elements.iter_mut().for_each(|element| hide(element, kind)),
-        // An object under such a name has names of its own.
-        Value::Object(_) => redact_json(value),
+        // An object under such a name has names of its own, some of which say "here it is".
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                match secret_kind(name) {
+                    Some(kind) => hide(member, kind),
+                    None if HOLDERS.contains(&name.to_ascii_lowercase().as_str()) => hide_all(member, kind),
+                    None => redact_json(member),
+                }
+            }
+        }
+    }
+}
+
+/// Every leaf of what holds a secret.
+fn hide_all(value: &mut Value, kind: &str) {
+    match value {
+        Value::Array(elements) => elements.iter_mut().for_each(|element| hide_all(element, kind)),
+        Value::Object(members) => members.values_mut().for_each(|member| hide_all(member, kind)),
+        leaf => hide(leaf, kind),
     }
 }

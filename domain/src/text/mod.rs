@@ -21,7 +21,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use json::redact_json;
+pub use json::{redact_json, secret_name};
 
 /// The greatest length of a clean text, in characters (Unicode scalar values).
 pub const MAX_CHARS: usize = 300;
@@ -31,6 +31,9 @@ const ELLIPSIS: &str = "…";
 
 /// How many hex digits of the digest tell two cut item names apart.
 const DIGEST_DIGITS: usize = 12;
+
+/// From this length in bytes on a secret can't be found by trying, even with some digits of a digest.
+const UNGUESSABLE: usize = 20;
 
 /// A text that has passed the door: one line, no secrets, at most 300 characters.
 ///
@@ -54,14 +57,19 @@ impl CleanText {
     }
 
     /// Cleans the name of an item. An item is known by its name, so a name that is too long
-    /// ends with `#` and 12 hex digits of the SHA-256 of the uncut, redacted name.
+    /// ends with `#` and 12 hex digits of the SHA-256 of the uncut, redacted name. So does a name that
+    /// lost a secret, by the SHA-256 of the whole, for items that differ in it only are different
+    /// items; but not where the secret is so short that the digits would help to guess it.
     #[must_use]
     pub fn for_item(raw: &str) -> Self {
-        let end = |uncut: &str| {
-            let digest = hex::encode(Sha256::digest(uncut));
-            format!("#{}", &digest[..DIGEST_DIGITS])
-        };
-        Self(cleaned(raw, end).into_owned())
+        let stripped = strip::strip(raw);
+        if let (Cow::Owned(redacted), shortest) = redact::redact_measured(&stripped)
+            && shortest >= UNGUESSABLE
+        {
+            let named = format!("{redacted}{}", digest(&stripped));
+            return Self(cleaned(&named, |_| digest(&stripped)).into_owned());
+        }
+        Self(cleaned(raw, digest).into_owned())
     }
 
     /// The text.
@@ -110,6 +118,31 @@ impl<'de> Deserialize<'de> for CleanText {
             other => Self(other.into_owned()),
         })
     }
+}
+
+/// What stands in the place of a value whose name says that it is a secret; none where it does not, or
+/// where there is nothing to hide.
+#[must_use]
+pub fn hidden_by_name(name: &str, value: &CleanText) -> Option<CleanText> {
+    let kind =
+        names::secret_kind(name).filter(|_| !value.is_empty() && !redact::is_marker(value.as_str()))?;
+    Some(CleanText(format!("{}{kind}]", redact::MARKER)))
+}
+
+fn digest(text: &str) -> String {
+    let digest = hex::encode(Sha256::digest(text));
+    format!("#{}", &digest[..DIGEST_DIGITS])
+}
+
+/// The kind of secret that an id holds, if one is known by its shape: keys and tokens of known makers,
+/// JWTs, private keys, credentials, passwords in URLs. Long random ids are not counted: many ids are.
+#[must_use]
+pub fn recognized_secret(id: &str) -> Option<&'static str> {
+    let stripped = strip::strip(id);
+    let folded = redact::fold(&stripped).map_or(stripped, Cow::Owned);
+    let shapes =
+        [rules::private_keys, providers::keys, rules::jwts, rules::url_passwords, rules::credentials];
+    shapes.iter().find_map(|rule| rule(&folded).first().map(|find| find.kind))
 }
 
 fn cleaned(raw: &str, end: impl Fn(&str) -> String) -> Cow<'_, str> {

@@ -34,7 +34,8 @@ fn may_be_secret(name: &str) -> bool {
 
 fn kind(word: &str, before: &str) -> Option<&'static str> {
     match word {
-        "password" | "passwd" | "pwd" | "passphrase" | "passcode" | "passwort" | "pass" | "pw" => {
+        "password" | "passwords" | "passwd" | "pwd" | "passphrase" | "passphrases" | "passcode"
+        | "passwort" | "pass" | "pw" => {
             // `no password`, `using password: YES`: judged by the value, not here.
             Some("password")
         }

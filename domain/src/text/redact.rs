@@ -19,21 +19,51 @@ pub(super) struct Find {
 /// The text without its secrets. Borrowed when there were none. Redacting twice is the same
 /// as redacting once: the rules run until they find nothing more.
 pub(super) fn redact(text: &str) -> Cow<'_, str> {
+    redact_measured(text).0
+}
+
+/// As [`redact`], with the length in bytes of the shortest secret that was found.
+pub(super) fn redact_measured(text: &str) -> (Cow<'_, str>, usize) {
+    // The rules know ASCII. Wide letters and odd spaces are for people to read, not to hide behind.
+    if let Some(folded) = fold(text)
+        && let (Cow::Owned(redacted), shortest) = run_rules(&folded)
+    {
+        return (Cow::Owned(redacted), shortest);
+    }
+    run_rules(text)
+}
+
+fn run_rules(text: &str) -> (Cow<'_, str>, usize) {
     const ROUNDS: usize = 5;
     let mut current = Cow::Borrowed(text);
+    let mut shortest = usize::MAX;
     for _ in 0..ROUNDS {
-        match round(&current) {
+        match round(&current, &mut shortest) {
             Some(next) => current = Cow::Owned(next),
-            None => return current,
+            None => return (current, shortest),
         }
     }
     // Rules that keep finding something disagree about this text. It is safer without it.
-    Cow::Owned("[redacted:text]".to_owned())
+    (Cow::Owned("[redacted:text]".to_owned()), 0)
+}
+
+/// Full-width forms and white space as ASCII; none when there are none.
+pub(super) fn fold(text: &str) -> Option<String> {
+    let plain = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        c if c.is_whitespace() => ' ',
+        c => c,
+    };
+    if text.is_ascii() {
+        return None;
+    }
+    let folded: String = text.chars().map(plain).collect();
+    (folded != text).then_some(folded)
 }
 
 /// One run of every rule. The order matters: rules that know the whole shape go first, so
 /// that the marker names the most exact kind.
-fn round(text: &str) -> Option<String> {
+fn round(text: &str, shortest: &mut usize) -> Option<String> {
     let mut signs = Signs::of(text);
     let mut current: Option<String> = None;
     let mut run = |applies: fn(&Signs) -> bool, rule: fn(&str) -> Vec<Find>| {
@@ -42,7 +72,7 @@ fn round(text: &str) -> Option<String> {
         }
         let now = current.as_deref().unwrap_or(text);
         let finds = rule(now);
-        if let Some(next) = replace(now, finds) {
+        if let Some(next) = replace(now, finds, shortest) {
             // A marker brings a colon, nothing else that a rule waits for.
             signs.separator = true;
             current = Some(next);
@@ -53,6 +83,7 @@ fn round(text: &str) -> Option<String> {
     run(|s| s.longest_run >= 16, rules::jwts);
     run(|s| s.at && s.separator, rules::url_passwords);
     run(|s| s.separator, rules::cookies);
+    run(|s| s.space && s.separator, rules::digests);
     run(|s| s.space, rules::credentials);
     run(|s| s.space, rules::spoken);
     run(|s| s.angle, rules::xml_elements);
@@ -62,7 +93,7 @@ fn round(text: &str) -> Option<String> {
 }
 
 /// Puts markers in the place of the finds (in order, not overlapping).
-fn replace(text: &str, finds: Vec<Find>) -> Option<String> {
+fn replace(text: &str, finds: Vec<Find>, shortest: &mut usize) -> Option<String> {
     let mut out = String::new();
     let mut done = 0;
     for find in finds {
@@ -74,6 +105,7 @@ fn replace(text: &str, finds: Vec<Find>) -> Option<String> {
         out.push_str(find.kind);
         out.push(']');
         done = find.end;
+        *shortest = (*shortest).min(find.end - find.start);
     }
     if done == 0 {
         return None;

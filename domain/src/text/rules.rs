@@ -25,8 +25,13 @@ pub(super) fn private_keys(text: &str) -> Vec<Find> {
     all(&PRIVATE_KEY, text, 0, "private_key")
 }
 
-static JWT: LazyLock<Regex> =
-    LazyLock::new(|| fixed(r"eyJ[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]{2,}(?:\.[0-9A-Za-z_-]*){0,3}|\.…)"));
+static JWT: LazyLock<Regex> = LazyLock::new(|| {
+    fixed(concat!(
+        r"eyJ[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]{2,}(?:\.[0-9A-Za-z_-]*){0,3}|\.…",
+        // Broken over lines, which are spaces by now.
+        r"|\s?\.\s?eyJ[0-9A-Za-z_-]{4,}(?:\s?\.\s?[0-9A-Za-z_-]{16,})?)",
+    ))
+});
 
 /// JSON web tokens (RFC 7519), signed or encrypted, whole or cut off.
 pub(super) fn jwts(text: &str) -> Vec<Find> {
@@ -93,6 +98,17 @@ pub(super) fn cookies(text: &str) -> Vec<Find> {
 static CREDENTIALS: LazyLock<Regex> =
     LazyLock::new(|| fixed(r"(?i)\b(bearer|basic)(?:\s+|%20|\+)([0-9A-Za-z._~+/-]{6,}=*)"));
 
+static DIGEST: LazyLock<Regex> = LazyLock::new(|| {
+    fixed(
+        r#"(?i)\bdigest\s+((?:username|realm|nonce|uri|response|qop|nc|cnonce|opaque|algorithm|userhash)=.+)"#,
+    )
+});
+
+/// Digest credentials (RFC 7616), to the end of the text: their parts come in any order.
+pub(super) fn digests(text: &str) -> Vec<Find> {
+    all(&DIGEST, text, 1, "digest")
+}
+
 /// Bearer (RFC 6750) and basic (RFC 7617) credentials without the header's name.
 pub(super) fn credentials(text: &str) -> Vec<Find> {
     let mut finds = Vec::new();
@@ -119,7 +135,10 @@ fn is_bearer(value: &str) -> bool {
     let lower = value.bytes().any(|b| b.is_ascii_lowercase());
     let capital = inside.iter().any(u8::is_ascii_uppercase);
     let unbroken = value.bytes().all(|b| b.is_ascii_alphanumeric());
-    value.len() >= 8 && (digit || capital && lower) || value.len() >= 20 && unbroken
+    let letter = value.bytes().any(|b| b.is_ascii_alphabetic());
+    value.len() >= 6 && digit && letter
+        || value.len() >= 8 && (digit || capital && lower)
+        || value.len() >= 20 && unbroken
 }
 
 /// Base64 of printable text with a colon.
