@@ -79,6 +79,9 @@ impl AskedQuery for ListQuery {
             until: params.time("until")?,
             search: params.one("q")?.map(|text| Search::parse(&text)).transpose()?,
         };
+        if filter.since.zip(filter.until).is_some_and(|(since, until)| since >= until) {
+            return Err(wrong("until", "must be later than since: nothing lies between them"));
+        }
         let order = params.word("sort", "-queued_at (the newest first), queued_at", |text| match text {
             "-queued_at" => Some(Order::NewestFirst),
             "queued_at" => Some(Order::OldestFirst),
