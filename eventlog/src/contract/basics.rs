@@ -1,8 +1,10 @@
 //! One caller at a time.
 
+use std::collections::HashSet;
+
 use super::{Log, actual, after, begun, event, events, stream, to, whole};
 use crate::error::AppendError;
-use crate::port::{ExpectedRevision, NewEvent, Position};
+use crate::port::{ExpectedRevision, NewEvent, Position, RecordedEvent};
 
 /// Streams without events, and what is after the end.
 pub async fn nothing_reads_as_empty(log: Log) {
@@ -58,7 +60,9 @@ pub async fn an_expectation_that_does_not_hold_is_a_conflict(log: Log) {
         (&name, Some(0), Some(1)),
         (&name, Some(2), Some(1)),
         (&name, Some(1 << 40), Some(1)),
+        (&name, Some(u64::MAX), Some(1)),
         (&empty, Some(0), None),
+        (&empty, Some(u64::MAX), None),
     ] {
         let refused = log.append(vec![to(stream, after(expected), events(1))]).await;
         let Err(AppendError::Conflict { stream: of, expected: was, .. }) = &refused else {
@@ -86,8 +90,14 @@ pub async fn several_streams_are_appended_in_one_step(log: Log) {
 
     let another = stream();
     let wrong = vec![to(&another, after(None), events(1)), to(&old, after(Some(1)), events(1))];
-    assert_eq!(actual(log.append(wrong).await), Some(2));
+    match log.append(wrong).await {
+        Err(AppendError::Conflict { stream, expected, actual }) => {
+            assert_eq!((stream, expected, actual), (old.clone(), Some(1), Some(2)));
+        }
+        other => panic!("{other:?}"),
+    }
     assert_eq!(whole(&log, &another).await, []);
+    assert_eq!(whole(&log, &old).await.len(), 3);
     // That nothing was appended is also what the writer believes.
     log.append(vec![to(&another, after(None), events(1))]).await.unwrap();
 }
@@ -105,9 +115,13 @@ pub async fn malformed_appends_are_refused_and_harm_nobody(log: Log) {
         vec![to("", after(None), events(1))],
         vec![to(&format!("{name}\0"), after(None), events(1))],
         vec![to(&"x".repeat(10_000), after(None), events(1))],
+        vec![to(&padded(&name, 513), after(None), events(1))],
         vec![to(&name, after(None), vec![typed(String::new())])],
         vec![to(&name, after(None), vec![typed("A\0B".into())])],
         vec![to(&name, after(None), vec![typed("x".repeat(10_000))])],
+        vec![to(&name, after(None), vec![typed("x".repeat(513))])],
+        // The fault is in the second stream only.
+        vec![to(&name, after(None), events(1)), to(&stream(), after(None), vec![])],
     ];
     for append in wrong {
         let neighbour = stream();
@@ -120,6 +134,37 @@ pub async fn malformed_appends_are_refused_and_harm_nobody(log: Log) {
     assert_eq!(whole(&log, &name).await, []);
 }
 
+/// To that many bytes.
+fn padded(name: &str, bytes: usize) -> String {
+    format!("{name}{}", "x".repeat(bytes - name.len()))
+}
+
+/// Up to the longest ones, compared byte by byte: names that look alike are different streams.
+pub async fn names_come_back_exactly(log: Log) {
+    let base = stream();
+    let longest = padded(&base, 512);
+    let names = [
+        format!("{base}-a"),
+        format!("{base}-A"),
+        format!("{base}-a "),
+        format!("{base}-\u{e9}"),
+        format!("{base}-e\u{301}"),
+        format!("{base}-%_'\"\\\n{{,}}"),
+        longest.clone(),
+        longest[..511].to_owned(),
+    ];
+    for name in &names {
+        let typed = NewEvent { event_type: name.clone(), ..event("x") };
+        log.append(vec![to(name, after(None), vec![typed])]).await.unwrap();
+    }
+    for name in &names {
+        let read = whole(&log, name).await;
+        assert_eq!(read.len(), 1, "{name:?}");
+        assert_eq!((&read[0].stream, &read[0].event_type), (name, name));
+        assert_eq!(log.last_event(name).await.unwrap().as_ref(), read.first());
+    }
+}
+
 /// Whatever the bytes are.
 pub async fn bytes_come_back_exactly(log: Log) {
     let name = stream();
@@ -127,10 +172,13 @@ pub async fn bytes_come_back_exactly(log: Log) {
     let large: Vec<u8> = (0..1 << 20).map(|n: u32| n.to_le_bytes()[n as usize % 4]).collect();
     let given: Vec<NewEvent> = [vec![], every_byte.clone(), br#"{ "b":1, "a":1.0 }"#.to_vec(), large]
         .into_iter()
-        .map(|data| NewEvent { metadata: every_byte.clone(), ..event(data) })
+        .zip([every_byte.clone(), vec![], vec![0], every_byte])
+        .map(|(data, metadata)| NewEvent { metadata, ..event(data) })
         .collect();
     log.append(vec![to(&name, after(None), given.clone())]).await.unwrap();
-    for (read, given) in whole(&log, &name).await.iter().zip(&given) {
+    let read = whole(&log, &name).await;
+    assert_eq!(read.len(), given.len());
+    for (read, given) in read.iter().zip(&given) {
         assert!(read.data == given.data && read.metadata == given.metadata);
     }
 }
@@ -140,7 +188,7 @@ pub async fn large_batches_are_read_in_pages(log: Log) {
     let start = log.head().await.unwrap();
     let (long, _) = begun(&log, 1_000).await;
     let streams: Vec<String> = (0..100).map(|_| stream()).collect();
-    let many = streams.iter().map(|name| to(name, after(None), events(20))).collect();
+    let many = streams.iter().map(|name| to(name, after(None), events(50))).collect();
     let appended = log.append(many).await.unwrap();
     assert_eq!(appended.streams.len(), 100);
 
@@ -159,13 +207,14 @@ pub async fn large_batches_are_read_in_pages(log: Log) {
     }
 
     let mut position = start;
-    let mut ours = 0;
+    let mut ours = HashSet::new();
     loop {
         let page = log.read_all(position, 777).await.unwrap();
         let Some(last) = page.last() else { break };
         assert!(page[0].position > position && page.windows(2).all(|p| p[0].position < p[1].position));
         position = last.position;
-        ours += page.iter().filter(|event| event.stream == long || streams.contains(&event.stream)).count();
+        let of_ours = |event: &&RecordedEvent| event.stream == long || streams.contains(&event.stream);
+        ours.extend(page.iter().filter(of_ours).map(|event| event.id));
     }
-    assert_eq!(ours, 3_000);
+    assert_eq!(ours.len(), 6_000);
 }

@@ -88,6 +88,34 @@ pub async fn a_follower_waits_for_the_next_event(log: Log) {
     }
 }
 
+/// One that has found nothing and waits is woken by what comes.
+pub async fn a_follower_that_already_waits_is_woken(log: Log) {
+    let head = log.head().await.unwrap();
+    let mut subscription = log.subscribe(head).await.unwrap();
+    for _ in 0..20 {
+        let name = stream();
+        let mut batch = {
+            let mut asked = subscription.next_batch(10);
+            // Far enough to wait, on a log that nobody else uses; if not, it is still right.
+            let mut early = None;
+            for _ in 0..50 {
+                if early.is_none() {
+                    early = (&mut asked).now_or_never();
+                }
+                tokio::task::yield_now().await;
+            }
+            log.append(vec![to(&name, after(None), events(1))]).await.unwrap();
+            match early {
+                Some(batch) => batch,
+                None => soon(asked).await,
+            }
+        };
+        while !batch.unwrap().iter().any(|event| event.stream == name) {
+            batch = soon(subscription.next_batch(10)).await;
+        }
+    }
+}
+
 /// Futures that are dropped before they are done.
 pub async fn a_follower_that_is_cut_off_loses_nothing(log: Log) {
     let head = log.head().await.unwrap();

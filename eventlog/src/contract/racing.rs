@@ -45,7 +45,9 @@ pub async fn writers_on_one_stream_lose_no_update(log: Log) {
                 let id = mine.id;
                 match log.append(vec![to(&name, after(last), vec![mine])]).await {
                     Ok(appended) => {
-                        last = Some(appended.streams[0].revision);
+                        let revision = appended.streams[0].revision;
+                        assert_eq!(revision, last.map_or(0, |last| last + 1), "it is where it was to go");
+                        last = Some(revision);
                         won.push((id, appended.streams[0]));
                     }
                     Err(AppendError::Conflict { expected, actual, .. }) => {
@@ -65,6 +67,42 @@ pub async fn writers_on_one_stream_lose_no_update(log: Log) {
         let at = usize::try_from(place.revision).unwrap();
         assert_eq!((read[at].id, read[at].position), (id, place.position));
     }
+}
+
+/// Appends to both of two streams, named in either order: the streams stay each other's twins.
+pub async fn appends_to_the_same_streams_race_as_one_step(log: Log) {
+    let (one, two) = (stream(), stream());
+    let writers = (0..12).map(|writer| {
+        let (log, one, two) = (log.clone(), one.clone(), two.clone());
+        tokio::spawn(async move {
+            let (mut last, mut won) = (None, 0);
+            while won < 10 {
+                let tag = format!("{writer}-{won}");
+                let mut both =
+                    vec![to(&one, after(last), vec![event(&*tag)]), to(&two, after(last), vec![event(tag)])];
+                if writer % 2 == 0 {
+                    both.reverse();
+                }
+                match log.append(both).await {
+                    Ok(appended) => {
+                        let next = last.map_or(0, |last| last + 1);
+                        assert!(appended.streams.iter().all(|at| at.revision == next), "{appended:?}");
+                        last = Some(next);
+                        won += 1;
+                    }
+                    Err(AppendError::Conflict { actual, .. }) => {
+                        assert!(actual > last, "{actual:?} after {last:?}");
+                        last = actual;
+                    }
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+        })
+    });
+    soon(join_all(writers)).await.into_iter().for_each(Result::unwrap);
+    let (one, two) = (whole(&log, &one).await, whole(&log, &two).await);
+    assert_eq!((one.len(), two.len()), (120, 120));
+    assert!(one.iter().zip(&two).all(|(one, two)| one.data == two.data));
 }
 
 /// Of many that expect no stream.
@@ -94,6 +132,24 @@ pub async fn the_same_append_many_times_at_once_is_one(log: Log) {
     assert_eq!(answers.iter().filter(|answer| !answer.duplicate).count(), 1);
     assert!(answers.iter().all(|answer| answer.streams == answers[0].streams));
     assert_eq!(whole(&log, &name).await.len(), 3);
+}
+
+/// Whoever gives an append up may ask again: it is there once, whole, whether or not it had happened.
+pub async fn an_append_that_is_given_up_can_be_repeated(log: Log) {
+    for patience in 0..60 {
+        let (one, two) = (stream(), stream());
+        let append = vec![to(&one, after(None), events(2)), to(&two, after(None), events(1))];
+        tokio::select! {
+            biased;
+            answer = log.append(append.clone()) => drop(answer.unwrap()),
+            () = async { for _ in 0..patience { tokio::task::yield_now().await } } => {}
+        }
+        let repeated = soon(log.append(append)).await.unwrap();
+        let (one, two) = (whole(&log, &one).await, whole(&log, &two).await);
+        assert_eq!((one.len(), two.len()), (2, 1));
+        assert_eq!(repeated.streams[0].position, one[1].position);
+        assert_eq!(repeated.streams[1].position, two[0].position);
+    }
 }
 
 /// An append that is answered before another begins has the lower position.

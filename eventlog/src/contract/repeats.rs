@@ -70,3 +70,33 @@ pub async fn a_repeat_of_a_part_is_refused(log: Log) {
     assert!(repeated.duplicate && repeated.streams[0].revision == 0);
     assert_eq!(whole(&log, &name).await.len(), 2);
 }
+
+/// Over several streams a repeat is a repeat in all of them.
+pub async fn a_repeat_in_one_of_several_streams_is_refused(log: Log) {
+    let (one, two) = (stream(), stream());
+    let (first, second) = (events(3), events(3));
+    let both = vec![to(&one, after(None), first.clone()), to(&two, after(None), second.clone())];
+    log.append(both).await.unwrap();
+    let before = (whole(&log, &one).await, whole(&log, &two).await);
+
+    let fresh = stream();
+    for wrong in [
+        // There in one stream, new in the other.
+        vec![to(&one, after(None), first.clone()), to(&fresh, after(None), events(1))],
+        vec![to(&fresh, after(None), events(1)), to(&one, after(Some(2)), first.clone())],
+        // Each in the other's stream.
+        vec![to(&one, after(Some(2)), second.clone()), to(&two, after(Some(2)), first.clone())],
+        // With one left out between them; backwards.
+        vec![to(&one, after(None), vec![first[0].clone(), first[2].clone()])],
+        vec![to(&one, after(Some(2)), first.iter().rev().cloned().collect())],
+        // New ones before and after.
+        vec![to(&two, after(Some(2)), vec![event("new"), second[2].clone(), event("new")])],
+    ] {
+        let id = taken(log.append(wrong).await);
+        assert!(first.iter().chain(&second).any(|event| event.id == id));
+        assert_eq!((whole(&log, &one).await, whole(&log, &two).await), before);
+        assert_eq!(whole(&log, &fresh).await, []);
+    }
+    // What was refused has left nothing behind.
+    log.append(vec![to(&fresh, after(None), events(1)), to(&one, after(Some(2)), events(1))]).await.unwrap();
+}

@@ -75,8 +75,8 @@ fn settled(request: &Request, places: &HashMap<Uuid, Place>) -> Option<Result<Ap
 
 fn is_as_expected(streams: &[StreamAppend], appended: &Appended) -> bool {
     streams.iter().zip(&appended.streams).all(|(append, at)| {
-        let first = append.expected.last().map_or(0, |last| last + 1);
-        at.revision + 1 == first + append.events.len() as u64
+        let first = append.expected.last().map_or(Some(0), |last| last.checked_add(1));
+        first.and_then(|first| first.checked_add(append.events.len() as u64)) == Some(at.revision + 1)
     })
 }
 

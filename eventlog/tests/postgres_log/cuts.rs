@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use eventlog::{AppendError, EventLog, LogError, NewEvent, Position};
 use futures::future::join_all;
+use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
 
@@ -12,6 +13,15 @@ use super::{append, connect, event, soon, stream};
 
 const WRITERS: usize = 16;
 const EACH: usize = 40;
+
+/// Cuts every connection to the database but the one that asks for it; gives how many.
+async fn cut_all(pool: &PgPool) -> usize {
+    let cut = sqlx::query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+    cut.fetch_all(pool).await.unwrap().len()
+}
 
 /// Producers repeat what was not answered, with the same ids; afterwards each event is there once, where
 /// its writer was told.
@@ -42,24 +52,20 @@ async fn every_event_is_there_once_after_any_number_of_cuts(pool: PgPoolOptions,
         })
         .collect();
 
-    let pool = pool.connect_with(options.clone()).await.unwrap();
+    let pool = pool.max_connections(1).connect_with(options.clone()).await.unwrap();
     let cutting = async {
-        let mut next = 0;
+        let (mut next, mut cut) = (0, 0);
         while next < WRITERS * EACH {
             if acknowledged.load(Ordering::SeqCst) >= next {
-                sqlx::query(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                     WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%log.%'",
-                )
-                .execute(&pool)
-                .await
-                .unwrap();
+                cut += cut_all(&pool).await;
                 next += 40;
             }
             tokio::task::yield_now().await;
         }
+        cut
     };
-    let (written, ()) = soon(async { futures::join!(join_all(writers), cutting) }).await;
+    let (written, cut) = soon(async { futures::join!(join_all(writers), cutting) }).await;
+    assert!(cut >= WRITERS * EACH / 40, "only {cut} connections were cut");
 
     let everything = logs[0].read_all(Position(0), 10_000).await.unwrap();
     assert_eq!(everything.len(), WRITERS * EACH);
@@ -80,18 +86,12 @@ async fn every_event_is_there_once_after_any_number_of_cuts(pool: PgPoolOptions,
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_follower_goes_on_after_a_cut(pool: PgPoolOptions, options: PgConnectOptions) {
     let log = connect(&options).await;
-    let pool = pool.connect_with(options.clone()).await.unwrap();
+    let pool = pool.max_connections(1).connect_with(options.clone()).await.unwrap();
     let mut subscription = log.subscribe(Position(0)).await.unwrap();
     let mut next = 1;
     while next <= 30 {
         while append(&log, &stream(), None, vec![event()]).await.is_err() {}
-        sqlx::query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE datname = current_database() AND pid <> pg_backend_pid()",
-        )
-        .execute(&pool)
-        .await
-        .unwrap();
+        cut_all(&pool).await;
         // An append that failed may have happened all the same, so there may be more than one.
         let batch = async {
             loop {

@@ -1,8 +1,10 @@
 //! What only the Postgres log promises: guards in the database, dense positions, several processes, bounds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod answers;
 mod cuts;
 mod density;
+mod doubt;
 mod guards;
 mod others;
 mod queue;

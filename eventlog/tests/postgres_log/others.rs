@@ -1,11 +1,14 @@
 //! What another process appends.
 
+use std::time::Duration;
+
+use eventlog::postgres::PostgresLogConfig;
 use eventlog::{AppendError, EventLog, Position};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use super::{append, connect, event, soon, stream};
+use super::{append, connect, event, soon, stream, with};
 
 /// Appends as any program would that keeps the log's law: the head's lock, then the event.
 async fn by_hand(db: &mut PgConnection, stream: &str, revision: i64) -> Uuid {
@@ -77,4 +80,50 @@ async fn followers_hear_of_it(_pool: PgPoolOptions, options: PgConnectOptions) {
     }
     writer.shutdown().await;
     reader.shutdown().await;
+}
+
+/// News alone wakes a follower of another process: this one would not look by itself for a day.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn followers_elsewhere_are_woken_by_news(_pool: PgPoolOptions, options: PgConnectOptions) {
+    let config = PostgresLogConfig { patience: Duration::from_secs(86_400), ..PostgresLogConfig::default() };
+    let (writer, reader) = (with(&options, config.clone()).await, with(&options, config).await);
+    let mut subscription = reader.subscribe(Position(0)).await.unwrap();
+    for turn in 1..=20 {
+        let (appended, batch) = futures::join!(
+            async { append(&writer, &stream(), None, vec![event()]).await.unwrap() },
+            soon(subscription.next_batch(10))
+        );
+        assert_eq!(batch.unwrap()[0].position, Position(turn));
+        assert_eq!(appended.streams[0].position, Position(turn));
+    }
+    writer.shutdown().await;
+    reader.shutdown().await;
+}
+
+/// Heads that do not fit into memory are read again, whoever moved them meanwhile.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn forgotten_heads_are_found_again(_pool: PgPoolOptions, options: PgConnectOptions) {
+    let log = with(&options, PostgresLogConfig { known_heads: 2, ..PostgresLogConfig::default() }).await;
+    let mut db = PgConnection::connect_with(&options).await.unwrap();
+    let names: Vec<String> = (0..6).map(|_| stream()).collect();
+    let mut last = None;
+    for round in 0..12 {
+        for name in &names {
+            append(&log, name, last, vec![event()]).await.unwrap();
+        }
+        last = Some(last.map_or(0, |last| last + 1));
+        if round % 3 == 2 {
+            let mine = last.map_or(0, |last| last + 1);
+            for name in &names {
+                by_hand(&mut db, name, i64::try_from(mine).unwrap()).await;
+            }
+            for name in &names {
+                let stale = append(&log, name, last, vec![event()]).await;
+                let Err(AppendError::Conflict { actual, .. }) = stale else { panic!("{stale:?}") };
+                assert_eq!(actual, Some(mine));
+            }
+            last = Some(mine);
+        }
+    }
+    log.shutdown().await;
 }

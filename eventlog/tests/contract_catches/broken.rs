@@ -1,0 +1,242 @@
+//! The reference log, with one fault.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use eventlog::memory::MemoryLog;
+use eventlog::{
+    AppendError, Appended, AppendedStream, EventLog, ExpectedRevision, LogError, Position, RecordedEvent,
+    StreamAppend, Subscription,
+};
+use uuid::Uuid;
+
+/// What is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    None,
+    IgnoresExpectations,
+    LooksBeforeItAppends,
+    NamesNoActualRevision,
+    AppendsStreamByStream,
+    AnswersInAnotherOrder,
+    KnowsNoRepeats,
+    HidesRepeats,
+    TakesIdsTwice,
+    TakesAnyForm,
+    FoldsNames,
+    CutsNames,
+    BelievesInText,
+    LosesBytes,
+    LastIsFirst,
+    IgnoresFrom,
+    IgnoresLimit,
+    SkipsBetweenPages,
+    RepeatsBetweenPages,
+    CountsBackwards,
+    HeadLags,
+    StopsHalfWay,
+    FailsAtTimes,
+    FollowerSkips,
+    FollowerRepeats,
+    FollowerIgnoresLimit,
+    FollowerLosesWhenCut,
+    FollowerIsNotWoken,
+    FollowerStartsEarly,
+}
+
+pub struct Broken {
+    log: MemoryLog,
+    fault: Fault,
+    calls: AtomicU64,
+}
+
+impl Broken {
+    pub fn new(fault: Fault) -> Self {
+        Self { log: MemoryLog::new(), fault, calls: AtomicU64::new(0) }
+    }
+
+    /// Expects what is there.
+    async fn as_it_is(&self, mut streams: Vec<StreamAppend>) -> Vec<StreamAppend> {
+        for append in &mut streams {
+            let last = self.log.last_event(&append.stream).await.unwrap();
+            append.expected =
+                last.map_or(ExpectedRevision::NoStream, |last| ExpectedRevision::Exact(last.revision));
+        }
+        streams
+    }
+
+    /// The fault's share in an append before the log has it.
+    fn spoil(&self, streams: &mut [StreamAppend]) {
+        for append in streams {
+            append.stream = self.name(&append.stream);
+            for event in &mut append.events {
+                match self.fault {
+                    Fault::BelievesInText => {
+                        event.data = String::from_utf8_lossy(&event.data).into_owned().into_bytes();
+                    }
+                    Fault::LosesBytes => event.data.truncate(1 << 16),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn name(&self, name: &str) -> String {
+        match self.fault {
+            Fault::FoldsNames => name.to_lowercase(),
+            Fault::CutsNames => name.chars().take(511).collect(),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// The fault's share in a refusal.
+    async fn answer_wrongly(
+        &self,
+        streams: Vec<StreamAppend>,
+        error: AppendError,
+    ) -> Result<Appended, AppendError> {
+        match (self.fault, error) {
+            (Fault::IgnoresExpectations, AppendError::Conflict { .. }) => {
+                self.log.append(self.as_it_is(streams).await).await
+            }
+            (Fault::NamesNoActualRevision, AppendError::Conflict { stream, expected, .. }) => {
+                Err(AppendError::Conflict { stream, expected, actual: None })
+            }
+            (Fault::TakesIdsTwice, AppendError::EventIdTaken(_)) => {
+                let mut streams = self.as_it_is(streams).await;
+                for event in streams.iter_mut().flat_map(|append| &mut append.events) {
+                    event.id = Uuid::new_v4();
+                }
+                self.log.append(streams).await
+            }
+            (Fault::TakesAnyForm, AppendError::Malformed(_)) => {
+                Ok(Appended { streams: Vec::new(), duplicate: false })
+            }
+            (_, error) => Err(error),
+        }
+    }
+}
+
+#[async_trait]
+impl EventLog for Broken {
+    async fn append(&self, mut streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        self.spoil(&mut streams);
+        match self.fault {
+            Fault::FailsAtTimes if call % 100 == 99 => return Err(AppendError::Overloaded),
+            Fault::LooksBeforeItAppends => {
+                let now = self.as_it_is(streams.clone()).await;
+                tokio::task::yield_now().await;
+                let held = now.iter().zip(&streams).all(|(now, append)| now.expected == append.expected);
+                if held {
+                    streams = self.as_it_is(streams).await;
+                }
+            }
+            // A drop between the steps leaves the first one.
+            Fault::StopsHalfWay
+                if streams.len() > 1 && self.log.last_event(&streams[0].stream).await?.is_none() =>
+            {
+                self.log.append(streams[..1].to_vec()).await?;
+                tokio::task::yield_now().await;
+                return self.log.append(streams[1..].to_vec()).await;
+            }
+            Fault::AppendsStreamByStream if streams.len() > 1 => {
+                let mut places: Vec<AppendedStream> = Vec::new();
+                for append in streams {
+                    places.extend(self.log.append(vec![append]).await?.streams);
+                }
+                return Ok(Appended { streams: places, duplicate: false });
+            }
+            _ => {}
+        }
+        let mut appended = match self.log.append(streams.clone()).await {
+            Ok(appended) => appended,
+            Err(error) => return self.answer_wrongly(streams, error).await,
+        };
+        match self.fault {
+            Fault::AnswersInAnotherOrder => appended.streams.reverse(),
+            Fault::KnowsNoRepeats if appended.duplicate => {
+                return Err(AppendError::EventIdTaken(streams[0].events[0].id));
+            }
+            Fault::HidesRepeats => appended.duplicate = false,
+            Fault::CountsBackwards => {
+                appended.streams.iter_mut().for_each(|at| at.position.0 = (1 << 40) - at.position.0);
+            }
+            _ => {}
+        }
+        Ok(appended)
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        let from = if self.fault == Fault::IgnoresFrom { 0 } else { from };
+        let limit = if self.fault == Fault::IgnoresLimit { usize::MAX } else { limit };
+        self.log.read_stream(&self.name(stream), from, limit).await
+    }
+
+    async fn last_event(&self, stream: &str) -> Result<Option<RecordedEvent>, LogError> {
+        match self.fault {
+            Fault::LastIsFirst => Ok(self.log.read_stream(stream, 0, 1).await?.pop()),
+            _ => self.log.last_event(&self.name(stream)).await,
+        }
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
+        let after = match self.fault {
+            Fault::SkipsBetweenPages if after.0 > 0 => Position(after.0 + 1),
+            Fault::RepeatsBetweenPages => Position(after.0.saturating_sub(1)),
+            _ => after,
+        };
+        self.log.read_all(after, limit).await
+    }
+
+    async fn head(&self) -> Result<Position, LogError> {
+        let head = self.log.head().await?;
+        Ok(if self.fault == Fault::HeadLags { Position(head.0.saturating_sub(1)) } else { head })
+    }
+
+    async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {
+        let start =
+            if self.fault == Fault::FollowerStartsEarly { after.0.saturating_sub(1) } else { after.0 };
+        let inner = self.log.subscribe(Position(start)).await?;
+        Ok(Box::new(Follower { inner, log: self.log.clone(), fault: self.fault, at: start, batches: 0 }))
+    }
+}
+
+struct Follower {
+    inner: Box<dyn Subscription>,
+    log: MemoryLog,
+    fault: Fault,
+    at: u64,
+    batches: u64,
+}
+
+#[async_trait]
+impl Subscription for Follower {
+    async fn next_batch(&mut self, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
+        if self.fault == Fault::FollowerIsNotWoken && self.log.head().await?.0 <= self.at {
+            // Whoever finds nothing is forgotten.
+            return std::future::pending().await;
+        }
+        let limit = if self.fault == Fault::FollowerIgnoresLimit { usize::MAX } else { limit };
+        let mut batch = self.inner.next_batch(limit).await?;
+        self.batches += 1;
+        self.at = batch.last().map_or(self.at, |last| last.position.0);
+        match self.fault {
+            Fault::FollowerSkips if self.batches.is_multiple_of(5) && batch.len() > 1 => {
+                drop(batch.remove(0))
+            }
+            Fault::FollowerRepeats if self.batches.is_multiple_of(5) => {
+                self.inner = self.log.subscribe(Position(self.at - 1)).await?;
+            }
+            // The batch is in hand and not yet given: a drop here loses it.
+            Fault::FollowerLosesWhenCut => tokio::task::yield_now().await,
+            _ => {}
+        }
+        Ok(batch)
+    }
+}
