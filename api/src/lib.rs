@@ -11,6 +11,7 @@ pub mod freshness;
 mod health;
 mod observe;
 mod openapi;
+pub mod policies;
 pub mod problem;
 pub mod reads;
 mod router;

@@ -88,7 +88,7 @@ const MAX_AHEAD: TimeDelta = TimeDelta::days(1);
 /// A [`Rejection`] for the first event that may not happen; then nothing is appended.
 pub fn decide(run: &Run, command: Command, now: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
     let recorded_at = run.last_event_at.map_or(now, |last| last.max(now)).trunc_subsecs(6);
-    let mut status = run.status;
+    let mut stage = Stage::of(run);
     let mut revision = run.next_revision();
     let mut seen = HashSet::new();
     let mut decided = Vec::with_capacity(command.events.len());
@@ -107,7 +107,7 @@ pub fn decide(run: &Run, command: Command, now: DateTime<Utc>) -> Result<Vec<Eve
         if run.event_ids.contains_key(&proposed.id) || !seen.insert(proposed.id) {
             continue;
         }
-        status = Some(follow(status, &proposed.body, index)?);
+        stage = follow(stage, &proposed.body, index)?;
         let occurred_at = proposed.occurred_at.unwrap_or(now).trunc_subsecs(6);
         if occurred_at.year() < 2000 || occurred_at > now + MAX_AHEAD {
             return Err(Rejection::ImplausibleTime { index, at: occurred_at });
@@ -131,28 +131,75 @@ pub fn decide(run: &Run, command: Command, now: DateTime<Utc>) -> Result<Vec<Eve
     Ok(decided)
 }
 
-/// The status after an event, as far as the order of events goes. Which of the ended statuses it is
-/// does not matter here, so [`Status::Failed`] stands for all of them within a command.
-fn follow(status: Option<Status>, body: &EventBody, index: usize) -> Result<Status, Rejection> {
-    use EventBody as B;
-    let illegal = |status: Status, hint| {
-        Err(Rejection::Illegal { index, event_type: body.type_name(), status: status.as_str(), hint })
-    };
-    match (status, body) {
-        (None, B::Queued(_)) => Ok(Status::Queued),
-        (None, _) => Err(Rejection::NotFound),
-        (Some(Status::Queued), B::Started(_)) => Ok(Status::Running),
-        (Some(Status::Queued | Status::Running), B::Failed(_) | B::Aborted(_)) => Ok(Status::Failed),
-        (Some(Status::Running), B::Completed(_)) => Ok(Status::Succeeded),
-        (
-            Some(Status::Running),
-            B::ItemSucceeded(_) | B::ItemFailed(_) | B::ItemSkipped(_) | B::Progressed(_),
-        ) => Ok(Status::Running),
-        (Some(at @ Status::Queued), B::Queued(_)) => illegal(at, "a run is queued once; append Started next"),
-        (Some(at @ Status::Queued), _) => illegal(at, "append Started first, or Failed or Aborted to end it"),
-        (Some(at @ Status::Running), _) => {
-            illegal(at, "append item events, Progressed, or one of Completed, Failed and Aborted")
+/// How far a run is, as the order of events goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Nothing,
+    Queued,
+    Running,
+    /// It has ended, with this status. Within a command it does not matter which of the ended ones it is,
+    /// so [`Status::Failed`] stands for all of them.
+    Ended(Status),
+    /// It was queued, and is presumed failed.
+    QueuedPresumed,
+    /// It was running, and is presumed failed.
+    RunningPresumed,
+}
+
+impl Stage {
+    fn of(run: &Run) -> Self {
+        match (run.status, run.presumed) {
+            (None, _) => Self::Nothing,
+            (Some(_), true) if run.started_at.is_none() => Self::QueuedPresumed,
+            (Some(_), true) => Self::RunningPresumed,
+            (Some(Status::Queued), false) => Self::Queued,
+            (Some(Status::Running), false) => Self::Running,
+            (Some(ended), false) => Self::Ended(ended),
         }
-        (Some(at), _) => illegal(at, "the run has ended; start a new one"),
     }
+
+    fn status(self) -> Option<Status> {
+        match self {
+            Self::Nothing => None,
+            Self::Queued => Some(Status::Queued),
+            Self::Running => Some(Status::Running),
+            Self::Ended(status) => Some(status),
+            Self::QueuedPresumed | Self::RunningPresumed => Some(Status::Failed),
+        }
+    }
+}
+
+/// The stage after an event. A presumed end leaves open what was open before it, but for another presumed
+/// end: silence is no news of a run that is thought dead already.
+fn follow(stage: Stage, body: &EventBody, index: usize) -> Result<Stage, Rejection> {
+    use EventBody as B;
+    use Stage as S;
+    const ENDED: Stage = Stage::Ended(Status::Failed);
+    let hint = match (stage, body) {
+        (S::Nothing, B::Queued(_)) => return Ok(S::Queued),
+        (S::Nothing, _) => return Err(Rejection::NotFound),
+        (S::Queued, B::Started(_)) => return Ok(S::Running),
+        (S::QueuedPresumed, B::Started(_)) => return Ok(S::RunningPresumed),
+        (S::Queued, B::Failed(e)) if e.presumed => return Ok(S::QueuedPresumed),
+        (S::Running, B::Failed(e)) if e.presumed => return Ok(S::RunningPresumed),
+        (S::QueuedPresumed | S::RunningPresumed, B::Failed(e)) if e.presumed => {
+            "its end is presumed already; only its real end can follow"
+        }
+        (S::Queued | S::Running | S::QueuedPresumed | S::RunningPresumed, B::Failed(_) | B::Aborted(_)) => {
+            return Ok(ENDED);
+        }
+        (S::Running | S::RunningPresumed, B::Completed(_)) => return Ok(ENDED),
+        (
+            S::Running | S::RunningPresumed,
+            B::ItemSucceeded(_) | B::ItemFailed(_) | B::ItemSkipped(_) | B::Progressed(_),
+        ) => return Ok(stage),
+        (S::Queued | S::QueuedPresumed, B::Queued(_)) => "a run is queued once; append Started next",
+        (S::Queued | S::QueuedPresumed, _) => "append Started first, or Failed or Aborted to end it",
+        (S::Running | S::RunningPresumed, _) => {
+            "append item events, Progressed, or one of Completed, Failed and Aborted"
+        }
+        (S::Ended(_), _) => "the run has ended; start a new one",
+    };
+    let status = stage.status().map_or("", Status::as_str);
+    Err(Rejection::Illegal { index, event_type: body.type_name(), status, hint })
 }

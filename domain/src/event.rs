@@ -50,7 +50,7 @@ pub enum EventBody {
     ItemSkipped(ItemSkipped),
     Progressed(Progressed),
     Completed(Completed),
-    Failed(Failure),
+    Failed(Failed),
     Aborted(Failure),
 }
 
@@ -84,10 +84,16 @@ impl EventBody {
         }
     }
 
-    /// Whether nothing may follow it.
+    /// Whether it ends the run for good, so that nothing may follow it.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
-        matches!(self, Self::Completed(_) | Self::Failed(_) | Self::Aborted(_))
+        matches!(self, Self::Completed(_) | Self::Failed(_) | Self::Aborted(_)) && !self.is_presumed()
+    }
+
+    /// Whether it is an end that nobody has reported, see [`Failed::presumed`].
+    #[must_use]
+    pub fn is_presumed(&self) -> bool {
+        matches!(self, Self::Failed(Failed { presumed: true, .. }))
     }
 }
 
@@ -199,7 +205,27 @@ pub struct Completed {
     pub message: Option<CleanText>,
 }
 
-/// Why a run could not proceed (`Failed`) or was stopped (`Aborted`).
+/// The run could not proceed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failed {
+    /// Why, for machines.
+    pub reason_code: ReasonCode,
+    /// Why, for people.
+    pub message: CleanText,
+    /// The ledger concluded it from silence. The run's own end, should it come after all, replaces it.
+    /// Left out of the wire form where it is not so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub presumed: bool,
+}
+
+impl From<Failure> for Failed {
+    fn from(Failure { reason_code, message }: Failure) -> Self {
+        Self { reason_code, message, presumed: false }
+    }
+}
+
+/// Why a run failed or was stopped, as its producer says it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {

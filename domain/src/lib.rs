@@ -15,8 +15,8 @@ pub mod wire;
 
 pub use decide::{Command, ProposedEvent, Rejection, decide};
 pub use event::{
-    Bounded, Completed, Event, EventBody, Failure, HeartbeatSeconds, Initiator, ItemCount, ItemFailed,
-    ItemName, ItemSkipped, ItemSucceeded, Labels, Progressed, Queued, Started,
+    Bounded, Completed, Event, EventBody, Failed, Failure, HeartbeatSeconds, Initiator, ItemCount,
+    ItemFailed, ItemName, ItemSkipped, ItemSucceeded, Labels, Progressed, Queued, Started,
 };
 pub use ids::{CorrelationId, InvalidId, Kind, PrincipalId, RunId, TenantId};
 pub use run::{Counts, EndedAs, Outcome, Run, Status, evolve};

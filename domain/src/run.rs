@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -66,6 +66,10 @@ pub struct Run {
     pub status: Option<Status>,
     /// None until the run has ended.
     pub ended_as: Option<EndedAs>,
+    /// Its end is only presumed, see [`crate::Failed::presumed`].
+    pub presumed: bool,
+    /// Its end was presumed once, and its real end has replaced that.
+    pub superseded: bool,
     /// The `Queued` event's own words. Shared, as they never change.
     pub queued: Option<Arc<Queued>>,
     /// The latest estimate of the number of items.
@@ -194,7 +198,30 @@ impl Run {
     pub fn heartbeat_due_at(&self) -> Option<DateTime<Utc>> {
         let promised = i64::try_from(self.heartbeat_seconds?).ok()?;
         let last = self.last_event_at.filter(|_| self.status == Some(Status::Running))?;
-        last.checked_add_signed(chrono::TimeDelta::try_seconds(promised)?)
+        last.checked_add_signed(TimeDelta::try_seconds(promised)?)
+    }
+
+    /// Since when the run counts as stalled, once that is over: a running one from the moment at which its
+    /// heartbeat is due, a queued one after `queued_limit` in the queue. None where nothing was promised.
+    #[must_use]
+    pub fn due_at(&self, queued_limit: Option<TimeDelta>) -> Option<DateTime<Utc>> {
+        match self.status? {
+            Status::Running => self.heartbeat_due_at(),
+            Status::Queued => self.queued_at?.checked_add_signed(queued_limit?),
+            Status::Succeeded | Status::PartiallySucceeded | Status::Failed => None,
+        }
+    }
+
+    /// Whether it has not ended for good: it is active, or its end is only presumed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.presumed || self.status.is_some_and(Status::is_active)
+    }
+
+    /// Whether a worker is at it, as far as anybody has reported: then it takes news of its items.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        self.is_open() && self.started_at.is_some()
     }
 
     fn record_outcome(&mut self, item: &ItemName, outcome: Outcome) {
@@ -211,9 +238,13 @@ impl Run {
         *self.counts.of(outcome) += 1;
     }
 
-    fn end(&mut self, ended_as: EndedAs, status: Status, at: DateTime<Utc>) {
+    /// The run's end, in the place of a presumed one if there is one.
+    fn end(&mut self, ended_as: EndedAs, status: Status, why: Option<ReasonCode>, at: DateTime<Utc>) {
+        self.superseded = self.presumed;
+        self.presumed = false;
         self.ended_as = Some(ended_as);
         self.status = Some(status);
+        self.reason_code = why;
         self.ended_at = Some(at);
     }
 }
@@ -231,43 +262,42 @@ pub fn evolve(mut run: Run, event: &Event) -> Run {
 
 fn apply(run: &mut Run, event: &Event) {
     let at = event.occurred_at;
-    match (&event.body, run.status) {
-        (EventBody::Queued(queued), None) => {
+    match &event.body {
+        EventBody::Queued(queued) if run.status.is_none() => {
             run.status = Some(Status::Queued);
             run.queued_at = Some(at);
             run.items_total = queued.items_total.map(u64::from);
             run.queued = Some(Arc::new(queued.as_ref().clone()));
         }
-        (EventBody::Started(started), Some(Status::Queued)) => {
-            run.status = Some(Status::Running);
+        EventBody::Started(started) if run.is_open() && !run.is_at_work() => {
+            if !run.presumed {
+                run.status = Some(Status::Running);
+            }
             run.started_at = Some(at);
             run.worker.clone_from(&started.worker);
             run.heartbeat_seconds = started.heartbeat_seconds.map(u64::from);
         }
-        (EventBody::ItemSucceeded(e), Some(Status::Running)) => {
-            run.record_outcome(&e.item, Outcome::Succeeded)
-        }
-        (EventBody::ItemFailed(e), Some(Status::Running)) => run.record_outcome(&e.item, Outcome::Failed),
-        (EventBody::ItemSkipped(e), Some(Status::Running)) => run.record_outcome(&e.item, Outcome::Skipped),
-        (EventBody::Progressed(e), Some(Status::Running)) => {
+        EventBody::ItemSucceeded(e) if run.is_at_work() => run.record_outcome(&e.item, Outcome::Succeeded),
+        EventBody::ItemFailed(e) if run.is_at_work() => run.record_outcome(&e.item, Outcome::Failed),
+        EventBody::ItemSkipped(e) if run.is_at_work() => run.record_outcome(&e.item, Outcome::Skipped),
+        EventBody::Progressed(e) if run.is_at_work() => {
             if e.message.is_some() {
                 run.progress_message.clone_from(&e.message);
             }
             run.items_total = e.items_total.map(u64::from).or(run.items_total);
         }
-        (EventBody::Completed(e), Some(Status::Running)) => {
+        EventBody::Completed(e) if run.is_at_work() => {
             run.message.clone_from(&e.message);
-            run.end(EndedAs::Completed, Status::of_completed(run.counts), at);
+            run.end(EndedAs::Completed, Status::of_completed(run.counts), None, at);
         }
-        (EventBody::Failed(e), Some(Status::Queued | Status::Running)) => {
-            run.reason_code = Some(e.reason_code.clone());
+        EventBody::Failed(e) if run.is_open() && !(e.presumed && run.presumed) => {
             run.message = Some(e.message.clone());
-            run.end(EndedAs::Failed, Status::Failed, at);
+            run.end(EndedAs::Failed, Status::Failed, Some(e.reason_code.clone()), at);
+            run.presumed = e.presumed;
         }
-        (EventBody::Aborted(e), Some(Status::Queued | Status::Running)) => {
-            run.reason_code = Some(e.reason_code.clone());
+        EventBody::Aborted(e) if run.is_open() => {
             run.message = Some(e.message.clone());
-            run.end(EndedAs::Aborted, Status::Failed, at);
+            run.end(EndedAs::Aborted, Status::Failed, Some(e.reason_code.clone()), at);
         }
         _ => {}
     }

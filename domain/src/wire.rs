@@ -108,7 +108,8 @@ pub fn encode(event: &Event) -> Result<Encoded, serde_json::Error> {
         EventBody::ItemSkipped(e) => serde_json::to_vec(e),
         EventBody::Progressed(e) => serde_json::to_vec(e),
         EventBody::Completed(e) => serde_json::to_vec(e),
-        EventBody::Failed(e) | EventBody::Aborted(e) => serde_json::to_vec(e),
+        EventBody::Failed(e) => serde_json::to_vec(e),
+        EventBody::Aborted(e) => serde_json::to_vec(e),
     }?;
     let metadata = serde_json::to_vec(&Metadata {
         schema_version: SCHEMA_VERSION,

@@ -21,7 +21,19 @@ fn any_event() -> impl Strategy<Value = EventBody> {
         2 => Just(progressed()),
         1 => Just(completed()),
         1 => Just(failed()),
+        2 => Just(presumed_failed()),
         1 => Just(aborted()),
+    ]
+}
+
+/// What a worker reports on its way.
+fn any_work() -> impl Strategy<Value = EventBody> {
+    let name = prop::sample::select(vec!["a", "b", "c", "d"]);
+    prop_oneof![
+        name.clone().prop_map(succeeded),
+        name.clone().prop_map(failed_item),
+        name.prop_map(skipped),
+        Just(progressed()),
     ]
 }
 
@@ -75,8 +87,12 @@ proptest! {
             (run.counts.succeeded, run.counts.failed, run.counts.skipped),
             (count('s'), count('f'), count('k'))
         );
+        let presumed = log.iter().filter(|event| event.body.is_presumed()).count();
         let ended = log.last().is_some_and(|event| event.body.is_terminal());
-        prop_assert_eq!(run.status.is_some_and(|s| !s.is_active()), ended);
+        prop_assert!(presumed <= 1, "one presumption is enough");
+        prop_assert_eq!(run.status.is_some_and(|s| !s.is_active()), ended || presumed == 1);
+        prop_assert_eq!((run.presumed, run.superseded), (presumed == 1 && !ended, presumed == 1 && ended));
+        prop_assert_eq!(run.is_open(), !log.is_empty() && !ended);
         if let Some(EventBody::Completed(_)) = log.last().map(|event| &event.body) {
             prop_assert_eq!(run.status, Some(Status::of_completed(run.counts)));
         }
@@ -114,6 +130,24 @@ proptest! {
         if run.revision.is_some() && run.status.is_none() {
             prop_assert!(run.queued.is_none());
         }
+        prop_assert!(!(run.presumed && run.superseded));
+        prop_assert!(!run.presumed || run.status == Some(Status::Failed));
+    }
+
+    #[test]
+    fn a_presumed_end_that_was_wrong_leaves_no_trace_but_its_mark(
+        before in prop::collection::vec(any_work(), 0..20),
+        after in prop::collection::vec(any_work(), 0..20),
+        end in prop_oneof![Just(completed()), Just(failed()), Just(aborted())],
+    ) {
+        let bodies = [vec![queued(), started()], before, vec![presumed_failed()], after, vec![end]].concat();
+        let ids: Vec<u8> = (0..).take(bodies.len()).collect();
+        let (with, mut log) = live(&bodies, &ids);
+        prop_assert!(with.superseded && log.len() == bodies.len());
+        log.retain(|event| !event.body.is_presumed());
+        let without = log.iter().fold(Run::default(), evolve);
+        let same = Run { superseded: true, event_ids: with.event_ids.clone(), ..without };
+        prop_assert_eq!(with, same);
     }
 
     #[test]
@@ -136,5 +170,6 @@ proptest! {
         let resumed = log[cut..].iter().fold(partial, evolve);
         prop_assert_eq!(resumed.counts, whole.counts);
         prop_assert_eq!(resumed.status, whole.status);
+        prop_assert_eq!((resumed.presumed, resumed.superseded), (whole.presumed, whole.superseded));
     }
 }

@@ -9,7 +9,7 @@ use support::*;
 
 type Make = fn() -> EventBody;
 
-fn every_event() -> [(&'static str, Make); 9] {
+fn every_event() -> [(&'static str, Make); 10] {
     [
         ("Queued", queued),
         ("Started", started),
@@ -19,21 +19,26 @@ fn every_event() -> [(&'static str, Make); 9] {
         ("Progressed", progressed),
         ("Completed", completed),
         ("Failed", failed),
+        (PRESUMED, presumed_failed),
         ("Aborted", aborted),
     ]
 }
 
+/// `Failed`, presumed.
+const PRESUMED: &str = "Failed?";
+
 #[track_caller]
 fn only_legal(history: fn() -> Vec<EventBody>, legal: &[&str]) {
-    for (name, make) in every_event() {
+    for (label, make) in every_event() {
         let outcome = given(history()).when([make()]);
-        if legal.contains(&name) {
+        let name = label.trim_end_matches('?');
+        if legal.contains(&label) {
             outcome.then(&[name]);
         } else {
             let refused = outcome.then_refused();
             let expected =
                 matches!(refused, Rejection::Illegal { index: 0, event_type, .. } if event_type == name);
-            assert!(expected || refused == Rejection::NotFound, "{name}: {refused:?}");
+            assert!(expected || refused == Rejection::NotFound, "{label}: {refused:?}");
         }
     }
 }
@@ -46,13 +51,12 @@ fn a_run_begins_with_queued() {
 
 #[test]
 fn a_queued_run_is_started_or_ends() {
-    only_legal(|| vec![queued()], &["Started", "Failed", "Aborted"]);
+    only_legal(|| vec![queued()], &["Started", "Failed", PRESUMED, "Aborted"]);
 }
 
 #[test]
 fn a_running_run_takes_items_progress_and_an_end() {
-    let legal =
-        ["ItemSucceeded", "ItemFailed", "ItemSkipped", "Progressed", "Completed", "Failed", "Aborted"];
+    let legal = [&AT_WORK[..], &[PRESUMED]].concat();
     only_legal(|| vec![queued(), started()], &legal);
 }
 
@@ -61,6 +65,81 @@ fn nothing_follows_a_terminal_event() {
     only_legal(|| vec![queued(), started(), completed()], &[]);
     only_legal(|| vec![queued(), failed()], &[]);
     only_legal(|| vec![queued(), started(), aborted()], &[]);
+}
+
+/// What may happen to a run that a worker is at.
+const AT_WORK: [&str; 7] =
+    ["ItemSucceeded", "ItemFailed", "ItemSkipped", "Progressed", "Completed", "Failed", "Aborted"];
+
+#[test]
+fn a_presumed_end_leaves_open_what_was_open_but_for_another_one() {
+    only_legal(|| vec![queued(), started(), presumed_failed()], &AT_WORK);
+    only_legal(|| vec![queued(), started(), presumed_failed(), progressed()], &AT_WORK);
+    only_legal(|| vec![queued(), presumed_failed()], &["Started", "Failed", "Aborted"]);
+    only_legal(|| vec![queued(), presumed_failed(), started()], &AT_WORK);
+}
+
+#[test]
+fn nothing_follows_the_real_end_after_a_presumed_one() {
+    for end in [completed as Make, failed, aborted] {
+        let history = vec![queued(), started(), presumed_failed(), end()];
+        for (name, make) in every_event() {
+            let refused = given(history.clone()).when([make()]).then_refused();
+            assert!(matches!(refused, Rejection::Illegal { .. }), "{name}: {refused:?}");
+        }
+    }
+}
+
+#[test]
+fn a_presumed_end_is_failed_and_marked() {
+    let run = given([queued(), started(), succeeded("a")]).when([presumed_failed()]).then(&["Failed"]);
+    assert_eq!((run.status, run.ended_as), (Some(Status::Failed), Some(EndedAs::Failed)));
+    assert_eq!((run.presumed, run.superseded), (true, false));
+    assert_eq!(run.reason_code.as_ref().unwrap().as_str(), "stale");
+    assert!(run.ended_at.is_some() && run.heartbeat_due_at().is_none());
+}
+
+#[test]
+fn work_goes_on_behind_a_presumed_end() {
+    let late = [succeeded("a"), failed_item("b"), progressed()];
+    let run = given([queued(), started(), presumed_failed()]).when(late).then(&[
+        "ItemSucceeded",
+        "ItemFailed",
+        "Progressed",
+    ]);
+    assert_eq!((run.counts.succeeded, run.counts.failed), (1, 1));
+    assert_eq!((run.status, run.presumed, run.superseded), (Some(Status::Failed), true, false));
+}
+
+#[test]
+fn a_run_taken_up_after_all_stays_failed_until_its_real_end() {
+    let run = given([queued(), presumed_failed()]).when([started()]).then(&["Started"]);
+    assert_eq!((run.status, run.presumed), (Some(Status::Failed), true));
+    assert!(run.started_at.is_some() && run.is_at_work());
+}
+
+#[test]
+fn the_real_end_takes_the_place_of_the_presumed_one() {
+    let late = [queued(), started(), succeeded("a"), presumed_failed(), failed_item("b"), completed()];
+    let run = given(late).run;
+    assert_eq!((run.status, run.ended_as), (Some(Status::PartiallySucceeded), Some(EndedAs::Completed)));
+    assert_eq!((run.presumed, run.superseded), (false, true));
+    assert_eq!((run.reason_code, run.message), (None, None), "they were the presumption's");
+    assert_eq!(run.ended_at, Some(noon() + TimeDelta::seconds(5)));
+
+    for (end, ended_as) in [(failed(), EndedAs::Failed), (aborted(), EndedAs::Aborted)] {
+        let run = given([queued(), presumed_failed(), end]).run;
+        assert_eq!((run.status, run.ended_as), (Some(Status::Failed), Some(ended_as)));
+        assert_eq!((run.presumed, run.superseded), (false, true));
+        assert_eq!(run.reason_code.unwrap().as_str(), "timeout");
+        assert_eq!(run.message.unwrap().as_str(), "no answer in 30 s");
+    }
+}
+
+#[test]
+fn a_run_whose_real_end_came_first_supersedes_nothing() {
+    let run = given([queued(), started(), failed()]).run;
+    assert_eq!((run.presumed, run.superseded), (false, false));
 }
 
 #[test]
@@ -168,4 +247,17 @@ fn a_promised_heartbeat_is_due_while_the_run_runs() {
     assert_eq!(run.heartbeat_due_at(), Some(noon() + TimeDelta::seconds(62)));
     assert_eq!(given([queued(), promise(), completed()]).run.heartbeat_due_at(), None);
     assert_eq!(given([queued(), started()]).run.heartbeat_due_at(), None);
+}
+
+#[test]
+fn a_queued_run_is_due_when_its_limit_is_over() {
+    let limit = Some(TimeDelta::minutes(10));
+    let run = given([queued()]).run;
+    assert_eq!(run.due_at(limit), Some(noon() + TimeDelta::minutes(10)));
+    assert_eq!(run.due_at(None), None);
+    // A running run keeps its own promise, and one that has ended owes nothing.
+    assert_eq!(given([queued(), started()]).run.due_at(limit), None);
+    for end in [failed(), presumed_failed()] {
+        assert_eq!(given([queued(), end]).run.due_at(limit), None);
+    }
 }

@@ -216,6 +216,16 @@ fn what_looks_like_words_at_the_edge_is_judged_by_its_value() {
 }
 
 #[test]
+fn a_bearer_token_in_its_header_may_look_like_a_word() {
+    for after in ["", " a)", " A.", ", then it broke off"] {
+        let text = clean(&format!("authorization: bearer abcdefabcdef{after}"));
+        assert_eq!(text, format!("authorization: bearer [redacted:bearer]{after}"));
+    }
+    let about = "Authorization: Bearer token missing, got none";
+    assert_eq!(clean(about), about);
+}
+
+#[test]
 fn json_is_the_bare_text() {
     let text = CleanText::new("a b");
     assert_eq!(serde_json::to_value(&text).unwrap(), json!("a b"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::reason::ReasonCode;
 use domain::text::CleanText;
-use domain::{Event, EventBody, ItemName, Outcome, PrincipalId, Run, RunId, Status, evolve};
+use domain::{Event, EventBody, ItemName, Outcome, PrincipalId, Run, RunId, evolve};
 use eventlog::RecordedEvent;
 
 use crate::counters::Counters;
@@ -172,6 +172,7 @@ impl<'a> Changes<'a> {
         let Ok(state) = &mut self.slots[entry.stream].state else { return };
         let position = entry.record.position.0;
         let before = state.run.status;
+        let (at_work, presumed) = (state.run.is_at_work(), state.run.presumed);
         state.run = evolve(std::mem::take(&mut state.run), event);
         state.position = Some(position);
         if let (None, Some(queued)) = (before, &state.run.queued) {
@@ -183,8 +184,8 @@ impl<'a> Changes<'a> {
         }
         self.timeline.push((entry, event));
 
-        // The fold ignores items outside of a running run, and so do their rows.
-        let said = item_said(&event.body).filter(|_| before == Some(Status::Running));
+        // The fold ignores items of a run that nobody is at, and so do their rows.
+        let said = item_said(&event.body).filter(|_| at_work);
         if let Some(mut said) = said {
             let place = *items.entry((entry.stream, said.item)).or_insert(self.items.len());
             let earlier = self.items.get(place);
@@ -199,8 +200,9 @@ impl<'a> Changes<'a> {
         let Some(facts) = &state.facts else { return };
         let status = (before, state.run.status);
         self.counters.count(tenant, &facts.kind, event, position, status, said.map(|said| said.outcome));
-        let told = notification_for(event.run, &state.run, before, facts.initiator.as_ref());
-        if let Some(notification) = told {
+        let changed = before != state.run.status || presumed != state.run.presumed;
+        let told = changed.then(|| notification_for(event.run, &state.run, facts.initiator.as_ref()));
+        if let Some(notification) = told.flatten() {
             self.notifications.push((entry.stream, entry.record, notification));
         }
     }

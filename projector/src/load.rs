@@ -20,6 +20,8 @@ struct Row {
     title: Option<String>,
     status: String,
     ended_as: Option<String>,
+    presumed: bool,
+    superseded: bool,
     items_total: Option<i64>,
     items_succeeded: i64,
     items_failed: i64,
@@ -45,7 +47,7 @@ pub(crate) async fn slots(db: &mut PgConnection, decoded: &Decoded<'_>) -> Resul
     let ids: Vec<Uuid> = decoded.streams.iter().filter_map(|s| s.run.map(|(_, run)| run.uuid())).collect();
     let rows = sqlx::query_as!(
         Row,
-        "SELECT tenant, run_id, kind, title, status, ended_as, items_total, items_succeeded, items_failed,
+        "SELECT tenant, run_id, kind, title, status, ended_as, presumed, superseded, items_total, items_succeeded, items_failed,
                 items_skipped, initiator_id, worker, progress_message, reason_code, message, queued_at,
                 started_at, ended_at, last_event_at, heartbeat_seconds, revision
          FROM runs WHERE run_id = ANY($1)",
@@ -97,6 +99,8 @@ fn restore(row: Row) -> Result<Result<RunState, String>, ProjectorError> {
         revision: Some(unsigned(row.revision)?),
         status: Some(status),
         ended_as: row.ended_as.as_deref().and_then(EndedAs::parse),
+        presumed: row.presumed,
+        superseded: row.superseded,
         items_total: row.items_total.map(unsigned).transpose()?,
         counts: Counts {
             succeeded: unsigned(row.items_succeeded)?,

@@ -1,4 +1,5 @@
-//! Who is told of what: the initiator, once when the run is queued and once when it has ended. Pure.
+//! Who is told of what: the initiator, once when the run is queued and once when it has ended. A real end
+//! after a presumed one is told anew, in the same notification. Pure.
 
 use chrono::{DateTime, Utc};
 use domain::{EndedAs, PrincipalId, Run, RunId, Status};
@@ -23,20 +24,22 @@ pub(crate) struct Notification {
     pub transition: &'static str,
     pub status: Status,
     pub ended_as: Option<EndedAs>,
+    pub presumed: bool,
+    pub superseded: bool,
     pub reason_code: Option<String>,
     pub message: Option<String>,
     pub created_at: DateTime<Utc>,
 }
 
-/// The notification that a change of status brings about, if any. `run` is the run after the change.
+/// The notification that a change of status, or of its being presumed, brings about, if any. `run` is the
+/// run after the change.
 pub(crate) fn notification_for(
     id: RunId,
     run: &Run,
-    before: Option<Status>,
     initiator: Option<&PrincipalId>,
 ) -> Option<Notification> {
     let recipient = initiator.filter(|initiator| !initiator.is_system())?;
-    let status = run.status.filter(|status| before != Some(*status))?;
+    let status = run.status?;
     let transition = match status {
         Status::Queued => QUEUED,
         Status::Running => return None,
@@ -48,6 +51,8 @@ pub(crate) fn notification_for(
         transition,
         status,
         ended_as: run.ended_as,
+        presumed: run.presumed,
+        superseded: run.superseded,
         reason_code: run.reason_code.as_ref().map(|code| code.as_str().to_owned()),
         message: run.message.as_ref().map(|message| message.as_str().to_owned()),
         created_at: run.last_event_at?,

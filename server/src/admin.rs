@@ -1,9 +1,10 @@
-//! `runledger tenant` and `runledger token`.
+//! `runledger tenant`, `runledger token` and `runledger policy`.
 
 use api::access;
+use api::policies::{self, PolicyChange, PolicyKind, StalePolicy};
 use domain::{PrincipalId, TenantId};
 
-use crate::cli::{TenantCommand, TokenCommand};
+use crate::cli::{PolicyCommand, TenantCommand, TokenCommand};
 use crate::database::connect_existing;
 use crate::error::Error;
 use crate::say;
@@ -69,6 +70,41 @@ pub async fn token(command: TokenCommand) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Runs a `runledger policy` command.
+///
+/// # Errors
+/// When an argument is malformed or the database refuses.
+pub async fn policy(command: PolicyCommand) -> Result<(), Error> {
+    match command {
+        PolicyCommand::Set { tenant, kind, queued_limit_seconds, fail_stale, database } => {
+            let (tenant, kind): (TenantId, PolicyKind) = (parsed(&tenant)?, parsed(&kind)?);
+            let change = PolicyChange { queued_limit_seconds, fail_stale };
+            let pool = connect_existing(&database).await?;
+            show(&policies::set_policy(&pool, &tenant, &kind, change).await?);
+        }
+        PolicyCommand::List { tenant, database } => {
+            let tenant: Option<TenantId> = tenant.as_deref().map(parsed).transpose()?;
+            let pool = connect_existing(&database).await?;
+            policies::list_policies(&pool, tenant.as_ref()).await?.iter().for_each(show);
+        }
+        PolicyCommand::Remove { tenant, kind, database } => {
+            let (tenant, kind): (TenantId, PolicyKind) = (parsed(&tenant)?, parsed(&kind)?);
+            policies::remove_policy(&connect_existing(&database).await?, &tenant, &kind).await?;
+            say!("policy of tenant {tenant} for {} removed", kind.as_str());
+        }
+    }
+    Ok(())
+}
+
+fn show(policy: &StalePolicy) {
+    let limit = match policy.queued_limit_seconds {
+        Some(seconds) => format!("queued for {seconds} s at most"),
+        None => "queued without limit".into(),
+    };
+    let fails = if policy.fail_stale { "presumed failed when stalled" } else { "only shown when stalled" };
+    say!("{:<24}  {:<32}  {limit:<30}  {fails}", policy.tenant, policy.kind);
 }
 
 fn parsed<T: std::str::FromStr<Err = domain::InvalidId>>(text: &str) -> Result<T, Error> {

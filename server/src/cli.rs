@@ -45,7 +45,7 @@ pub enum Command {
     /// Starts the private Postgres, migrates it, creates the tenant `demo` with one token per role, and
     /// writes address and tokens to `<data-dir>/dev.json`.
     Dev(DevArgs),
-    /// Runs API and projector.
+    /// Runs API, projector and sweeper.
     Serve(ServeArgs),
     /// The projector by itself.
     #[command(subcommand)]
@@ -58,6 +58,9 @@ pub enum Command {
     /// Tokens: who may come in.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Policies: when a run counts as stalled, and whether it is then presumed failed.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Runs a command with a private Postgres beside it, whose address it finds in DATABASE_URL.
     WithPostgres(WithPostgresArgs),
 }
@@ -100,6 +103,17 @@ pub struct HttpArgs {
     pub max_connections: usize,
 }
 
+/// Whether stuck runs are looked for.
+#[derive(Debug, Clone, Args)]
+pub struct SweeperArgs {
+    /// Leaves stuck runs alone, whatever the policies say.
+    #[arg(long, env = "RUNLEDGER_NO_SWEEPER")]
+    pub no_sweeper: bool,
+    /// How long a run may be stalled before it is presumed failed where its policy says so, in seconds.
+    #[arg(long, env = "RUNLEDGER_STALE_GRACE_SECONDS", default_value_t = 60)]
+    pub stale_grace_seconds: u32,
+}
+
 /// `runledger dev`
 #[derive(Debug, Args)]
 pub struct DevArgs {
@@ -107,6 +121,8 @@ pub struct DevArgs {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub http: HttpArgs,
+    #[command(flatten)]
+    pub sweeper: SweeperArgs,
     /// Runs a few sample producers against the HTTP API, as any client would.
     #[arg(long)]
     pub demo: bool,
@@ -119,6 +135,8 @@ pub struct ServeArgs {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub http: HttpArgs,
+    #[command(flatten)]
+    pub sweeper: SweeperArgs,
     /// Leaves projecting to `runledger projector run` elsewhere.
     #[arg(long)]
     pub no_projector: bool,
@@ -190,6 +208,47 @@ pub enum TokenCommand {
     Revoke {
         /// The token's id, as `token list` shows it.
         token_id: Uuid,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+/// `runledger policy ...`
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Makes a policy, or changes what is given of it. Without a policy no run is ever presumed failed.
+    Set {
+        /// Whose runs.
+        #[arg(long)]
+        tenant: String,
+        /// The kind of operation; * for all kinds of the tenant that have no policy of their own.
+        #[arg(long)]
+        kind: String,
+        /// How long a run may wait in the queue before it is shown as stalled.
+        #[arg(long)]
+        queued_limit_seconds: Option<i32>,
+        /// Whether a run that stays stalled is presumed failed.
+        #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+        fail_stale: Option<bool>,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Lists the policies.
+    List {
+        /// Only this tenant's.
+        #[arg(long)]
+        tenant: Option<String>,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Removes a policy.
+    Remove {
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+        /// The kind, or *.
+        #[arg(long)]
+        kind: String,
         #[command(flatten)]
         database: DatabaseArgs,
     },

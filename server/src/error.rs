@@ -39,6 +39,9 @@ pub enum Error {
     /// Tenants and tokens.
     #[error(transparent)]
     Access(#[from] api::access::AccessError),
+    /// Policies.
+    #[error(transparent)]
+    Policy(#[from] api::policies::PolicyError),
     /// The event log.
     #[error(transparent)]
     Log(#[from] eventlog::LogError),

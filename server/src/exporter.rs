@@ -11,7 +11,7 @@ const SECONDS: [f64; 14] =
 /// Upper bounds of the batch-size histograms, in events.
 const EVENTS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 100.0, 500.0, 2_000.0, 10_000.0];
 
-const COUNTERS: [(&str, &str); 6] = [
+const COUNTERS: [(&str, &str); 8] = [
     ("runledger_appended_events_total", "Events that this process has appended to the log."),
     (
         "runledger_append_conflicts_total",
@@ -21,6 +21,8 @@ const COUNTERS: [(&str, &str); 6] = [
     ("runledger_http_requests_total", "Requests by method, route and status."),
     ("runledger_projector_dead_letters_total", "Events that this process has put into the dead letters."),
     ("runledger_projector_failures_total", "Batches that could not be applied and are tried again."),
+    ("runledger_stale_runs_total", "Runs that this process has presumed failed."),
+    ("runledger_sweeper_failures_total", "Sweeps, or runs of a sweep, that failed and are tried again."),
 ];
 
 const GAUGES: [(&str, &str); 7] = [

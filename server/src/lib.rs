@@ -40,6 +40,7 @@ pub async fn main(cli: Cli) -> Result<ExitCode, Error> {
         Command::Migrate(args) => run::migrate(args).await?,
         Command::Tenant(command) => admin::tenant(command).await?,
         Command::Token(command) => admin::token(command).await?,
+        Command::Policy(command) => admin::policy(command).await?,
         Command::WithPostgres(args) => return run::with_postgres(args).await.map(ExitCode::from),
     }
     Ok(ExitCode::SUCCESS)

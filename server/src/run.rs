@@ -18,7 +18,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Error> {
     if args.migrate || args.database.database_url.is_none() {
         database::migrate(&database.options).await?;
     }
-    let parts = Parts { http: Some(args.http), projector: !args.no_projector };
+    let parts = Parts { http: Some(args.http), projector: !args.no_projector, sweeper: Some(args.sweeper) };
     let services = Services::start(&database.options, parts).await?;
     if let Some(address) = services.address {
         tracing::info!(%address, "listening");
@@ -32,7 +32,8 @@ pub async fn serve(args: ServeArgs) -> Result<(), Error> {
 /// What made it stop.
 pub async fn project(args: DatabaseArgs) -> Result<(), Error> {
     let database = Database::open(&args).await?;
-    let services = Services::start(&database.options, Parts { http: None, projector: true }).await?;
+    let services =
+        Services::start(&database.options, Parts { http: None, projector: true, sweeper: None }).await?;
     until_stopped(services, database).await
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::access::Tokens;
-use api::commands::Commands;
+use api::commands::{Commands, Sweeper, SweeperConfig};
 use api::freshness::Freshness;
 use api::reads::ReadPool;
 use api::{ApiConfig, ApiState};
+use chrono::TimeDelta;
 use eventlog::EventLog;
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
 use projector::{Projector, ProjectorConfig};
@@ -17,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::HttpArgs;
+use crate::cli::{HttpArgs, SweeperArgs};
 use crate::database;
 use crate::error::Error;
 use crate::exporter;
@@ -32,6 +33,8 @@ pub struct Parts {
     pub http: Option<HttpArgs>,
     /// The projector.
     pub projector: bool,
+    /// The sweeper, as it is set; it comes with the API.
+    pub sweeper: Option<SweeperArgs>,
 }
 
 /// The running parts.
@@ -70,7 +73,7 @@ impl Services {
             pools: vec![pool.clone()],
         };
         if let Some(http) = parts.http {
-            services.start_api(database, &pool, http).await?;
+            services.start_api(database, &pool, http, parts.sweeper).await?;
         }
         if parts.projector {
             let projector = Projector::new(services.log.clone(), pool, ProjectorConfig::default());
@@ -85,6 +88,7 @@ impl Services {
         database: &PgConnectOptions,
         pool: &PgPool,
         http: HttpArgs,
+        sweeper: Option<SweeperArgs>,
     ) -> Result<(), Error> {
         let metrics = exporter::install()?;
         let refresh = metrics.clone();
@@ -116,6 +120,16 @@ impl Services {
             tokens: Tokens::start(pool.clone(), self.stop_rest.clone()),
             log,
         };
+        if let Some(sweeper) = sweeper.filter(|sweeper| !sweeper.no_sweeper) {
+            let grace = TimeDelta::seconds(sweeper.stale_grace_seconds.into());
+            let config = SweeperConfig { grace, ..SweeperConfig::default() };
+            let sweeper = Sweeper::new(state.commands.clone(), pool.clone(), config);
+            let stop = self.stop_rest.clone();
+            self.tasks.spawn(async move {
+                sweeper.run(stop).await;
+                Ok(())
+            });
+        }
         let router = api::router(state, move || metrics.render());
 
         let bad_address = |source| Error::Listen { address: http.listen, source };

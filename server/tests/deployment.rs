@@ -48,9 +48,9 @@ impl Site {
     }
 
     /// Starts an API process; gives it and its base URL.
-    async fn api(&self) -> (Child, String) {
+    async fn api(&self, more: &[&str]) -> (Child, String) {
         let args = ["--log-format", "json", "serve", "--no-projector", "--listen", "127.0.0.1:0"];
-        let mut child = self.command(&args).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = self.command(&args).args(more).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = async {
             loop {
@@ -100,7 +100,7 @@ async fn two_api_processes_and_a_projector_share_a_database() {
         }
     };
     let (producer, operator) = (token("producer").await, token("operator").await);
-    let ((one, first), (two, second)) = (site.api().await, site.api().await);
+    let ((one, first), (two, second)) = (site.api(&[]).await, site.api(&[]).await);
     let projector = site.command(&["projector", "run"]).spawn().unwrap();
 
     // The same operation at both of them, again and again at once: one run.
@@ -146,5 +146,52 @@ async fn two_api_processes_and_a_projector_share_a_database() {
     tokio::time::timeout(Duration::from_secs(60), refused).await.expect("revoked everywhere");
 
     assert!(terminated(projector).await && terminated(one).await && terminated(two).await);
+    site.postgres.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stuck_run_is_presumed_failed_once_a_policy_says_so() {
+    let site = Site::start().await;
+    site.run(&["migrate"]).await;
+    let unknown = site.output(&["policy", "set", "--tenant", "acme", "--kind", "backup"]).await;
+    assert!(!unknown.status.success() && String::from_utf8_lossy(&unknown.stderr).contains("no tenant acme"));
+    site.run(&["tenant", "create", "acme"]).await;
+    let args = ["token", "create", "--tenant", "acme", "--role", "producer", "--principal", "p"];
+    let producer = site.run(&args).await.trim().to_owned();
+
+    let policy = ["policy", "set", "--tenant", "acme", "--kind", "backup"];
+    let shown = site.run(&[&policy[..], &["--queued-limit-seconds", "1"]].concat()).await;
+    assert!(shown.contains("queued for 1 s at most") && shown.contains("only shown"), "{shown}");
+    let shown = site.run(&[&policy[..], &["--fail-stale", "true"]].concat()).await;
+    assert!(shown.contains("queued for 1 s at most") && shown.contains("presumed failed"), "{shown}");
+    site.run(&["policy", "set", "--tenant", "acme", "--kind", "*"]).await;
+    assert_eq!(site.run(&["policy", "list", "--tenant", "acme"]).await.lines().count(), 2);
+    site.run(&["policy", "remove", "--tenant", "acme", "--kind", "*"]).await;
+    assert_eq!(site.run(&["policy", "list"]).await, shown);
+
+    // Two sweepers, and a process without one.
+    let (one, base) = site.api(&["--stale-grace-seconds", "0"]).await;
+    let (two, _) = site.api(&["--stale-grace-seconds", "0"]).await;
+    let (three, _) = site.api(&["--no-sweeper"]).await;
+    let projector = site.command(&["projector", "run"]).spawn().unwrap();
+    let (status, run) = site.post(&base, "/runs", &producer, &json!({"kind": "backup", "context": {}})).await;
+    assert_eq!(status, 201);
+    let next = run["position"].as_u64().unwrap() + 1;
+    let url = format!("{base}/v1/tenants/acme/runs/{}?after={next}", run["run_id"].as_str().unwrap());
+    let presumed = async {
+        loop {
+            // Waits for the next event on the other side.
+            let answer = site.http.get(&url).bearer_auth(&producer).send().await.unwrap();
+            if answer.status() == 200 {
+                return answer.json::<Value>().await.unwrap();
+            }
+        }
+    };
+    let row = tokio::time::timeout(PATIENCE, presumed).await.expect("a sweeper finds it");
+    assert_eq!((&row["status"], &row["presumed"]), (&json!("failed"), &json!(true)), "{row}");
+    assert_eq!((&row["reason_code"], &row["revision"]), (&json!("stale"), &json!(1)), "{row}");
+    let stopped = [terminated(projector), terminated(one)];
+    let stopped = futures::future::join_all(stopped).await;
+    assert!(stopped.into_iter().all(|well| well) && terminated(two).await && terminated(three).await);
     site.postgres.stop().await.unwrap();
 }

@@ -227,12 +227,11 @@ async fn read_notification(
     NotificationInPath(id): NotificationInPath,
 ) -> Result<Json<ReadAnswer>, Problem> {
     let mut read = state.reads.begin(&caller.tenant).await?;
-    if !notification::is_for(read.conn(), &caller.tenant, &caller.principal, id).await? {
-        return Err(CommandError::NoNotification.into());
-    }
+    let told_at = notification::told_at(read.conn(), &caller.tenant, &caller.principal, id).await?;
+    let told_at = told_at.ok_or(CommandError::NoNotification)?;
     // Gives the connection back before the log is asked.
     drop(read);
-    let position = state.commands.read_notification(caller.tenant, caller.principal, id).await?;
+    let position = state.commands.read_notification(caller.tenant, caller.principal, id, told_at).await?;
     state.freshness.note_appended(position);
     Ok(Json(ReadAnswer { notification_id: id, read: true, position: position.0 }))
 }

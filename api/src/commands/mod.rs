@@ -1,4 +1,4 @@
-//! Commands in: start a run, append its events, read a notification.
+//! Commands in: start a run, append its events, read a notification, presume a silent run failed.
 //!
 //! The HTTP handlers are in [`http`]; they know axum and no log. The rest knows the log and no axum.
 
@@ -8,7 +8,9 @@ mod error;
 mod http;
 mod notification;
 mod parse;
+mod stale;
 mod start;
+mod sweeper;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +21,9 @@ use eventlog::EventLog;
 pub use append::{AppendRequest, AppendedEvents, EventResult};
 pub use error::CommandError;
 pub use http::routes;
+pub use stale::Patience;
 pub use start::{StartRequest, Started};
+pub use sweeper::{SweepError, Sweeper, SweeperConfig};
 
 use cache::RunCache;
 

@@ -8,30 +8,36 @@ use uuid::Uuid;
 
 use super::Commands;
 use super::error::CommandError;
+use crate::problem::Problem;
+use crate::reads::count;
 
-/// Whether a notification is there for that recipient. Needs a transaction that names the tenant.
+/// The position of what a notification tells that recipient, if it is there. Needs a transaction that names
+/// the tenant.
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn is_for(
+pub(super) async fn told_at(
     connection: &mut PgConnection,
     tenant: &TenantId,
     recipient: &PrincipalId,
     notification: Uuid,
-) -> Result<bool, sqlx::Error> {
+) -> Result<Option<Position>, Problem> {
     let found = sqlx::query_scalar!(
-        r#"SELECT true AS "found!" FROM projection.notifications
-           WHERE notification_id = $1 AND tenant = $2 AND recipient = $3"#,
+        "SELECT position FROM projection.notifications
+         WHERE notification_id = $1 AND tenant = $2 AND recipient = $3",
         notification,
         tenant.as_str(),
         recipient.as_str()
     );
-    Ok(found.fetch_optional(connection).await?.is_some())
+    let Some(position) = found.fetch_optional(connection).await? else { return Ok(None) };
+    let position = count("projection.notifications", "position", notification, position)?;
+    Ok(Some(Position(position)))
 }
 
 impl Commands {
-    /// Records that the recipient has read a notification. Reading it again changes nothing. Answers the
-    /// position at which it is recorded.
+    /// Records that the recipient has read a notification. Reading it again changes nothing, unless it has
+    /// told something new since: `told_at` is the position of what it tells. Answers the position at which
+    /// the reading is recorded.
     ///
     /// # Errors
     /// [`CommandError`].
@@ -40,34 +46,50 @@ impl Commands {
         tenant: TenantId,
         recipient: PrincipalId,
         notification: Uuid,
+        told_at: Position,
     ) -> Result<Position, CommandError> {
         let stream = notification_stream(notification);
         let read = NotificationRead { notification_id: notification, tenant, recipient, read_at: self.now() };
-        let event = NewEvent {
-            // The same for every try, so that a repeat is one.
-            id: Uuid::new_v5(&notification, b"read"),
-            event_type: NOTIFICATION_READ.to_owned(),
-            data: serde_json::to_vec(&read).map_err(|error| CommandError::Internal(error.to_string()))?,
-            metadata: b"{}".to_vec(),
-        };
-        let append = StreamAppend {
-            stream: stream.clone(),
-            expected: ExpectedRevision::NoStream,
-            events: vec![event],
-        };
-        match self.log.append(vec![append]).await {
-            Ok(appended) => appended
-                .streams
-                .first()
-                .map(|place| place.position)
-                .ok_or_else(|| CommandError::Internal("the log answered no position".into())),
-            Err(AppendError::Conflict { .. }) => {
-                let last = self.log.last_event(&stream).await?;
-                let last =
-                    last.ok_or_else(|| LogError::Corrupt(format!("{stream} has events and has none")))?;
-                Ok(last.position)
+        let data = serde_json::to_vec(&read).map_err(|error| CommandError::Internal(error.to_string()))?;
+        // Most are read once: no look before the first try.
+        let mut expected = ExpectedRevision::NoStream;
+        for _ in 0..self.tries {
+            let event = NewEvent {
+                // The same for every try at this place, so that a repeat is one.
+                id: match expected {
+                    ExpectedRevision::NoStream => Uuid::new_v5(&notification, b"read"),
+                    ExpectedRevision::Exact(last) => {
+                        Uuid::new_v5(&notification, format!("read:{}", last + 1).as_bytes())
+                    }
+                },
+                event_type: NOTIFICATION_READ.to_owned(),
+                data: data.clone(),
+                metadata: b"{}".to_vec(),
+            };
+            let append = StreamAppend { stream: stream.clone(), expected, events: vec![event] };
+            let found = match self.log.append(vec![append]).await {
+                Ok(appended) if appended.duplicate => None,
+                Ok(appended) => {
+                    let place = appended.streams.first();
+                    Some(
+                        place
+                            .ok_or_else(|| CommandError::Internal("the log answered no position".into()))?
+                            .position,
+                    )
+                }
+                Err(AppendError::Conflict { .. }) => None,
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(position) = found {
+                return Ok(position);
             }
-            Err(error) => Err(error.into()),
+            let last = self.log.last_event(&stream).await?;
+            let last = last.ok_or_else(|| LogError::Corrupt(format!("{stream} has events and has none")))?;
+            if last.position > told_at {
+                return Ok(last.position);
+            }
+            expected = ExpectedRevision::Exact(last.revision);
         }
+        Err(CommandError::Contended)
     }
 }

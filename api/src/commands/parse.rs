@@ -6,7 +6,7 @@ use axum::http::header::IF_MATCH;
 use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
 use domain::text::{CleanText, recognized_secret, secret_name};
-use domain::{EventBody, Initiator, ItemCount, Kind, Labels, ProposedEvent};
+use domain::{EventBody, Failure, Initiator, ItemCount, Kind, Labels, ProposedEvent};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -223,7 +223,8 @@ fn body(event_type: &str, fields: Value, at: &str) -> Result<EventBody, Problem>
         "ItemSkipped" => EventBody::ItemSkipped(from_value(fields, at)?),
         "Progressed" => EventBody::Progressed(from_value(fields, at)?),
         "Completed" => EventBody::Completed(from_value(fields, at)?),
-        "Failed" => EventBody::Failed(from_value(fields, at)?),
+        // By way of a form without `presumed`: only the ledger itself presumes.
+        "Failed" => EventBody::Failed(from_value::<Failure>(fields, at)?.into()),
         "Aborted" => EventBody::Aborted(from_value(fields, at)?),
         "Queued" => {
             return Err(Problem::invalid(
@@ -304,6 +305,11 @@ mod tests {
                 json!({"type": "Failed", "reason_code": "NO", "message": "m"}),
                 "/events/0/reason_code",
                 "lower-case",
+            ),
+            (
+                json!({"type": "Failed", "reason_code": "stale", "message": "m", "presumed": true}),
+                "/events/0/presumed",
+                "unknown field",
             ),
             (json!({"type": "ItemSucceeded", "item": "\u{0}"}), "/events/0/item", "printable"),
             (json!({"type": "Started", "occurred_at": "soon"}), "/events/0/occurred_at", ""),

@@ -19,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use corrupt::Corrupt;
+pub(crate) use corrupt::count;
 pub use pool::{ReadPool, TenantRead};
 
 use crate::state::ApiState;

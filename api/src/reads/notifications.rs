@@ -80,6 +80,10 @@ pub(super) struct NotificationView {
     /// Which event ended it; null where it was queued.
     #[schema(value_type = Option<EndedAsName>)]
     ended_as: Option<EndedAs>,
+    /// That end was concluded from silence; should the run's own end come, this notification tells of it anew.
+    presumed: bool,
+    /// It told of a presumed end before, and tells of the real one now.
+    superseded: bool,
     /// Why it failed or was aborted, for machines.
     reason_code: Option<String>,
     /// The last word of the event that ended it.
@@ -122,6 +126,8 @@ struct NotificationRow {
     title: Option<String>,
     status: String,
     ended_as: Option<String>,
+    presumed: bool,
+    superseded: bool,
     reason_code: Option<String>,
     message: Option<String>,
     created_at: DateTime<Utc>,
@@ -183,8 +189,8 @@ async fn fetch(
     // One position tells one recipient one thing, so it orders and pages them.
     sqlx::query_as!(
         NotificationRow,
-        "SELECT notification_id, run_id, transition, kind, title, status, ended_as, reason_code, message,
-                created_at, read_at, position
+        "SELECT notification_id, run_id, transition, kind, title, status, ended_as, presumed, superseded,
+                reason_code, message, created_at, read_at, position
          FROM projection.notifications
          WHERE tenant = $1 AND recipient = $2
            AND (NOT coalesce($3::boolean, false) OR read_at IS NULL)
@@ -227,6 +233,8 @@ fn view(row: NotificationRow, tenant: &str) -> Result<NotificationView, Corrupt>
         title: row.title,
         status: word(TABLE, "status", id, &row.status, Status::parse)?,
         ended_as,
+        presumed: row.presumed,
+        superseded: row.superseded,
         reason_code: row.reason_code,
         message: row.message,
         created_at: row.created_at,

@@ -84,6 +84,7 @@ fn round(text: &str, shortest: &mut usize) -> Option<String> {
     run(|s| s.at && s.separator, rules::url_passwords);
     run(|s| s.separator, rules::cookies);
     run(|s| s.space && s.separator, rules::digests);
+    run(|s| s.space && s.separator, rules::headers);
     run(|s| s.space, rules::credentials);
     run(|s| s.space, rules::spoken);
     run(|s| s.angle, rules::xml_elements);

@@ -109,6 +109,41 @@ pub(super) fn digests(text: &str) -> Vec<Find> {
     all(&DIGEST, text, 1, "digest")
 }
 
+static HEADER: LazyLock<Regex> = LazyLock::new(|| {
+    fixed(concat!(r#"(?i)\bauthorization\\*["']?\s*[:=]\s*\\*["']?bearer\s+"#, r"([0-9A-Za-z._~+/-]{6,}=*)",))
+});
+
+/// What stands after `Authorization: Bearer` in a sentence about it.
+const ABOUT_HEADERS: &[&str] = &[
+    "token",
+    "tokens",
+    "authentication",
+    "authorization",
+    "header",
+    "headers",
+    "credentials",
+    "scheme",
+    "missing",
+    "required",
+    "invalid",
+    "expired",
+    "rejected",
+    "redacted",
+    "expected",
+    "failed",
+    "denied",
+];
+
+/// Bearer credentials in their header: there even a word is one.
+pub(super) fn headers(text: &str) -> Vec<Find> {
+    let mut finds = all(&HEADER, text, 1, "bearer");
+    finds.retain(|find| {
+        let word = text[find.start..find.end].trim_end_matches(['.', '/', '-']);
+        !ABOUT_HEADERS.contains(&word.to_ascii_lowercase().as_str())
+    });
+    finds
+}
+
 /// Bearer (RFC 6750) and basic (RFC 7617) credentials without the header's name.
 pub(super) fn credentials(text: &str) -> Vec<Find> {
     let mut finds = Vec::new();

@@ -70,7 +70,12 @@ pub fn failure() -> Failure {
 }
 
 pub fn failed() -> EventBody {
-    EventBody::Failed(failure())
+    EventBody::Failed(failure().into())
+}
+
+pub fn presumed_failed() -> EventBody {
+    let failed = json!({"reason_code": "stale", "message": "no sign of life", "presumed": true});
+    EventBody::Failed(serde_json::from_value(failed).unwrap())
 }
 
 pub fn aborted() -> EventBody {

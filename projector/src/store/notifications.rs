@@ -1,5 +1,7 @@
 //! `projection.notifications`.
 
+use std::collections::HashMap;
+
 use domain::EndedAs;
 use sqlx::PgConnection;
 
@@ -7,7 +9,8 @@ use crate::batch::{Changes, run_id};
 use crate::decode::Decoded;
 use crate::error::{ProjectorError, bigint};
 
-/// Adds the notifications that are not there yet.
+/// Adds the notifications that are not there yet. One of a presumed end is told anew, and is unread again,
+/// when the run's real end takes its place.
 pub(super) async fn insert(
     db: &mut PgConnection,
     decoded: &Decoded<'_>,
@@ -16,7 +19,12 @@ pub(super) async fn insert(
     if changes.notifications.is_empty() {
         return Ok(());
     }
-    let rows = changes.notifications.len();
+    // Of one that a batch tells twice the last word counts.
+    let mut last = HashMap::new();
+    for (place, (_, _, told)) in changes.notifications.iter().enumerate() {
+        last.insert(told.id, place);
+    }
+    let rows = last.len();
     let mut ids = Vec::with_capacity(rows);
     let mut tenants = Vec::with_capacity(rows);
     let mut recipients = Vec::with_capacity(rows);
@@ -26,11 +34,16 @@ pub(super) async fn insert(
     let mut titles = Vec::with_capacity(rows);
     let mut statuses = Vec::with_capacity(rows);
     let mut endings = Vec::with_capacity(rows);
+    let mut presumed = Vec::with_capacity(rows);
+    let mut superseded = Vec::with_capacity(rows);
     let mut reasons = Vec::with_capacity(rows);
     let mut messages = Vec::with_capacity(rows);
     let mut created = Vec::with_capacity(rows);
     let mut positions = Vec::with_capacity(rows);
-    for (slot, record, told) in &changes.notifications {
+    for (place, (slot, record, told)) in changes.notifications.iter().enumerate() {
+        if last.get(&told.id) != Some(&place) {
+            continue;
+        }
         let Ok(state) = &changes.slots[*slot].state else { continue };
         let (Some(facts), Some(run)) = (&state.facts, run_id(decoded, *slot)) else { continue };
         ids.push(told.id);
@@ -42,6 +55,8 @@ pub(super) async fn insert(
         titles.push(facts.title.as_deref());
         statuses.push(told.status.as_str());
         endings.push(told.ended_as.map(EndedAs::as_str));
+        presumed.push(told.presumed);
+        superseded.push(told.superseded);
         reasons.push(told.reason_code.as_deref());
         messages.push(told.message.as_deref());
         created.push(told.created_at);
@@ -49,10 +64,15 @@ pub(super) async fn insert(
     }
     sqlx::query!(
         "INSERT INTO notifications (notification_id, tenant, recipient, run_id, transition, kind,
-             title, status, ended_as, reason_code, message, created_at, position)
+             title, status, ended_as, reason_code, message, created_at, position, presumed, superseded)
          SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[],
-             $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::bigint[])
-         ON CONFLICT DO NOTHING",
+             $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::bigint[],
+             $14::boolean[], $15::boolean[])
+         ON CONFLICT (notification_id) DO UPDATE SET
+             status = EXCLUDED.status, ended_as = EXCLUDED.ended_as, reason_code = EXCLUDED.reason_code,
+             message = EXCLUDED.message, created_at = EXCLUDED.created_at, position = EXCLUDED.position,
+             presumed = EXCLUDED.presumed, superseded = EXCLUDED.superseded, read_at = NULL
+         WHERE notifications.position < EXCLUDED.position",
         &ids,
         &tenants as _,
         &recipients as _,
@@ -65,7 +85,9 @@ pub(super) async fn insert(
         &reasons as _,
         &messages as _,
         &created,
-        &positions
+        &positions,
+        &presumed,
+        &superseded
     )
     .execute(db)
     .await?;

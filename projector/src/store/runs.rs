@@ -17,6 +17,8 @@ struct Columns<'a> {
     ids: Vec<Uuid>,
     statuses: Vec<&'a str>,
     ended_as: Vec<Option<&'a str>>,
+    presumed: Vec<bool>,
+    superseded: Vec<bool>,
     totals: Vec<Option<i64>>,
     succeeded: Vec<i64>,
     failed: Vec<i64>,
@@ -41,6 +43,8 @@ impl<'a> Columns<'a> {
         self.ids.push(id);
         self.statuses.push(run.status.map_or("", Status::as_str));
         self.ended_as.push(run.ended_as.map(EndedAs::as_str));
+        self.presumed.push(run.presumed);
+        self.superseded.push(run.superseded);
         self.totals.push(run.items_total.map(bigint).transpose()?);
         self.succeeded.push(bigint(run.counts.succeeded)?);
         self.failed.push(bigint(run.counts.failed)?);
@@ -107,18 +111,20 @@ pub(super) async fn insert(
         "INSERT INTO runs (run_id, status, ended_as, items_total, items_succeeded, items_failed,
              items_skipped, worker, progress_message, reason_code, message, started_at, ended_at,
              last_event_at, heartbeat_seconds, heartbeat_due_at, revision, position,
-             tenant, kind, title, initiator_id, initiator_name, idempotency_key, queued_at, labels, context)
+             tenant, kind, title, initiator_id, initiator_name, idempotency_key, queued_at, labels, context,
+             presumed, superseded)
          SELECT t.run_id, t.status, t.ended_as, t.total, t.succeeded, t.failed, t.skipped, t.worker, t.progress,
              t.reason, t.message, t.started, t.ended, t.last, t.heartbeat, t.due, t.revision, t.position,
-             t.tenant, t.kind, t.title, t.initiator, t.name, t.key, t.queued, t.labels::jsonb, t.context::json
+             t.tenant, t.kind, t.title, t.initiator, t.name, t.key, t.queued, t.labels::jsonb, t.context::json,
+             t.presumed, t.superseded
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
              $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[],
              $13::timestamptz[], $14::timestamptz[], $15::int[], $16::timestamptz[], $17::bigint[],
              $18::bigint[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
-             $25::timestamptz[], $26::text[], $27::text[])
+             $25::timestamptz[], $26::text[], $27::text[], $28::boolean[], $29::boolean[])
              AS t (run_id, status, ended_as, total, succeeded, failed, skipped, worker, progress, reason,
              message, started, ended, last, heartbeat, due, revision, position, tenant, kind, title, initiator,
-             name, key, queued, labels, context)",
+             name, key, queued, labels, context, presumed, superseded)",
         &c.ids,
         &c.statuses as _,
         &c.ended_as as _,
@@ -145,7 +151,9 @@ pub(super) async fn insert(
         &f.keys,
         &f.queued as _,
         &f.labels,
-        &f.contexts
+        &f.contexts,
+        &c.presumed,
+        &c.superseded
     )
     .execute(db)
     .await?;
@@ -175,13 +183,13 @@ pub(super) async fn update(
              progress_message = t.progress, reason_code = t.reason, message = t.message,
              started_at = t.started, ended_at = t.ended, last_event_at = t.last,
              heartbeat_seconds = t.heartbeat, heartbeat_due_at = t.due, revision = t.revision,
-             position = t.position
+             position = t.position, presumed = t.presumed, superseded = t.superseded
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
              $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[],
              $13::timestamptz[], $14::timestamptz[], $15::int[], $16::timestamptz[], $17::bigint[],
-             $18::bigint[])
+             $18::bigint[], $19::boolean[], $20::boolean[])
              AS t (run_id, status, ended_as, total, succeeded, failed, skipped, worker, progress, reason,
-             message, started, ended, last, heartbeat, due, revision, position)
+             message, started, ended, last, heartbeat, due, revision, position, presumed, superseded)
          WHERE r.run_id = t.run_id",
         &c.ids,
         &c.statuses as _,
@@ -200,7 +208,9 @@ pub(super) async fn update(
         &c.heartbeats as _,
         &c.due as _,
         &c.revisions,
-        &c.positions
+        &c.positions,
+        &c.presumed,
+        &c.superseded
     )
     .execute(db)
     .await?;

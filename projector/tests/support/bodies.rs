@@ -65,7 +65,7 @@ pub fn failure() -> Failure {
 }
 
 pub fn failed() -> EventBody {
-    EventBody::Failed(failure())
+    EventBody::Failed(failure().into())
 }
 
 pub fn aborted() -> EventBody {

@@ -54,7 +54,7 @@ pub async fn run(args: DevArgs) -> Result<(), Error> {
 
 async fn start(args: &DevArgs, database: &Database) -> Result<(Services, DevFile), Error> {
     database::migrate(&database.options).await?;
-    let parts = Parts { http: Some(args.http.clone()), projector: true };
+    let parts = Parts { http: Some(args.http.clone()), projector: true, sweeper: Some(args.sweeper.clone()) };
     let services = Services::start(&database.options, parts).await?;
     let address = services.address.unwrap_or(args.http.listen);
 

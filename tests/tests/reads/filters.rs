@@ -95,7 +95,7 @@ async fn a_list_shows_whole_rows_without_the_context(pool: PgPool) {
     let run = &answer.body["runs"][0];
     assert_eq!(run["run_id"], runs[1].as_str());
     assert_eq!(run["initiator"], json!({"id": "bob", "name": null}));
-    assert_eq!(run["liveness"]["state"], "silent");
+    assert_eq!(run["liveness"]["state"], "stalled");
     assert_eq!(run["items"], json!({"total": null, "succeeded": 0, "failed": 0, "skipped": 0}));
     assert_eq!(run["links"]["self"], format!("/v1/tenants/demo/runs/{}", runs[1]));
     assert!(run.get("context").is_none() && run["reason_code"] == Value::Null);
@@ -108,6 +108,7 @@ async fn a_wrong_parameter_is_named(pool: PgPool) {
     for (query, pointer) in [
         ("state=failed", "?state"),
         ("status=done", "?status"),
+        ("liveness=alive", "?liveness"),
         ("limit=1000", "?limit"),
         ("limit=1&limit=2", "?limit"),
         ("cursor=Zm9v", "?cursor"),

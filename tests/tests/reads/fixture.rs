@@ -107,7 +107,7 @@ impl Story {
         let text = |t: &Option<domain::text::CleanText>| t.as_ref().map(|t| t.as_str().to_owned());
         sqlx::query(
             "INSERT INTO projection.runs VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-                 $14::json, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)",
+                 $14::json, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, DEFAULT, $28, $29)",
         )
         .bind(self.tenant.as_str())
         .bind(self.id.uuid())
@@ -136,6 +136,8 @@ impl Story {
         .bind(run.heartbeat_due_at())
         .bind(number(run.revision.unwrap()))
         .bind(position)
+        .bind(run.presumed)
+        .bind(run.superseded)
         .execute(pool)
         .await
         .unwrap();

@@ -91,6 +91,7 @@ async fn the_reading_role_can_neither_write_nor_see_the_log(pool: PgPool) {
             "INSERT INTO projection.checkpoints VALUES ('x', 1)",
             "TRUNCATE projection.run_events",
             "DELETE FROM access.tokens",
+            "UPDATE policy.stale_policies SET fail_stale = true",
             "CREATE TABLE projection.mine (n int)",
             "SELECT * FROM log.events",
             "SELECT * FROM log.head",
@@ -103,5 +104,26 @@ async fn the_reading_role_can_neither_write_nor_see_the_log(pool: PgPool) {
             // Insufficient privilege, or a read-only transaction.
             assert!(code == "42501" || (code == "25006" && setting.ends_with("on")), "{sql}: {refused}");
         }
+    }
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn policies_are_the_tenants_own_too(pool: PgPool) {
+    for tenant in ["demo", "other"] {
+        api::access::create_tenant(&pool, &tenant.parse().unwrap(), tenant).await.unwrap();
+        sqlx::query("INSERT INTO policy.stale_policies (tenant, kind) VALUES ($1, '*')")
+            .bind(tenant)
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
+    let options = (*pool.connect_options()).clone();
+    let connections = ReadPool::pool_options().max_connections(1).connect_with(options).await.unwrap();
+    for (tenant, expected) in [("demo", &["demo"][..]), ("other", &["other"]), ("nobody", &[])] {
+        let reads = ReadPool::new(connections.clone());
+        let mut read = reads.begin(&tenant.parse().unwrap()).await.unwrap();
+        let sql = "SELECT tenant FROM policy.stale_policies";
+        let seen: Vec<String> = sqlx::query_scalar(sql).fetch_all(read.conn()).await.unwrap();
+        assert_eq!(seen, expected, "{tenant}");
     }
 }

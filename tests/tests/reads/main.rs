@@ -12,4 +12,5 @@ mod notifications;
 mod one;
 mod paging;
 mod served;
+mod stalled;
 mod stats;

@@ -65,7 +65,7 @@ async fn only_the_callers_own_are_shown_the_newest_first(pool: PgPool) {
     assert_eq!(
         entry,
         json!({"transition": "queued", "kind": "a.b", "title": "Title", "status": "queued", "ended_as": null,
-               "reason_code": null, "message": null, "created_at": "2025-06-15T15:06:40Z",
+               "presumed": false, "superseded": false, "reason_code": null, "message": null, "created_at": "2025-06-15T15:06:40Z",
                "read_at": "2025-06-15T15:06:40Z", "position": 9})
     );
     assert_eq!(served.get("/notifications?unread=yes").await.pointer(), "?unread");

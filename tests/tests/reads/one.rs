@@ -35,7 +35,7 @@ async fn the_row_has_every_member(pool: PgPool) {
         answer.body,
         json!({
             "run_id": run.id, "kind": "drift.check", "title": "Add policies", "status": "succeeded",
-            "ended_as": "completed", "items": {"total": 2, "succeeded": 2, "failed": 0, "skipped": 0},
+            "ended_as": "completed", "presumed": false, "superseded": false, "items": {"total": 2, "succeeded": 2, "failed": 0, "skipped": 0},
             "initiator": {"id": "ann", "name": "Ann"}, "labels": {"env": "prod"},
             "context": {"b": 1.50, "a": [1, 12345678901234567890_u64]}, "idempotency_key": "0".repeat(64),
             "reason_code": null, "message": "all done", "progress_message": "almost there", "worker": "w1",
@@ -54,8 +54,12 @@ async fn the_last_revision_is_the_row_itself(pool: PgPool) {
         .then("Started", json!({}))
         .then("Aborted", json!({"reason_code": "cancelled", "message": "by hand"}));
     let waiting = Story::queued(60, json!({}));
+    let stale = json!({"reason_code": "stale", "message": "silent", "presumed": true});
+    let presumed = Story::queued(70, json!({})).then("Started", json!({})).then("Failed", stale.clone());
+    let superseded = Story::queued(80, json!({})).then("Started", json!({})).then("Failed", stale);
+    let superseded = superseded.then("ItemSucceeded", json!({"item": "a"})).then("Completed", json!({}));
     let mut runs = Vec::new();
-    for story in [whole_life(), aborted, waiting] {
+    for story in [whole_life(), aborted, waiting, presumed, superseded] {
         runs.push(story.told(&pool).await);
     }
     let served = Served::start(pool).await;

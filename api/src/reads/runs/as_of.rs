@@ -1,7 +1,7 @@
 //! A run as it was, folded from its events.
 
 use chrono::{DateTime, Utc};
-use domain::{Event, PrincipalId, Run, RunId, TenantId, evolve, wire};
+use domain::{Event, PrincipalId, Run, RunId, Status, TenantId, evolve, wire};
 use futures::TryStreamExt;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
@@ -88,10 +88,19 @@ pub(super) async fn view(
             };
             Err(Problem::not_found(format!("The ledger did not know the run {run_id} yet at {time}.")))
         }
-        (Moment::At(time), Some(_)) => show(&run, tenant, run_id, position, time.min(Utc::now())),
-        (Moment::Revision(_), Some(_)) => {
-            let now = run.last_event_at.unwrap_or_else(Utc::now);
-            show(&run, tenant, run_id, position, now)
+        (_, Some(_)) => {
+            let now = match moment {
+                Moment::At(time) => time.min(Utc::now()),
+                Moment::Revision(_) => run.last_event_at.unwrap_or_else(Utc::now),
+            };
+            // Policies have no history: today's says how long it might have waited.
+            let limit = match (run.status, run.queued.as_deref()) {
+                (Some(Status::Queued), Some(queued)) => {
+                    row::queued_limit(conn, tenant, queued.kind.as_str()).await?
+                }
+                _ => None,
+            };
+            show(&run, tenant, run_id, position, (now, run.due_at(limit)))
         }
     }
 }
@@ -124,7 +133,7 @@ fn show(
     tenant: &TenantId,
     run_id: RunId,
     position: u64,
-    now: DateTime<Utc>,
+    (now, due_at): (DateTime<Utc>, Option<DateTime<Utc>>),
 ) -> Result<RunView, Problem> {
     let missing = |what| Corrupt::new(TABLE, "event_type", run_id, format!("the fold has no {what}"));
     let queued = run.queued.as_deref().ok_or_else(|| missing("Queued"))?;
@@ -138,6 +147,8 @@ fn show(
         title: queued.title.as_ref().map(text),
         status,
         ended_as: run.ended_as,
+        presumed: run.presumed,
+        superseded: run.superseded,
         items: ItemCounts {
             total: run.items_total,
             succeeded: run.counts.succeeded,
@@ -160,7 +171,7 @@ fn show(
         ended_at: run.ended_at,
         last_event_at: run.last_event_at.ok_or_else(|| missing("last_event_at"))?,
         heartbeat_seconds: run.heartbeat_seconds,
-        liveness: Liveness::at(now, status, run.heartbeat_due_at()),
+        liveness: Liveness::at(now, status, due_at),
         revision: run.revision.ok_or_else(|| missing("revision"))?,
         position,
         links: RunLinks::new(tenant.as_str(), run_id),

@@ -43,6 +43,8 @@ pub(super) struct Filter {
     /// Queued before.
     pub(super) until: Option<DateTime<Utc>>,
     pub(super) search: Option<Search>,
+    /// Only those that are stalled.
+    pub(super) stalled: bool,
 }
 
 /// A page of runs.
@@ -66,8 +68,19 @@ impl RunKey {
 }
 
 impl AskedQuery for ListQuery {
-    const ALLOWED: &'static [&'static str] =
-        &["status", "kind", "initiator", "label", "since", "until", "q", "sort", "cursor", "limit"];
+    const ALLOWED: &'static [&'static str] = &[
+        "status",
+        "kind",
+        "initiator",
+        "label",
+        "since",
+        "until",
+        "q",
+        "liveness",
+        "sort",
+        "cursor",
+        "limit",
+    ];
 
     fn take(params: &mut Params) -> Result<Self, Problem> {
         let filter = Filter {
@@ -78,6 +91,7 @@ impl AskedQuery for ListQuery {
             since: params.time("since")?,
             until: params.time("until")?,
             search: params.one("q")?.map(|text| Search::parse(&text)).transpose()?,
+            stalled: params.word("liveness", "stalled", |text| (text == "stalled").then_some(()))?.is_some(),
         };
         if filter.since.zip(filter.until).is_some_and(|(since, until)| since >= until) {
             return Err(wrong("until", "must be later than since: nothing lies between them"));
@@ -150,14 +164,14 @@ mod tests {
     fn everything_given_is_read() {
         let list = read(
             "status=running&status=failed&status=running&kind=a.b&initiator=ann&label=env:prod&label=url:a:b\
-             &since=2026-01-01T00:00:00Z&until=2026-02-01T00:00:00%2B01:00&q=Drift&sort=queued_at&limit=200",
+             &since=2026-01-01T00:00:00Z&until=2026-02-01T00:00:00%2B01:00&q=Drift&liveness=stalled&sort=queued_at&limit=200",
         )
         .unwrap();
         let filter = list.filter;
         assert_eq!(filter.status, ["failed", "running"]);
         assert_eq!((filter.kind.as_deref(), filter.initiator.as_deref()), (Some("a.b"), Some("ann")));
         assert_eq!((filter.labels["env"].as_str(), filter.labels["url"].as_str()), ("prod", "a:b"));
-        assert!(filter.since < filter.until && filter.search.is_some());
+        assert!(filter.since < filter.until && filter.search.is_some() && filter.stalled);
         assert_eq!((list.order, list.limit), (Order::OldestFirst, 200));
     }
 
@@ -175,6 +189,7 @@ mod tests {
             ("since=now", "?since"),
             ("until=2026", "?until"),
             ("q=", "?q"),
+            ("liveness=alive", "?liveness"),
             ("sort=title", "?sort"),
             ("limit=0", "?limit"),
             ("limit=201", "?limit"),
@@ -197,6 +212,7 @@ mod tests {
             "kind=a",
             "status=failed&status=queued&kind=b",
             "status=failed&status=queued&kind=a&sort=queued_at",
+            "status=failed&status=queued&kind=a&liveness=stalled",
         ] {
             assert!(read(&format!("{other}&cursor={cursor}")).is_err(), "{other}");
         }

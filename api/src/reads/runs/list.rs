@@ -40,6 +40,8 @@ pub(in crate::reads) struct RunPage {
         ("since" = Option<chrono::DateTime<Utc>>, Query, description = "Queued then or later"),
         ("until" = Option<chrono::DateTime<Utc>>, Query, description = "Queued before"),
         ("q" = Option<String>, Query, description = "The beginning of a run's id (hex) or title (any case)"),
+        ("liveness" = Option<String>, Query,
+         description = "stalled: a heartbeat is overdue, or it is queued for longer than its kind may be"),
         ("sort" = Option<String>, Query, description = "-queued_at (usual: the newest first) or queued_at"),
         ("cursor" = Option<String>, Query, description = "next_cursor of the page before, with its filters"),
         ("limit" = Option<u64>, Query, description = "Runs in a page, 1 to 200; usually 50"),
@@ -58,10 +60,11 @@ pub(in crate::reads) async fn list_runs(
     asked: Asked<ListQuery>,
 ) -> Result<Response, Problem> {
     let mut read = asked.begin(&state).await?;
-    let mut rows = fetch(read.conn(), &asked.caller.tenant, &asked.query).await?;
+    // One moment for the filter and for what is shown.
+    let now = Utc::now();
+    let mut rows = fetch(read.conn(), &asked.caller.tenant, &asked.query, now).await?;
     let last = cut(&mut rows, asked.query.limit).map(|row| RunKey::new(row.queued_at, row.run_id));
     let next_cursor = last.map(|key| cursor::encode(&asked.query.list, key)).transpose()?;
-    let now = Utc::now();
     let runs =
         rows.into_iter().map(|row| row.into_view(&asked.caller.tenant, now)).collect::<Result<_, _>>()?;
     let page = RunPage { runs, next_cursor: next_cursor.clone(), position: read.position.0 };

@@ -41,12 +41,15 @@ macro_rules! page_of_runs {
     ([$($from:tt)+], $key:tt, $beyond:tt, $direction:tt, $given:ident $(, $label:expr)*) => {
         sqlx::query_as!(
             RunRow,
-            r#"SELECT r.run_id, r.kind, r.title, r.status, r.ended_as, r.items_total, r.items_succeeded,
-                      r.items_failed, r.items_skipped, r.initiator_id, r.initiator_name,
+            r#"SELECT r.run_id, r.kind, r.title, r.status, r.ended_as, r.presumed, r.superseded,
+                      r.items_total, r.items_succeeded, r.items_failed, r.items_skipped, r.initiator_id, r.initiator_name,
                       r.labels AS "labels: Json<Box<RawValue>>", NULL::json AS "context: Json<Box<RawValue>>",
                       r.idempotency_key, r.worker, r.progress_message, r.reason_code, r.message, r.queued_at,
                       r.started_at, r.ended_at, r.last_event_at, r.heartbeat_seconds, r.heartbeat_due_at,
-                      r.revision, r.position
+                      r.revision, r.position, CASE WHEN r.status = 'queued' THEN (
+                          SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
+                          WHERE p.tenant = r.tenant AND p.kind IN (r.kind, '*') ORDER BY p.kind = '*' LIMIT 1
+                      ) END AS queued_limit_seconds
                FROM "# + $($from)+ + "
                WHERE r.tenant = $1
                  AND ($2::text IS NULL OR r.status = $2)
@@ -106,6 +109,30 @@ macro_rules! page_of_labelled_runs {
     };
 }
 
+/// As [`page_of_runs`], of those that are stalled. They are among the active runs, which are few: both sorts
+/// are looked up by status, whatever else is asked, and only then filtered and put in order. OFFSET 0 keeps
+/// the planner from walking all runs in the order of the list instead.
+macro_rules! page_of_stalled_runs {
+    ($beyond:tt, $direction:tt, $given:ident, $now:expr) => {
+        page_of_runs!(
+            ["(SELECT x.queued_at, x.run_id FROM projection.runs AS x
+               WHERE x.tenant = $1 AND x.status = 'running' AND x.heartbeat_due_at < $15::timestamptz
+               UNION ALL
+               SELECT x.queued_at, x.run_id FROM projection.runs AS x
+               WHERE x.tenant = $1 AND x.status = 'queued' AND x.queued_at < $15::timestamptz - make_interval(
+                   secs => (SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
+                            WHERE p.tenant = x.tenant AND p.kind IN (x.kind, '*')
+                            ORDER BY p.kind = '*' LIMIT 1))
+               OFFSET 0) AS s JOIN projection.runs AS r ON r.run_id = s.run_id"],
+            "s",
+            $beyond,
+            $direction,
+            $given,
+            $now
+        )
+    };
+}
+
 /// The rows of a page, and one more where there is a next page.
 ///
 /// # Errors
@@ -114,6 +141,7 @@ pub(super) async fn fetch(
     conn: &mut PgConnection,
     tenant: &TenantId,
     query: &ListQuery,
+    now: DateTime<Utc>,
 ) -> Result<Vec<RunRow>, sqlx::Error> {
     let filter = &query.filter;
     let (status, statuses) = match filter.status.as_slice() {
@@ -128,8 +156,9 @@ pub(super) async fn fetch(
         statuses,
         kind: filter.kind.as_deref(),
         initiator: filter.initiator.as_deref(),
-        // Two are looked up; only where there are more must the rows be asked.
-        labels: (filter.labels.len() > 2).then(|| serde_json::json!(filter.labels)),
+        // Two are looked up; only where there are more, or the stalled are, must the rows be asked.
+        labels: (filter.stalled && !filter.labels.is_empty() || filter.labels.len() > 2)
+            .then(|| serde_json::json!(filter.labels)),
         since: filter.since,
         until: filter.until,
         title: filter.search.as_ref().map(|search| search.title.as_str()),
@@ -139,6 +168,12 @@ pub(super) async fn fetch(
         after_id: query.after.map(|key| key.run_id),
         limit: rows_for(query.limit),
     };
+    if filter.stalled {
+        return match query.order {
+            Order::NewestFirst => page_of_stalled_runs!("<", "DESC", given, now).fetch_all(conn).await,
+            Order::OldestFirst => page_of_stalled_runs!(">", "ASC", given, now).fetch_all(conn).await,
+        };
+    }
     let mut labels = filter.labels.iter().map(|(name, value)| format!("{name}:{value}"));
     match (labels.next(), query.order) {
         (None, Order::NewestFirst) => {

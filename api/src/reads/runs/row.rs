@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{EndedAs, RunId, Status, TenantId};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
@@ -24,6 +24,8 @@ pub(super) struct RunRow {
     pub(super) title: Option<String>,
     pub(super) status: String,
     pub(super) ended_as: Option<String>,
+    pub(super) presumed: bool,
+    pub(super) superseded: bool,
     pub(super) items_total: Option<i64>,
     pub(super) items_succeeded: i64,
     pub(super) items_failed: i64,
@@ -44,6 +46,8 @@ pub(super) struct RunRow {
     pub(super) last_event_at: DateTime<Utc>,
     pub(super) heartbeat_seconds: Option<i32>,
     pub(super) heartbeat_due_at: Option<DateTime<Utc>>,
+    /// How long it may wait in the queue; only of a queued run.
+    pub(super) queued_limit_seconds: Option<i32>,
     pub(super) revision: i64,
     pub(super) position: i64,
 }
@@ -60,12 +64,17 @@ impl RunRow {
         let labels: BTreeMap<String, String> = serde_json::from_str(self.labels.get())
             .map_err(|error| Corrupt::new(TABLE, "labels", id, error))?;
         let heartbeat = self.heartbeat_seconds.map(i64::from);
+        let waits_until = self
+            .queued_limit_seconds
+            .and_then(|seconds| self.queued_at.checked_add_signed(TimeDelta::try_seconds(seconds.into())?));
         Ok(RunView {
             run_id,
             kind: self.kind,
             title: self.title,
             status,
             ended_as,
+            presumed: self.presumed,
+            superseded: self.superseded,
             items: ItemCounts {
                 total: self.items_total.map(|n| number("items_total", n)).transpose()?,
                 succeeded: number("items_succeeded", self.items_succeeded)?,
@@ -85,7 +94,7 @@ impl RunRow {
             ended_at: self.ended_at,
             last_event_at: self.last_event_at,
             heartbeat_seconds: heartbeat.map(|n| number("heartbeat_seconds", n)).transpose()?,
-            liveness: Liveness::at(now, status, self.heartbeat_due_at),
+            liveness: Liveness::at(now, status, self.heartbeat_due_at.or(waits_until)),
             revision: number("revision", self.revision)?,
             position: number("position", self.position)?,
             links: RunLinks::new(tenant.as_str(), run_id),
@@ -100,16 +109,38 @@ impl RunRow {
 pub(super) async fn find(conn: &mut PgConnection, tenant: &TenantId, run: RunId) -> Result<RunRow, Problem> {
     let row = sqlx::query_as!(
         RunRow,
-        r#"SELECT run_id, kind, title, status, ended_as, items_total, items_succeeded, items_failed,
-                  items_skipped, initiator_id, initiator_name, labels AS "labels: Json<Box<RawValue>>",
+        r#"SELECT run_id, kind, title, status, ended_as, presumed, superseded, items_total, items_succeeded,
+                  items_failed, items_skipped, initiator_id, initiator_name, labels AS "labels: Json<Box<RawValue>>",
                   context AS "context: Json<Box<RawValue>>", idempotency_key, worker, progress_message,
                   reason_code, message, queued_at, started_at, ended_at, last_event_at, heartbeat_seconds,
-                  heartbeat_due_at, revision, position
-           FROM projection.runs WHERE tenant = $1 AND run_id = $2"#,
+                  heartbeat_due_at, revision, position, CASE WHEN status = 'queued' THEN (
+                      SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
+                      WHERE p.tenant = r.tenant AND p.kind IN (r.kind, '*') ORDER BY p.kind = '*' LIMIT 1
+                  ) END AS queued_limit_seconds
+           FROM projection.runs AS r WHERE tenant = $1 AND run_id = $2"#,
         tenant.as_str(),
         run.uuid()
     );
     row.fetch_optional(conn).await?.ok_or_else(|| no_such_run(run))
+}
+
+/// How long a run of that kind may wait in the queue, by today's policy.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn queued_limit(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    kind: &str,
+) -> Result<Option<TimeDelta>, sqlx::Error> {
+    let seconds = sqlx::query_scalar!(
+        "SELECT queued_limit_seconds FROM policy.stale_policies
+         WHERE tenant = $1 AND kind IN ($2, '*') ORDER BY kind = '*' LIMIT 1",
+        tenant.as_str(),
+        kind
+    );
+    let seconds = seconds.fetch_optional(conn).await?.flatten();
+    Ok(seconds.and_then(|seconds| TimeDelta::try_seconds(seconds.into())))
 }
 
 /// Makes sure that the tenant has that run.

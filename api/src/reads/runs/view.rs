@@ -27,6 +27,10 @@ pub struct RunView {
     /// Which event ended it; null while it has not ended.
     #[schema(value_type = Option<EndedAsName>)]
     pub ended_as: Option<EndedAs>,
+    /// Its end was concluded from silence: the run's own end, should it come, replaces it.
+    pub presumed: bool,
+    /// Its end was presumed once, and this is the real end that came later.
+    pub superseded: bool,
     /// Its items by their last outcome.
     pub items: ItemCounts,
     /// Who asked for it; null where nobody did.
@@ -58,7 +62,7 @@ pub struct RunView {
     pub last_event_at: DateTime<Utc>,
     /// The worker promised a sign of life at least this often.
     pub heartbeat_seconds: Option<u64>,
-    /// Whether the worker keeps its promise; null unless it is running.
+    /// Whether it goes on as was promised; null when it has ended, or waits without a limit.
     pub liveness: Option<Liveness>,
     /// The revision of its last event, from 0. For `If-Match`.
     pub revision: u64,
@@ -91,25 +95,27 @@ pub struct InitiatorView {
     pub name: Option<String>,
 }
 
-/// Whether a running run gives signs of life.
+/// Whether a running run gives signs of life, and whether a queued one has waited for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Liveness {
     /// How it is.
     pub state: LivenessState,
-    /// By when the next sign of life was promised; null where none was.
+    /// By when the next sign of life was promised, or a queued run must be started; null where nobody said.
     pub due_at: Option<DateTime<Utc>>,
 }
 
-/// How a running run is.
+/// How a run is that has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LivenessState {
     /// Its last sign of life is as recent as was promised.
     Alive,
-    /// The promised sign of life is overdue.
-    Silent,
+    /// The promised sign of life is overdue, or it has waited in the queue for longer than its kind may.
+    Stalled,
     /// The worker promised none.
     Unwatched,
+    /// It waits in the queue, not yet for too long.
+    Waiting,
 }
 
 /// Where a run's resources are.
@@ -164,16 +170,17 @@ impl RunLinks {
 }
 
 impl Liveness {
-    /// Whether a run in that status that is due then is alive at `now`.
+    /// How a run in that status that is due then is at `now`.
     #[must_use]
     pub fn at(now: DateTime<Utc>, status: Status, due_at: Option<DateTime<Utc>>) -> Option<Self> {
-        if status != Status::Running {
-            return None;
-        }
-        let state = match due_at {
-            None => LivenessState::Unwatched,
-            Some(due) if now > due => LivenessState::Silent,
-            Some(_) => LivenessState::Alive,
+        let state = match (status, due_at) {
+            (Status::Queued | Status::Running, Some(due)) if now > due => LivenessState::Stalled,
+            (Status::Queued, Some(_)) => LivenessState::Waiting,
+            (Status::Running, Some(_)) => LivenessState::Alive,
+            (Status::Running, None) => LivenessState::Unwatched,
+            (Status::Queued, None) | (Status::Succeeded | Status::PartiallySucceeded | Status::Failed, _) => {
+                return None;
+            }
         };
         Some(Self { state, due_at })
     }
@@ -186,14 +193,17 @@ mod tests {
     use chrono::TimeDelta;
 
     #[test]
-    fn a_run_is_silent_only_after_it_was_due() {
+    fn a_run_is_stalled_only_after_it_was_due() {
         let due = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         let state = |now, status, due| Liveness::at(now, status, due).map(|l| l.state);
         assert_eq!(state(due, Status::Running, Some(due)), Some(LivenessState::Alive));
         let late = due + TimeDelta::microseconds(1);
-        assert_eq!(state(late, Status::Running, Some(due)), Some(LivenessState::Silent));
+        assert_eq!(state(late, Status::Running, Some(due)), Some(LivenessState::Stalled));
+        assert_eq!(state(due, Status::Queued, Some(due)), Some(LivenessState::Waiting));
+        assert_eq!(state(late, Status::Queued, Some(due)), Some(LivenessState::Stalled));
+        assert_eq!(state(late, Status::Queued, None), None);
         assert_eq!(state(late, Status::Running, None), Some(LivenessState::Unwatched));
-        for status in [Status::Queued, Status::Succeeded, Status::Failed] {
+        for status in [Status::Succeeded, Status::PartiallySucceeded, Status::Failed] {
             assert_eq!(state(late, status, Some(due)), None);
         }
     }

@@ -1,0 +1,112 @@
+//! Presuming a run failed that has been silent for too long.
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use domain::reason::ReasonCode;
+use domain::text::CleanText;
+use domain::{Command, EventBody, Failed, PrincipalId, ProposedEvent, Run, RunId, Status, TenantId, decide};
+use eventlog::streams;
+use uuid::Uuid;
+
+use super::Commands;
+use super::append::Step;
+use super::error::CommandError;
+
+/// For how long a run may be silent.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// How long it may wait in the queue; for ever where it is none.
+    pub queued_limit: Option<TimeDelta>,
+    /// How long it may be stalled.
+    pub grace: TimeDelta,
+}
+
+impl Commands {
+    /// Appends a presumed `Failed` to a run that has been stalled for longer than the grace, as the log has
+    /// the run now. Says whether it did.
+    ///
+    /// The event names the revision that was judged, and its id is made of run and revision: if the run has
+    /// moved on meanwhile, or somebody else was faster, nothing is appended, and the run is looked at anew.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub async fn presume_failed(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        patience: Patience,
+    ) -> Result<bool, CommandError> {
+        let stream = streams::run_stream(tenant, run);
+        let slot = self.runs.slot(&stream).await;
+        let mut folded = slot.lock().await;
+        let presumed = async {
+            for _ in 0..self.tries {
+                self.runs.catch_up(&stream, &mut folded).await?;
+                let now = self.now();
+                let Some((revision, failed)) = judge(&folded.run, patience, now)? else { return Ok(false) };
+                let command = command(tenant, run, revision, failed)?;
+                let events = decide(&folded.run, command, now).map_err(|rejection| {
+                    let (revision, status) = (folded.run.revision, folded.run.status);
+                    CommandError::Rejected { rejection, revision, status }
+                })?;
+                if events.is_empty() {
+                    // A producer has used up the id; then its run is its own affair.
+                    return Ok(false);
+                }
+                match self.append_decided(&stream, &mut folded, &events).await {
+                    Ok(Step::Done) => return Ok(true),
+                    // Another sweeper's event has the same id, so this is how it may look.
+                    Ok(Step::ReadOn) | Err(CommandError::EventIdTaken(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Err(CommandError::Contended)
+        }
+        .await;
+        self.runs.settle(&stream, &slot, folded).await;
+        presumed
+    }
+}
+
+/// What there is to say of the run at its revision, if it has been stalled for too long.
+fn judge(run: &Run, patience: Patience, now: DateTime<Utc>) -> Result<Option<(u64, Failed)>, CommandError> {
+    let stalled_since = run.due_at(patience.queued_limit);
+    let lost = stalled_since.and_then(|since| since.checked_add_signed(patience.grace));
+    let (Some(revision), Some(lost)) = (run.revision, lost) else { return Ok(None) };
+    if now <= lost {
+        return Ok(None);
+    }
+    let at = |time: Option<DateTime<Utc>>| {
+        time.map_or_else(String::new, |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+    };
+    let message = match run.status {
+        Some(Status::Queued) => {
+            let limit = patience.queued_limit.unwrap_or_default().num_seconds();
+            format!("queued since {} and not started within {limit} s", at(run.queued_at))
+        }
+        _ => {
+            let promised = run.heartbeat_seconds.unwrap_or_default();
+            format!("no sign of life since {}, promised every {promised} s", at(run.last_event_at))
+        }
+    };
+    let reason_code =
+        ReasonCode::parse("stale").map_err(|error| CommandError::Internal(error.to_string()))?;
+    Ok(Some((revision, Failed { reason_code, message: CleanText::new(&message), presumed: true })))
+}
+
+fn command(tenant: &TenantId, run: RunId, revision: u64, failed: Failed) -> Result<Command, CommandError> {
+    let actor = PrincipalId::try_from(PrincipalId::SYSTEM.to_owned());
+    let proposed = ProposedEvent {
+        id: Uuid::new_v5(&run.uuid(), format!("stale:{revision}").as_bytes()),
+        occurred_at: None,
+        correlation_id: None,
+        causation_id: None,
+        body: EventBody::Failed(failed),
+    };
+    Ok(Command {
+        tenant: tenant.clone(),
+        run,
+        actor: actor.map_err(|error| CommandError::Internal(error.to_string()))?,
+        expected_revision: Some(revision),
+        events: vec![proposed],
+    })
+}
