@@ -44,7 +44,7 @@ pub struct CommandsConfig {
 
 impl Default for CommandsConfig {
     fn default() -> Self {
-        Self { clock: Arc::new(Utc::now), cached_entries: 2_000_000, tries: 32 }
+        Self { clock: Arc::new(Utc::now), cached_entries: 500_000, tries: 32 }
     }
 }
 
