@@ -1,12 +1,13 @@
 //! Commits whose answers are lost: the log has the events, and the writer was never told.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use eventlog::{EventLog, Position};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use super::{append, connect, event, soon, stream};
@@ -21,26 +22,43 @@ enum Answers {
     Cut,
 }
 
-/// Stands between a log and its database.
-async fn between(options: &PgConnectOptions) -> (PgConnectOptions, Arc<watch::Sender<Answers>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let database = (options.get_host().to_owned(), options.get_port());
+/// Stands between a log and its database, on a socket of its own in `folder`.
+async fn between(
+    options: &PgConnectOptions,
+    folder: &Path,
+) -> (PgConnectOptions, Arc<watch::Sender<Answers>>) {
+    let name = format!(".s.PGSQL.{}", options.get_port());
+    let listener = UnixListener::bind(folder.join(&name)).unwrap();
+    let host = (options.get_host().to_owned(), options.get_port());
+    let socket = options.get_socket().map(|folder| folder.join(&name));
     let answers = Arc::new(watch::Sender::new(Answers::Pass));
     let told = answers.clone();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            let server = TcpStream::connect(database.clone()).await.unwrap();
-            tokio::spawn(relay(client, server, told.subscribe()));
+            // The test's database may be on a port or on a socket.
+            match &socket {
+                Some(socket) => {
+                    let server = UnixStream::connect(socket).await.unwrap();
+                    tokio::spawn(relay(client, server, told.subscribe()));
+                }
+                None => {
+                    let server = TcpStream::connect(host.clone()).await.unwrap();
+                    tokio::spawn(relay(client, server, told.subscribe()));
+                }
+            }
         }
     });
-    (options.clone().host("127.0.0.1").port(port), answers)
+    (options.clone().socket(folder), answers)
 }
 
-async fn relay(mut client: TcpStream, mut server: TcpStream, mut answers: watch::Receiver<Answers>) {
+async fn relay(
+    client: UnixStream,
+    server: impl AsyncRead + AsyncWrite,
+    mut answers: watch::Receiver<Answers>,
+) {
     answers.borrow_and_update();
-    let (mut from_client, mut to_client) = client.split();
-    let (mut from_server, mut to_server) = server.split();
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let (mut from_server, mut to_server) = tokio::io::split(server);
     let forth = async { tokio::io::copy(&mut from_client, &mut to_server).await.map(drop) };
     let cut = answers.clone();
     let back = async {
@@ -65,7 +83,8 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, mut answers: watch:
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn what_was_committed_without_an_answer_is_answered(_pool: PgPoolOptions, options: PgConnectOptions) {
-    let (through, answers) = between(&options).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (through, answers) = between(&options, folder.path()).await;
     let log = connect(&through).await;
     let mut db = PgConnection::connect_with(&options).await.unwrap();
     let (name, mut last) = (stream(), None);
