@@ -10,10 +10,35 @@ use futures::future::try_join_all;
 use uuid::Uuid;
 
 use crate::Failure;
+use crate::report::{Figure, Rounds};
 use crate::rig::Rig;
 
 const DATA: &[u8] = br#"{"item":"volume-0042","label":"Volume 42"}"#;
 const METADATA: &[u8] = br#"{"schema_version":1,"tenant":"demo","run_id":"01890a5d-ac96-774b-bcce-b302099a8057","occurred_at":"2026-03-01T12:00:00Z","recorded_at":"2026-03-01T12:00:00Z","actor":"worker-1"}"#;
+
+/// Single events and batches through the log, beside plain SQL.
+pub async fn measure(rig: &Rig, rounds: usize, length: Duration) -> Result<[Figure; 2], Failure> {
+    let (mut single, mut batched) = (Rounds::default(), Rounds::default());
+    for round in 1..=rounds {
+        let rows = one_row_commits(rig, 64, length).await?;
+        let log = through_the_log(rig, 64, 1, length).await?;
+        println!("appends, round {round}/{rounds}: one-row commits {rows:.0}/s, through the log {log:.0}/s");
+        single.push(log, rows);
+        let sets = set_based_inserts(rig, 8, 25, length).await?;
+        let log = through_the_log(rig, 8, 25, length).await?;
+        println!(
+            "appends, round {round}/{rounds}: set-based inserts {sets:.0}/s, through the log {log:.0}/s"
+        );
+        batched.push(log, sets);
+    }
+    let single = single
+        .figure("single events through the log, 64 producers", "one-row commits, 64 connections")
+        .at_least(1.6);
+    let batched = batched
+        .figure("batches of 25 through the log, 8 producers", "set-based inserts of 25, 8 connections")
+        .at_least(0.55);
+    Ok([single, batched])
+}
 
 /// Events a second of `producers` that each append `batch` events at a time to a stream of its own.
 pub async fn through_the_log(
@@ -26,7 +51,7 @@ pub async fn through_the_log(
     let rate = rate(producers, batch, length, |until| {
         let log = log.clone();
         async move {
-            let stream = format!("run-bench-{}", Uuid::new_v4());
+            let stream = format!("bench-{}", Uuid::new_v4());
             let mut expected = ExpectedRevision::NoStream;
             let mut appends = 0;
             while Instant::now() < until {
@@ -74,7 +99,7 @@ pub async fn set_based_inserts(
         let pool = pool.clone();
         async move {
             let mut connection = pool.acquire().await?;
-            let stream = format!("run-bench-{}", Uuid::new_v4());
+            let stream = format!("bench-{}", Uuid::new_v4());
             let mut revision: i64 = 0;
             let mut appends = 0;
             while Instant::now() < until {
@@ -101,11 +126,12 @@ pub async fn set_based_inserts(
     rate
 }
 
-async fn rate<F>(
+/// Events a second of workers that each work until a moment and say how many appends they made.
+pub async fn rate<F>(
     workers: usize,
     batch: usize,
     length: Duration,
-    work: impl Fn(Instant) -> F,
+    mut work: impl FnMut(Instant) -> F,
 ) -> Result<f64, Failure>
 where
     F: Future<Output = Result<usize, Failure>> + Send + 'static,

@@ -3,14 +3,27 @@
 #![allow(clippy::print_stdout, reason = "printing figures is what it is for")]
 
 mod appends;
+mod catch_up;
+mod child;
+mod client;
+mod http_appends;
+mod profile;
+mod report;
 mod rig;
+mod run_list;
+mod sql_fold;
+mod visible;
+mod workload;
 
 use std::error::Error;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use serde::Serialize;
 
+use child::Server;
+use profile::Profile;
+use report::{Figure, print_table};
 use rig::Rig;
 
 /// Why a figure could not be taken.
@@ -19,91 +32,117 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// Measures the ledger against its machine.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Rounds of each figure; the figures of all take turns, and the median counts.
+    /// Rounds of each figure; a figure and its baseline take turns, and the median counts.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Length of one round, in seconds.
     #[arg(long, default_value_t = 3)]
     seconds: u64,
+    /// Measures only these parts; all of them without.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+    /// Events that catch-up folds.
+    #[arg(long, default_value_t = 250_000)]
+    events: usize,
+    /// How many runs are interleaved in the logs that catch-up folds.
+    #[arg(long, value_delimiter = ',', default_values_t = [64, 5_000])]
+    interleaved: Vec<usize>,
+    /// Events that both folds of catch-up take in one transaction; the projector's own number without.
+    #[arg(long)]
+    batch_events: Option<usize>,
+    /// Runs among which lists are read.
+    #[arg(long, default_value_t = 1_000_000)]
+    runs: usize,
+    /// After the rounds of catch-up, shows in one more round where the projector's time goes.
+    #[arg(long)]
+    profile: bool,
     /// Prints the figures as JSON at the end.
     #[arg(long)]
     json: bool,
 }
 
-/// One figure and the baseline it is held against.
-#[derive(Debug, Serialize)]
-struct Figure {
-    name: &'static str,
-    /// Median over the rounds, events a second.
-    per_second: f64,
-    baseline: &'static str,
-    /// Median over the rounds, events a second.
-    baseline_per_second: f64,
-    /// Median of the rounds' own ratios.
-    ratio: f64,
+/// A part of the measurements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Appends through the log.
+    Appends,
+    /// The projector on a log that is there already.
+    CatchUp,
+    /// Appends over HTTP.
+    Http,
+    /// From append to visible.
+    Visible,
+    /// Lists of runs over HTTP.
+    RunList,
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Failure> {
-    let args = Args::parse();
+/// All that was measured, and where.
+#[derive(Debug, Serialize)]
+struct Report {
+    machine: String,
+    postgres: String,
+    /// What else ran: the load averages over 1, 5 and 15 minutes before the start.
+    load_before: String,
+    figures: Vec<Figure>,
+}
+
+fn main() -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if std::env::args().nth(1).as_deref() == Some(child::AS_SERVER) {
+        return runtime.block_on(child::run());
+    }
+    runtime.block_on(measure(&Args::parse()))
+}
+
+async fn measure(args: &Args) -> Result<(), Failure> {
+    let load_before = rig::load()?;
     let rig = Rig::start().await?;
-    let length = Duration::from_secs(args.seconds);
-
-    let mut single = Rounds::default();
-    let mut batched = Rounds::default();
-    for round in 1..=args.rounds {
-        let rows = appends::one_row_commits(&rig, 64, length).await?;
-        let log = appends::through_the_log(&rig, 64, 1, length).await?;
-        println!("round {round}/{}: one-row commits {rows:.0}/s, through the log {log:.0}/s", args.rounds);
-        single.push(log, rows);
-        let sets = appends::set_based_inserts(&rig, 8, 25, length).await?;
-        let log = appends::through_the_log(&rig, 8, 25, length).await?;
-        println!("round {round}/{}: set-based inserts {sets:.0}/s, through the log {log:.0}/s", args.rounds);
-        batched.push(log, sets);
-    }
+    let (machine, postgres) = (rig::machine()?, rig.version().await?);
+    println!("{machine}, Postgres {postgres}; load before the start: {load_before}");
+    let mut figures = Vec::new();
+    let measured = parts(args, &rig, &mut figures).await;
+    // The database goes in any case, and what was measured is shown; then comes what went wrong.
     rig.stop().await?;
-
-    let figures = [
-        single.figure("single events through the log, 64 producers", "one-row commits, 64 connections"),
-        batched
-            .figure("batches of 25 through the log, 8 producers", "set-based inserts of 25, 8 connections"),
-    ];
-    println!("\n| what | events/s | baseline | events/s | ratio |\n|---|---|---|---|---|");
-    for f in &figures {
-        let Figure { name, per_second, baseline, baseline_per_second, ratio } = f;
-        println!("| {name} | {per_second:.0} | {baseline} | {baseline_per_second:.0} | {ratio:.2} |");
-    }
+    let report = Report { machine, postgres, load_before, figures };
+    print_table(&report.figures);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&figures)?);
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    }
+    measured
+}
+
+async fn parts(args: &Args, rig: &Rig, figures: &mut Vec<Figure>) -> Result<(), Failure> {
+    let wanted = |part| args.only.is_empty() || args.only.contains(&part);
+    let length = Duration::from_secs(args.seconds);
+    let profile = args.profile.then(Profile::listen).transpose()?;
+    if wanted(Part::Appends) {
+        figures.extend(appends::measure(rig, args.rounds, length).await?);
+    }
+    if wanted(Part::CatchUp) {
+        figures.extend(catch_up::measure(rig, args, profile.as_ref()).await?);
+    }
+    if wanted(Part::Http) {
+        figures.push(http_appends::measure_api_alone(rig, args.rounds, length).await?);
+    }
+    if [Part::Http, Part::Visible, Part::RunList].into_iter().any(wanted) {
+        child::skip_to_head(rig).await?;
+        let server = Server::start(rig, true).await?;
+        if wanted(Part::Http) {
+            figures.push(http_appends::measure(rig, &server, args.rounds, length).await?);
+        }
+        if wanted(Part::Visible) {
+            let length = length * u32::try_from(args.rounds)?;
+            figures.extend(visible::measure(rig, &server, length).await?);
+        }
+        if wanted(Part::RunList) {
+            figures.extend(run_list::measure(rig, &server, args.runs).await?);
+        }
+        let memory = server.memory()?;
+        println!("memory of the server: {:.0} MB now, {:.0} MB at most", memory.now, memory.most);
+        figures.push(
+            Figure::plain("resident memory of the server through all of it", memory.most, "MB").under(200.0),
+        );
+        server.stop().await?;
     }
     Ok(())
-}
-
-#[derive(Default)]
-struct Rounds {
-    ours: Vec<f64>,
-    baseline: Vec<f64>,
-}
-
-impl Rounds {
-    fn push(&mut self, ours: f64, baseline: f64) {
-        self.ours.push(ours);
-        self.baseline.push(baseline);
-    }
-
-    fn figure(self, name: &'static str, baseline: &'static str) -> Figure {
-        let ratios = self.ours.iter().zip(&self.baseline).map(|(ours, base)| ours / base).collect();
-        Figure {
-            name,
-            per_second: median(self.ours),
-            baseline,
-            baseline_per_second: median(self.baseline),
-            ratio: median(ratios),
-        }
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
