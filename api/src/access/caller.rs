@@ -9,12 +9,14 @@ use domain::{PrincipalId, TenantId};
 use uuid::Uuid;
 
 use super::role::Role;
+use super::session::{CSRF_HEADER, OpeningSecret};
 use super::token;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
-/// Who asks: the holder of a good token of the tenant in the path. As an extractor it answers 401
-/// without a good token, and 404 when the token is another tenant's.
+/// Who asks: the holder of a good token, or of a session that a good token opened, of the tenant in the
+/// path. As an extractor it answers 401 without either, 404 when it is another tenant's, and 403 where a
+/// session would change something without its word against forgery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The tenant in the path, which is also the token's.
@@ -39,13 +41,14 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        let hash = token::check(bearer(parts)?)
-            .map_err(|fault| Problem::unauthorized(format!("The token can't be right: {fault}.")))?;
-        let caller = state.tokens.find(hash).await?.ok_or_else(|| {
-            Problem::unauthorized(
-                "The token is unknown or was revoked. Ask the tenant's owner for a new one.",
-            )
-        })?;
+        let session = OpeningSecret::of_cookie(&parts.headers);
+        let caller = match session {
+            // A token that is sent on purpose counts more than a cookie that goes along by itself.
+            Some(session) if !parts.headers.contains_key(header::AUTHORIZATION) => {
+                by_session(parts, state, &session).await?
+            }
+            _ => by_token(parts, state).await?,
+        };
         let tenant = path_param(parts, state, "tenant").await?;
         if tenant != caller.tenant.as_str() {
             // To the letter the same for a tenant that does not exist.
@@ -75,6 +78,34 @@ impl FromRequestParts<ApiState> for Producer {
             format!("Appending needs a token of the role producer; this one's role is {}.", caller.role);
         Err(Problem::forbidden(detail).with("role", caller.role.as_str()).with("needed_role", "producer"))
     }
+}
+
+async fn by_token(parts: &Parts, state: &ApiState) -> Result<Arc<Caller>, Problem> {
+    let hash = token::check(bearer(parts)?)
+        .map_err(|fault| Problem::unauthorized(format!("The token can't be right: {fault}.")))?;
+    state.tokens.find(hash).await?.ok_or_else(|| {
+        Problem::unauthorized("The token is unknown or was revoked. Ask the tenant's owner for a new one.")
+    })
+}
+
+/// The holder of a session. Browsers send a cookie along with whatever they are told to send, so what
+/// changes something must show that it comes from a page of ours.
+async fn by_session(
+    parts: &Parts,
+    state: &ApiState,
+    session: &OpeningSecret,
+) -> Result<Arc<Caller>, Problem> {
+    let caller = state.tokens.of_session(session).await?;
+    let caller =
+        caller.ok_or_else(|| Problem::unauthorized("The session has ended. Sign in again, or send a token."))?;
+    let word = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+    if parts.method.is_safe() || word.is_some_and(|word| session.is_csrf(word)) {
+        return Ok(caller);
+    }
+    Err(Problem::forbidden(
+        "With a session's cookie this also needs the session's word in the header X-CSRF-Token. \
+         Programs send a token instead.",
+    ))
 }
 
 /// A parameter of the path by name, percent-decoded.

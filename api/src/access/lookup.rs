@@ -9,6 +9,7 @@ use moka::future::Cache;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::caller::Caller;
 use super::role::UnknownRole;
@@ -24,6 +25,7 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 pub struct Tokens {
     pool: PgPool,
     known: Cache<TokenHash, Arc<Caller>>,
+    sessions: Cache<TokenHash, Arc<Caller>>,
 }
 
 impl Tokens {
@@ -32,8 +34,8 @@ impl Tokens {
     #[must_use]
     pub fn start(pool: PgPool, shutdown: CancellationToken) -> Self {
         // Only tokens that are good are kept, so nobody can fill it with guesses.
-        let known = Cache::builder().max_capacity(10_000).time_to_live(TRUSTED_FOR).build();
-        let tokens = Self { pool, known };
+        let cache = || Cache::builder().max_capacity(10_000).time_to_live(TRUSTED_FOR).build();
+        let tokens = Self { pool, known: cache(), sessions: cache() };
         let watch = tokens.clone();
         tokio::spawn(async move { shutdown.run_until_cancelled(watch.watch()).await });
         tokens
@@ -48,7 +50,7 @@ impl Tokens {
                 Err(error) => error,
             };
             tracing::warn!(%error, "can't listen for revoked tokens; trying again");
-            self.known.invalidate_all();
+            self.forget_all();
             tokio::time::sleep(TRUSTED_FOR).await;
         }
     }
@@ -58,21 +60,38 @@ impl Tokens {
         listener.ignore_pool_close_event(true);
         listener.listen(REVOKED).await?;
         // Whatever was said before we listened.
-        self.known.invalidate_all();
+        self.forget_all();
         loop {
             match listener.try_recv().await? {
                 Some(notice) => self.forget(notice.payload()).await,
                 // The connection was lost, and with it whatever was said meanwhile.
-                None => self.known.invalidate_all(),
+                None => self.forget_all(),
             }
         }
     }
 
     async fn forget(&self, token_id: &str) {
-        let held = self.known.iter().find(|(_, caller)| caller.token_id.to_string() == token_id);
-        if let Some((hash, _)) = held {
-            self.known.invalidate(hash.as_ref()).await;
+        // A token may have opened several sessions.
+        for cache in [&self.known, &self.sessions] {
+            let held = cache.iter().filter(|(_, caller)| caller.token_id.to_string() == token_id);
+            for (hash, _) in held {
+                cache.invalidate(hash.as_ref()).await;
+            }
         }
+    }
+
+    fn forget_all(&self) {
+        self.known.invalidate_all();
+        self.sessions.invalidate_all();
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The sessions that were looked up in the last moment.
+    pub(super) fn sessions(&self) -> &Cache<TokenHash, Arc<Caller>> {
+        &self.sessions
     }
 
     /// Who holds the token of that hash; none when it is unknown or revoked. However many ask for the
@@ -119,17 +138,29 @@ async fn look_up(pool: &PgPool, hash: TokenHash) -> Result<Option<Caller>, Acces
     )
     .fetch_optional(pool)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let corrupt = |what: String| AccessError::Corrupt { table: "access.tokens", what };
-    Ok(Some(Caller {
-        tenant: row.tenant.parse().map_err(|error: InvalidId| corrupt(error.to_string()))?,
-        role: row.role.parse().map_err(|error: UnknownRole| corrupt(error.to_string()))?,
-        principal: row.principal.parse().map_err(|error: InvalidId| corrupt(error.to_string()))?,
-        token_id: row.token_id,
-    }))
+    row.map(|row| caller_of(row.token_id, &row.tenant, &row.role, &row.principal)).transpose()
 }
 
-fn refusal(error: AccessError) -> Problem {
+/// The holder of a token, from its row.
+///
+/// # Errors
+/// [`AccessError::Corrupt`].
+pub(super) fn caller_of(
+    token_id: Uuid,
+    tenant: &str,
+    role: &str,
+    principal: &str,
+) -> Result<Caller, AccessError> {
+    let corrupt = |what: String| AccessError::Corrupt { table: "access.tokens", what };
+    Ok(Caller {
+        tenant: tenant.parse().map_err(|error: InvalidId| corrupt(error.to_string()))?,
+        role: role.parse().map_err(|error: UnknownRole| corrupt(error.to_string()))?,
+        principal: principal.parse().map_err(|error: InvalidId| corrupt(error.to_string()))?,
+        token_id,
+    })
+}
+
+pub(super) fn refusal(error: AccessError) -> Problem {
     match error {
         AccessError::Database(error) => error.into(),
         other => Problem::internal(&other),

@@ -1,14 +1,16 @@
-//! Who may come in: bearer tokens, roles, and the extractors that every handler names its caller with.
+//! Who may come in: bearer tokens, sessions of browsers, roles, and the extractors that every handler names its caller with.
 
 mod caller;
 mod lookup;
 mod role;
+mod session;
 mod store;
 mod token;
 
 pub use caller::{Caller, Producer, Viewer, path_param};
 pub use lookup::{Tokens, holder_of};
 pub use role::{Role, UnknownRole};
+pub use session::{COOKIE, CSRF_HEADER, LASTS, OpeningSecret, create_sign_in_code};
 pub use store::{
     AccessError, NewToken, TenantRow, TokenRow, create_tenant, create_token, list_tenants, list_tokens,
     revoke_tenant, revoke_token,

@@ -1,0 +1,234 @@
+//! Sessions of browsers: a cookie that stands for a token, for some hours at most.
+//!
+//! A session has no rights of its own. Each look-up goes by its token, so it is over the moment that is
+//! revoked. What the browser holds is never stored, only its SHA-256.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, header};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use rand::rand_core::TryRngCore;
+use rand::rngs::OsRng;
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::caller::Caller;
+use super::lookup::{Tokens, caller_of, refusal};
+use super::store::AccessError;
+use super::token::{self, TokenHash};
+use crate::problem::Problem;
+
+/// The cookie that holds a session.
+pub const COOKIE: &str = "runledger_session";
+
+/// The header that a program sends the session's word against forgery in.
+pub const CSRF_HEADER: &str = "x-csrf-token";
+
+/// How long a session lasts.
+pub const LASTS: TimeDelta = TimeDelta::hours(12);
+
+/// How many characters a session and a sign-in code have: 32 random bytes in base64url.
+const LENGTH: usize = 43;
+
+/// What opens a session, or a one-time link, in the clear. `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OpeningSecret(String);
+
+impl std::fmt::Debug for OpeningSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OpeningSecret(..)")
+    }
+}
+
+impl OpeningSecret {
+    /// A new one from the system's own source of randomness.
+    ///
+    /// # Errors
+    /// [`AccessError::NoRandomness`].
+    fn generate() -> Result<Self, AccessError> {
+        let mut random = [0; 32];
+        OsRng.try_fill_bytes(&mut random).map_err(|error| AccessError::NoRandomness(error.to_string()))?;
+        Ok(Self(URL_SAFE_NO_PAD.encode(random)))
+    }
+
+    /// One that somebody shows, where it has the form of ours.
+    #[must_use]
+    pub fn shown(text: &str) -> Option<Self> {
+        let ours = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        (text.len() == LENGTH && text.bytes().all(ours)).then(|| Self(text.to_owned()))
+    }
+
+    /// The session of a request's cookie.
+    #[must_use]
+    pub fn of_cookie(headers: &HeaderMap) -> Option<Self> {
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(name, _)| *name == COOKIE).and_then(|(_, value)| Self::shown(value))
+    }
+
+    /// It in the clear.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// The session's word against forged requests: only who holds the session can know it, and nobody can
+    /// find the session from it.
+    #[must_use]
+    pub fn csrf(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(format!("csrf:{}", self.0)))
+    }
+
+    /// Whether that is its word against forgery.
+    #[must_use]
+    pub fn is_csrf(&self, word: &str) -> bool {
+        // Compared by their hashes, so that the time it takes says nothing of the word.
+        Sha256::digest(self.csrf()) == Sha256::digest(word)
+    }
+
+    fn hash(&self) -> TokenHash {
+        Sha256::digest(&self.0).into()
+    }
+}
+
+/// Makes a link's code that signs in once as the holder of a token, until it expires.
+///
+/// # Errors
+/// The database's, or no randomness.
+pub async fn create_sign_in_code(
+    pool: &PgPool,
+    token_id: Uuid,
+    expires_at: DateTime<Utc>,
+) -> Result<OpeningSecret, AccessError> {
+    let code = OpeningSecret::generate()?;
+    sqlx::query!("DELETE FROM access.sign_in_links WHERE expires_at < now()").execute(pool).await?;
+    let made = sqlx::query!(
+        "INSERT INTO access.sign_in_links (hash, token_id, expires_at) VALUES ($1, $2, $3)",
+        &code.hash()[..],
+        token_id,
+        expires_at
+    );
+    made.execute(pool).await?;
+    Ok(code)
+}
+
+impl Tokens {
+    /// Opens a session for the holder of a token.
+    ///
+    /// # Errors
+    /// 401 when the token is not good, 503 when the database does not answer.
+    pub async fn sign_in(&self, token: &str) -> Result<(OpeningSecret, Arc<Caller>), Problem> {
+        let hash = token::check(token.trim())
+            .map_err(|fault| Problem::unauthorized(format!("The token can't be right: {fault}.")))?;
+        let caller = self.find(hash).await?.ok_or_else(|| {
+            Problem::unauthorized("The token is unknown or was revoked. Ask the tenant's owner for a new one.")
+        })?;
+        Ok((self.open(caller.token_id).await?, caller))
+    }
+
+    /// Opens a session by a one-time link. The link is used up.
+    ///
+    /// # Errors
+    /// 401 when the link was used, has expired or never was; 503 when the database does not answer.
+    pub async fn sign_in_once(&self, code: &str) -> Result<OpeningSecret, Problem> {
+        let token_id = match OpeningSecret::shown(code) {
+            // Of two who come at once the row is deleted by one.
+            Some(code) => {
+                sqlx::query_scalar!(
+                    "DELETE FROM access.sign_in_links WHERE hash = $1 AND expires_at > now() RETURNING token_id",
+                    &code.hash()[..]
+                )
+                .fetch_optional(self.pool())
+                .await?
+            }
+            None => None,
+        };
+        let token_id = token_id.ok_or_else(|| {
+            Problem::unauthorized("The link was used already, or has expired. Sign in with a token.")
+        })?;
+        self.open(token_id).await
+    }
+
+    /// Ends a session. One that is over already stays so.
+    ///
+    /// # Errors
+    /// 503 when the database does not answer.
+    pub async fn sign_out(&self, session: &OpeningSecret) -> Result<(), Problem> {
+        let hash = session.hash();
+        sqlx::query!("DELETE FROM access.sessions WHERE hash = $1", &hash[..]).execute(self.pool()).await?;
+        self.sessions().invalidate(&hash).await;
+        Ok(())
+    }
+
+    /// Whose session it is; none when it is unknown or over, or its token was revoked.
+    ///
+    /// # Errors
+    /// 503 when the database does not answer, 500 when it holds what it should not.
+    pub(crate) async fn of_session(&self, session: &OpeningSecret) -> Result<Option<Arc<Caller>>, Problem> {
+        let hash = session.hash();
+        // As for tokens: only what is good is kept, and only for a moment.
+        let found = self.sessions().try_get_with(hash, async {
+            let looked_up = look_up(self.pool(), hash).await;
+            looked_up.map_err(|error| Some(refusal(error)))?.map(Arc::new).ok_or(None)
+        });
+        match found.await {
+            Ok(caller) => Ok(Some(caller)),
+            Err(missed) => Arc::unwrap_or_clone(missed).map_or(Ok(None), Err),
+        }
+    }
+
+    async fn open(&self, token_id: Uuid) -> Result<OpeningSecret, Problem> {
+        let session = OpeningSecret::generate().map_err(refusal)?;
+        // Somebody has to sweep, and who signs in has time.
+        sqlx::query!("DELETE FROM access.sessions WHERE expires_at < now()").execute(self.pool()).await?;
+        let made = sqlx::query!(
+            "INSERT INTO access.sessions (hash, token_id, expires_at) VALUES ($1, $2, $3)",
+            &session.hash()[..],
+            token_id,
+            Utc::now() + LASTS
+        );
+        made.execute(self.pool()).await?;
+        Ok(session)
+    }
+}
+
+async fn look_up(pool: &PgPool, hash: TokenHash) -> Result<Option<Caller>, AccessError> {
+    let row = sqlx::query!(
+        "SELECT t.token_id, t.tenant, t.role, t.principal
+         FROM access.sessions AS s JOIN access.tokens AS t USING (token_id)
+         WHERE s.hash = $1 AND s.expires_at > now() AND t.revoked_at IS NULL",
+        &hash[..]
+    )
+    .fetch_optional(pool)
+    .await?;
+    row.map(|row| caller_of(row.token_id, &row.tenant, &row.role, &row.principal)).transpose()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn the_session_is_found_among_other_cookies() {
+        let secret = OpeningSecret::generate().unwrap();
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_static("a=b; runledger_session=short"));
+        assert_eq!(OpeningSecret::of_cookie(&headers), None);
+        let line = format!("theme=dark;  {COOKIE}={}; b=c", secret.reveal());
+        headers.insert(header::COOKIE, HeaderValue::try_from(line).unwrap());
+        assert_eq!(OpeningSecret::of_cookie(&headers), Some(secret));
+    }
+
+    #[test]
+    fn the_word_against_forgery_is_the_sessions_own() {
+        let (one, other) = (OpeningSecret::generate().unwrap(), OpeningSecret::generate().unwrap());
+        assert!(one.is_csrf(&one.csrf()));
+        assert!(!one.is_csrf(&other.csrf()) && !one.is_csrf("") && !one.is_csrf(one.reveal()));
+        assert_eq!(format!("{one:?}"), "OpeningSecret(..)");
+    }
+}
