@@ -19,7 +19,7 @@ const AFTER_HEADER: &str = "runledger-after";
 const LAST_POSITION: u64 = i64::MAX as u64;
 
 /// The query parameters of one resource.
-pub(super) trait AskedQuery: Sized + Send {
+pub(crate) trait AskedQuery: Sized + Send {
     /// Their names, for who asks with another. `after` goes without saying.
     const ALLOWED: &'static [&'static str];
 
@@ -29,23 +29,23 @@ pub(super) trait AskedQuery: Sized + Send {
 
 /// A read that may be answered: its caller may view, and its parameters are right.
 #[derive(Debug)]
-pub(super) struct Asked<Q> {
+pub(crate) struct Asked<Q> {
     /// Who asks.
-    pub(super) caller: Caller,
+    pub(crate) caller: Caller,
     /// The parameters.
-    pub(super) query: Q,
+    pub(crate) query: Q,
     /// The address that was asked, for links to further pages.
-    pub(super) address: Address,
+    pub(crate) address: Address,
     after: Option<Position>,
 }
 
 /// The address of a read.
 #[derive(Debug, Clone)]
-pub(super) struct Address {
+pub(crate) struct Address {
     /// The path as it came.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// All parameters, decoded, but `after`.
-    pub(super) pairs: Vec<(String, String)>,
+    pub(crate) pairs: Vec<(String, String)>,
 }
 
 impl<Q: AskedQuery> FromRequestParts<ApiState> for Asked<Q> {
@@ -89,7 +89,7 @@ impl<Q> Asked<Q> {
     ///
     /// # Errors
     /// 503 `projection_behind` when they have not within the configured time, or the database's.
-    pub(super) async fn begin(&self, state: &ApiState) -> Result<TenantRead, Problem> {
+    pub(crate) async fn begin(&self, state: &ApiState) -> Result<TenantRead, Problem> {
         if let Some(after) = self.after {
             let reached = state.freshness.wait_for(after, state.config.max_after_wait).await;
             reached.map_err(|behind| {
@@ -103,7 +103,7 @@ impl<Q> Asked<Q> {
 
 /// The run in the path. What is no run id names no run, so that is 404 too.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RunInPath(pub(super) RunId);
+pub(crate) struct RunInPath(pub(crate) RunId);
 
 impl FromRequestParts<ApiState> for RunInPath {
     type Rejection = Problem;
@@ -115,6 +115,6 @@ impl FromRequestParts<ApiState> for RunInPath {
 }
 
 /// 404: this tenant has no such run. The same words for every reason.
-pub(super) fn no_such_run(run: impl std::fmt::Display) -> Problem {
+pub(crate) fn no_such_run(run: impl std::fmt::Display) -> Problem {
     Problem::not_found(format!("There is no run {run}."))
 }

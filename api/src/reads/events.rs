@@ -17,7 +17,9 @@ use super::asked::{Asked, AskedQuery, RunInPath};
 use super::corrupt::{Corrupt, count};
 use super::cursor::{self, Fingerprint};
 use super::params::{Params, wrong};
+use super::pool::TenantRead;
 use super::runs::must_exist;
+use crate::access::Caller;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
@@ -25,7 +27,7 @@ const TABLE: &str = "projection.run_events";
 
 /// A page of a run's events.
 #[derive(Debug)]
-pub(super) struct EventsQuery {
+pub(crate) struct EventsQuery {
     backwards: bool,
     /// The first revision of the page, in its direction.
     start: Option<i64>,
@@ -56,58 +58,58 @@ impl AskedQuery for EventsQuery {
 
 /// A page of a run's events.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct EventPage {
+pub(crate) struct EventPage {
     /// The events in the order of their revisions.
-    events: Vec<EventView>,
+    pub(crate) events: Vec<EventView>,
     /// For the next page; null on the last.
-    next_cursor: Option<String>,
+    pub(crate) next_cursor: Option<String>,
     /// The position that the page reflects.
-    position: u64,
+    pub(crate) position: u64,
 }
 
 /// An event of a run.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RunEvent)]
-pub(super) struct EventView {
+pub(crate) struct EventView {
     /// Its place in the run, from 0.
-    revision: u64,
+    pub(crate) revision: u64,
     /// Its place in the whole log.
-    position: u64,
+    pub(crate) position: u64,
     /// What happened.
     #[serde(rename = "type")]
     #[schema(example = "ItemFailed")]
-    event_type: String,
+    pub(crate) event_type: String,
     /// When it happened, by the producer's clock.
-    occurred_at: DateTime<Utc>,
+    pub(crate) occurred_at: DateTime<Utc>,
     /// When the ledger took it in, by its own.
-    recorded_at: DateTime<Utc>,
+    pub(crate) recorded_at: DateTime<Utc>,
     /// Who appended it.
-    actor: String,
+    pub(crate) actor: String,
     /// The event's own fields, as they were written.
     #[schema(value_type = Object)]
-    data: Box<RawValue>,
+    pub(crate) data: Box<RawValue>,
     /// For auditors only: absent for other roles.
     #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<EventMetadata>,
+    pub(crate) metadata: Option<EventMetadata>,
 }
 
 /// What else is kept about an event.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct EventMetadata {
+pub(crate) struct EventMetadata {
     /// The event's id.
-    event_id: Uuid,
+    pub(crate) event_id: Uuid,
     /// The version of the form in which it was written.
-    schema_version: i16,
+    pub(crate) schema_version: i16,
     /// Ties it to what else belongs together, where the producer said so.
-    correlation_id: Option<String>,
+    pub(crate) correlation_id: Option<String>,
     /// What caused it, where the producer said so.
-    causation_id: Option<String>,
+    pub(crate) causation_id: Option<String>,
     /// Whose run it is.
-    tenant: String,
+    pub(crate) tenant: String,
     /// Which run.
-    run_id: Uuid,
+    pub(crate) run_id: Uuid,
     /// The stream in the log that holds it.
-    stream: String,
+    pub(crate) stream: String,
 }
 
 struct EventRow {
@@ -154,13 +156,8 @@ pub(super) async fn list_events(
     let mut read = asked.begin(&state).await?;
     let tenant = &asked.caller.tenant;
     must_exist(read.conn(), tenant, run).await?;
-    let mut rows = fetch(read.conn(), tenant, run, &asked.query).await?;
-    let step = if asked.query.backwards { -1 } else { 1 };
-    let next = cut(&mut rows, asked.query.limit).map(|last| last.revision + step);
-    let next_cursor = next.map(|revision| cursor::encode(&asked.query.list, revision)).transpose()?;
-    let audit = asked.caller.role.may_audit();
-    let events = rows.into_iter().map(|row| view(row, tenant, run, audit)).collect::<Result<_, _>>()?;
-    let page = EventPage { events, next_cursor: next_cursor.clone(), position: read.position.0 };
+    let page = page_of_events(&mut read, &asked.caller, run, &asked.query).await?;
+    let next_cursor = page.next_cursor.clone();
     let mut response = answer(&state, read.position, page);
     if let Some(cursor) = next_cursor {
         link_next(response.headers_mut(), &asked.address, &cursor)?;
@@ -168,7 +165,27 @@ pub(super) async fn list_events(
     Ok(response)
 }
 
-macro_rules! page_of_events {
+/// A page of a run's events, with their metadata for auditors.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn page_of_events(
+    read: &mut TenantRead,
+    caller: &Caller,
+    run: RunId,
+    query: &EventsQuery,
+) -> Result<EventPage, Problem> {
+    let tenant = &caller.tenant;
+    let mut rows = fetch(read.conn(), tenant, run, query).await?;
+    let step = if query.backwards { -1 } else { 1 };
+    let next = cut(&mut rows, query.limit).map(|last| last.revision + step);
+    let next_cursor = next.map(|revision| cursor::encode(&query.list, revision)).transpose()?;
+    let audit = caller.role.may_audit();
+    let events = rows.into_iter().map(|row| view(row, tenant, run, audit)).collect::<Result<_, _>>()?;
+    Ok(EventPage { events, next_cursor, position: read.position.0 })
+}
+
+macro_rules! events_in_order {
     ($start:tt, $order:tt, $($argument:expr),*) => {
         sqlx::query_as!(
             EventRow,
@@ -190,11 +207,11 @@ async fn fetch(
 ) -> Result<Vec<EventRow>, sqlx::Error> {
     let (tenant, run, limit) = (tenant.as_str(), run.uuid(), rows_for(query.limit));
     if query.backwards {
-        page_of_events!("revision <= $3", "revision DESC", tenant, run, query.start, limit)
+        events_in_order!("revision <= $3", "revision DESC", tenant, run, query.start, limit)
             .fetch_all(conn)
             .await
     } else {
-        page_of_events!("revision >= $3", "revision", tenant, run, query.start, limit).fetch_all(conn).await
+        events_in_order!("revision >= $3", "revision", tenant, run, query.start, limit).fetch_all(conn).await
     }
 }
 

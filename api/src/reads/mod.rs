@@ -4,16 +4,17 @@
 //! rows ([`pool`]), and is answered with the position it reflects ([`answer`]).
 
 mod answer;
-mod asked;
+pub(crate) mod asked;
 mod corrupt;
 mod cursor;
-mod events;
-mod items;
-mod notifications;
-mod params;
+pub(crate) mod events;
+pub(crate) mod failures;
+pub(crate) mod items;
+pub(crate) mod notifications;
+pub(crate) mod params;
 mod pool;
-mod runs;
-mod stats;
+pub(crate) mod runs;
+pub(crate) mod stats;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -14,6 +14,7 @@ use super::asked::{Asked, AskedQuery};
 use super::corrupt::{Corrupt, count, word};
 use super::cursor::{self, Fingerprint};
 use super::params::Params;
+use super::pool::TenantRead;
 use super::runs::{EndedAsName, RunLinks, RunStatus};
 use crate::access::Caller;
 use crate::problem::Problem;
@@ -22,11 +23,11 @@ use crate::state::ApiState;
 const TABLE: &str = "projection.notifications";
 
 /// Unread notifications are counted up to here.
-const COUNTED: i64 = 1_000;
+pub(crate) const COUNTED: i64 = 1_000;
 
 /// A page of notifications.
 #[derive(Debug)]
-pub(super) struct NotificationsQuery {
+pub(crate) struct NotificationsQuery {
     unread: Option<bool>,
     limit: u64,
     before: Option<i64>,
@@ -47,61 +48,61 @@ impl AskedQuery for NotificationsQuery {
 
 /// A page of the caller's notifications.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct NotificationPage {
+pub(crate) struct NotificationPage {
     /// The notifications, the newest first.
-    notifications: Vec<NotificationView>,
+    pub(crate) notifications: Vec<NotificationView>,
     /// How many are unread in all, counted up to 1000.
-    unread_count: u64,
+    pub(crate) unread_count: u64,
     /// Whether there are more unread ones than were counted.
-    unread_count_capped: bool,
+    pub(crate) unread_count_capped: bool,
     /// For the next page; null on the last.
-    next_cursor: Option<String>,
+    pub(crate) next_cursor: Option<String>,
     /// The position that the page reflects.
-    position: u64,
+    pub(crate) position: u64,
 }
 
 /// Word to the initiator of a run.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Notification)]
-pub(super) struct NotificationView {
+pub(crate) struct NotificationView {
     /// By which it is marked as read.
-    notification_id: Uuid,
+    pub(crate) notification_id: Uuid,
     /// Which run it is about.
-    run_id: Uuid,
+    pub(crate) run_id: Uuid,
     /// What the run did.
-    transition: Transition,
+    pub(crate) transition: Transition,
     /// The run's kind.
-    kind: String,
+    pub(crate) kind: String,
     /// The run's title.
-    title: Option<String>,
+    pub(crate) title: Option<String>,
     /// How the run stood then.
     #[schema(value_type = RunStatus)]
-    status: Status,
+    pub(crate) status: Status,
     /// Which event ended it; null where it was queued.
     #[schema(value_type = Option<EndedAsName>)]
-    ended_as: Option<EndedAs>,
+    pub(crate) ended_as: Option<EndedAs>,
     /// That end was concluded from silence; should the run's own end come, this notification tells of it anew.
-    presumed: bool,
+    pub(crate) presumed: bool,
     /// It told of a presumed end before, and tells of the real one now.
-    superseded: bool,
+    pub(crate) superseded: bool,
     /// Why it failed or was aborted, for machines.
-    reason_code: Option<String>,
+    pub(crate) reason_code: Option<String>,
     /// The last word of the event that ended it.
-    message: Option<String>,
+    pub(crate) message: Option<String>,
     /// When the ledger took in the event that it is about.
-    created_at: DateTime<Utc>,
+    pub(crate) created_at: DateTime<Utc>,
     /// When it was read; null while it was not.
-    read_at: Option<DateTime<Utc>>,
+    pub(crate) read_at: Option<DateTime<Utc>>,
     /// The position of the event that it is about.
-    position: u64,
+    pub(crate) position: u64,
     /// Where the run's resources are.
-    links: RunLinks,
+    pub(crate) links: RunLinks,
 }
 
 /// What a run did.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Transition {
+pub(crate) enum Transition {
     /// It was queued.
     Queued,
     /// It ended.
@@ -160,25 +161,46 @@ pub(super) async fn list_notifications(
     asked: Asked<NotificationsQuery>,
 ) -> Result<Response, Problem> {
     let mut read = asked.begin(&state).await?;
-    let caller = &asked.caller;
-    let mut rows = fetch(read.conn(), caller, &asked.query).await?;
-    let unread = count_unread(read.conn(), caller).await?;
-    let last = cut(&mut rows, asked.query.limit).map(|row| row.position);
-    let next_cursor = last.map(|position| cursor::encode(&asked.query.list, position)).transpose()?;
-    let notifications =
-        rows.into_iter().map(|row| view(row, caller.tenant.as_str())).collect::<Result<_, _>>()?;
-    let page = NotificationPage {
-        notifications,
-        unread_count: count(TABLE, "count", &caller.principal, unread.min(COUNTED))?,
-        unread_count_capped: unread > COUNTED,
-        next_cursor: next_cursor.clone(),
-        position: read.position.0,
-    };
+    let page = page_of_notifications(&mut read, &asked.caller, &asked.query).await?;
+    let next_cursor = page.next_cursor.clone();
     let mut response = answer(&state, read.position, page);
     if let Some(cursor) = next_cursor {
         link_next(response.headers_mut(), &asked.address, &cursor)?;
     }
     Ok(response)
+}
+
+/// A page of the caller's own notifications.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn page_of_notifications(
+    read: &mut TenantRead,
+    caller: &Caller,
+    query: &NotificationsQuery,
+) -> Result<NotificationPage, Problem> {
+    let mut rows = fetch(read.conn(), caller, query).await?;
+    let unread = count_unread(read.conn(), caller).await?;
+    let last = cut(&mut rows, query.limit).map(|row| row.position);
+    let next_cursor = last.map(|position| cursor::encode(&query.list, position)).transpose()?;
+    let notifications =
+        rows.into_iter().map(|row| view(row, caller.tenant.as_str())).collect::<Result<_, _>>()?;
+    Ok(NotificationPage {
+        notifications,
+        unread_count: count(TABLE, "count", &caller.principal, unread.min(COUNTED))?,
+        unread_count_capped: unread > COUNTED,
+        next_cursor,
+        position: read.position.0,
+    })
+}
+
+/// How many notifications the caller has not read, counted up to one more than [`COUNTED`].
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn unread(read: &mut TenantRead, caller: &Caller) -> Result<u64, Problem> {
+    let unread = count_unread(read.conn(), caller).await?;
+    Ok(count(TABLE, "count", &caller.principal, unread)?)
 }
 
 async fn fetch(

@@ -12,18 +12,18 @@ use crate::problem::Problem;
 /// The parameters of a request, decoded, in the order they came. Reading one takes it out, so that what
 /// is left at the end is what nobody knows.
 #[derive(Debug)]
-pub(super) struct Params {
+pub(crate) struct Params {
     pairs: Vec<(String, String)>,
 }
 
 /// A 422 that names the parameter.
-pub(super) fn wrong(name: &str, detail: impl Into<String>) -> Problem {
+pub(crate) fn wrong(name: &str, detail: impl Into<String>) -> Problem {
     Problem::invalid(format!("?{name}"), detail)
 }
 
 impl Params {
     /// Decodes the query of a URI (`application/x-www-form-urlencoded`).
-    pub(super) fn of(uri: &Uri) -> Result<Self, Problem> {
+    pub(crate) fn of(uri: &Uri) -> Result<Self, Problem> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|error| Problem::malformed(format!("The query can't be read: {error}.")))?;
         for (name, value) in &pairs {
@@ -36,12 +36,12 @@ impl Params {
     }
 
     /// The parameters as they are.
-    pub(super) fn pairs(&self) -> &[(String, String)] {
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
         &self.pairs
     }
 
     /// Every value of a parameter that may be repeated.
-    pub(super) fn all(&mut self, name: &str) -> Vec<String> {
+    pub(crate) fn all(&mut self, name: &str) -> Vec<String> {
         let (taken, left) = std::mem::take(&mut self.pairs).into_iter().partition(|(key, _)| key == name);
         self.pairs = left;
         let taken: Vec<(String, String)> = taken;
@@ -49,7 +49,7 @@ impl Params {
     }
 
     /// The value of a parameter that may be given once.
-    pub(super) fn one(&mut self, name: &str) -> Result<Option<String>, Problem> {
+    pub(crate) fn one(&mut self, name: &str) -> Result<Option<String>, Problem> {
         let mut values = self.all(name);
         match values.len() {
             0 | 1 => Ok(values.pop()),
@@ -58,13 +58,13 @@ impl Params {
     }
 
     /// A parameter of a type with a text form.
-    pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str) -> Result<Option<T>, Problem> {
+    pub(crate) fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str) -> Result<Option<T>, Problem> {
         let value = self.one(name)?;
         value.map(|text| text.parse().map_err(|error: T::Err| wrong(name, error.to_string()))).transpose()
     }
 
     /// One of some words, by the `parse` of its type.
-    pub(super) fn word<T>(
+    pub(crate) fn word<T>(
         &mut self,
         name: &str,
         allowed: &str,
@@ -74,7 +74,7 @@ impl Params {
     }
 
     /// A whole number between two others, both included.
-    pub(super) fn number(&mut self, name: &str, least: u64, most: u64) -> Result<Option<u64>, Problem> {
+    pub(crate) fn number(&mut self, name: &str, least: u64, most: u64) -> Result<Option<u64>, Problem> {
         let Some(text) = self.one(name)? else { return Ok(None) };
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         match text.parse::<u64>() {
@@ -84,7 +84,7 @@ impl Params {
     }
 
     /// A moment (RFC 3339).
-    pub(super) fn time(&mut self, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
+    pub(crate) fn time(&mut self, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
         let Some(text) = self.one(name)? else { return Ok(None) };
         match DateTime::parse_from_rfc3339(&text) {
             Ok(time) => Ok(Some(time.with_timezone(&Utc))),
@@ -99,7 +99,7 @@ impl Params {
     }
 
     /// Refuses what nobody has taken out.
-    pub(super) fn end(self, allowed: &[&str]) -> Result<(), Problem> {
+    pub(crate) fn end(self, allowed: &[&str]) -> Result<(), Problem> {
         match self.pairs.first() {
             None => Ok(()),
             Some((name, _)) => {
@@ -111,7 +111,7 @@ impl Params {
 }
 
 /// One of some words.
-pub(super) fn word<T>(
+pub(crate) fn word<T>(
     name: &str,
     text: &str,
     allowed: &str,

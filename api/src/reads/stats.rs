@@ -25,7 +25,7 @@ const MOST_HOURS: u64 = 24 * 31;
 
 /// How far back to look.
 #[derive(Debug)]
-pub(super) struct StatsQuery {
+pub(crate) struct StatsQuery {
     hours: u64,
 }
 
@@ -39,29 +39,29 @@ impl AskedQuery for StatsQuery {
 
 /// The tenant's runs in numbers.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Stats {
+pub(crate) struct Stats {
     /// All runs by how they stand.
-    runs: StatusCounts,
+    pub(crate) runs: StatusCounts,
     /// The same for each kind, in the order of their names.
-    kinds: Vec<KindCounts>,
+    pub(crate) kinds: Vec<KindCounts>,
     /// The oldest run that waits for a worker, by when it was queued; null where none waits.
-    oldest_queued_at: Option<DateTime<Utc>>,
+    pub(crate) oldest_queued_at: Option<DateTime<Utc>>,
     /// The oldest run that is running, by when it was queued; null where none is.
-    oldest_running_at: Option<DateTime<Utc>>,
+    pub(crate) oldest_running_at: Option<DateTime<Utc>>,
     /// What happened in each hour, the oldest first. The last one is the current hour.
-    hours: Vec<Hour>,
+    pub(crate) hours: Vec<Hour>,
     /// The position that the numbers reflect.
-    position: u64,
+    pub(crate) position: u64,
 }
 
 /// Runs by how they stand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct StatusCounts {
-    queued: u64,
-    running: u64,
-    succeeded: u64,
-    partially_succeeded: u64,
-    failed: u64,
+pub(crate) struct StatusCounts {
+    pub(crate) queued: u64,
+    pub(crate) running: u64,
+    pub(crate) succeeded: u64,
+    pub(crate) partially_succeeded: u64,
+    pub(crate) failed: u64,
 }
 
 impl StatusCounts {
@@ -79,30 +79,30 @@ impl StatusCounts {
 
 /// The runs of one kind by how they stand.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct KindCounts {
+pub(crate) struct KindCounts {
     /// The kind of operation.
-    kind: String,
+    pub(crate) kind: String,
     /// Its runs.
-    runs: StatusCounts,
+    pub(crate) runs: StatusCounts,
 }
 
 /// What happened in an hour, by the ledger's clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct Hour {
+pub(crate) struct Hour {
     /// The beginning of the hour.
-    hour: DateTime<Utc>,
+    pub(crate) hour: DateTime<Utc>,
     /// Runs that were queued.
-    queued: u64,
+    pub(crate) queued: u64,
     /// Runs that ended as succeeded.
-    succeeded: u64,
+    pub(crate) succeeded: u64,
     /// Runs that ended as partially succeeded.
-    partially_succeeded: u64,
+    pub(crate) partially_succeeded: u64,
     /// Runs that ended as failed.
-    failed: u64,
+    pub(crate) failed: u64,
     /// Events of runs.
-    events: u64,
+    pub(crate) events: u64,
     /// Items that failed.
-    items_failed: u64,
+    pub(crate) items_failed: u64,
 }
 
 /// Shows the tenant's runs in numbers.
@@ -141,7 +141,11 @@ pub(super) async fn get_stats(
     Ok(answer(&state, read.position, stats))
 }
 
-async fn counts(
+/// All runs by how they stand, and the same for each kind.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn counts(
     conn: &mut PgConnection,
     tenant: &TenantId,
 ) -> Result<(StatusCounts, Vec<KindCounts>), Problem> {
@@ -178,7 +182,11 @@ async fn oldest(
     .await
 }
 
-async fn hours(
+/// What happened in each of the `wanted` hours up to `now`, the oldest first.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn hours(
     conn: &mut PgConnection,
     tenant: &TenantId,
     now: DateTime<Utc>,

@@ -17,7 +17,7 @@ const TABLE: &str = "projection.run_events";
 
 /// A moment in a run's life.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Moment {
+pub(crate) enum Moment {
     /// What the ledger had taken in by then.
     At(DateTime<Utc>),
     /// After the event of this revision.

@@ -17,52 +17,52 @@ use crate::reads::params::{Params, word, wrong};
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(crate) enum Order {
     NewestFirst,
     OldestFirst,
 }
 
 /// Where a page of runs ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct RunKey {
+pub(crate) struct RunKey {
     queued_at_micros: i64,
-    pub(super) run_id: Uuid,
+    pub(crate) run_id: Uuid,
 }
 
 /// Which runs. What is not given does not filter.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     /// Any of these; sorted, each once.
-    pub(super) status: Vec<&'static str>,
-    pub(super) kind: Option<String>,
-    pub(super) initiator: Option<String>,
+    pub(crate) status: Vec<&'static str>,
+    pub(crate) kind: Option<String>,
+    pub(crate) initiator: Option<String>,
     /// All of these.
-    pub(super) labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
     /// Queued then or later.
-    pub(super) since: Option<DateTime<Utc>>,
+    pub(crate) since: Option<DateTime<Utc>>,
     /// Queued before.
-    pub(super) until: Option<DateTime<Utc>>,
-    pub(super) search: Option<Search>,
+    pub(crate) until: Option<DateTime<Utc>>,
+    pub(crate) search: Option<Search>,
     /// Only those that are stalled.
-    pub(super) stalled: bool,
+    pub(crate) stalled: bool,
 }
 
 /// A page of runs.
 #[derive(Debug)]
-pub(in crate::reads) struct ListQuery {
-    pub(super) filter: Filter,
-    pub(super) order: Order,
-    pub(super) limit: u64,
-    pub(super) after: Option<RunKey>,
-    pub(super) list: Fingerprint,
+pub(crate) struct ListQuery {
+    pub(crate) filter: Filter,
+    pub(crate) order: Order,
+    pub(crate) limit: u64,
+    pub(crate) after: Option<RunKey>,
+    pub(crate) list: Fingerprint,
 }
 
 impl RunKey {
-    pub(super) fn new(queued_at: DateTime<Utc>, run_id: Uuid) -> Self {
+    pub(crate) fn new(queued_at: DateTime<Utc>, run_id: Uuid) -> Self {
         Self { queued_at_micros: queued_at.timestamp_micros(), run_id }
     }
 
-    pub(super) fn queued_at(self) -> Option<DateTime<Utc>> {
+    pub(crate) fn queued_at(self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp_micros(self.queued_at_micros)
     }
 }

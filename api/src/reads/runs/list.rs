@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
+use domain::TenantId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,17 +14,18 @@ use crate::problem::Problem;
 use crate::reads::answer::{answer, cut, link_next};
 use crate::reads::asked::Asked;
 use crate::reads::cursor;
+use crate::reads::pool::TenantRead;
 use crate::state::ApiState;
 
 /// A page of runs.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::reads) struct RunPage {
+pub(crate) struct RunPage {
     /// The runs, without their contexts.
-    runs: Vec<RunView>,
+    pub(crate) runs: Vec<RunView>,
     /// For the next page; null on the last.
-    next_cursor: Option<String>,
+    pub(crate) next_cursor: Option<String>,
     /// The position that the page reflects.
-    position: u64,
+    pub(crate) position: u64,
 }
 
 /// Lists the tenant's runs, page by page.
@@ -60,17 +62,29 @@ pub(in crate::reads) async fn list_runs(
     asked: Asked<ListQuery>,
 ) -> Result<Response, Problem> {
     let mut read = asked.begin(&state).await?;
-    // One moment for the filter and for what is shown.
-    let now = Utc::now();
-    let mut rows = fetch(read.conn(), &asked.caller.tenant, &asked.query, now).await?;
-    let last = cut(&mut rows, asked.query.limit).map(|row| RunKey::new(row.queued_at, row.run_id));
-    let next_cursor = last.map(|key| cursor::encode(&asked.query.list, key)).transpose()?;
-    let runs =
-        rows.into_iter().map(|row| row.into_view(&asked.caller.tenant, now)).collect::<Result<_, _>>()?;
-    let page = RunPage { runs, next_cursor: next_cursor.clone(), position: read.position.0 };
+    let page = page_of_runs(&mut read, &asked.caller.tenant, &asked.query, Utc::now()).await?;
+    let next_cursor = page.next_cursor.clone();
     let mut response = answer(&state, read.position, page);
     if let Some(cursor) = next_cursor {
         link_next(response.headers_mut(), &asked.address, &cursor)?;
     }
     Ok(response)
+}
+
+/// A page of the tenant's runs as they stand at `now`, which is one moment for the filter and for what is
+/// shown.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn page_of_runs(
+    read: &mut TenantRead,
+    tenant: &TenantId,
+    query: &ListQuery,
+    now: DateTime<Utc>,
+) -> Result<RunPage, Problem> {
+    let mut rows = fetch(read.conn(), tenant, query, now).await?;
+    let last = cut(&mut rows, query.limit).map(|row| RunKey::new(row.queued_at, row.run_id));
+    let next_cursor = last.map(|key| cursor::encode(&query.list, key)).transpose()?;
+    let runs = rows.into_iter().map(|row| row.into_view(tenant, now)).collect::<Result<_, _>>()?;
+    Ok(RunPage { runs, next_cursor, position: read.position.0 })
 }

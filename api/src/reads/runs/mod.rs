@@ -14,4 +14,10 @@ pub(super) use list::list_runs;
 pub(super) use one::__path_get_run;
 pub(super) use one::get_run;
 pub(super) use row::must_exist;
-pub(super) use view::{EndedAsName, RunLinks, RunStatus};
+pub(super) use view::{EndedAsName, RunStatus};
+
+pub(crate) use as_of::Moment;
+pub(crate) use filter::ListQuery;
+pub(crate) use list::page_of_runs;
+pub(crate) use one::one_run;
+pub(crate) use view::{ItemCounts, Liveness, LivenessState, RunLinks, RunView};

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use chrono::Utc;
+use domain::{RunId, TenantId};
 
 use super::as_of::{self, Moment};
 use super::row;
@@ -12,11 +13,12 @@ use crate::problem::Problem;
 use crate::reads::answer::answer;
 use crate::reads::asked::{Asked, AskedQuery, RunInPath};
 use crate::reads::params::{Params, wrong};
+use crate::reads::pool::TenantRead;
 use crate::state::ApiState;
 
 /// Which state of the run: a past one, or the current one.
 #[derive(Debug)]
-pub(in crate::reads) struct OneQuery(Option<Moment>);
+pub(crate) struct OneQuery(pub(crate) Option<Moment>);
 
 impl AskedQuery for OneQuery {
     const ALLOWED: &'static [&'static str] = &["at", "revision"];
@@ -59,12 +61,25 @@ pub(in crate::reads) async fn get_run(
 ) -> Result<Response, Problem> {
     let mut read = asked.begin(&state).await?;
     let tenant = &asked.caller.tenant;
-    let view = match asked.query.0 {
-        None => row::find(read.conn(), tenant, run).await?.into_view(tenant, Utc::now())?,
-        Some(moment) => as_of::view(read.conn(), tenant, run, moment).await?,
-    };
+    let view = one_run(&mut read, tenant, run, asked.query.0).await?;
     let etag = HeaderValue::try_from(format!("\"{}\"", view.revision));
     let mut response = answer(&state, read.position, view);
     response.headers_mut().insert(header::ETAG, etag.map_err(|error| Problem::internal(&error))?);
     Ok(response)
+}
+
+/// The tenant's run: as it was at a moment, or as it is.
+///
+/// # Errors
+/// 404 when the tenant has no such run or it was not there yet, or the database's.
+pub(crate) async fn one_run(
+    read: &mut TenantRead,
+    tenant: &TenantId,
+    run: RunId,
+    moment: Option<Moment>,
+) -> Result<RunView, Problem> {
+    match moment {
+        None => Ok(row::find(read.conn(), tenant, run).await?.into_view(tenant, Utc::now())?),
+        Some(moment) => as_of::view(read.conn(), tenant, run, moment).await,
+    }
 }

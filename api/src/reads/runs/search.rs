@@ -10,16 +10,16 @@ const LONGEST: usize = 300;
 
 /// A search, as the query wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Search {
+pub(crate) struct Search {
     /// How the title begins, in any case.
-    pub(super) title: String,
+    pub(crate) title: String,
     /// The first and last id that begin like that, where it may be the beginning of an id.
-    pub(super) ids: Option<(Uuid, Uuid)>,
+    pub(crate) ids: Option<(Uuid, Uuid)>,
 }
 
 impl Search {
     /// Reads the parameter `q`.
-    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
         let text = text.trim();
         if text.is_empty() || text.chars().count() > LONGEST {
             return Err(wrong(

@@ -1,0 +1,173 @@
+//! Which items of a run, and the queries behind their list.
+
+use chrono::{DateTime, Utc};
+use domain::{Outcome, ReasonCode, RunId, TenantId};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::ItemView;
+use crate::problem::Problem;
+use crate::reads::answer::{LONGEST_PAGE, USUAL_PAGE, rows_for};
+use crate::reads::asked::AskedQuery;
+use crate::reads::cursor::{self, Fingerprint};
+use crate::reads::params::{Params, wrong};
+
+/// Longer than the name of any item.
+const LONGEST_NAME: usize = 300;
+
+/// A page of items.
+#[derive(Debug)]
+pub(crate) struct ItemsQuery {
+    filter: Filter,
+    pub(super) limit: u64,
+    after: Option<ItemKey>,
+    list: Fingerprint,
+}
+
+/// Which items. What is not given does not filter.
+#[derive(Debug, Default)]
+struct Filter {
+    status: Option<Outcome>,
+    /// Of failed items only.
+    reason: Option<String>,
+    /// How the item begins.
+    begins: Option<String>,
+}
+
+/// Where a page of items ended. A revision has one item, so this is exact; found by name, the name is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ItemKey {
+    outcome: Outcome,
+    revision: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<String>,
+}
+
+impl AskedQuery for ItemsQuery {
+    const ALLOWED: &'static [&'static str] = &["status", "reason_code", "item", "cursor", "limit"];
+
+    fn take(params: &mut Params) -> Result<Self, Problem> {
+        let status = params.word("status", "failed, skipped, succeeded", Outcome::parse)?;
+        let reason = params.parsed::<ReasonCode>("reason_code")?.map(|code| code.as_str().to_owned());
+        if reason.is_some() && status.is_some_and(|status| status != Outcome::Failed) {
+            return Err(wrong("reason_code", "finds failed items only: leave status out, or give failed"));
+        }
+        let begins = params.one("item")?;
+        if begins.as_ref().is_some_and(|name| name.is_empty() || name.chars().count() > LONGEST_NAME) {
+            return Err(wrong("item", format!("must have 1 to {LONGEST_NAME} characters")));
+        }
+        // Only what failed is found by its reason.
+        let status = if reason.is_some() { Some(Outcome::Failed) } else { status };
+        let filter = Filter { status, reason, begins };
+        let limit = params.number("limit", 1, LONGEST_PAGE)?.unwrap_or(USUAL_PAGE);
+        let list = Fingerprint::of("items", &filter);
+        let after: Option<ItemKey> = cursor::take(params, &list)?;
+        Ok(Self { filter, limit, after, list })
+    }
+}
+
+impl ItemsQuery {
+    /// The cursor that goes on after an item.
+    ///
+    /// # Errors
+    /// When it can't be written, which no item causes.
+    pub(super) fn cursor_after(&self, last: &ItemView) -> Result<String, Problem> {
+        let key = ItemKey {
+            outcome: last.status,
+            revision: i64::try_from(last.revision).unwrap_or(i64::MAX),
+            item: self.filter.begins.is_some().then(|| last.item.clone()),
+        };
+        cursor::encode(&self.list, key)
+    }
+}
+
+/// A row of `projection.run_items`.
+pub(super) struct ItemRow {
+    pub(super) item: String,
+    pub(super) label: Option<String>,
+    pub(super) outcome: String,
+    pub(super) reason_code: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) occurred_at: DateTime<Utc>,
+    pub(super) revision: i64,
+}
+
+/// The rows of a page, and one more where there is a next page.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn fetch(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    run: RunId,
+    query: &ItemsQuery,
+) -> Result<Vec<ItemRow>, sqlx::Error> {
+    let (tenant, run, limit) = (tenant.as_str(), run.uuid(), rows_for(query.limit));
+    let Filter { status, reason, begins } = &query.filter;
+    let after = query.after.as_ref();
+    let revision = after.map(|key| key.revision);
+    let rows = match (begins, reason) {
+        // The beginning of a name is a range of the primary key, which gives the order as well.
+        (Some(begins), reason) => {
+            sqlx::query_as!(
+                ItemRow,
+                "SELECT item, label, outcome, reason_code, message, occurred_at, revision
+                 FROM projection.run_items
+                 WHERE tenant = $1 AND run_id = $2 AND item >= $3 AND item < $3 || chr(1114111)
+                   AND ($4::text IS NULL OR item > $4)
+                   AND ($5::text IS NULL OR outcome = $5)
+                   AND ($6::text IS NULL OR reason_code = $6)
+                 ORDER BY item LIMIT $7",
+                tenant,
+                run,
+                begins,
+                after.and_then(|key| key.item.as_deref()),
+                status.map(Outcome::as_str),
+                reason.as_deref(),
+                limit
+            )
+            .fetch_all(conn)
+            .await?
+        }
+        (None, Some(reason)) => {
+            sqlx::query_as!(
+                ItemRow,
+                "SELECT item, label, outcome, reason_code, message, occurred_at, revision
+                 FROM projection.run_items
+                 WHERE tenant = $1 AND run_id = $2 AND outcome = 'failed' AND reason_code = $3
+                   AND ($4::bigint IS NULL OR revision > $4)
+                 ORDER BY revision LIMIT $5",
+                tenant,
+                run,
+                reason,
+                revision,
+                limit
+            )
+            .fetch_all(conn)
+            .await?
+        }
+        // Within one outcome the index is entered by the revision; the pair alone would enter it at the
+        // outcome's beginning.
+        (None, None) => {
+            sqlx::query_as!(
+                ItemRow,
+                "SELECT item, label, outcome, reason_code, message, occurred_at, revision
+                 FROM projection.run_items
+                 WHERE tenant = $1 AND run_id = $2
+                   AND ($3::text IS NULL OR outcome = $3)
+                   AND ($4::text IS NULL OR (outcome, revision) > ($4, $5::bigint))
+                   AND ($3::text IS NULL OR $5::bigint IS NULL OR revision > $5)
+                 ORDER BY outcome, revision LIMIT $6",
+                tenant,
+                run,
+                status.map(Outcome::as_str),
+                after.map(|key| key.outcome.as_str()),
+                revision,
+                limit
+            )
+            .fetch_all(conn)
+            .await?
+        }
+    };
+    Ok(rows)
+}
