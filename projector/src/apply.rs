@@ -5,11 +5,11 @@ use std::ops::Range;
 use eventlog::{Position, RecordedEvent};
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
-use crate::batch::fold;
+use crate::batch::{CountFrom, fold};
 use crate::decode::{Held, decode};
 use crate::error::{ProjectorError, bigint, unsigned};
 use crate::lease::{Lease, TERM};
-use crate::tables::Tables;
+use crate::tables::{Schema, Tables};
 use crate::{load, store};
 
 /// The channel on which listeners hear how far the projection has come; the payload is the position.
@@ -41,14 +41,17 @@ pub(crate) async fn apply(
     let news: Vec<&RecordedEvent> = records.iter().filter(|record| record.position > reached).collect();
     let Some(last) = news.last() else { return Ok(Applied { checkpoint: reached, held: 0 }) };
     let checkpoint = last.position;
-    let held = write_all(&mut tx, &news).await?;
-    move_checkpoint(&mut tx, lease, checkpoint).await?;
+    let held = write_all(&mut tx, &news, CountFrom::START).await?;
+    move_checkpoint(&mut tx, tables, lease, checkpoint).await?;
     tx.commit().await?;
     Ok(Applied { checkpoint, held })
 }
 
 /// Whoever holds the checkpoint's row is the one who writes.
-async fn lock_checkpoint(db: &mut PgConnection, lease: Option<&Lease>) -> Result<Position, ProjectorError> {
+pub(crate) async fn lock_checkpoint(
+    db: &mut PgConnection,
+    lease: Option<&Lease>,
+) -> Result<Position, ProjectorError> {
     let row = sqlx::query!("SELECT position, fence FROM checkpoints WHERE name = 'monitoring' FOR UPDATE");
     let row = row.fetch_optional(db).await?.ok_or(ProjectorError::NoCheckpoint)?;
     if lease.is_some_and(|lease| lease.fence() != row.fence) {
@@ -60,6 +63,7 @@ async fn lock_checkpoint(db: &mut PgConnection, lease: Option<&Lease>) -> Result
 /// Moves the checkpoint, and with it the end of the lease.
 async fn move_checkpoint(
     db: &mut PgConnection,
+    tables: &Tables,
     lease: Option<&Lease>,
     position: Position,
 ) -> Result<(), ProjectorError> {
@@ -73,16 +77,23 @@ async fn move_checkpoint(
     )
     .execute(&mut *db)
     .await?;
-    // Listeners hear of it at the commit, and not at all without one.
+    // Nobody reads the tables beside the live ones.
+    if tables.schema() == Schema::Live { tell(db, position).await } else { Ok(()) }
+}
+
+/// Tells listeners how far the projection has come: they hear of it at the commit, and not at all without
+/// one.
+pub(crate) async fn tell(db: &mut PgConnection, position: Position) -> Result<(), ProjectorError> {
     sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, position.0.to_string()).fetch_one(db).await?;
     Ok(())
 }
 
 /// Writes the whole batch at once. If the tables refuse it, looks for the events that they refuse by
 /// halves, each behind a savepoint.
-async fn write_all(
+pub(crate) async fn write_all(
     tx: &mut Transaction<'_, Postgres>,
     records: &[&RecordedEvent],
+    count: CountFrom,
 ) -> Result<usize, ProjectorError> {
     let mut held = 0;
     // The part to try next is on top; parts are tried in the log's order.
@@ -90,7 +101,7 @@ async fn write_all(
     let mut parts: Vec<Range<usize>> = vec![whole];
     while let Some(part) = parts.pop() {
         let mut savepoint = tx.begin().await?;
-        match write(&mut savepoint, &records[part.clone()]).await {
+        match write(&mut savepoint, &records[part.clone()], count).await {
             Ok(held_by_fold) => {
                 savepoint.commit().await?;
                 held += held_by_fold;
@@ -113,10 +124,14 @@ async fn write_all(
 }
 
 /// Loads, folds and writes. Gives back how many events the fold held.
-async fn write(db: &mut PgConnection, records: &[&RecordedEvent]) -> Result<usize, ProjectorError> {
+async fn write(
+    db: &mut PgConnection,
+    records: &[&RecordedEvent],
+    count: CountFrom,
+) -> Result<usize, ProjectorError> {
     let decoded = decode(records);
     let slots = load::slots(db, &decoded).await?;
-    let changes = fold(&decoded, slots);
+    let changes = fold(&decoded, slots, count);
     store::changes(db, &decoded, &changes).await?;
     Ok(changes.held.len())
 }

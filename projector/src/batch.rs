@@ -113,8 +113,18 @@ enum Verdict<'a> {
     Hold(String),
 }
 
+/// From which revision on events go into the counters. Those of a run that is folded anew were counted
+/// before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CountFrom(pub u64);
+
+impl CountFrom {
+    /// All of them.
+    pub const START: Self = Self(0);
+}
+
 /// Folds a batch into the runs that it touches.
-pub(crate) fn fold<'a>(decoded: &'a Decoded<'a>, slots: Vec<Slot>) -> Changes<'a> {
+pub(crate) fn fold<'a>(decoded: &'a Decoded<'a>, slots: Vec<Slot>, count: CountFrom) -> Changes<'a> {
     let mut changes = Changes { slots, reads: decoded.reads.iter().collect(), ..Changes::default() };
     let mut items: HashMap<(usize, &ItemName), usize> = HashMap::new();
     for refused in &decoded.refused {
@@ -129,7 +139,7 @@ pub(crate) fn fold<'a>(decoded: &'a Decoded<'a>, slots: Vec<Slot>) -> Changes<'a
             }
             Verdict::Fold(event) => {
                 let tenant = decoded.streams[entry.stream].run.map_or("", |(tenant, _)| tenant);
-                changes.fold_one(entry, event, tenant, &mut items);
+                changes.fold_one(entry, event, tenant, count, &mut items);
             }
         }
     }
@@ -167,6 +177,7 @@ impl<'a> Changes<'a> {
         entry: &'a Entry<'a>,
         event: &'a Event,
         tenant: &'a str,
+        count: CountFrom,
         items: &mut HashMap<(usize, &'a ItemName), usize>,
     ) {
         let Ok(state) = &mut self.slots[entry.stream].state else { return };
@@ -198,8 +209,10 @@ impl<'a> Changes<'a> {
         }
 
         let Some(facts) = &state.facts else { return };
-        let status = (before, state.run.status);
-        self.counters.count(tenant, &facts.kind, event, position, status, said.map(|said| said.outcome));
+        if event.revision >= count.0 {
+            let status = (before, state.run.status);
+            self.counters.count(tenant, &facts.kind, event, position, status, said.map(|said| said.outcome));
+        }
         let changed = before != state.run.status || presumed != state.run.presumed;
         let told = changed.then(|| notification_for(event.run, &state.run, facts.initiator.as_ref()));
         if let Some(notification) = told.flatten() {

@@ -87,7 +87,7 @@ pub(crate) fn storable(text: &str) -> Cow<'_, str> {
 }
 
 /// Tenant and run of `run-{tenant}-{run}`.
-fn run_of(stream: &str) -> Option<(&str, RunId)> {
+pub(crate) fn run_of(stream: &str) -> Option<(&str, RunId)> {
     const UUID_CHARS: usize = 36;
     let rest = stream.strip_prefix("run-")?;
     let (tenant, run) = rest.split_at_checked(rest.len().checked_sub(UUID_CHARS)?)?;

@@ -25,6 +25,20 @@ pub enum ProjectorError {
     /// Another projector has taken the lease.
     #[error("another projector has taken over")]
     Fenced,
+    /// Somebody else makes the same tables beside the live ones at this moment.
+    #[error("another process is at work on the schema {0}; try again when it is done")]
+    Busy(&'static str),
+    /// The log ends before a position that it is said to have.
+    #[error("the log has no events after {}, though {} is said to be reached", .reached.0, .goal.0)]
+    Unreachable {
+        /// The position that is said to be reached.
+        goal: Position,
+        /// The last position that was read.
+        reached: Position,
+    },
+    /// The tables don't tell whose run it is.
+    #[error("the read tables don't say of which tenant run {0} is: name the tenant")]
+    WhoseRun(domain::RunId),
     /// A number that the tables have no room for.
     #[error("{0} does not fit a bigint")]
     TooLarge(u64),

@@ -12,11 +12,13 @@ mod error;
 mod lag;
 mod lease;
 mod load;
+mod maintenance;
 mod notifications;
 mod run;
 mod store;
 mod tables;
 
 pub use error::ProjectorError;
+pub use maintenance::{Difference, Findings, Maintenance, Progress, Rebuilt, Retried, Wrong};
 pub use notifications::notification_id;
 pub use run::{Projector, ProjectorConfig};

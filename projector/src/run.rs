@@ -12,7 +12,8 @@ use crate::apply::{self, Applied};
 use crate::error::ProjectorError;
 use crate::lag::{self, Reached};
 use crate::lease::{BEAT, Lease};
-use crate::tables::Tables;
+use crate::maintenance::{Maintenance, sample};
+use crate::tables::{Schema, Tables};
 
 /// The pauses between tries while something fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -26,11 +27,13 @@ pub struct ProjectorConfig {
     /// How many bytes of event data go into one transaction, except that one event always does; 16 MiB
     /// by default. Keeps a statement far below the 1 GB that Postgres takes.
     pub max_batch_bytes: usize,
+    /// How long until the next run is compared with the log; 10 s by default.
+    pub sample_every: Duration,
 }
 
 impl Default for ProjectorConfig {
     fn default() -> Self {
-        Self { max_batch_events: 2_000, max_batch_bytes: 16 << 20 }
+        Self { max_batch_events: 2_000, max_batch_bytes: 16 << 20, sample_every: Duration::from_secs(10) }
     }
 }
 
@@ -47,7 +50,7 @@ impl Projector {
     /// A projector from that log into the migrated database of that pool.
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, pool: PgPool, config: ProjectorConfig) -> Self {
-        Self { log, tables: Tables::live(pool), config, reached: Reached::default() }
+        Self { log, tables: Tables::new(pool, Schema::Live), config, reached: Reached::default() }
     }
 
     /// Projects until `stop`. The batch in hand is finished first. Whatever fails is tried again: nothing
@@ -56,7 +59,12 @@ impl Projector {
     /// # Errors
     /// None at present; the caller treats an end that nobody asked for as a failure.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ProjectorError> {
-        tokio::join!(self.project(&stop), lag::export(&*self.log, &self.reached, &stop));
+        let maintenance = Maintenance::new(self.log.clone(), self.tables.pool().clone());
+        tokio::join!(
+            self.project(&stop),
+            lag::export(&*self.log, &self.reached, &stop),
+            sample(&maintenance, self.config.sample_every, &stop)
+        );
         Ok(())
     }
 
@@ -179,14 +187,17 @@ impl Projector {
     }
 
     async fn export_dead_letters(&self) -> Result<(), ProjectorError> {
-        #[expect(clippy::cast_precision_loss, reason = "a gauge")]
-        metrics::gauge!("runledger_dead_letters").set(self.tables.dead_letters().await? as f64);
+        let (events, streams) = self.tables.dead_letters().await?;
+        #[expect(clippy::cast_precision_loss, reason = "gauges")]
+        let (events, streams) = (events as f64, streams as f64);
+        metrics::gauge!("runledger_dead_letters").set(events);
+        metrics::gauge!("runledger_held_runs").set(streams);
         Ok(())
     }
 }
 
 /// How many of the records, from the first on, go into one transaction: at least one.
-fn fitting(records: &[RecordedEvent], bytes: usize) -> usize {
+pub(crate) fn fitting(records: &[RecordedEvent], bytes: usize) -> usize {
     let mut sum = 0_usize;
     let ends = records.iter().map(|record| {
         sum = sum.saturating_add(record.data.len()).saturating_add(record.metadata.len());

@@ -6,18 +6,50 @@ use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use crate::error::{ProjectorError, unsigned};
 use crate::lease::TERM;
 
+/// A set of read tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Schema {
+    /// The tables that everybody reads.
+    Live,
+    /// Those that a rebuild makes, to take the place of the live ones.
+    Next,
+    /// Those that a check makes, to compare the live ones with.
+    Check,
+}
+
+impl Schema {
+    /// Its name in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Live => "projection",
+            Self::Next => "projection_next",
+            Self::Check => "projection_check",
+        }
+    }
+}
+
 /// The read tables: a schema of a database. Statements name tables only; the transaction says which
 /// schema they are in, so that tables that are built beside the live ones are written by the same code.
 #[derive(Debug, Clone)]
 pub(crate) struct Tables {
     pool: PgPool,
-    schema: &'static str,
+    schema: Schema,
 }
 
 impl Tables {
-    /// The tables that everybody reads.
-    pub fn live(pool: PgPool) -> Self {
-        Self { pool, schema: "projection" }
+    /// These tables of that database.
+    pub fn new(pool: PgPool, schema: Schema) -> Self {
+        Self { pool, schema }
+    }
+
+    /// Which tables they are.
+    pub fn schema(&self) -> Schema {
+        self.schema
+    }
+
+    /// The database that they are in.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
     }
 
     /// A transaction on these tables. One that hangs for longer than a lease is ended by the database:
@@ -25,7 +57,7 @@ impl Tables {
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, ProjectorError> {
         let begin = format!(
             "BEGIN; SET LOCAL search_path = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
-            self.schema,
+            self.schema.name(),
             TERM.as_millis()
         );
         // Nothing in it is from outside.
@@ -39,9 +71,12 @@ impl Tables {
         Ok(Position(unsigned(position.ok_or(ProjectorError::NoCheckpoint)?)?))
     }
 
-    /// How many events are held.
-    pub async fn dead_letters(&self) -> Result<u64, ProjectorError> {
-        let rows = sqlx::query_scalar!(r#"SELECT count(*) AS "rows!" FROM dead_letters"#);
-        unsigned(rows.fetch_one(&mut *self.begin().await?).await?)
+    /// How many events are held, and how many streams they belong to.
+    pub async fn dead_letters(&self) -> Result<(u64, u64), ProjectorError> {
+        let held = sqlx::query!(
+            r#"SELECT count(*) AS "events!", count(DISTINCT stream) AS "streams!" FROM dead_letters"#
+        );
+        let held = held.fetch_one(&mut *self.begin().await?).await?;
+        Ok((unsigned(held.events)?, unsigned(held.streams)?))
     }
 }

@@ -22,6 +22,13 @@ const SETTINGS: &str = "
     SET statement_timeout = '10s';
     SET idle_in_transaction_session_timeout = '30s'";
 
+/// How a view begins. A rebuild puts other tables in the place of these while nobody else has a lock on the
+/// checkpoints. The lock comes before the snapshot: what a snapshot from before the swap would see of the
+/// tables from after it is not all there.
+const BEGIN: &str = "
+    BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE";
+
 /// Connections to the read tables. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ReadPool {
@@ -60,8 +67,7 @@ impl ReadPool {
     /// # Errors
     /// 503 when the database does not answer, 500 when it answers what it should not.
     pub async fn begin(&self, tenant: &TenantId) -> Result<TenantRead, Problem> {
-        let mut transaction =
-            self.pool.begin_with("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let mut transaction = self.pool.begin_with(BEGIN).await?;
         // The first query makes the snapshot that all others share.
         let position = sqlx::query_scalar!(
             r#"SELECT position FROM projection.checkpoints

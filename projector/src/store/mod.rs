@@ -5,10 +5,11 @@ mod notifications;
 mod runs;
 mod timeline;
 
+use domain::text::CleanText;
 use sqlx::PgConnection;
 
 use crate::batch::Changes;
-use crate::decode::{Decoded, Held, storable};
+use crate::decode::{Decoded, Held, run_of, storable};
 use crate::error::{ProjectorError, bigint};
 
 /// Writes all changes but the checkpoint.
@@ -29,7 +30,8 @@ pub(crate) async fn changes(
     hold(db, &changes.held).await
 }
 
-/// Puts events into the dead letters.
+/// Puts events into the dead letters, and marks their runs as held. What the error quotes of an event is
+/// shown to people, so it goes through the same door as their messages.
 pub(crate) async fn hold(db: &mut PgConnection, held: &[Held<'_>]) -> Result<(), ProjectorError> {
     if held.is_empty() {
         return Ok(());
@@ -39,6 +41,7 @@ pub(crate) async fn hold(db: &mut PgConnection, held: &[Held<'_>]) -> Result<(),
     let mut revisions = Vec::with_capacity(held.len());
     let mut types = Vec::with_capacity(held.len());
     let mut errors = Vec::with_capacity(held.len());
+    let mut runs = Vec::with_capacity(held.len());
     for Held { record, error } in held {
         tracing::warn!(
             position = record.position.0,
@@ -51,9 +54,10 @@ pub(crate) async fn hold(db: &mut PgConnection, held: &[Held<'_>]) -> Result<(),
         streams.push(storable(&record.stream));
         revisions.push(bigint(record.revision)?);
         types.push(storable(&record.event_type));
-        errors.push(storable(error));
+        errors.push(CleanText::new(error).into_string());
+        runs.extend(run_of(&record.stream).map(|(_, run)| run.uuid()));
     }
-    let [streams, types, errors] = [&streams, &types, &errors].map(|texts| {
+    let [streams, types] = [&streams, &types].map(|texts| {
         let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
         texts
     });
@@ -65,7 +69,19 @@ pub(crate) async fn hold(db: &mut PgConnection, held: &[Held<'_>]) -> Result<(),
         &streams as _,
         &revisions,
         &types as _,
-        &errors as _
+        &errors
+    )
+    .execute(&mut *db)
+    .await?;
+    // Where Queued itself is held there is no row to mark.
+    sqlx::query!(
+        "UPDATE runs SET held_revision = first.revision, held_position = first.position, held_error = first.error
+         FROM (SELECT DISTINCT ON (stream) stream, revision, position, error
+               FROM dead_letters WHERE stream = ANY($1) ORDER BY stream, revision) AS first
+         WHERE run_id = ANY($2) AND held_revision IS NULL
+             AND 'run-' || tenant || '-' || run_id = first.stream",
+        &streams as _,
+        &runs
     )
     .execute(db)
     .await?;

@@ -1,0 +1,118 @@
+//! Folding the log into tables beside the live ones.
+
+use std::time::Duration;
+
+use eventlog::{EventLog, Position};
+use tokio::time::Instant;
+
+use super::{Progress, beside};
+use crate::apply::apply;
+use crate::error::ProjectorError;
+use crate::lease::{BEAT, Lease, TERM};
+use crate::run::fitting;
+use crate::tables::Tables;
+
+/// How many events are folded in one transaction.
+const BATCH_EVENTS: usize = 2_000;
+const BATCH_BYTES: usize = 16 << 20;
+
+/// How often the goal is asked for anew and the progress told.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// Tables that are being filled, and the right to fill them.
+pub(super) struct Filling<'a> {
+    log: &'a dyn EventLog,
+    tables: Tables,
+    lease: Lease,
+    /// The position that the tables have reached.
+    pub reached: Position,
+}
+
+impl<'a> Filling<'a> {
+    /// Goes on with the tables where an earlier try of the same making left them, or begins anew.
+    pub async fn begin(
+        log: &'a dyn EventLog,
+        tables: Tables,
+        made_by: &str,
+        anew: bool,
+    ) -> Result<Self, ProjectorError> {
+        if beside::made_by(&tables).await?.is_some() {
+            // Whoever is at work holds the lease; of one that was killed it ends by itself.
+            let lease = Self::lease(&tables).await?;
+            if !anew && beside::made_by(&tables).await?.as_deref() == Some(made_by) {
+                let reached = tables.checkpoint().await?;
+                return Ok(Self { log, tables, lease, reached });
+            }
+        }
+        beside::create(&tables, made_by).await?;
+        let lease = Self::lease(&tables).await?;
+        Ok(Self { log, tables, lease, reached: Position(0) })
+    }
+
+    async fn lease(tables: &Tables) -> Result<Lease, ProjectorError> {
+        let until = Instant::now() + TERM * 2;
+        loop {
+            if let Some(lease) = Lease::take(tables).await? {
+                return Ok(lease);
+            }
+            if Instant::now() > until {
+                return Err(ProjectorError::Busy(tables.schema().name()));
+            }
+            tokio::time::sleep(BEAT).await;
+        }
+    }
+
+    /// Folds until `goal`, which is asked for again and again, is reached.
+    pub async fn up_to<F, G>(
+        &mut self,
+        goal: G,
+        told: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(), ProjectorError>
+    where
+        F: Future<Output = Result<Position, ProjectorError>> + Send,
+        G: Fn() -> F + Send + Sync,
+    {
+        let mut until = goal().await?;
+        let mut asked = Instant::now();
+        loop {
+            if asked.elapsed() > EVERY || self.reached >= until {
+                until = goal().await?;
+                asked = Instant::now();
+                told(Progress { reached: self.reached, goal: until });
+            }
+            if self.reached >= until {
+                return Ok(());
+            }
+            self.some(until).await?;
+        }
+    }
+
+    /// Folds up to a position, whatever else happens.
+    pub async fn rest(&mut self, until: Position) -> Result<(), ProjectorError> {
+        while self.reached < until {
+            self.some(until).await?;
+        }
+        Ok(())
+    }
+
+    /// Folds the next events, none of them after `until`.
+    async fn some(&mut self, until: Position) -> Result<(), ProjectorError> {
+        let mut records = self.log.read_all(self.reached, BATCH_EVENTS).await?;
+        records.retain(|record| record.position <= until);
+        if records.is_empty() {
+            return Err(ProjectorError::Unreachable { goal: until, reached: self.reached });
+        }
+        let mut rest = records.as_slice();
+        while !rest.is_empty() {
+            let (part, later) = rest.split_at(fitting(rest, BATCH_BYTES));
+            self.reached = apply(&self.tables, Some(&self.lease), self.reached, part).await?.checkpoint;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Renews the lease where nothing is folded for a while.
+    pub async fn beat(&self) -> Result<(), ProjectorError> {
+        self.lease.beat(&self.tables).await
+    }
+}

@@ -1,0 +1,150 @@
+//! Building the read tables anew from the log.
+
+use std::time::Duration;
+
+use domain::{RunId, TenantId};
+use eventlog::Position;
+use sqlx::PgConnection;
+
+use super::catch_up::Filling;
+use super::refold::{read_marks, refold};
+use super::{Maintenance, Progress, beside};
+use crate::apply::{lock_checkpoint, tell};
+use crate::batch::CountFrom;
+use crate::error::{ProjectorError, bigint};
+use crate::tables::{Schema, Tables};
+
+/// How long the swap waits for readers before it lets others pass, and for how long. Far less than
+/// Postgres' `deadlock_timeout`, so that it never ends a reader.
+const WAIT_FOR_READERS: &str = "100ms";
+const LET_PASS: Duration = Duration::from_millis(200);
+
+/// What a rebuild did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Where the new tables began: after 0 where an earlier rebuild was gone on with.
+    pub from: Position,
+    /// The position that they reflect.
+    pub to: Position,
+    /// How many events of the new tables are held.
+    pub held: u64,
+}
+
+impl Maintenance {
+    /// Builds all read tables beside the live ones and swaps them in one transaction. Readers see the old
+    /// tables or the new ones, and never a position that goes back. Goes on with what an earlier rebuild
+    /// of the same program left, unless `anew`.
+    ///
+    /// # Errors
+    /// [`ProjectorError`]; the live tables are as they were then, and a rebuild can go on.
+    pub async fn rebuild(
+        &self,
+        anew: bool,
+        told: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Rebuilt, ProjectorError> {
+        let next = self.tables(Schema::Next);
+        let made_by = self.made_by().await?;
+        let mut filling = Filling::begin(&*self.log, next.clone(), &made_by, anew).await?;
+        let from = filling.reached;
+        let head = || async { Ok(self.log.head().await?) };
+        filling.up_to(head, told).await?;
+        beside::analyze(&next).await?;
+        loop {
+            filling.up_to(head, told).await?;
+            if let Some(rebuilt) = self.swap(&mut filling, &next).await? {
+                return Ok(Rebuilt { from, ..rebuilt });
+            }
+            filling.beat().await?;
+            tokio::time::sleep(LET_PASS).await;
+        }
+    }
+
+    /// Who makes the tables: rows of another program are not gone on with, nor those of other columns.
+    async fn made_by(&self) -> Result<String, ProjectorError> {
+        let migration: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM public._sqlx_migrations")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(format!("runledger {}, migration {}", env!("CARGO_PKG_VERSION"), migration.unwrap_or_default()))
+    }
+
+    /// Swaps, unless readers are in the way. Every reader's transaction begins with a lock on the
+    /// checkpoints, and so does the projector's: whoever has it for itself is alone.
+    async fn swap(
+        &self,
+        filling: &mut Filling<'_>,
+        next: &Tables,
+    ) -> Result<Option<Rebuilt>, ProjectorError> {
+        let mut tx = self.tables(Schema::Live).begin().await?;
+        beside::run(&mut tx, format!("SET LOCAL lock_timeout = '{WAIT_FOR_READERS}'")).await?;
+        let swapped = async {
+            beside::run(&mut tx, "LOCK TABLE checkpoints IN ACCESS EXCLUSIVE MODE".into()).await?;
+            let live = lock_checkpoint(&mut tx, None).await?;
+            filling.rest(live).await?;
+            let held = next.dead_letters().await?.0;
+            beside::take_the_place(&mut tx, Schema::Next).await?;
+            let to = filling.reached;
+            sqlx::query!(
+                "UPDATE checkpoints SET position = $1, updated_at = now() WHERE name = 'monitoring'",
+                bigint(to.0)?
+            )
+            .execute(&mut *tx)
+            .await?;
+            tell(&mut tx, to).await?;
+            Ok(Rebuilt { from: live, to, held })
+        };
+        match swapped.await {
+            Ok(rebuilt) => {
+                tx.commit().await?;
+                Ok(Some(rebuilt))
+            }
+            Err(error) if in_the_way(&error) => {
+                tx.rollback().await?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Folds one run anew, in place of the rows that the live tables have of it. Counters are not touched
+    /// by what they have counted before. Without a tenant, the run is looked for in the tables.
+    ///
+    /// # Errors
+    /// [`ProjectorError::WhoseRun`] where the tables know it of no tenant, or of several; any other, with
+    /// everything as it was.
+    pub async fn rebuild_run(
+        &self,
+        run: RunId,
+        tenant: Option<&TenantId>,
+    ) -> Result<Rebuilt, ProjectorError> {
+        let stream = self.stream_of(run, tenant).await?;
+        let mut tx = self.tables(Schema::Live).begin().await?;
+        let checkpoint = lock_checkpoint(&mut tx, None).await?;
+        let held_from =
+            sqlx::query_scalar!("SELECT min(revision) FROM dead_letters WHERE stream = $1", stream)
+                .fetch_one(&mut *tx)
+                .await?;
+        let counted = held_from.map_or(Ok(u64::MAX), crate::error::unsigned)?;
+        remove_run(&mut tx, run, &stream).await?;
+        let held = refold(&mut tx, &*self.log, &stream, 0, checkpoint, CountFrom(counted)).await?;
+        read_marks(&mut tx, &*self.log, run, checkpoint).await?;
+        tell(&mut tx, checkpoint).await?;
+        tx.commit().await?;
+        Ok(Rebuilt { from: Position(0), to: checkpoint, held })
+    }
+}
+
+/// Removes all rows of a run but what it adds to the counters.
+async fn remove_run(db: &mut PgConnection, run: RunId, stream: &str) -> Result<(), ProjectorError> {
+    let id = run.uuid();
+    sqlx::query!("DELETE FROM runs WHERE run_id = $1", id).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM run_items WHERE run_id = $1", id).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM run_events WHERE run_id = $1", id).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM notifications WHERE run_id = $1", id).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM dead_letters WHERE stream = $1", stream).execute(db).await?;
+    Ok(())
+}
+
+/// SQLSTATE `lock_not_available`: somebody reads.
+fn in_the_way(error: &ProjectorError) -> bool {
+    matches!(error, ProjectorError::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
+}

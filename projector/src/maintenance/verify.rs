@@ -1,0 +1,88 @@
+//! Folding the log once more, to see whether the live tables say the same.
+
+use domain::{RunId, TenantId};
+use eventlog::Position;
+
+use super::catch_up::Filling;
+use super::compare::{Findings, Which, compare};
+use super::refold::{read_marks, refold};
+use super::{Maintenance, Progress, beside};
+use crate::apply::lock_checkpoint;
+use crate::batch::CountFrom;
+use crate::decode::run_of;
+use crate::error::ProjectorError;
+use crate::tables::Schema;
+
+impl Maintenance {
+    /// Folds the whole log into tables of its own and compares every row of the live ones with them, as
+    /// they are at one moment. The projector stands still for that moment only. `told` hears how far the
+    /// fold has come, `comparing` which table is being compared.
+    ///
+    /// # Errors
+    /// [`ProjectorError`]; differences are no error.
+    pub async fn verify(
+        &self,
+        told: &(dyn Fn(Progress) + Sync),
+        comparing: &(dyn Fn(&str) + Sync),
+    ) -> Result<Findings, ProjectorError> {
+        let (live, check) = (self.tables(Schema::Live), self.tables(Schema::Check));
+        let mut filling = Filling::begin(&*self.log, check.clone(), "a check", true).await?;
+        filling.up_to(|| live.checkpoint(), told).await?;
+        beside::analyze(&check).await?;
+        filling.up_to(|| live.checkpoint(), told).await?;
+
+        // While the checkpoint is locked, both sets of tables are brought to it, and one snapshot of both
+        // is taken. What is compared afterwards can't move any more.
+        let mut lock = live.begin().await?;
+        let checkpoint = lock_checkpoint(&mut lock, None).await?;
+        filling.rest(checkpoint).await?;
+        let mut snapshot = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        sqlx::query("SELECT position FROM projection.checkpoints").execute(&mut *snapshot).await?;
+        lock.rollback().await?;
+
+        let findings = compare(&mut snapshot, Schema::Check.name(), Which::All, comparing).await?;
+        snapshot.rollback().await?;
+        beside::remove(&check).await?;
+        Ok(findings)
+    }
+
+    /// Folds one run once more, aside, and compares its rows. Nothing stands still for it. Without a tenant,
+    /// the run is looked for in the tables.
+    ///
+    /// # Errors
+    /// [`ProjectorError`]; differences are no error.
+    pub async fn verify_run(
+        &self,
+        run: RunId,
+        tenant: Option<&TenantId>,
+    ) -> Result<Findings, ProjectorError> {
+        let stream = self.stream_of(run, tenant).await?;
+        if run_of(&stream).is_none() {
+            return Err(ProjectorError::WhoseRun(run));
+        }
+        let mut tx = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+        let checkpoint =
+            sqlx::query_scalar!("SELECT position FROM projection.checkpoints WHERE name = 'monitoring'");
+        let checkpoint = checkpoint.fetch_optional(&mut *tx).await?.ok_or(ProjectorError::NoCheckpoint)?;
+        let checkpoint = Position(crate::error::unsigned(checkpoint)?);
+        let tables = beside::names(&mut tx).await?;
+        for table in tables {
+            let sql =
+                format!("CREATE TEMP TABLE {table} (LIKE projection.{table} INCLUDING ALL) ON COMMIT DROP");
+            beside::run(&mut tx, sql).await?;
+        }
+        beside::run(
+            &mut tx,
+            "CREATE TRIGGER labels_are_filed AFTER INSERT ON pg_temp.runs REFERENCING NEW TABLE AS added
+             FOR EACH STATEMENT EXECUTE FUNCTION projection.file_labels();
+             SET LOCAL search_path = pg_temp"
+                .into(),
+        )
+        .await?;
+        refold(&mut tx, &*self.log, &stream, 0, checkpoint, CountFrom(u64::MAX)).await?;
+        read_marks(&mut tx, &*self.log, run, checkpoint).await?;
+        let findings = compare(&mut tx, "pg_temp", Which::Run(run, &stream), &|_| {}).await?;
+        tx.rollback().await?;
+        Ok(findings)
+    }
+}

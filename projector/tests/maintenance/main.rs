@@ -1,0 +1,43 @@
+//! What an operator does with the read tables: rebuild, verify, retry.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod rebuild;
+mod retry;
+mod sampler;
+mod swap;
+mod verify;
+
+use projector::{Maintenance, notification_id};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use support::*;
+
+/// Two tenants, every kind of row, and a run that is held.
+async fn given() -> Story {
+    let mut story = Story::default();
+    let labelled = queued_with(serde_json::json!({
+        "initiator": {"id": "ada", "name": "Ada"}, "title": "Add policies", "labels": {"env": "prod"}
+    }));
+    story.given(0, [labelled, started(), succeeded("a"), failed_item("b"), skipped("c"), completed()]).await;
+    story.given(1, [queued(), started_promising(60), progressed(Some("half"), Some(4))]).await;
+    story.given(2, [queued(), failed()]).await;
+    story.given(3, [queued()]).await;
+    story.bad(3, started(), |event| event.data = b"{".to_vec()).await;
+    story.bad(3, completed(), |_| {}).await;
+    let queued_of_0 = notification_id(run_id(0), "queued", &"ada".parse().unwrap());
+    story.read(0, queued_of_0, "ada").await;
+    story
+}
+
+/// With connections of its own, as the command has.
+fn maintenance(story: &Story, pool: &PgPool) -> Maintenance {
+    let own = PgPoolOptions::new().max_connections(4).connect_lazy_with((*pool.connect_options()).clone());
+    Maintenance::new(story.shared(), own)
+}
+
+async fn run_sql(pool: &PgPool, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(pool).await.unwrap();
+}

@@ -1,0 +1,193 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use eventlog::{EventLog, Position};
+use projector::Maintenance;
+use sqlx::PgPool;
+
+use crate::support::*;
+use crate::{given, maintenance, run_sql};
+
+/// Everything about the tables but their rows: columns, indexes, constraints, triggers, policies, rights.
+async fn shape(pool: &PgPool) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT concat_ws(' ', table_name, column_name, data_type, is_nullable, column_default, generation_expression, collation_name)
+         FROM information_schema.columns WHERE table_schema = 'projection'
+         UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'projection'
+         UNION ALL SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid))
+             FROM pg_constraint WHERE connamespace = 'projection'::regnamespace
+         UNION ALL SELECT pg_get_triggerdef(t.oid) FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = tgrelid
+             WHERE relnamespace = 'projection'::regnamespace AND NOT tgisinternal
+         UNION ALL SELECT p::text FROM pg_policies AS p WHERE schemaname = 'projection'
+         UNION ALL SELECT concat_ws(' ', relname, COALESCE(relacl, acldefault('r', relowner)), reloptions, relrowsecurity) FROM pg_class
+             WHERE relnamespace = 'projection'::regnamespace AND relkind = 'r'
+         ORDER BY 1",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap()
+}
+
+async fn left_over(pool: &PgPool) -> Vec<String> {
+    let sql = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'projection\\__%'";
+    sqlx::query_scalar(sql).fetch_all(pool).await.unwrap()
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn the_same_tables_from_wrong_ones(pool: PgPool) {
+    let story = given().await;
+    let right = story.project(&pool, &[]).await;
+    let before = shape(&pool).await;
+    run_sql(
+        &pool,
+        "UPDATE projection.runs SET status = 'failed'; DELETE FROM projection.run_items;
+         DELETE FROM projection.notifications; UPDATE projection.run_counts SET runs = 77;
+         DELETE FROM projection.dead_letters",
+    )
+    .await;
+
+    let rebuilt = maintenance(&story, &pool).rebuild(false, &|_| {}).await.unwrap();
+    assert_eq!((rebuilt.from, rebuilt.to, rebuilt.held), (Position(0), right.checkpoint(), 2));
+    assert_eq!(Tables::dump(&pool).await, right, "read notifications stay read");
+    let after = shape(&pool).await;
+    let only = |these: &[String], those: &[String]| -> Vec<String> {
+        these.iter().filter(|this| !those.contains(this)).cloned().collect()
+    };
+    assert_eq!((only(&before, &after), only(&after, &before)), (vec![], vec![]));
+    assert_eq!(left_over(&pool).await, [] as [&str; 0]);
+
+    // Once more: what took the place can be rebuilt in turn.
+    maintenance(&story, &pool).rebuild(false, &|_| {}).await.unwrap();
+    assert_eq!((Tables::dump(&pool).await, shape(&pool).await), (right, before));
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn the_projector_goes_on_where_the_new_tables_are(pool: PgPool) {
+    let mut story = given().await;
+    let mut progress = Progress::listen(&pool).await;
+    let running = Running::start(story.shared(), &pool, 100);
+    progress.until(story.log.head().await.unwrap()).await;
+    for n in 4..8 {
+        maintenance(&story, &pool).rebuild(false, &|_| {}).await.unwrap();
+        story.given(n, [queued(), started(), succeeded("a"), completed()]).await;
+        progress.until(story.log.head().await.unwrap()).await;
+    }
+    running.stop().await;
+    let tables = Tables::dump(&pool).await;
+    start_over(&pool).await;
+    assert_eq!(tables, story.project(&pool, &[]).await);
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_rebuild_that_was_cut_goes_on(pool: PgPool) {
+    let mut story = Story::default();
+    for n in 0..200 {
+        story.given(n, [queued(), started()]).await;
+        story.given(n, (0..15).map(|item| succeeded(&item.to_string()))).await;
+    }
+    let right = story.project(&pool, &[]).await;
+
+    // The first one is cut as soon as it has folded something.
+    let (told, heard) = tokio::sync::mpsc::unbounded_channel();
+    let mut heard = heard;
+    let cut = Cut { log: story.log.clone(), left: Arc::new(AtomicU64::new(1)), told };
+    let first = Maintenance::new(Arc::new(cut), pool.clone());
+    let first = tokio::spawn(async move { first.rebuild(false, &|_| {}).await });
+    heard.recv().await.unwrap();
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    assert_eq!(Tables::dump(&pool).await, right, "the live tables know nothing of it");
+
+    let again = maintenance(&story, &pool).rebuild(false, &|_| {}).await.unwrap();
+    assert_eq!((again.from, again.to), (Position(2_000), right.checkpoint()));
+    assert_eq!(Tables::dump(&pool).await, right);
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn what_another_program_left_is_not_gone_on_with(pool: PgPool) {
+    let story = given().await;
+    let right = story.project(&pool, &[]).await;
+    run_sql(
+        &pool,
+        "CREATE SCHEMA projection_next; COMMENT ON SCHEMA projection_next IS 'runledger 0.0.1';
+         CREATE TABLE projection_next.checkpoints (LIKE projection.checkpoints INCLUDING ALL);
+         INSERT INTO projection_next.checkpoints (name, position) VALUES ('monitoring', 3)",
+    )
+    .await;
+    let rebuilt = maintenance(&story, &pool).rebuild(false, &|_| {}).await.unwrap();
+    assert_eq!(rebuilt.from, Position(0));
+    assert_eq!(Tables::dump(&pool).await, right);
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn one_run_is_mended(pool: PgPool) {
+    let story = given().await;
+    let right = story.project(&pool, &[]).await;
+    run_sql(
+        &pool,
+        "UPDATE projection.runs SET status = 'failed' WHERE title IS NOT NULL;
+         DELETE FROM projection.run_items; DELETE FROM projection.run_labels;
+         UPDATE projection.notifications SET read_at = NULL, message = 'x'",
+    )
+    .await;
+    for n in 0..4 {
+        maintenance(&story, &pool).rebuild_run(run_id(n), None).await.unwrap();
+    }
+    assert_eq!(Tables::dump(&pool).await, right);
+
+    // One that is gone altogether is found by its tenant.
+    run_sql(&pool, "DELETE FROM projection.runs; DELETE FROM projection.run_events").await;
+    maintenance(&story, &pool).rebuild_run(run_id(0), None).await.unwrap_err();
+    for n in 0..4 {
+        maintenance(&story, &pool).rebuild_run(run_id(n), Some(&tenant(n))).await.unwrap();
+    }
+    assert_eq!(Tables::dump(&pool).await, right);
+}
+
+/// A log that hangs after some reads, and says when.
+struct Cut {
+    log: eventlog::memory::MemoryLog,
+    left: Arc<AtomicU64>,
+    told: tokio::sync::mpsc::UnboundedSender<()>,
+}
+
+#[async_trait::async_trait]
+impl EventLog for Cut {
+    async fn append(
+        &self,
+        s: Vec<eventlog::StreamAppend>,
+    ) -> Result<eventlog::Appended, eventlog::AppendError> {
+        self.log.append(s).await
+    }
+    async fn read_stream(
+        &self,
+        stream: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<eventlog::RecordedEvent>, eventlog::LogError> {
+        self.log.read_stream(stream, from, limit).await
+    }
+    async fn last_event(&self, stream: &str) -> Result<Option<eventlog::RecordedEvent>, eventlog::LogError> {
+        self.log.last_event(stream).await
+    }
+    async fn read_all(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<eventlog::RecordedEvent>, eventlog::LogError> {
+        if self.left.fetch_sub(1, Ordering::SeqCst) == 0 {
+            self.told.send(()).unwrap();
+            std::future::pending::<()>().await;
+        }
+        self.log.read_all(after, limit).await
+    }
+    async fn head(&self) -> Result<Position, eventlog::LogError> {
+        self.log.head().await
+    }
+    async fn subscribe(
+        &self,
+        after: Position,
+    ) -> Result<Box<dyn eventlog::Subscription>, eventlog::LogError> {
+        self.log.subscribe(after).await
+    }
+}
