@@ -7,6 +7,7 @@ pub mod access;
 mod admission;
 pub mod body;
 pub mod commands;
+mod door;
 pub mod freshness;
 mod health;
 mod observe;
@@ -19,6 +20,7 @@ mod serve;
 mod state;
 mod strict;
 
-pub use router::{openapi_document, router};
+pub use door::Door;
+pub use router::{metrics_router, openapi_document, router};
 pub use serve::serve;
 pub use state::{ApiConfig, ApiState};

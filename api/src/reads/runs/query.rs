@@ -46,7 +46,7 @@ macro_rules! page_of_runs {
                       r.labels AS "labels: Json<Box<RawValue>>", NULL::json AS "context: Json<Box<RawValue>>",
                       r.idempotency_key, r.worker, r.progress_message, r.reason_code, r.message, r.queued_at,
                       r.started_at, r.ended_at, r.last_event_at, r.heartbeat_seconds, r.heartbeat_due_at,
-                      r.revision, r.position, CASE WHEN r.status = 'queued' THEN (
+                      r.held_revision, r.held_position, r.held_error, r.revision, r.position, CASE WHEN r.status = 'queued' THEN (
                           SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
                           WHERE p.tenant = r.tenant AND p.kind IN (r.kind, '*') ORDER BY p.kind = '*' LIMIT 1
                       ) END AS queued_limit_seconds
@@ -133,6 +133,21 @@ macro_rules! page_of_stalled_runs {
     };
 }
 
+/// As [`page_of_runs`], of those that the projection holds back. There are hardly ever any.
+macro_rules! page_of_held_runs {
+    ($beyond:tt, $direction:tt, $given:ident) => {
+        page_of_runs!(
+            ["(SELECT x.queued_at, x.run_id FROM projection.runs AS x
+               WHERE x.tenant = $1 AND x.held_revision IS NOT NULL
+               OFFSET 0) AS h JOIN projection.runs AS r ON r.run_id = h.run_id"],
+            "h",
+            $beyond,
+            $direction,
+            $given
+        )
+    };
+}
+
 /// The rows of a page, and one more where there is a next page.
 ///
 /// # Errors
@@ -156,8 +171,8 @@ pub(super) async fn fetch(
         statuses,
         kind: filter.kind.as_deref(),
         initiator: filter.initiator.as_deref(),
-        // Two are looked up; only where there are more, or the stalled are, must the rows be asked.
-        labels: (filter.stalled && !filter.labels.is_empty() || filter.labels.len() > 2)
+        // Two are looked up; only where there are more, or it is a list of few, must the rows be asked.
+        labels: ((filter.stalled || filter.held) && !filter.labels.is_empty() || filter.labels.len() > 2)
             .then(|| serde_json::json!(filter.labels)),
         since: filter.since,
         until: filter.until,
@@ -172,6 +187,12 @@ pub(super) async fn fetch(
         return match query.order {
             Order::NewestFirst => page_of_stalled_runs!("<", "DESC", given, now).fetch_all(conn).await,
             Order::OldestFirst => page_of_stalled_runs!(">", "ASC", given, now).fetch_all(conn).await,
+        };
+    }
+    if filter.held {
+        return match query.order {
+            Order::NewestFirst => page_of_held_runs!("<", "DESC", given).fetch_all(conn).await,
+            Order::OldestFirst => page_of_held_runs!(">", "ASC", given).fetch_all(conn).await,
         };
     }
     let mut labels = filter.labels.iter().map(|(name, value)| format!("{name}:{value}"));
