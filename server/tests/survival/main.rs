@@ -14,5 +14,6 @@ mod load;
 mod outage;
 mod pressure;
 mod program;
+mod rebuild;
 mod several;
 mod site;
