@@ -9,6 +9,8 @@ pub mod body;
 pub mod commands;
 mod door;
 pub mod freshness;
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod observe;
 mod openapi;

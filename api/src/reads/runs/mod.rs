@@ -9,6 +9,7 @@ mod row;
 mod search;
 mod view;
 
+pub(super) use filter::ListQuery;
 pub(super) use list::__path_list_runs;
 pub(super) use list::list_runs;
 pub(super) use one::__path_get_run;
