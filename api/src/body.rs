@@ -34,11 +34,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         }
         let reading = tokio::time::timeout(SLOWEST, Bytes::from_request(request, state));
         let bytes = reading.await.map_err(|_| too_slow())?.map_err(unreadable)?;
+        Self::read(&bytes)
+    }
+}
+
+impl<T: DeserializeOwned> JsonBody<T> {
+    /// Reads it from bytes.
+    ///
+    /// # Errors
+    /// 400 when it is not JSON, 422 when it is not a `T`.
+    pub fn read(bytes: &[u8]) -> Result<Self, Problem> {
         // Serde also takes the fields of a struct as an array, in order. That is no form of ours.
         if bytes.trim_ascii_start().starts_with(b"[") {
             return Err(Problem::invalid("", "the body must be a JSON object, not an array"));
         }
-        parse(&bytes, "").map(Self)
+        parse(bytes, "").map(Self)
     }
 }
 

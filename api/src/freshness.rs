@@ -30,6 +30,20 @@ pub struct Lag {
     pub projected: Position,
 }
 
+/// What the projection holds back: events that it could not fold, and those that wait behind them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeldBack {
+    /// How many streams; nearly all are runs.
+    pub runs: u64,
+    /// How many events, or [`HeldBack::COUNTED`] where there are more.
+    pub events: u64,
+}
+
+impl HeldBack {
+    /// How far events that are held are counted.
+    pub const COUNTED: u64 = 10_000;
+}
+
 /// The projection did not reach a position in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the projection is at position {}, not yet at {}", projected.0, wanted.0)]
@@ -50,6 +64,7 @@ pub struct Freshness {
 struct Shared {
     projected: watch::Sender<Position>,
     heads: Mutex<Heads>,
+    held: Mutex<HeldBack>,
 }
 
 impl Freshness {
@@ -65,7 +80,7 @@ impl Freshness {
 
     fn unfed() -> Self {
         let projected = watch::Sender::new(Position(0));
-        Self { shared: Arc::new(Shared { projected, heads: Mutex::new(Heads::default()) }) }
+        Self { shared: Arc::new(Shared { projected, heads: Mutex::default(), held: Mutex::default() }) }
     }
 
     /// The position that the projection has reached, as far as we have heard.
@@ -108,6 +123,16 @@ impl Freshness {
             // The sender lives as long as we do, so the inner error does not happen.
             Ok(Err(_)) | Err(_) => Err(Behind { wanted: position, projected: self.projected() }),
         }
+    }
+
+    /// What is held back, as of the last look.
+    #[must_use]
+    pub fn held(&self) -> HeldBack {
+        *self.shared.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_held(&self, held: HeldBack) {
+        *self.shared.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
     }
 
     /// Takes the position over as it is: after a rebuild it may be lower than before.

@@ -20,7 +20,7 @@ pub(crate) async fn alive() -> Json<Value> {
 }
 
 /// `GET /readyz`: the database and the log answer. 503 with the same details when one does not. A
-/// projection that lags is told and does not make the process unready: writes go on.
+/// projection that lags or holds runs back is told and does not make the process unready: writes go on.
 pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
     let (database, head) = tokio::join!(
         tokio::time::timeout(PATIENCE, state.tokens.ping()),
@@ -38,6 +38,7 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
     };
     let ready = database == "ok" && log == "ok";
     let lag = state.freshness.lag();
+    let held = state.freshness.held();
     let details = json!({
         "status": if ready { "ok" } else { "unavailable" },
         "database": database,
@@ -46,6 +47,8 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
         "projected": lag.projected.0,
         "lag_events": lag.events,
         "lag_seconds": lag.seconds,
+        "held_runs": held.runs,
+        "dead_letters": held.events,
     });
     if ready {
         return Json(details).into_response();
@@ -56,7 +59,9 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
         "The ledger can't do its work at the moment",
         "The members of this answer say what does not answer; the log has the details.",
     );
-    for name in ["database", "log", "head", "projected", "lag_events", "lag_seconds"] {
+    let members =
+        ["database", "log", "head", "projected", "lag_events", "lag_seconds", "held_runs", "dead_letters"];
+    for name in members {
         problem = problem.with(name, details[name].clone());
     }
     problem.into_response()

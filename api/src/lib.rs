@@ -7,7 +7,10 @@ pub mod access;
 mod admission;
 pub mod body;
 pub mod commands;
+mod door;
 pub mod freshness;
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod observe;
 mod openapi;
@@ -19,6 +22,7 @@ mod serve;
 mod state;
 mod strict;
 
-pub use router::{openapi_document, router};
+pub use door::Door;
+pub use router::{metrics_router, openapi_document, router};
 pub use serve::serve;
 pub use state::{ApiConfig, ApiState};

@@ -26,8 +26,6 @@ where
 {
     let (routes, openapi) = api_routes();
     let document = get(async move || Json(openapi));
-    let metrics =
-        get(async move || ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics()));
     let config = state.config.clone();
     let admission = Admission::new(&config);
     let routes = routes
@@ -35,12 +33,28 @@ where
         // Whoever looks after the server is always let in.
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/metrics", metrics)
+        .route("/metrics", get(async move || as_metrics(metrics())))
         .route("/openapi.json", document)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(state);
     layered(routes, &config)
+}
+
+/// The page of a process that has no API: `/metrics`, and `/healthz`.
+pub fn metrics_router<M>(metrics: M) -> Router
+where
+    M: Fn() -> String + Clone + Send + Sync + 'static,
+{
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/metrics", get(async move || as_metrics(metrics())))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+}
+
+fn as_metrics(text: String) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 
 fn layered(routes: Router, config: &ApiConfig) -> Router {

@@ -22,7 +22,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The settings of a [`Projector`].
 #[derive(Debug, Clone)]
 pub struct ProjectorConfig {
-    /// How many events are folded in one transaction at most; 2,000 by default.
+    /// How many events are folded in one transaction at most; 10,000 by default. Only catch-up has
+    /// batches that large: a run's row is written once a batch, so with many runs interleaved they are much
+    /// faster (`docs/benchmarks.md`).
     pub max_batch_events: usize,
     /// How many bytes of event data go into one transaction, except that one event always does; 16 MiB
     /// by default. Keeps a statement far below the 1 GB that Postgres takes.
@@ -33,7 +35,7 @@ pub struct ProjectorConfig {
 
 impl Default for ProjectorConfig {
     fn default() -> Self {
-        Self { max_batch_events: 2_000, max_batch_bytes: 16 << 20, sample_every: Duration::from_secs(10) }
+        Self { max_batch_events: 10_000, max_batch_bytes: 16 << 20, sample_every: Duration::from_secs(10) }
     }
 }
 

@@ -55,8 +55,18 @@ impl Tables {
     /// A transaction on these tables. One that hangs for longer than a lease is ended by the database:
     /// what it has locked must not outlive it.
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, ProjectorError> {
+        self.begin_with("").await
+    }
+
+    /// As [`Tables::begin`], for a batch of the log: the commit does not wait for the disk. If the database
+    /// crashes before it is there, rows and checkpoint are both as before, and the batch is projected again.
+    pub async fn begin_batch(&self) -> Result<Transaction<'static, Postgres>, ProjectorError> {
+        self.begin_with("SET LOCAL synchronous_commit = off").await
+    }
+
+    async fn begin_with(&self, more: &str) -> Result<Transaction<'static, Postgres>, ProjectorError> {
         let begin = format!(
-            "BEGIN; SET LOCAL search_path = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
+            "BEGIN; SET LOCAL search_path = {}; SET LOCAL idle_in_transaction_session_timeout = {}; {more}",
             self.schema.name(),
             TERM.as_millis()
         );

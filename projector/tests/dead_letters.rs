@@ -57,7 +57,7 @@ async fn data_that_is_no_json(pool: PgPool) {
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn data_whose_error_names_what_postgres_can_not_store(pool: PgPool) {
     let data = br#"{"a\u0000b": 1}"#.to_vec();
-    holds(&pool, "unknown field `a\u{fffd}b`", |event| event.data = data).await;
+    holds(&pool, "unknown field `ab`", |event| event.data = data).await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]

@@ -47,7 +47,7 @@ pub enum Command {
     Dev(DevArgs),
     /// Runs API, projector and sweeper.
     Serve(ServeArgs),
-    /// The projector by itself.
+    /// The projector by itself, and what can be done with its tables.
     #[command(subcommand)]
     Projector(ProjectorCommand),
     /// Brings the database's tables up to date.
@@ -149,7 +149,60 @@ pub struct ServeArgs {
 #[derive(Debug, Subcommand)]
 pub enum ProjectorCommand {
     /// Folds the event log into the read tables, until stopped.
-    Run(DatabaseArgs),
+    Run(ProjectorRunArgs),
+    /// Folds what is held back once more, in order.
+    ///
+    /// An event that can't be folded holds back its run, and all others go on. When the reason is gone, this
+    /// drains what has waited. Fails when anything is still held.
+    Retry {
+        /// Only this run.
+        #[arg(long)]
+        run: Option<Uuid>,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Builds the read tables anew from the event log, beside the live ones, and swaps them.
+    ///
+    /// The live tables serve and move on meanwhile; the swap is one transaction. Notifications are neither
+    /// sent nor unread again. Started again after a crash, it goes on where it was.
+    Rebuild {
+        #[command(flatten)]
+        which: WhichRun,
+        /// Begins from nothing, whatever an earlier rebuild has left.
+        #[arg(long, conflicts_with = "run")]
+        anew: bool,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Folds the event log once more and compares every row of the read tables. Exit code 1 and a line for
+    /// each row that is wrong, 0 when there is none.
+    Verify {
+        #[command(flatten)]
+        which: WhichRun,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+/// `runledger projector run`
+#[derive(Debug, Args)]
+pub struct ProjectorRunArgs {
+    /// Address and port of a page with this process's metrics, at /metrics. Without it there is none.
+    #[arg(long, env = "RUNLEDGER_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+/// All runs, or one of them.
+#[derive(Debug, Clone, Args)]
+pub struct WhichRun {
+    /// Only this run.
+    #[arg(long)]
+    pub run: Option<Uuid>,
+    /// Whose run it is; needed only where no table knows the run any more.
+    #[arg(long, requires = "run")]
+    pub tenant: Option<String>,
 }
 
 /// `runledger tenant ...`

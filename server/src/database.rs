@@ -2,21 +2,20 @@
 
 use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
 
-use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use crate::cli::DatabaseArgs;
+use crate::connect::probe;
 use crate::error::Error;
 use crate::files;
 use crate::postgres::{PrivatePostgres, PrivatePostgresConfig};
 
-/// How long a database may take to let us in.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// The file in the data folder by which other commands find a private database that is running.
 const ADDRESS_FILE: &str = "database-url";
+
+/// Connections of a short command.
+const SHORT_COMMANDS: u32 = 4;
 
 /// A database to work with, and the private server behind it if there is one.
 pub struct Database {
@@ -85,7 +84,7 @@ pub async fn connect_existing(args: &DatabaseArgs) -> Result<PgPool, Error> {
             args.data_dir.display()
         )),
     })?;
-    let pool = PgPoolOptions::new().max_connections(2).connect_with(options).await?;
+    let pool = PgPoolOptions::new().max_connections(SHORT_COMMANDS).connect_with(options).await?;
     check_schema(&pool).await?;
     Ok(pool)
 }
@@ -93,22 +92,6 @@ pub async fn connect_existing(args: &DatabaseArgs) -> Result<PgPool, Error> {
 /// The URL that was given. An empty one is none: that is how a variable is unset in many places.
 fn named_url(args: &DatabaseArgs) -> Option<&str> {
     args.database_url.as_deref().map(str::trim).filter(|url| !url.is_empty())
-}
-
-/// Connects once, without a pool's patience, for the error that says what is wrong.
-///
-/// # Errors
-/// [`Error::Unreachable`].
-pub async fn probe(options: &PgConnectOptions) -> Result<(), Error> {
-    let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect_with(options)).await;
-    let reason = match connecting {
-        Ok(Ok(connection)) => return Ok(connection.close().await?),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
-    };
-    let host =
-        options.get_socket().map_or_else(|| options.get_host().to_owned(), |dir| dir.display().to_string());
-    Err(Error::Unreachable { host, port: options.get_port(), reason })
 }
 
 fn running_private_url(data_dir: &Path) -> Result<String, Error> {

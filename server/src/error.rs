@@ -3,6 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use eventlog::LogError;
+use sqlx::migrate::MigrateError;
+
+use crate::connect::is_away;
 use crate::postgres::PostgresError;
 
 /// Why the program stops. Each message is meant for the person at the terminal.
@@ -32,7 +36,7 @@ pub enum Error {
     },
     /// The tables could not be brought up to date.
     #[error("the migrations failed: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
     /// The tables are older or newer than the program.
     #[error("{0}")]
     Schema(String),
@@ -44,7 +48,7 @@ pub enum Error {
     Policy(#[from] api::policies::PolicyError),
     /// The event log.
     #[error(transparent)]
-    Log(#[from] eventlog::LogError),
+    Log(#[from] LogError),
     /// The projector.
     #[error("the projector failed: {0}")]
     Projector(#[from] projector::ProjectorError),
@@ -90,9 +94,23 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the database or the log is away, and may be back in a moment.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Self::Database(error) | Self::Migrate(MigrateError::Execute(error)) => is_away(error),
+            Self::Log(error) => matches!(error, LogError::Unavailable(_)),
+            _ => false,
+        }
+    }
+
     /// Ties a system error to the file it is about.
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, source }
+    }
+
+    /// Ties a system error to the address that was to be listened on.
+    pub(crate) fn listening(address: std::net::SocketAddr) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Listen { address, source }
     }
 }

@@ -2,7 +2,14 @@
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
 use crate::error::Error;
+
+/// How often the samples of the histograms are put together.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Upper bounds of the time histograms, in seconds.
 const SECONDS: [f64; 14] =
@@ -11,7 +18,7 @@ const SECONDS: [f64; 14] =
 /// Upper bounds of the batch-size histograms, in events.
 const EVENTS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 100.0, 500.0, 2_000.0, 10_000.0];
 
-const COUNTERS: [(&str, &str); 8] = [
+const COUNTERS: [(&str, &str); 10] = [
     ("runledger_appended_events_total", "Events that this process has appended to the log."),
     (
         "runledger_append_conflicts_total",
@@ -23,16 +30,20 @@ const COUNTERS: [(&str, &str); 8] = [
     ("runledger_projector_failures_total", "Batches that could not be applied and are tried again."),
     ("runledger_stale_runs_total", "Runs that this process has presumed failed."),
     ("runledger_sweeper_failures_total", "Sweeps, or runs of a sweep, that failed and are tried again."),
+    ("runledger_verify_runs_total", "Runs that the sampler has folded anew and compared."),
+    ("runledger_verify_wrong_rows_total", "Rows that the sampler found different, missing or one too many."),
 ];
 
-const GAUGES: [(&str, &str); 7] = [
+const GAUGES: [(&str, &str); 9] = [
     ("runledger_append_queue_depth", "Appends that wait for the writer or are being written."),
     ("runledger_dead_letters", "Events in the dead letters."),
+    ("runledger_held_runs", "Runs with events in the dead letters."),
     ("runledger_projector_active", "1 while this process holds the projector's lease."),
     ("runledger_projector_lag_events", "Positions between the projection and the head of the log."),
     ("runledger_projector_lag_seconds", "Age of the oldest event that is not projected."),
     ("runledger_read_lag_events", "The same, as the API sees it."),
     ("runledger_read_lag_seconds", "The same, as the API sees it."),
+    ("runledger_verify_last_wrong_rows", "Wrong rows in the last run that the sampler compared."),
 ];
 
 const HISTOGRAMS: [(&str, &str); 5] = [
@@ -68,4 +79,16 @@ pub fn install() -> Result<PrometheusHandle, Error> {
         metrics::describe_histogram!(name, meaning);
     }
     Ok(handle)
+}
+
+/// Keeps the memory of the metrics bounded until `stop`: histograms gather samples until somebody asks, and
+/// nobody may ask for a long time.
+///
+/// # Errors
+/// None; the caller treats all parts of the program alike.
+pub async fn keep_up(metrics: PrometheusHandle, stop: CancellationToken) -> Result<(), Error> {
+    while stop.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
+        metrics.run_upkeep();
+    }
+    Ok(())
 }

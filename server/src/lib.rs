@@ -2,12 +2,15 @@
 
 mod admin;
 pub mod cli;
+mod connect;
 mod database;
 mod dev;
 mod error;
 mod exporter;
 mod files;
 mod logging;
+mod maintain;
+mod meter;
 pub mod postgres;
 mod run;
 mod services;
@@ -37,6 +40,7 @@ pub async fn main(cli: Cli) -> Result<ExitCode, Error> {
         Command::Dev(args) => dev::run(args).await?,
         Command::Serve(args) => run::serve(args).await?,
         Command::Projector(ProjectorCommand::Run(args)) => run::project(args).await?,
+        Command::Projector(command) => return maintain::projector(command).await,
         Command::Migrate(args) => run::migrate(args).await?,
         Command::Tenant(command) => admin::tenant(command).await?,
         Command::Token(command) => admin::token(command).await?,

@@ -3,7 +3,7 @@
 use tokio::process::Command as Process;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{DatabaseArgs, ServeArgs, WithPostgresArgs};
+use crate::cli::{DatabaseArgs, ProjectorRunArgs, ServeArgs, WithPostgresArgs};
 use crate::database::{self, Database};
 use crate::error::Error;
 use crate::services::{Parts, Services};
@@ -13,13 +13,17 @@ use crate::services::{Parts, Services};
 /// # Errors
 /// What made it stop.
 pub async fn serve(args: ServeArgs) -> Result<(), Error> {
+    let mut stop = Stop::listen()?;
     let database = Database::open(&args.database).await?;
-    // A private database is nobody else's to migrate.
-    if args.migrate || args.database.database_url.is_none() {
-        database::migrate(&database.options).await?;
-    }
-    let parts = Parts { http: Some(args.http), projector: !args.no_projector, sweeper: Some(args.sweeper) };
-    let services = Services::start(&database.options, parts).await?;
+    let parts = Parts {
+        http: Some(args.http),
+        projector: !args.no_projector,
+        sweeper: Some(args.sweeper),
+        metrics: None,
+        // A private database is nobody else's to migrate.
+        migrate: args.migrate || args.database.database_url.is_none(),
+    };
+    let Some(services) = started(&mut stop, &database, parts).await? else { return database.close().await };
     if let Some(address) = services.address {
         tracing::info!(%address, "listening");
     }
@@ -30,11 +34,22 @@ pub async fn serve(args: ServeArgs) -> Result<(), Error> {
 ///
 /// # Errors
 /// What made it stop.
-pub async fn project(args: DatabaseArgs) -> Result<(), Error> {
-    let database = Database::open(&args).await?;
-    let services =
-        Services::start(&database.options, Parts { http: None, projector: true, sweeper: None }).await?;
+pub async fn project(args: ProjectorRunArgs) -> Result<(), Error> {
+    let mut stop = Stop::listen()?;
+    let database = Database::open(&args.database).await?;
+    let parts =
+        Parts { http: None, projector: true, sweeper: None, metrics: args.metrics_listen, migrate: false };
+    let Some(services) = started(&mut stop, &database, parts).await? else { return database.close().await };
     until_stopped(services, database).await
+}
+
+/// Starts the parts; none when we are told to stop while the database is still waited for.
+async fn started(stop: &mut Stop, database: &Database, parts: Parts) -> Result<Option<Services>, Error> {
+    tokio::select! {
+        services = Services::start(&database.options, parts) => services.map(Some),
+        () = stop.asked() => Ok(None),
+        error = database.died() => Err(error),
+    }
 }
 
 /// `runledger migrate`

@@ -8,7 +8,7 @@ use api::access::Tokens;
 use api::commands::{Commands, Sweeper, SweeperConfig};
 use api::freshness::Freshness;
 use api::reads::ReadPool;
-use api::{ApiConfig, ApiState};
+use api::{ApiConfig, ApiState, Door};
 use chrono::TimeDelta;
 use eventlog::EventLog;
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
@@ -19,12 +19,18 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{HttpArgs, SweeperArgs};
-use crate::database;
 use crate::error::Error;
-use crate::exporter;
+use crate::{connect, database, exporter};
 
-/// How long a request waits for a connection to the database.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a request waits for a connection to the database. Well below the time that a request may take,
+/// so that a database that is away is named as what is wrong, and soon.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The pause when the database went away again just after it came.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Clients of the page with the metrics that may be connected at once.
+const METRICS_CLIENTS: usize = 64;
 
 /// Which parts run in this process.
 #[derive(Debug, Clone)]
@@ -35,6 +41,10 @@ pub struct Parts {
     pub projector: bool,
     /// The sweeper, as it is set; it comes with the API.
     pub sweeper: Option<SweeperArgs>,
+    /// Where a page with the metrics is, in a process without the API.
+    pub metrics: Option<SocketAddr>,
+    /// Whether the tables are brought up to date first.
+    pub migrate: bool,
 }
 
 /// The running parts.
@@ -50,30 +60,44 @@ pub struct Services {
 }
 
 impl Services {
-    /// Starts the parts on a migrated database.
+    /// Starts the parts, as soon as the database answers. Until then the API says that it does not.
     ///
     /// # Errors
-    /// When the database does not answer, its tables are not this program's, or the address is taken.
+    /// When the database refuses us, its tables are not this program's, or the address is taken.
     pub async fn start(database: &PgConnectOptions, parts: Parts) -> Result<Self, Error> {
-        database::probe(database).await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(6)
-            .acquire_timeout(PATIENCE)
-            .connect_with(database.clone())
-            .await?;
-        database::check_schema(&pool).await?;
-        let log = Arc::new(PostgresLog::connect(database.clone(), PostgresLogConfig::default()).await?);
-        let mut services = Self {
-            address: None,
-            log,
-            api: JoinSet::new(),
-            tasks: JoinSet::new(),
-            stop_api: CancellationToken::new(),
-            stop_rest: CancellationToken::new(),
-            pools: vec![pool.clone()],
-        };
-        if let Some(http) = parts.http {
-            services.start_api(database, &pool, http, parts.sweeper).await?;
+        let stop_api = CancellationToken::new();
+        let (mut api, mut tasks) = (JoinSet::new(), JoinSet::new());
+        let (door, stop_rest) = (Door::default(), CancellationToken::new());
+        let mut address = None;
+        let mut metrics = None;
+        if parts.http.is_some() || parts.metrics.is_some() {
+            let handle = exporter::install()?;
+            tasks.spawn(exporter::keep_up(handle.clone(), stop_rest.clone()));
+            metrics = Some(handle);
+        }
+        if let Some(http) = &parts.http {
+            let listener = listen(http.listen).await?;
+            address = Some(listener.local_addr().map_err(Error::listening(http.listen))?);
+            let (routes, stop, connections) = (door.routes(), stop_api.clone(), http.max_connections);
+            api.spawn(
+                async move { api::serve(listener, routes, connections, stop).await.map_err(Error::Api) },
+            );
+        }
+        if let (Some(on), Some(handle)) = (parts.metrics, metrics.clone()) {
+            let listener = listen(on).await?;
+            let page = api::metrics_router(move || handle.render());
+            let stop = stop_rest.clone();
+            tasks.spawn(async move {
+                api::serve(listener, page, METRICS_CLIENTS, stop).await.map_err(Error::Api)
+            });
+        }
+
+        let (pool, log) = open(database, parts.migrate, address).await?;
+        let mut services = Self { address, log, api, tasks, stop_api, stop_rest, pools: vec![pool.clone()] };
+        if let (Some(http), Some(metrics)) = (parts.http, metrics) {
+            let state = services.api_state(database, &pool, &http);
+            services.start_sweeper(&state, &pool, parts.sweeper);
+            door.open(api::router(state, move || metrics.render()));
         }
         if parts.projector {
             let projector = Projector::new(services.log.clone(), pool, ProjectorConfig::default());
@@ -83,32 +107,14 @@ impl Services {
         Ok(services)
     }
 
-    async fn start_api(
-        &mut self,
-        database: &PgConnectOptions,
-        pool: &PgPool,
-        http: HttpArgs,
-        sweeper: Option<SweeperArgs>,
-    ) -> Result<(), Error> {
-        let metrics = exporter::install()?;
-        let refresh = metrics.clone();
-        let stop = self.stop_rest.clone();
-        self.tasks.spawn(async move {
-            // Histograms gather samples until somebody asks; nobody may ask for a long time.
-            while stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(5))).await.is_some() {
-                refresh.run_upkeep();
-            }
-            Ok(())
-        });
-
+    fn api_state(&mut self, database: &PgConnectOptions, pool: &PgPool, http: &HttpArgs) -> ApiState {
         let reads = ReadPool::pool_options()
             .max_connections(http.read_connections)
             .acquire_timeout(PATIENCE)
-            .connect_with(database.clone())
-            .await?;
+            .connect_lazy_with(database.clone());
         self.pools.push(reads.clone());
         let log: Arc<dyn EventLog> = self.log.clone();
-        let state = ApiState {
+        ApiState {
             config: Arc::new(ApiConfig {
                 max_body_bytes: http.max_body_bytes,
                 request_timeout: Duration::from_secs(http.request_timeout_seconds),
@@ -119,26 +125,19 @@ impl Services {
             freshness: Freshness::start(pool.clone(), log.clone(), self.stop_rest.clone()),
             tokens: Tokens::start(pool.clone(), self.stop_rest.clone()),
             log,
-        };
-        if let Some(sweeper) = sweeper.filter(|sweeper| !sweeper.no_sweeper) {
-            let grace = TimeDelta::seconds(sweeper.stale_grace_seconds.into());
-            let config = SweeperConfig { grace, ..SweeperConfig::default() };
-            let sweeper = Sweeper::new(state.commands.clone(), pool.clone(), config);
-            let stop = self.stop_rest.clone();
-            self.tasks.spawn(async move {
-                sweeper.run(stop).await;
-                Ok(())
-            });
         }
-        let router = api::router(state, move || metrics.render());
+    }
 
-        let bad_address = |source| Error::Listen { address: http.listen, source };
-        let listener = TcpListener::bind(http.listen).await.map_err(bad_address)?;
-        self.address = Some(listener.local_addr().map_err(bad_address)?);
-        let (stop, connections) = (self.stop_api.clone(), http.max_connections);
-        self.api
-            .spawn(async move { api::serve(listener, router, connections, stop).await.map_err(Error::Api) });
-        Ok(())
+    fn start_sweeper(&mut self, state: &ApiState, pool: &PgPool, sweeper: Option<SweeperArgs>) {
+        let Some(sweeper) = sweeper.filter(|sweeper| !sweeper.no_sweeper) else { return };
+        let grace = TimeDelta::seconds(sweeper.stale_grace_seconds.into());
+        let config = SweeperConfig { grace, ..SweeperConfig::default() };
+        let sweeper = Sweeper::new(state.commands.clone(), pool.clone(), config);
+        let stop = self.stop_rest.clone();
+        self.tasks.spawn(async move {
+            sweeper.run(stop).await;
+            Ok(())
+        });
     }
 
     /// Resolves when a part stops though nobody asked it to.
@@ -177,6 +176,42 @@ impl Services {
         }
         result
     }
+}
+
+/// Opens the database and its log, however long it takes until they answer.
+async fn open(
+    database: &PgConnectOptions,
+    migrate: bool,
+    listening: Option<SocketAddr>,
+) -> Result<(PgPool, Arc<PostgresLog>), Error> {
+    loop {
+        connect::wait(database, listening).await?;
+        match open_once(database, migrate).await {
+            Err(error) if error.is_away() => {
+                tracing::warn!(%error, "the database went away again; trying again in {PAUSE:?}");
+                tokio::time::sleep(PAUSE).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+async fn open_once(database: &PgConnectOptions, migrate: bool) -> Result<(PgPool, Arc<PostgresLog>), Error> {
+    if migrate {
+        database::migrate(database).await?;
+    }
+    let pool = PgPoolOptions::new()
+        .max_connections(6)
+        .acquire_timeout(PATIENCE)
+        .connect_with(database.clone())
+        .await?;
+    database::check_schema(&pool).await?;
+    let log = PostgresLog::connect(database.clone(), PostgresLogConfig::default()).await?;
+    Ok((pool, Arc::new(log)))
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(Error::listening(address))
 }
 
 /// Waits for all of them; gives the first failure.

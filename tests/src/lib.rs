@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's failure is a panic")]
 
 mod client;
+pub mod fuzz;
 mod house;
 mod logs;
 

@@ -16,3 +16,8 @@ pub use store::{
     revoke_tenant, revoke_token,
 };
 pub use token::{Fault, Secret, TokenHash};
+
+/// Whether a text has the form of a token, checksum included.
+pub(crate) fn is_well_formed(token: &str) -> bool {
+    token::check(token).is_ok()
+}

@@ -27,6 +27,9 @@ pub use sweeper::{SweepError, Sweeper, SweeperConfig};
 
 use cache::RunCache;
 
+use crate::body::JsonBody;
+use crate::problem::Problem;
+
 /// Tells the ledger's time.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
@@ -80,4 +83,20 @@ impl fmt::Debug for Commands {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Commands").field("runs", &self.runs).finish_non_exhaustive()
     }
+}
+
+/// Reads the body of `POST .../runs` as the handler does.
+pub(crate) fn read_start(body: &[u8]) -> Result<(), Problem> {
+    let JsonBody(mut body) = JsonBody::<parse::StartBody>::read(body)?;
+    body.initiator()?;
+    body.unordered()?;
+    body.context()?;
+    body.labels()?;
+    Ok(())
+}
+
+/// Reads the body of `POST .../events` as the handler does; gives the number of events.
+pub(crate) fn read_events(body: &[u8]) -> Result<usize, Problem> {
+    let JsonBody(body) = JsonBody::<parse::EventsBody>::read(body)?;
+    Ok(body.events()?.len())
 }

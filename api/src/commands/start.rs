@@ -6,6 +6,7 @@
 //! whoever finds a reservation without `Queued` finishes it. This needs nothing of the log but
 //! expected revisions.
 
+use chrono::{DateTime, Utc};
 use domain::key::idempotency_key;
 use domain::text::{CleanText, redact_json};
 use domain::{
@@ -15,7 +16,7 @@ use domain::{
 use eventlog::streams::{RESERVED, Reserved, reservation_stream, run_stream};
 use eventlog::{AppendError, ExpectedRevision, LogError, NewEvent, Position, StreamAppend};
 use serde_json::Value;
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid};
 
 use super::Commands;
 use super::append::Step;
@@ -100,7 +101,7 @@ impl Commands {
                 }
             };
             let run =
-                RunId::new(Uuid::now_v7()).map_err(|error| CommandError::Internal(error.to_string()))?;
+                RunId::new(id_at(self.now())).map_err(|error| CommandError::Internal(error.to_string()))?;
             if !self.reserve(&reservations, expected, run).await? {
                 continue;
             }
@@ -196,4 +197,10 @@ enum Holder {
     Ended,
     /// Somebody queued it at this moment; look again.
     Moving,
+}
+
+/// A new UUIDv7 of that time: a run's id tells when it was queued, by the ledger's clock.
+fn id_at(time: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(time.timestamp()).unwrap_or(0);
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, time.timestamp_subsec_nanos()))
 }

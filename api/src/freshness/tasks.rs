@@ -9,7 +9,7 @@ use sqlx::postgres::PgListener;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::Freshness;
+use super::{Freshness, HeldBack};
 
 /// Where the projector announces the position it has reached.
 const CHANNEL: &str = "runledger_projected";
@@ -64,10 +64,23 @@ async fn listen(
             },
             _ = poll.tick() => {
                 freshness.set_projected(checkpoint(pool).await?);
+                freshness.set_held(held_back(pool).await?);
                 *backoff = FIRST_BACKOFF;
             }
         }
     }
+}
+
+async fn held_back(pool: &PgPool) -> Result<HeldBack, sqlx::Error> {
+    let held = sqlx::query!(
+        r#"SELECT count(DISTINCT stream) AS "runs!", count(*) AS "events!"
+           FROM (SELECT stream FROM projection.dead_letters LIMIT $1) AS held"#,
+        HeldBack::COUNTED.cast_signed()
+    )
+    .fetch_one(pool)
+    .await?;
+    // A count is never negative.
+    Ok(HeldBack { runs: held.runs.unsigned_abs(), events: held.events.unsigned_abs() })
 }
 
 async fn checkpoint(pool: &PgPool) -> Result<Position, sqlx::Error> {

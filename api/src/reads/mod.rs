@@ -16,6 +16,7 @@ mod pool;
 pub(crate) mod runs;
 pub(crate) mod stats;
 
+use axum::http::Uri;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -23,6 +24,10 @@ pub use corrupt::Corrupt;
 pub(crate) use corrupt::count;
 pub use pool::{ReadPool, TenantRead};
 
+use asked::AskedQuery;
+use params::Params;
+
+use crate::problem::Problem;
 use crate::state::ApiState;
 
 /// The GET routes, to be served with the rest.
@@ -35,6 +40,13 @@ pub fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(events::list_events))
         .routes(routes!(notifications::list_notifications))
         .routes(routes!(stats::get_stats))
+}
+
+/// Reads the query of the list of runs as the handler does.
+pub(crate) fn read_run_list(uri: &Uri) -> Result<(), Problem> {
+    let mut params = Params::of(uri)?;
+    runs::ListQuery::take(&mut params)?;
+    params.end(runs::ListQuery::ALLOWED)
 }
 
 #[cfg(test)]

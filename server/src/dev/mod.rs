@@ -13,7 +13,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
 use crate::cli::DevArgs;
-use crate::database::{self, Database};
+use crate::database::Database;
 use crate::error::Error;
 use crate::run::until_stopped;
 use crate::services::{Parts, Services};
@@ -53,8 +53,13 @@ pub async fn run(args: DevArgs) -> Result<(), Error> {
 }
 
 async fn start(args: &DevArgs, database: &Database) -> Result<(Services, DevFile), Error> {
-    database::migrate(&database.options).await?;
-    let parts = Parts { http: Some(args.http.clone()), projector: true, sweeper: Some(args.sweeper.clone()) };
+    let parts = Parts {
+        http: Some(args.http.clone()),
+        projector: true,
+        sweeper: Some(args.sweeper.clone()),
+        metrics: None,
+        migrate: true,
+    };
     let services = Services::start(&database.options, parts).await?;
     let address = services.address.unwrap_or(args.http.listen);
 

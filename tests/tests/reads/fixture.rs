@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Command, Event, ProposedEvent, Run, RunId, TenantId, decide, evolve, wire};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid};
 
 /// A moment that all fixtures count from, far enough back to leave room.
 pub fn epoch() -> DateTime<Utc> {
@@ -30,12 +30,15 @@ impl Story {
     pub fn of(tenant: &str, seconds: i64, fields: Value) -> Self {
         let mut queued = json!({"kind": "drift.check", "context": {}, "idempotency_key": "0".repeat(64)});
         queued.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let now = epoch() + TimeDelta::seconds(seconds);
+        // As the ledger makes them: an id tells when its run was queued.
+        let time = Timestamp::from_unix(NoContext, now.timestamp().cast_unsigned(), 0);
         let story = Self {
-            id: RunId::new(Uuid::now_v7()).unwrap(),
+            id: RunId::new(Uuid::new_v7(time)).unwrap(),
             tenant: tenant.parse().unwrap(),
             run: Run::default(),
             events: Vec::new(),
-            now: epoch() + TimeDelta::seconds(seconds),
+            now,
         };
         story.then("Queued", queued)
     }

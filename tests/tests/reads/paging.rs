@@ -15,6 +15,7 @@ async fn every_run_is_on_exactly_one_page_in_both_orders(pool: PgPool) {
         // Some at the same moment: then the id decides.
         runs.push(Story::queued(n / 4, json!({"labels": {"n": "x y&z"}})).told(&pool).await.id.to_string());
     }
+    runs.sort();
     let served = Served::start(pool).await;
     for limit in [1, 4, 7, 24, 25, 26, 200] {
         let found = ids(&served.walk(&format!("/runs?limit={limit}&sort=queued_at"), "runs").await);

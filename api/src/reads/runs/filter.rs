@@ -45,6 +45,8 @@ pub(crate) struct Filter {
     pub(crate) search: Option<Search>,
     /// Only those that are stalled.
     pub(crate) stalled: bool,
+    /// Only those that the projection holds back.
+    pub(crate) held: bool,
 }
 
 /// A page of runs.
@@ -77,6 +79,7 @@ impl AskedQuery for ListQuery {
         "until",
         "q",
         "liveness",
+        "held",
         "sort",
         "cursor",
         "limit",
@@ -92,7 +95,11 @@ impl AskedQuery for ListQuery {
             until: params.time("until")?,
             search: params.one("q")?.map(|text| Search::parse(&text)).transpose()?,
             stalled: params.word("liveness", "stalled", |text| (text == "stalled").then_some(()))?.is_some(),
+            held: params.word("held", "true", |text| (text == "true").then_some(()))?.is_some(),
         };
+        if filter.held && filter.stalled {
+            return Err(wrong("held", "can't be asked together with liveness: ask for one after the other"));
+        }
         if filter.since.zip(filter.until).is_some_and(|(since, until)| since >= until) {
             return Err(wrong("until", "must be later than since: nothing lies between them"));
         }
@@ -190,6 +197,8 @@ mod tests {
             ("until=2026", "?until"),
             ("q=", "?q"),
             ("liveness=alive", "?liveness"),
+            ("held=yes", "?held"),
+            ("held=true&liveness=stalled", "?held"),
             ("sort=title", "?sort"),
             ("limit=0", "?limit"),
             ("limit=201", "?limit"),
@@ -213,6 +222,7 @@ mod tests {
             "status=failed&status=queued&kind=b",
             "status=failed&status=queued&kind=a&sort=queued_at",
             "status=failed&status=queued&kind=a&liveness=stalled",
+            "status=failed&status=queued&kind=a&held=true",
         ] {
             assert!(read(&format!("{other}&cursor={cursor}")).is_err(), "{other}");
         }

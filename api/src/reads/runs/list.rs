@@ -44,6 +44,8 @@ pub(crate) struct RunPage {
         ("q" = Option<String>, Query, description = "The beginning of a run's id (hex) or title (any case)"),
         ("liveness" = Option<String>, Query,
          description = "stalled: a heartbeat is overdue, or it is queued for longer than its kind may be"),
+        ("held" = Option<bool>, Query,
+         description = "true: the projection could not fold an event of the run, and holds it back"),
         ("sort" = Option<String>, Query, description = "-queued_at (usual: the newest first) or queued_at"),
         ("cursor" = Option<String>, Query, description = "next_cursor of the page before, with its filters"),
         ("limit" = Option<u64>, Query, description = "Runs in a page, 1 to 200; usually 50"),

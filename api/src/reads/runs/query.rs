@@ -13,9 +13,11 @@ use uuid::Uuid;
 
 use super::filter::{ListQuery, Order, RunKey};
 use super::row::RunRow;
+use super::search::Search;
 use crate::reads::answer::rows_for;
 
 /// What the query is given, in its types.
+#[derive(Clone)]
 struct Given<'a> {
     tenant: &'a str,
     /// One status is an equality, by which an index gives the order as well.
@@ -46,7 +48,7 @@ macro_rules! page_of_runs {
                       r.labels AS "labels: Json<Box<RawValue>>", NULL::json AS "context: Json<Box<RawValue>>",
                       r.idempotency_key, r.worker, r.progress_message, r.reason_code, r.message, r.queued_at,
                       r.started_at, r.ended_at, r.last_event_at, r.heartbeat_seconds, r.heartbeat_due_at,
-                      r.revision, r.position, CASE WHEN r.status = 'queued' THEN (
+                      r.held_revision, r.held_position, r.held_error, r.revision, r.position, CASE WHEN r.status = 'queued' THEN (
                           SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
                           WHERE p.tenant = r.tenant AND p.kind IN (r.kind, '*') ORDER BY p.kind = '*' LIMIT 1
                       ) END AS queued_limit_seconds
@@ -59,9 +61,9 @@ macro_rules! page_of_runs {
                  AND ($6::jsonb IS NULL OR r.labels @> $6)
                  AND ($7::timestamptz IS NULL OR " + $key + ".queued_at >= $7)
                  AND ($8::timestamptz IS NULL OR " + $key + ".queued_at < $8)
-                 AND ($9::text IS NULL
-                      OR (r.title_key >= lower($9) AND r.title_key < lower($9) || chr(1114111))
-                      OR ($10::uuid IS NOT NULL AND r.run_id >= $10 AND r.run_id <= $11::uuid))
+                 AND (($9::text IS NULL AND $10::uuid IS NULL)
+                      OR ($9 IS NOT NULL AND r.title_key >= lower($9) AND r.title_key < lower($9) || chr(1114111))
+                      OR ($10 IS NOT NULL AND r.run_id >= $10 AND r.run_id <= $11::uuid))
                  AND ($12::timestamptz IS NULL
                       OR (" + $key + ".queued_at, " + $key + ".run_id) " + $beyond + " ($12, $13::uuid))
                ORDER BY " + $key + ".queued_at " + $direction + ", " + $key + ".run_id " + $direction + "
@@ -85,7 +87,8 @@ macro_rules! page_of_runs {
     };
 }
 
-/// As [`page_of_runs`], by way of two labels, so that the planner can begin with the rarer one.
+/// As [`page_of_runs`], by way of two labels, so that the planner can begin with the rarer one, or with the
+/// runs in their order where another filter leaves few of them: the tables are joined by all that they share.
 macro_rules! page_of_labelled_runs {
     ($beyond:tt, $direction:tt, $given:ident, $one:expr, $other:expr) => {
         page_of_runs!(
@@ -98,7 +101,8 @@ macro_rules! page_of_labelled_runs {
               AND ($12::timestamptz IS NULL OR (o.queued_at, o.run_id) "
                 + $beyond
                 + " ($12, $13::uuid))
-             JOIN projection.runs AS r ON r.run_id = l.run_id"],
+             JOIN projection.runs AS r
+               ON r.run_id = l.run_id AND r.tenant = l.tenant AND r.queued_at = l.queued_at"],
             "l",
             $beyond,
             $direction,
@@ -133,6 +137,21 @@ macro_rules! page_of_stalled_runs {
     };
 }
 
+/// As [`page_of_runs`], of those that the projection holds back. There are hardly ever any.
+macro_rules! page_of_held_runs {
+    ($beyond:tt, $direction:tt, $given:ident) => {
+        page_of_runs!(
+            ["(SELECT x.queued_at, x.run_id FROM projection.runs AS x
+               WHERE x.tenant = $1 AND x.held_revision IS NOT NULL
+               OFFSET 0) AS h JOIN projection.runs AS r ON r.run_id = h.run_id"],
+            "h",
+            $beyond,
+            $direction,
+            $given
+        )
+    };
+}
+
 /// The rows of a page, and one more where there is a next page.
 ///
 /// # Errors
@@ -156,8 +175,8 @@ pub(super) async fn fetch(
         statuses,
         kind: filter.kind.as_deref(),
         initiator: filter.initiator.as_deref(),
-        // Two are looked up; only where there are more, or the stalled are, must the rows be asked.
-        labels: (filter.stalled && !filter.labels.is_empty() || filter.labels.len() > 2)
+        // Two are looked up; only where there are more, or it is a list of few, must the rows be asked.
+        labels: ((filter.stalled || filter.held) && !filter.labels.is_empty() || filter.labels.len() > 2)
             .then(|| serde_json::json!(filter.labels)),
         since: filter.since,
         until: filter.until,
@@ -174,14 +193,18 @@ pub(super) async fn fetch(
             Order::OldestFirst => page_of_stalled_runs!(">", "ASC", given, now).fetch_all(conn).await,
         };
     }
+    if filter.held {
+        return match query.order {
+            Order::NewestFirst => page_of_held_runs!("<", "DESC", given).fetch_all(conn).await,
+            Order::OldestFirst => page_of_held_runs!(">", "ASC", given).fetch_all(conn).await,
+        };
+    }
     let mut labels = filter.labels.iter().map(|(name, value)| format!("{name}:{value}"));
     match (labels.next(), query.order) {
-        (None, Order::NewestFirst) => {
-            page_of_runs!(["projection.runs AS r"], "r", "<", "DESC", given).fetch_all(conn).await
-        }
-        (None, Order::OldestFirst) => {
-            page_of_runs!(["projection.runs AS r"], "r", ">", "ASC", given).fetch_all(conn).await
-        }
+        (None, order) => match &filter.search {
+            Some(search) if search.ids.is_some() => by_id_or_title(conn, given, search, order).await,
+            _ => in_order(conn, given, order).await,
+        },
         (Some(one), order) => {
             let other = labels.next().unwrap_or_else(|| one.clone());
             match order {
@@ -194,4 +217,43 @@ pub(super) async fn fetch(
             }
         }
     }
+}
+
+async fn in_order(
+    conn: &mut PgConnection,
+    given: Given<'_>,
+    order: Order,
+) -> Result<Vec<RunRow>, sqlx::Error> {
+    match order {
+        Order::NewestFirst => {
+            page_of_runs!(["projection.runs AS r"], "r", "<", "DESC", given).fetch_all(conn).await
+        }
+        Order::OldestFirst => {
+            page_of_runs!(["projection.runs AS r"], "r", ">", "ASC", given).fetch_all(conn).await
+        }
+    }
+}
+
+/// What may be the beginning of an id as well as of a title is looked up as both, one after the other: no index
+/// answers an OR of the two. An id holds the time at which it was made, and so bounds where to look.
+async fn by_id_or_title(
+    conn: &mut PgConnection,
+    given: Given<'_>,
+    search: &Search,
+    order: Order,
+) -> Result<Vec<RunRow>, sqlx::Error> {
+    let limit = given.limit;
+    let titled = Given { first_id: None, last_id: None, ..given.clone() };
+    let mut rows = in_order(conn, titled, order).await?;
+    let (from, to) = search.queued_between().unzip();
+    let since = given.since.max(from);
+    let until = given.until.into_iter().chain(to).min();
+    rows.extend(in_order(conn, Given { title: None, since, until, ..given }, order).await?);
+    rows.sort_unstable_by_key(|row| (row.queued_at, row.run_id));
+    rows.dedup_by_key(|row| row.run_id);
+    if order == Order::NewestFirst {
+        rows.reverse();
+    }
+    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(rows)
 }

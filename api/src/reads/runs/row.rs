@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::view::{InitiatorView, ItemCounts, Liveness, RunLinks, RunView};
+use super::view::{Held, InitiatorView, ItemCounts, Liveness, RunLinks, RunView};
 use crate::problem::Problem;
 use crate::reads::asked::no_such_run;
 use crate::reads::corrupt::{Corrupt, count, word};
@@ -48,6 +48,9 @@ pub(super) struct RunRow {
     pub(super) heartbeat_due_at: Option<DateTime<Utc>>,
     /// How long it may wait in the queue; only of a queued run.
     pub(super) queued_limit_seconds: Option<i32>,
+    pub(super) held_revision: Option<i64>,
+    pub(super) held_position: Option<i64>,
+    pub(super) held_error: Option<String>,
     pub(super) revision: i64,
     pub(super) position: i64,
 }
@@ -63,6 +66,14 @@ impl RunRow {
             self.ended_as.map(|text| word(TABLE, "ended_as", id, &text, EndedAs::parse)).transpose()?;
         let labels: BTreeMap<String, String> = serde_json::from_str(self.labels.get())
             .map_err(|error| Corrupt::new(TABLE, "labels", id, error))?;
+        let held = match (self.held_revision, self.held_position, self.held_error) {
+            (Some(revision), Some(position), Some(message)) => Some(Held {
+                revision: number("held_revision", revision)?,
+                position: number("held_position", position)?,
+                message,
+            }),
+            _ => None,
+        };
         let heartbeat = self.heartbeat_seconds.map(i64::from);
         let waits_until = self
             .queued_limit_seconds
@@ -95,6 +106,7 @@ impl RunRow {
             last_event_at: self.last_event_at,
             heartbeat_seconds: heartbeat.map(|n| number("heartbeat_seconds", n)).transpose()?,
             liveness: Liveness::at(now, status, self.heartbeat_due_at.or(waits_until)),
+            held,
             revision: number("revision", self.revision)?,
             position: number("position", self.position)?,
             links: RunLinks::new(tenant.as_str(), run_id),
@@ -113,7 +125,7 @@ pub(super) async fn find(conn: &mut PgConnection, tenant: &TenantId, run: RunId)
                   items_failed, items_skipped, initiator_id, initiator_name, labels AS "labels: Json<Box<RawValue>>",
                   context AS "context: Json<Box<RawValue>>", idempotency_key, worker, progress_message,
                   reason_code, message, queued_at, started_at, ended_at, last_event_at, heartbeat_seconds,
-                  heartbeat_due_at, revision, position, CASE WHEN status = 'queued' THEN (
+                  heartbeat_due_at, held_revision, held_position, held_error, revision, position, CASE WHEN status = 'queued' THEN (
                       SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
                       WHERE p.tenant = r.tenant AND p.kind IN (r.kind, '*') ORDER BY p.kind = '*' LIMIT 1
                   ) END AS queued_limit_seconds

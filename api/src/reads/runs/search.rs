@@ -1,5 +1,6 @@
 //! What somebody types into the search field: the beginning of a run's id or of its title.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::problem::Problem;
@@ -31,6 +32,28 @@ impl Search {
     }
 }
 
+/// How far the time in a run's id and the time at which it was queued lie apart. Both come from the same
+/// clock within one request, but for a run whose start was interrupted and repeated later.
+const APART: TimeDelta = TimeDelta::days(1);
+
+/// A range of ids that is not longer is looked up as it is. Eight hex digits, as of the first group of an
+/// id, leave 65,536 ms.
+const SHORT_RANGE: TimeDelta = TimeDelta::milliseconds(0xffff);
+
+impl Search {
+    /// When runs whose ids begin like that were queued: from then, until before then. The first 48 bits of an
+    /// id are milliseconds since 1970 (RFC 9562, UUIDv7). None where so few ids begin like that that no bound
+    /// is needed to find them.
+    pub(super) fn queued_between(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let time = |id: Uuid| DateTime::from_timestamp_millis(i64::try_from(id.as_u128() >> 80).ok()?);
+        let (first, last) = (time(self.ids?.0)?, time(self.ids?.1)?);
+        if last - first <= SHORT_RANGE {
+            return None;
+        }
+        Some((first.checked_sub_signed(APART)?, last.checked_add_signed(APART)?))
+    }
+}
+
 fn id_range(prefix: &str) -> Option<(Uuid, Uuid)> {
     let digits: String = prefix.chars().filter(|c| *c != '-').collect();
     if digits.is_empty() || digits.len() > 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -53,6 +76,17 @@ mod tests {
         let whole = "0198c0de-7000-7000-8000-00000000000a";
         let (first, last) = Search::parse(whole).unwrap().ids.unwrap();
         assert_eq!((first.to_string().as_str(), first), (whole, last));
+    }
+
+    #[test]
+    fn an_id_tells_when_its_run_was_queued() {
+        let (from, until) = Search::parse("0198c0d").unwrap().queued_between().unwrap();
+        let first = DateTime::from_timestamp_millis(0x0198_c0d0_0000).unwrap();
+        let last = DateTime::from_timestamp_millis(0x0198_c0df_ffff).unwrap();
+        assert_eq!((from, until), (first - APART, last + APART));
+        assert!(Search::parse("0").unwrap().queued_between().is_some());
+        assert_eq!(Search::parse("0198c0de").unwrap().queued_between(), None);
+        assert_eq!(Search::parse("drift").unwrap().queued_between(), None);
     }
 
     #[test]

@@ -64,6 +64,9 @@ pub struct RunView {
     pub heartbeat_seconds: Option<u64>,
     /// Whether it goes on as was promised; null when it has ended, or waits without a limit.
     pub liveness: Option<Liveness>,
+    /// The event from which on the projection holds the run back: what is shown is the run before it. Null
+    /// for nearly all.
+    pub held: Option<Held>,
     /// The revision of its last event, from 0. For `If-Match`.
     pub revision: u64,
     /// The position of its last event.
@@ -102,6 +105,19 @@ pub struct Liveness {
     pub state: LivenessState,
     /// By when the next sign of life was promised, or a queued run must be started; null where nobody said.
     pub due_at: Option<DateTime<Utc>>,
+}
+
+/// The first event of a run that the projection could not fold. The run stays as it was before that event
+/// until an operator has it tried again; the log has taken in all of its events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = HeldFrom)]
+pub struct Held {
+    /// The event's revision.
+    pub revision: u64,
+    /// The event's position.
+    pub position: u64,
+    /// What was wrong with it.
+    pub message: String,
 }
 
 /// How a run is that has not ended.

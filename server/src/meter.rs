@@ -1,0 +1,111 @@
+//! How far a long command has come: a bar on a terminal, a line now and then elsewhere.
+
+use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use projector::Progress;
+
+/// How often a line is written where there is no terminal.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
+
+const LAYOUT: &str =
+    "{msg} [{elapsed_precise}] {wide_bar} {human_pos}/{human_len} positions, {per_sec}, {eta} left";
+
+/// Shows progress with rate and time left on standard error.
+pub struct Meter {
+    what: &'static str,
+    kind: Kind,
+}
+
+enum Kind {
+    Bar(ProgressBar),
+    Lines(Mutex<Lines>),
+}
+
+/// What has been told.
+#[derive(Default)]
+struct Lines {
+    /// Where it began, and when.
+    first: Option<(u64, Instant)>,
+    last_line: Option<Instant>,
+}
+
+impl Meter {
+    /// Begins to measure.
+    pub fn new(what: &'static str) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self { what, kind: Kind::Lines(Mutex::default()) };
+        }
+        let bar = ProgressBar::new(0).with_message(what);
+        if let Ok(style) = ProgressStyle::with_template(LAYOUT) {
+            bar.set_style(style);
+        }
+        Self { what, kind: Kind::Bar(bar) }
+    }
+
+    /// Shows how far it is.
+    pub fn show(&self, progress: Progress) {
+        let (reached, goal) = (progress.reached.0, progress.goal.0.max(progress.reached.0));
+        match &self.kind {
+            Kind::Bar(bar) => {
+                if bar.length() == Some(0) && reached > 0 {
+                    // It goes on from where an earlier one was: that is no speed of this one.
+                    bar.set_position(reached);
+                    bar.reset_eta();
+                }
+                bar.set_length(goal);
+                bar.set_position(reached);
+            }
+            Kind::Lines(lines) => {
+                let line = lines.lock().unwrap_or_else(PoisonError::into_inner).line(reached, goal);
+                if let Some(line) = line {
+                    self.write(&line);
+                }
+            }
+        }
+    }
+
+    /// Says what it is at now.
+    pub fn say(&self, what: &str) {
+        match &self.kind {
+            Kind::Bar(bar) => bar.set_message(what.to_owned()),
+            Kind::Lines(_) => self.write(what),
+        }
+    }
+
+    /// Leaves the terminal as it was.
+    pub fn done(self) {
+        if let Kind::Bar(bar) = self.kind {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn write(&self, line: &str) {
+        // A reader that went away is no reason to fail.
+        drop(writeln!(std::io::stderr(), "{}: {line}", self.what));
+    }
+}
+
+impl Lines {
+    /// The next line, when it is time for one.
+    fn line(&mut self, reached: u64, goal: u64) -> Option<String> {
+        let now = Instant::now();
+        let (from, began) = *self.first.get_or_insert((reached, now));
+        if reached < goal && self.last_line.is_some_and(|last| now - last < BETWEEN_LINES) {
+            return None;
+        }
+        self.last_line = Some(now);
+        let (position, of) = (HumanCount(reached), HumanCount(goal));
+        let seconds = (now - began).as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = (reached - from.min(reached)) as f64 / seconds;
+        if !rate.is_normal() {
+            return Some(format!("position {position} of {of}"));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a time left for people")]
+        let left = HumanDuration(Duration::try_from_secs_f64((goal - reached) as f64 / rate).ok()?);
+        Some(format!("position {position} of {of}, {rate:.0} positions/s, {left} left"))
+    }
+}

@@ -1,0 +1,19 @@
+//! What the program survives: kills, a database that goes away, a full disk, neighbours that die, and
+//! clients that do not behave. The real program, real Postgres, real signals.
+//!
+//! The short form runs with all other tests. `scripts/soak` sets higher counts, see [`counts`].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+
+mod audit;
+mod counts;
+mod disk;
+mod fold;
+mod health;
+mod kills;
+mod load;
+mod outage;
+mod pressure;
+mod program;
+mod rebuild;
+mod several;
+mod site;

@@ -1,0 +1,247 @@
+//! Too much at once, and clients that do not behave: memory stays bounded and others are served.
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use serde_json::{Value, json};
+use sqlx::Row;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::process::Command;
+use tokio::task::JoinSet;
+
+use super::audit::audit;
+use super::counts::{alone, count, say};
+use super::health::{lives, ready};
+use super::load::Load;
+use super::program::{PATIENCE, Program};
+use super::site::{Site, TENANT};
+
+/// What one process may ever hold, in MiB, in a build without optimisation: the queue's 64 MiB of events
+/// with what parsed requests weigh around them.
+const MOST_MEMORY: u64 = 512;
+
+async fn post(
+    http: &reqwest::Client,
+    api: &str,
+    token: &str,
+    path: &str,
+    body: &Value,
+) -> (u16, bool, Value) {
+    let url = format!("{api}/v1/tenants/{TENANT}{path}");
+    let answer = http.post(url).bearer_auth(token).json(body).send().await.unwrap();
+    let retry = answer.headers().contains_key("retry-after");
+    (answer.status().as_u16(), retry, answer.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_is_worked_off() {
+    let _alone = alone().await;
+    let mut site = Site::start().await;
+    let api = site.serve(&[]).await;
+    let db = site.db().await;
+    let http = reqwest::Client::new();
+    let (runs, events) = (count("RUNLEDGER_SOAK_QUEUED", 600), 200);
+    let mut started = JoinSet::new();
+    for n in 0..runs {
+        let (http, api, token) = (http.clone(), api.url.clone(), site.token.clone());
+        started.spawn(async move {
+            let start = json!({"kind": "survival.queue", "context": {"n": n}});
+            let (status, _, body) = post(&http, &api, &token, "/runs", &start).await;
+            assert_eq!(status, 201, "{body}");
+            body["run_id"].as_str().unwrap().to_owned()
+        });
+    }
+    let runs: Vec<String> = started.join_all().await;
+
+    let held = backends(&db).await;
+    held.iter().for_each(|pid| kill_process(*pid, Signal::STOP).unwrap());
+    let mut appends = JoinSet::new();
+    for run in &runs {
+        let (http, api, token) = (http.clone(), api.url.clone(), site.token.clone());
+        let path = format!("/runs/{run}/events");
+        appends.spawn(async move {
+            let progress = json!({"type": "Failed", "reason_code": "full", "message": "x".repeat(150)});
+            let mut list = vec![json!({"type": "Started"})];
+            list.extend((2..events).map(|n| {
+                json!({"type": "ItemFailed", "item": format!("item-{n}"), "reason_code": "full",
+                       "message": "y".repeat(150)})
+            }));
+            list.push(progress);
+            post(&http, &api, &token, &path, &json!({"events": list})).await
+        });
+    }
+    let (mut refused, mut taken) = (0, 0);
+    let overloaded = async {
+        while let Some(answer) = appends.join_next().await {
+            let (status, retry, body) = answer.unwrap();
+            match (status, body["code"].as_str()) {
+                (503, Some("overloaded")) => {
+                    assert!(retry, "says when to come again");
+                    refused += 1;
+                    lives(&api).await;
+                    if refused == 1 {
+                        held.iter().for_each(|pid| kill_process(*pid, Signal::CONT).unwrap());
+                    }
+                }
+                (503, _) => assert!(retry, "{body}"),
+                (200, _) => taken += 1,
+                _ => panic!("{status}: {body}"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, overloaded).await.expect("every append is answered");
+    say(format!(
+        "queue: {refused} of {} appends of {events} events refused as overloaded, {taken} taken, {} MiB at most",
+        runs.len(),
+        api.most_memory()
+    ));
+    assert!(refused > 0 && taken > 0);
+    assert!(api.most_memory() < MOST_MEMORY, "{} MiB", api.most_memory());
+    ready(&api).await;
+    let mut load = Load::start(4, vec![api.url.clone()], TENANT, &site.token);
+    load.acknowledged(50).await;
+    let mut seen = load.finish().await;
+    seen.operations += runs.len();
+    let held: (i64,) = sqlx::query_as("SELECT count(*) FROM log.events WHERE event_type = 'Started'")
+        .fetch_one(&db)
+        .await
+        .unwrap();
+    assert!(held.0 >= taken, "what was acknowledged is there");
+    db.close().await;
+    api.stop().await;
+    site.stop_postgres().await;
+}
+
+/// The sessions of the program that append, by what they did last.
+async fn backends(db: &sqlx::PgPool) -> Vec<Pid> {
+    let rows = sqlx::query(
+        "SELECT pid FROM pg_stat_activity
+         WHERE application_name = 'runledger' AND query LIKE '%INSERT INTO log.events%'",
+    );
+    let rows = rows.fetch_all(db).await.unwrap();
+    assert!(!rows.is_empty(), "the writer's session is found");
+    rows.iter().map(|row| Pid::from_raw(row.get::<i32, _>("pid")).unwrap()).collect()
+}
+
+/// As many connections as both sides may have, up to the wanted number.
+fn connections(wanted: u64) -> u64 {
+    let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    // The test needs some files for itself.
+    let most = wanted.min(hard.saturating_sub(500));
+    let limit = Rlimit { current: Some((most + 500).min(hard)), maximum: Some(hard) };
+    setrlimit(Resource::Nofile, limit).unwrap();
+    if most < wanted {
+        say(format!("{most} connections instead of {wanted}: the hard limit of open files is {hard}"));
+    }
+    most
+}
+
+/// An API that may open as many files as it is allowed to.
+async fn wide_open(site: &Site) -> Program {
+    let mut command = Command::new("sh");
+    command
+        .kill_on_drop(true)
+        .env("DATABASE_URL", &site.url)
+        .args(["-c", "ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\""]);
+    command.arg(env!("CARGO_BIN_EXE_runledger")).args(["serve", "--listen", "127.0.0.1:0"]);
+    Program::listening(command).await
+}
+
+#[tokio::test]
+async fn clients_that_do_not_behave_keep_nobody_else_out() {
+    let _alone = alone().await;
+    let mut site = Site::start().await;
+    let api = wide_open(&site).await;
+    let address = api.url.strip_prefix("http://").unwrap().to_owned();
+
+    let wanted = connections(count("RUNLEDGER_SOAK_CONNECTIONS", 10_000));
+    let mut idle = Vec::new();
+    while (idle.len() as u64) < wanted {
+        let more = (0..200).map(|_| TcpStream::connect(&address));
+        for connection in futures::future::join_all(more).await {
+            idle.push(connection.unwrap());
+        }
+        // Answered while they hang on. They are taken in by turns, so these have been by now: faster than
+        // that, the system's own queue overflows, and what is dropped there comes again a second later.
+        lives(&api).await;
+    }
+    say(format!("{} idle connections, {} MiB", idle.len(), api.most_memory()));
+
+    // A body that never ends, from many: it is refused at the limit.
+    let mut endless = JoinSet::new();
+    for _ in 0..20 {
+        endless.spawn(endless_body(address.clone(), site.token.clone()));
+    }
+    // Requests whose answers nobody reads.
+    let mut slow = JoinSet::new();
+    for _ in 0..20 {
+        slow.spawn(never_reads(address.clone()));
+    }
+    let mut load = Load::start(8, vec![api.url.clone()], TENANT, &site.token);
+    load.acknowledged(100).await;
+    let statuses = tokio::time::timeout(PATIENCE, endless.join_all()).await.expect("cut in time");
+    assert!(statuses.iter().all(|status| *status == 413), "{statuses:?}");
+    load.acknowledged(50).await;
+    say(format!("with endless bodies and slow readers: {} MiB at most", api.most_memory()));
+    assert!(api.most_memory() < MOST_MEMORY, "{} MiB", api.most_memory());
+    slow.abort_all();
+    drop(idle);
+    ready(&api).await;
+    let seen = load.finish().await;
+    audit(&site.url, &seen).await;
+    api.stop().await;
+    site.stop_postgres().await;
+}
+
+/// Sends a body without end; gives the status that it gets.
+async fn endless_body(address: String, token: String) -> u16 {
+    let mut connection = TcpStream::connect(&address).await.unwrap();
+    let head = format!(
+        "POST /v1/tenants/{TENANT}/runs HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let (mut answers, mut body) = connection.into_split();
+    let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
+    let sending = async {
+        // It ends when the server has closed the connection.
+        while body.write_all(chunk.as_bytes()).await.is_ok() {}
+        std::future::pending::<()>().await
+    };
+    let mut status = [0; 12];
+    tokio::select! {
+        read = answers.read_exact(&mut status) => { read.unwrap(); }
+        () = sending => {}
+    }
+    std::str::from_utf8(&status[9..]).unwrap().parse().unwrap()
+}
+
+/// Asks for the API's description again and again and reads nothing.
+async fn never_reads(address: String) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut connection = socket.connect(address.parse().unwrap()).await.unwrap();
+    let request = format!("GET /openapi.json HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    while connection.write_all(request.as_bytes()).await.is_ok() {}
+    std::future::pending().await
+}
+
+#[tokio::test]
+async fn a_stopped_database_is_not_waited_for_without_end() {
+    let _alone = alone().await;
+    let mut site = Site::start().await;
+    let api = site.serve(&[]).await;
+    let mut load = Load::start(8, vec![api.url.clone()], TENANT, &site.token);
+    load.acknowledged(50).await;
+    let all = site.processes();
+    all.iter().for_each(|pid| kill_process(*pid, Signal::STOP).unwrap());
+    lives(&api).await;
+    super::health::unready(&api).await;
+    load.refused(8).await;
+    all.iter().for_each(|pid| kill_process(*pid, Signal::CONT).unwrap());
+    ready(&api).await;
+    load.acknowledged(50).await;
+    let seen = load.finish().await;
+    audit(&site.url, &seen).await;
+    api.stop().await;
+    site.stop_postgres().await;
+}
