@@ -125,6 +125,11 @@ impl Freshness {
         }
     }
 
+    /// Follows the position that the projection has reached.
+    pub(crate) fn watch(&self) -> watch::Receiver<Position> {
+        self.shared.projected.subscribe()
+    }
+
     /// What is held back, as of the last look.
     #[must_use]
     pub fn held(&self) -> HeldBack {

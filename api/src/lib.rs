@@ -12,6 +12,8 @@ pub mod freshness;
 #[doc(hidden)]
 pub mod fuzzing;
 mod health;
+mod hub;
+pub mod live;
 mod observe;
 mod openapi;
 pub mod policies;

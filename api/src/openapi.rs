@@ -14,6 +14,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
     tags(
         (name = "runs", description = "Runs, their items and their events"),
         (name = "notifications", description = "What the caller was told"),
+        (name = "live", description = "What happens, as it happens: server-sent events"),
     )
 )]
 struct Base;

@@ -4,8 +4,8 @@ use std::any::Any;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::admission::{Admission, admit};
 use crate::problem::Problem;
 use crate::state::{ApiConfig, ApiState};
-use crate::{commands, health, observe, reads};
+use crate::{commands, health, hub, live, observe, reads};
 
 /// Every route of the API. `metrics` gives the text that `/metrics` answers (Prometheus' own format).
 pub fn router<M>(state: ApiState, metrics: M) -> Router
@@ -29,6 +29,7 @@ where
     let config = state.config.clone();
     let admission = Admission::new(&config);
     let routes = routes
+        .merge(hub::routes())
         .layer(from_fn_with_state(admission, admit))
         // Whoever looks after the server is always let in.
         .route("/healthz", get(health::alive))
@@ -76,6 +77,7 @@ fn api_routes() -> (Router<ApiState>, OpenApi) {
     OpenApiRouter::with_openapi(crate::openapi::base())
         .merge(commands::routes())
         .merge(reads::routes())
+        .merge(live::routes())
         .split_for_parts()
 }
 
@@ -95,8 +97,12 @@ async fn in_time(State(limit): State<Duration>, request: Request, next: Next) ->
     }
 }
 
-async fn no_such_path() -> Problem {
-    Problem::not_found("There is nothing at this path; /openapi.json tells what there is.")
+async fn no_such_path(headers: HeaderMap) -> Response {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    if accepted.is_some_and(|accepted| accepted.contains("text/html")) {
+        return hub::no_such_page();
+    }
+    Problem::not_found("There is nothing at this path; /openapi.json tells what there is.").into_response()
 }
 
 async fn no_such_method() -> Problem {

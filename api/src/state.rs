@@ -8,6 +8,7 @@ use eventlog::EventLog;
 use crate::access::Tokens;
 use crate::commands::Commands;
 use crate::freshness::Freshness;
+use crate::live::Live;
 use crate::reads::ReadPool;
 
 /// The API's settings.
@@ -24,6 +25,10 @@ pub struct ApiConfig {
     pub request_timeout: Duration,
     /// How long a read with `after` waits for the projection.
     pub max_after_wait: Duration,
+    /// How often a stream says that it is still there.
+    pub stream_heartbeat: Duration,
+    /// How long a stream lasts. Who goes on listening comes again, and shows that it still may.
+    pub stream_lasts: Duration,
 }
 
 impl Default for ApiConfig {
@@ -34,6 +39,8 @@ impl Default for ApiConfig {
             max_requests: 2_048,
             request_timeout: Duration::from_secs(30),
             max_after_wait: Duration::from_secs(10),
+            stream_heartbeat: Duration::from_secs(15),
+            stream_lasts: Duration::from_secs(600),
         }
     }
 }
@@ -51,6 +58,8 @@ pub struct ApiState {
     pub reads: ReadPool,
     /// How far the projections have come.
     pub freshness: Freshness,
+    /// What happens, as it happens.
+    pub live: Live,
     /// Who may come in.
     pub tokens: Tokens,
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use api::access::Tokens;
 use api::commands::{Commands, Sweeper, SweeperConfig};
 use api::freshness::Freshness;
+use api::live::Live;
 use api::reads::ReadPool;
 use api::{ApiConfig, ApiState, Door};
 use chrono::TimeDelta;
@@ -114,7 +115,10 @@ impl Services {
             .connect_lazy_with(database.clone());
         self.pools.push(reads.clone());
         let log: Arc<dyn EventLog> = self.log.clone();
+        let freshness = Freshness::start(pool.clone(), log.clone(), self.stop_rest.clone());
         ApiState {
+            // Streams end with the requests: they would never end by themselves.
+            live: Live::start(pool.clone(), &freshness, self.stop_api.clone()),
             config: Arc::new(ApiConfig {
                 max_body_bytes: http.max_body_bytes,
                 request_timeout: Duration::from_secs(http.request_timeout_seconds),
@@ -122,7 +126,7 @@ impl Services {
             }),
             commands: Commands::new(log.clone()),
             reads: ReadPool::new(reads),
-            freshness: Freshness::start(pool.clone(), log.clone(), self.stop_rest.clone()),
+            freshness,
             tokens: Tokens::start(pool.clone(), self.stop_rest.clone()),
             log,
         }

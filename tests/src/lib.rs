@@ -11,11 +11,16 @@
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's failure is a panic")]
 
+pub mod browser;
 mod client;
 pub mod fuzz;
 mod house;
 mod logs;
+mod stream;
+mod wire;
 
 pub use client::{Answer, Client};
 pub use house::{House, Setup};
 pub use logs::{Counted, CountingLog, Fault, FaultyLog};
+pub use stream::{Message, Said, Stream};
+pub use wire::Wire;

@@ -41,21 +41,33 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        let session = OpeningSecret::of_cookie(&parts.headers);
-        let caller = match session {
-            // A token that is sent on purpose counts more than a cookie that goes along by itself.
-            Some(session) if !parts.headers.contains_key(header::AUTHORIZATION) => {
-                by_session(parts, state, &session).await?
-            }
-            _ => by_token(parts, state).await?,
-        };
-        let tenant = path_param(parts, state, "tenant").await?;
-        if tenant != caller.tenant.as_str() {
-            // To the letter the same for a tenant that does not exist.
-            return Err(Problem::not_found("There is no such tenant for this token."));
+        let (caller, session) = identify(parts, state).await?;
+        match session {
+            Some(session) => means_it(parts, &session).map(|()| caller),
+            None => Ok(caller),
         }
-        Ok(Arc::unwrap_or_clone(caller))
     }
+}
+
+/// Who asks, and the session by which they are known where no token came along. Whoever changes something
+/// for the holder of a session must see to it that the request is not forged.
+pub(crate) async fn identify(
+    parts: &mut Parts,
+    state: &ApiState,
+) -> Result<(Caller, Option<OpeningSecret>), Problem> {
+    // A token that is sent on purpose counts more than a cookie that goes along by itself.
+    let session = OpeningSecret::of_cookie(&parts.headers)
+        .filter(|_| !parts.headers.contains_key(header::AUTHORIZATION));
+    let caller = match &session {
+        Some(session) => by_session(state, session).await?,
+        None => by_token(parts, state).await?,
+    };
+    let tenant = path_param(parts, state, "tenant").await?;
+    if tenant != caller.tenant.as_str() {
+        // To the letter the same for a tenant that does not exist.
+        return Err(Problem::not_found("There is no such tenant for this token."));
+    }
+    Ok((Arc::unwrap_or_clone(caller), session))
 }
 
 impl FromRequestParts<ApiState> for Viewer {
@@ -88,19 +100,17 @@ async fn by_token(parts: &Parts, state: &ApiState) -> Result<Arc<Caller>, Proble
     })
 }
 
-/// The holder of a session. Browsers send a cookie along with whatever they are told to send, so what
-/// changes something must show that it comes from a page of ours.
-async fn by_session(
-    parts: &Parts,
-    state: &ApiState,
-    session: &OpeningSecret,
-) -> Result<Arc<Caller>, Problem> {
+async fn by_session(state: &ApiState, session: &OpeningSecret) -> Result<Arc<Caller>, Problem> {
     let caller = state.tokens.of_session(session).await?;
-    let caller =
-        caller.ok_or_else(|| Problem::unauthorized("The session has ended. Sign in again, or send a token."))?;
+    caller.ok_or_else(|| Problem::unauthorized("The session has ended. Sign in again, or send a token."))
+}
+
+/// Browsers send a cookie along with whatever they are told to send, so what changes something must show
+/// that it comes from a page of ours.
+fn means_it(parts: &Parts, session: &OpeningSecret) -> Result<(), Problem> {
     let word = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
     if parts.method.is_safe() || word.is_some_and(|word| session.is_csrf(word)) {
-        return Ok(caller);
+        return Ok(());
     }
     Err(Problem::forbidden(
         "With a session's cookie this also needs the session's word in the header X-CSRF-Token. \

@@ -8,6 +8,7 @@ use domain::InvalidId;
 use moka::future::Cache;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -26,7 +27,20 @@ pub struct Tokens {
     pool: PgPool,
     known: Cache<TokenHash, Arc<Caller>>,
     sessions: Cache<TokenHash, Arc<Caller>>,
+    ended: broadcast::Sender<Ended>,
 }
+
+/// Word that somebody's right to come in, looked up before, must be looked up anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Of the holders of this token: it was revoked, or a session of it was closed.
+    Token(Uuid),
+    /// Of all: word of some may have been lost.
+    Any,
+}
+
+/// How many such words are kept for a listener that is slow. Who is slower takes it that it is meant.
+const WORDS: usize = 256;
 
 impl Tokens {
     /// Looks tokens up in that database, and forgets them as they are revoked, until `shutdown`. Must be
@@ -35,7 +49,8 @@ impl Tokens {
     pub fn start(pool: PgPool, shutdown: CancellationToken) -> Self {
         // Only tokens that are good are kept, so nobody can fill it with guesses.
         let cache = || Cache::builder().max_capacity(10_000).time_to_live(TRUSTED_FOR).build();
-        let tokens = Self { pool, known: cache(), sessions: cache() };
+        let ended = broadcast::Sender::new(WORDS);
+        let tokens = Self { pool, known: cache(), sessions: cache(), ended };
         let watch = tokens.clone();
         tokio::spawn(async move { shutdown.run_until_cancelled(watch.watch()).await });
         tokens
@@ -71,6 +86,9 @@ impl Tokens {
     }
 
     async fn forget(&self, token_id: &str) {
+        if let Ok(token_id) = token_id.parse() {
+            self.end(Ended::Token(token_id));
+        }
         // A token may have opened several sessions.
         for cache in [&self.known, &self.sessions] {
             let held = cache.iter().filter(|(_, caller)| caller.token_id.to_string() == token_id);
@@ -83,6 +101,18 @@ impl Tokens {
     fn forget_all(&self) {
         self.known.invalidate_all();
         self.sessions.invalidate_all();
+        self.end(Ended::Any);
+    }
+
+    /// Tells whoever follows [`Self::ended`].
+    pub(super) fn end(&self, ended: Ended) {
+        // Nobody may be following.
+        let _followed = self.ended.send(ended);
+    }
+
+    /// Follows whose right to come in must be looked up anew.
+    pub(crate) fn ended(&self) -> broadcast::Receiver<Ended> {
+        self.ended.subscribe()
     }
 
     pub(super) fn pool(&self) -> &PgPool {

@@ -1,4 +1,5 @@
-//! Who may come in: bearer tokens, sessions of browsers, roles, and the extractors that every handler names its caller with.
+//! Who may come in: bearer tokens, sessions of browsers, roles, and the extractors that every handler names
+//! its caller with.
 
 mod caller;
 mod lookup;
@@ -7,7 +8,9 @@ mod session;
 mod store;
 mod token;
 
+pub(crate) use caller::identify;
 pub use caller::{Caller, Producer, Viewer, path_param};
+pub(crate) use lookup::Ended;
 pub use lookup::{Tokens, holder_of};
 pub use role::{Role, UnknownRole};
 pub use session::{COOKIE, CSRF_HEADER, LASTS, OpeningSecret, create_sign_in_code};

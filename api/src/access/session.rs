@@ -16,7 +16,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::caller::Caller;
-use super::lookup::{Tokens, caller_of, refusal};
+use super::lookup::{Ended, Tokens, caller_of, refusal};
 use super::store::AccessError;
 use super::token::{self, TokenHash};
 use crate::problem::Problem;
@@ -65,7 +65,8 @@ impl OpeningSecret {
     #[must_use]
     pub fn of_cookie(headers: &HeaderMap) -> Option<Self> {
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let mut pairs =
+            cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
         pairs.find(|(name, _)| *name == COOKIE).and_then(|(_, value)| Self::shown(value))
     }
 
@@ -124,7 +125,9 @@ impl Tokens {
         let hash = token::check(token.trim())
             .map_err(|fault| Problem::unauthorized(format!("The token can't be right: {fault}.")))?;
         let caller = self.find(hash).await?.ok_or_else(|| {
-            Problem::unauthorized("The token is unknown or was revoked. Ask the tenant's owner for a new one.")
+            Problem::unauthorized(
+                "The token is unknown or was revoked. Ask the tenant's owner for a new one.",
+            )
         })?;
         Ok((self.open(caller.token_id).await?, caller))
     }
@@ -136,14 +139,12 @@ impl Tokens {
     pub async fn sign_in_once(&self, code: &str) -> Result<OpeningSecret, Problem> {
         let token_id = match OpeningSecret::shown(code) {
             // Of two who come at once the row is deleted by one.
-            Some(code) => {
-                sqlx::query_scalar!(
-                    "DELETE FROM access.sign_in_links WHERE hash = $1 AND expires_at > now() RETURNING token_id",
-                    &code.hash()[..]
-                )
-                .fetch_optional(self.pool())
-                .await?
-            }
+            Some(code) => sqlx::query_scalar!(
+                "DELETE FROM access.sign_in_links WHERE hash = $1 AND expires_at > now() RETURNING token_id",
+                &code.hash()[..]
+            )
+            .fetch_optional(self.pool())
+            .await?,
             None => None,
         };
         let token_id = token_id.ok_or_else(|| {
@@ -158,8 +159,14 @@ impl Tokens {
     /// 503 when the database does not answer.
     pub async fn sign_out(&self, session: &OpeningSecret) -> Result<(), Problem> {
         let hash = session.hash();
-        sqlx::query!("DELETE FROM access.sessions WHERE hash = $1", &hash[..]).execute(self.pool()).await?;
+        let closed =
+            sqlx::query_scalar!("DELETE FROM access.sessions WHERE hash = $1 RETURNING token_id", &hash[..])
+                .fetch_optional(self.pool())
+                .await?;
         self.sessions().invalidate(&hash).await;
+        if let Some(token_id) = closed {
+            self.end(Ended::Token(token_id));
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::RunId;
+use eventlog::Position;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,7 +19,7 @@ use super::error::CommandError;
 use super::notification;
 use super::parse::{EventsBody, StartBody, if_match};
 use super::start::StartRequest;
-use crate::access::{Producer, Viewer, path_param};
+use crate::access::{Caller, Producer, Viewer, path_param};
 use crate::body::JsonBody;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -226,6 +227,15 @@ async fn read_notification(
     Viewer(caller): Viewer,
     NotificationInPath(id): NotificationInPath,
 ) -> Result<Json<ReadAnswer>, Problem> {
+    let position = mark_read(&state, caller, id).await?;
+    Ok(Json(ReadAnswer { notification_id: id, read: true, position: position.0 }))
+}
+
+/// Marks one of the caller's own notifications as read. Answers the position at which that is recorded.
+///
+/// # Errors
+/// 404 when the caller has no such notification, 503 when it can't be done at the moment.
+pub(crate) async fn mark_read(state: &ApiState, caller: Caller, id: Uuid) -> Result<Position, Problem> {
     let mut read = state.reads.begin(&caller.tenant).await?;
     let told_at = notification::told_at(read.conn(), &caller.tenant, &caller.principal, id).await?;
     let told_at = told_at.ok_or(CommandError::NoNotification)?;
@@ -233,7 +243,7 @@ async fn read_notification(
     drop(read);
     let position = state.commands.read_notification(caller.tenant, caller.principal, id, told_at).await?;
     state.freshness.note_appended(position);
-    Ok(Json(ReadAnswer { notification_id: id, read: true, position: position.0 }))
+    Ok(position)
 }
 
 /// The run in the path. What is no run id names no run: 404.

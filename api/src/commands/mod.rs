@@ -20,6 +20,7 @@ use eventlog::EventLog;
 
 pub use append::{AppendRequest, AppendedEvents, EventResult};
 pub use error::CommandError;
+pub(crate) use http::mark_read;
 pub use http::routes;
 pub use stale::Patience;
 pub use start::{StartRequest, Started};

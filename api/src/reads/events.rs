@@ -56,6 +56,14 @@ impl AskedQuery for EventsQuery {
     }
 }
 
+impl EventsQuery {
+    /// The newest events, from a revision on backwards where one is given.
+    pub(crate) fn newest(from: Option<u64>, limit: u64) -> Self {
+        let from = from.map(|revision| i64::try_from(revision).unwrap_or(i64::MAX));
+        Self { backwards: true, start: from, limit, list: Fingerprint::of("events", &(from, true)) }
+    }
+}
+
 /// A page of a run's events.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventPage {

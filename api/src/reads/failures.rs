@@ -53,7 +53,8 @@ pub(crate) async fn groups(
         REASONS
     );
     let rows = rows.fetch_all(conn).await?.into_iter();
-    let group = |reason_code, items| Ok(FailureGroup { reason_code, items: count(TABLE, "count", run, items)? });
+    let group =
+        |reason_code, items| Ok(FailureGroup { reason_code, items: count(TABLE, "count", run, items)? });
     rows.map(|row| group(row.reason_code, row.items)).collect()
 }
 

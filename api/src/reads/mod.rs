@@ -21,7 +21,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use corrupt::Corrupt;
-pub(crate) use corrupt::count;
+pub(crate) use corrupt::{count, word};
+pub(crate) use pool::BEGIN;
 pub use pool::{ReadPool, TenantRead};
 
 use asked::AskedQuery;

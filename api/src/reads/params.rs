@@ -40,6 +40,15 @@ impl Params {
         &self.pairs
     }
 
+    /// Puts what `edit` makes of each value in its place, and leaves out those of which it makes none.
+    pub(crate) fn edit(&mut self, edit: impl Fn(&str, &str) -> Option<String>) {
+        let pairs = std::mem::take(&mut self.pairs).into_iter();
+        self.pairs = pairs
+            .filter_map(|(name, value)| Some((edit(&name, &value)?, name)))
+            .map(|(v, n)| (n, v))
+            .collect();
+    }
+
     /// Every value of a parameter that may be repeated.
     pub(crate) fn all(&mut self, name: &str) -> Vec<String> {
         let (taken, left) = std::mem::take(&mut self.pairs).into_iter().partition(|(key, _)| key == name);

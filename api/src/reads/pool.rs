@@ -25,7 +25,7 @@ const SETTINGS: &str = "
 /// How a view begins. A rebuild puts other tables in the place of these while nobody else has a lock on the
 /// checkpoints. The lock comes before the snapshot: what a snapshot from before the swap would see of the
 /// tables from after it is not all there.
-const BEGIN: &str = "
+pub(crate) const BEGIN: &str = "
     BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
     LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE";
 

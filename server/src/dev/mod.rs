@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use api::access::{self, AccessError, Role};
+use chrono::{TimeDelta, Utc};
 use domain::{PrincipalId, TenantId};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -21,6 +22,9 @@ use crate::{files, say};
 
 const TENANT: &str = "demo";
 const DEV_FILE: &str = "dev.json";
+
+/// How long the link that signs in waits to be opened.
+const LINK_LASTS: TimeDelta = TimeDelta::hours(1);
 
 /// What scripts need to know of a running `runledger dev`: the content of `<data-dir>/dev.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,21 +42,22 @@ struct DevFile {
 pub async fn run(args: DevArgs) -> Result<(), Error> {
     let database = Database::open(&args.database).await?;
     let started = start(&args, &database).await;
-    let (services, dev) = match started {
+    let (services, dev, sign_in) = match started {
         Ok(started) => started,
         Err(error) => {
             database.close().await?;
             return Err(error);
         }
     };
-    welcome(&dev, &args.database.data_dir);
+    welcome(&dev, &sign_in, &args.database.data_dir);
     if args.demo {
         tokio::spawn(run_demo(dev));
     }
     until_stopped(services, database).await
 }
 
-async fn start(args: &DevArgs, database: &Database) -> Result<(Services, DevFile), Error> {
+/// Starts it all. The third is a link that signs a browser in, once.
+async fn start(args: &DevArgs, database: &Database) -> Result<(Services, DevFile, String), Error> {
     let parts = Parts {
         http: Some(args.http.clone()),
         projector: true,
@@ -74,11 +79,22 @@ async fn start(args: &DevArgs, database: &Database) -> Result<(Services, DevFile
         tenant: tenant.to_string(),
         tokens: tokens(&pool, &tenant, &file).await?,
     };
+    let sign_in = sign_in_link(&pool, &dev).await?;
     pool.close().await;
     let content =
         serde_json::to_vec_pretty(&dev).map_err(std::io::Error::from).map_err(Error::file(&file))?;
     files::write_private(&file, &content)?;
-    Ok((services, dev))
+    Ok((services, dev, sign_in))
+}
+
+/// A link that signs a browser in as the demo operator.
+async fn sign_in_link(pool: &PgPool, dev: &DevFile) -> Result<String, Error> {
+    let token = dev.tokens.get(Role::Operator.as_str()).map_or("", String::as_str);
+    let holder = access::holder_of(pool, token).await?;
+    let holder =
+        holder.ok_or_else(|| Error::Usage("the operator's token was revoked just now".to_owned()))?;
+    let code = access::create_sign_in_code(pool, holder.token_id, Utc::now() + LINK_LASTS).await?;
+    Ok(format!("{}/sign-in/{}", dev.base_url, code.reveal()))
 }
 
 /// One working token per role: those of the last start where they still work, new ones otherwise.
@@ -121,7 +137,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-fn welcome(dev: &DevFile, data_dir: &Path) {
+fn welcome(dev: &DevFile, sign_in: &str, data_dir: &Path) {
     let runs = format!("{}/v1/tenants/{}/runs", dev.base_url, dev.tenant);
     let token = |role: Role| dev.tokens.get(role.as_str()).map_or("", String::as_str);
     let (producer, operator) = (token(Role::Producer), token(Role::Operator));
@@ -129,6 +145,8 @@ fn welcome(dev: &DevFile, data_dir: &Path) {
         "
 Runledger is ready. Ctrl-C stops it; the next start finds everything again.
 
+  Hub      {sign_in}
+           (works once, within the hour; afterwards sign in with a token at {base}/)
   API      {runs}
   OpenAPI  {base}/openapi.json
   Metrics  {base}/metrics

@@ -7,6 +7,7 @@ use std::time::Duration;
 use api::access::{Role, Tokens, create_tenant, create_token};
 use api::commands::Commands;
 use api::freshness::Freshness;
+use api::live::Live;
 use api::reads::ReadPool;
 use api::{ApiConfig, ApiState};
 use async_trait::async_trait;
@@ -113,6 +114,7 @@ impl Served {
             commands: Commands::new(log.clone()),
             reads: ReadPool::new(reads),
             freshness: freshness.clone(),
+            live: Live::start(plain.clone(), &freshness, shutdown.clone()),
             tokens: Tokens::start(plain, shutdown.clone()),
             log: log.clone(),
         };

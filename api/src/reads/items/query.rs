@@ -1,7 +1,8 @@
 //! Which items of a run, and the queries behind their list.
 
 use chrono::{DateTime, Utc};
-use domain::{Outcome, ReasonCode, RunId, TenantId};
+use domain::reason::ReasonCode;
+use domain::{Outcome, RunId, TenantId};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 

@@ -56,7 +56,7 @@ pub(crate) struct ListQuery {
     pub(crate) order: Order,
     pub(crate) limit: u64,
     pub(crate) after: Option<RunKey>,
-    pub(crate) list: Fingerprint,
+    pub(in crate::reads) list: Fingerprint,
 }
 
 impl RunKey {

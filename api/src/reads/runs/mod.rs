@@ -13,11 +13,11 @@ pub(super) use list::__path_list_runs;
 pub(super) use list::list_runs;
 pub(super) use one::__path_get_run;
 pub(super) use one::get_run;
-pub(super) use row::must_exist;
-pub(super) use view::{EndedAsName, RunStatus};
+pub(super) use view::EndedAsName;
 
 pub(crate) use as_of::Moment;
 pub(crate) use filter::ListQuery;
 pub(crate) use list::page_of_runs;
 pub(crate) use one::one_run;
-pub(crate) use view::{ItemCounts, Liveness, LivenessState, RunLinks, RunView};
+pub(crate) use row::must_exist;
+pub(crate) use view::{ItemCounts, LivenessState, RunLinks, RunStatus, RunView};

@@ -159,7 +159,7 @@ pub(super) async fn queued_limit(
 ///
 /// # Errors
 /// 404 when it has not, or the database's.
-pub(in crate::reads) async fn must_exist(
+pub(crate) async fn must_exist(
     conn: &mut PgConnection,
     tenant: &TenantId,
     run: RunId,

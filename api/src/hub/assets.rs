@@ -1,0 +1,61 @@
+//! The files that pages load. They are part of the program, and named by their content, so that a browser
+//! may keep them for ever and gets new ones with a new program.
+
+use std::sync::LazyLock;
+
+use axum::extract::Path;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use crate::problem::Problem;
+
+struct Asset {
+    path: String,
+    content_type: &'static str,
+    content: &'static str,
+}
+
+impl Asset {
+    fn new(stem: &str, ending: &str, content_type: &'static str, content: &'static str) -> Self {
+        let hash = hex::encode(Sha256::digest(content));
+        let version = hash.get(..16).unwrap_or(&hash);
+        Self { path: format!("/assets/{stem}-{version}.{ending}"), content_type, content }
+    }
+}
+
+static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("hub", "css", "text/css; charset=utf-8", include_str!("../../assets/hub.css"))
+});
+static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("hub", "js", "text/javascript; charset=utf-8", include_str!("../../assets/hub.js"))
+});
+static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("../../assets/icon.svg")));
+
+/// Where the style sheet is.
+pub(super) fn style() -> &'static str {
+    &STYLE.path
+}
+
+/// Where the script is.
+pub(super) fn script() -> &'static str {
+    &SCRIPT.path
+}
+
+/// Where the icon is.
+pub(super) fn icon() -> &'static str {
+    &ICON.path
+}
+
+/// `GET /assets/{name}`.
+pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Problem> {
+    let known = [&*STYLE, &*SCRIPT, &*ICON];
+    let asset = known.into_iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(name.as_str()));
+    let asset = asset.ok_or_else(|| Problem::not_found("There is no such file; reload the page."))?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+    ];
+    Ok((headers, asset.content).into_response())
+}

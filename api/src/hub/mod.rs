@@ -1,0 +1,69 @@
+//! The monitoring hub: pages for people who look after runs.
+//!
+//! View-only: the only things that can be changed here are one's own session and which of one's own
+//! notifications are read. Every page is rendered on the server from one view of the read tables, reads
+//! well without a script, and states the position and moment that it reflects. The script re-reads the page
+//! when the live stream says that something has changed.
+
+mod assets;
+mod chart;
+mod frame;
+mod notifications;
+mod refusal;
+mod run;
+mod runs;
+mod sign_in;
+mod summary;
+mod timeline;
+mod visitor;
+mod words;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use crate::state::ApiState;
+
+pub(crate) use refusal::no_such_page;
+
+/// What the browser may do with a page: run and load our own files, talk to us, and nothing else.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The pages.
+pub(crate) fn routes() -> Router<ApiState> {
+    Router::new()
+        .route("/", get(sign_in::home))
+        .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
+        .route("/sign-in/{code}", get(sign_in::by_link))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/t/{tenant}", get(runs::of_tenant))
+        .route("/t/{tenant}/runs", get(runs::page))
+        .route("/t/{tenant}/runs/{run}", get(run::page))
+        .route("/t/{tenant}/notifications", get(notifications::page))
+        .route("/t/{tenant}/notifications/{id}/read", post(notifications::mark_read))
+        .route("/assets/{name}", get(assets::asset))
+        .layer(from_fn(secure))
+}
+
+/// Adds to every page what keeps it from being misused.
+async fn secure(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // What is somebody's is kept by nobody; files whose names change with their content say otherwise.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
+    response
+}

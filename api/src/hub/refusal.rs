@@ -1,0 +1,138 @@
+//! What is answered in the place of a page.
+
+use askama::Template;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use super::assets;
+use super::words;
+use crate::problem::Problem;
+
+/// Why a page is not shown.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// Nobody is signed in. Afterwards it goes on there.
+    SignIn(String),
+    /// The cookie stayed at home: the same address once more, from our own page.
+    Hop(String),
+    /// Anything else.
+    Problem(Problem),
+}
+
+#[derive(Template)]
+#[template(path = "refusal.html")]
+struct RefusalPage<'a> {
+    style: &'a str,
+    icon: &'a str,
+    status: u16,
+    title: &'a str,
+    detail: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "hop.html")]
+struct HopPage<'a> {
+    style: &'a str,
+    icon: &'a str,
+    next: &'a str,
+    title: &'a str,
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Problem(error.into())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::SignIn(next) => {
+                let next = local(&next).filter(|next| *next != "/");
+                see_other(&format!("/sign-in{}", words::query(next.map(|next| ("next", next)))))
+            }
+            Self::Hop(next) => hop(local(&next).unwrap_or("/"), "Opening the page"),
+            Self::Problem(problem) => refused(&problem),
+        }
+    }
+}
+
+/// The path of an address on this server; none where it might lead elsewhere. `//` and `/\` begin the name
+/// of a server (WHATWG URL standard, section 4.4).
+pub(super) fn local(next: &str) -> Option<&str> {
+    let leads_elsewhere = next.starts_with("//") || next.contains(['\\', '\n', '\r', '\t']);
+    (next.starts_with('/') && !leads_elsewhere).then_some(next)
+}
+
+/// Sends the browser to another page of ours, by GET.
+pub(super) fn see_other(path: &str) -> Response {
+    match HeaderValue::try_from(path) {
+        Ok(path) => (StatusCode::SEE_OTHER, [(header::LOCATION, path)]).into_response(),
+        Err(error) => Problem::internal(&error).into_response(),
+    }
+}
+
+/// Goes on to another page of ours, as from ours: the strict cookie comes along then.
+pub(super) fn hop(next: &str, title: &str) -> Response {
+    html(&HopPage { style: assets::style(), icon: assets::icon(), next, title })
+        .unwrap_or_else(IntoResponse::into_response)
+}
+
+/// A page from its template.
+///
+/// # Errors
+/// 500 when the template fails.
+pub(super) fn html(page: &impl Template) -> Result<Response, Problem> {
+    Ok(Html(page.render().map_err(|error| Problem::internal(&error))?).into_response())
+}
+
+fn refused(problem: &Problem) -> Response {
+    let page = RefusalPage {
+        style: assets::style(),
+        icon: assets::icon(),
+        status: problem.status,
+        title: problem.title,
+        detail: &problem.detail,
+    };
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    match html(&page) {
+        Ok(page) => (status, page).into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// 404 for a browser.
+pub(crate) fn no_such_page() -> Response {
+    let mut response = refused(&Problem::not_found("There is no such page."));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(super::POLICY));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_elsewhere() {
+        for next in ["/", "/t/demo/runs?q=a//b", "/t/demo/runs/1"] {
+            assert_eq!(local(next), Some(next));
+        }
+        for next in [
+            "",
+            "t",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\\b",
+            "/\t/evil.example",
+        ] {
+            assert_eq!(local(next), None, "{next}");
+        }
+    }
+}

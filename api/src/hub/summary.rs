@@ -1,0 +1,187 @@
+//! A run at a glance: what the list and the head of its page say of it.
+
+use chrono::{DateTime, Utc};
+use domain::{EndedAs, Status};
+
+use super::words::{self, Moment};
+use crate::reads::failures::LastFailure;
+use crate::reads::runs::{ItemCounts, LivenessState, RunView};
+
+/// A run at a glance.
+pub(super) struct Summary {
+    pub(super) id: String,
+    /// The first characters of the id.
+    pub(super) short_id: String,
+    pub(super) href: String,
+    pub(super) title: String,
+    pub(super) kind: String,
+    pub(super) status: Badge,
+    /// Apart from the status: what is wrong with its signs of life.
+    pub(super) stalled: Option<String>,
+    /// The projection holds it back.
+    pub(super) held: bool,
+    pub(super) initiator: Option<String>,
+    pub(super) labels: Vec<String>,
+    pub(super) progress: Progress,
+    pub(super) queued: Moment,
+    pub(super) started: Option<Moment>,
+    pub(super) ended: Option<Moment>,
+    /// How long it ran, or has been running, or has been waiting.
+    pub(super) duration: String,
+    pub(super) failure: Option<Failure>,
+}
+
+/// A status in words, colour and shape.
+pub(super) struct Badge {
+    /// The class that gives it its colour and shape.
+    pub(super) class: &'static str,
+    pub(super) name: &'static str,
+    /// More about it: how it ended.
+    pub(super) note: Option<&'static str>,
+}
+
+/// Why something failed.
+pub(super) struct Failure {
+    pub(super) reason_code: String,
+    pub(super) message: String,
+}
+
+/// How far a run has come, item by item. Parts are in hundredths of a percent, so that they are attributes
+/// of a drawing 10,000 wide: a style would need an exception from the content security policy.
+pub(super) struct Progress {
+    pub(super) succeeded: u64,
+    pub(super) failed_from: u64,
+    pub(super) failed: u64,
+    pub(super) skipped_from: u64,
+    pub(super) skipped: u64,
+    /// In words.
+    pub(super) text: String,
+    /// Whether there is anything to draw.
+    pub(super) known: bool,
+}
+
+impl Summary {
+    pub(super) fn new(run: &RunView, failure: Option<Failure>, now: DateTime<Utc>) -> Self {
+        let own = run
+            .reason_code
+            .clone()
+            .map(|reason_code| Failure { reason_code, message: run.message.clone().unwrap_or_default() });
+        let initiator = run.initiator.as_ref();
+        let until = run.ended_at.unwrap_or(now);
+        let id = run.run_id.to_string();
+        Self {
+            short_id: id.get(..13).unwrap_or(&id).to_owned(),
+            id,
+            href: run.links.view.clone(),
+            title: run.title.clone().unwrap_or_else(|| run.kind.clone()),
+            kind: run.kind.clone(),
+            status: Badge::of(run),
+            stalled: stalled(run, now),
+            held: run.held.is_some(),
+            initiator: initiator
+                .map(|initiator| initiator.name.clone().unwrap_or_else(|| initiator.id.clone())),
+            labels: run.labels.iter().map(|(name, value)| format!("{name}:{value}")).collect(),
+            progress: Progress::of(run.items, run.status),
+            queued: Moment::new(run.queued_at, now),
+            started: run.started_at.map(|at| Moment::new(at, now)),
+            ended: run.ended_at.map(|at| Moment::new(at, now)),
+            duration: words::span(until - run.started_at.unwrap_or(run.queued_at)),
+            failure: own.or(failure),
+        }
+    }
+}
+
+impl Badge {
+    fn of(run: &RunView) -> Self {
+        let note = match (run.presumed, run.superseded, run.ended_as) {
+            (true, ..) => Some("presumed"),
+            (_, true, _) => Some("was presumed failed before"),
+            (_, _, Some(EndedAs::Aborted)) => Some("aborted"),
+            _ => None,
+        };
+        Self { class: run.status.as_str(), name: words::status(run.status), note }
+    }
+}
+
+/// How a run that is stalled is so.
+pub(super) fn stalled(run: &RunView, now: DateTime<Utc>) -> Option<String> {
+    let liveness = run.liveness.filter(|liveness| liveness.state == LivenessState::Stalled)?;
+    let overdue = liveness.due_at.map(|due| words::rough(now - due));
+    Some(match (run.status, run.heartbeat_seconds) {
+        (Status::Running, Some(promised)) => {
+            format!("silent for {}, promised every {promised} s", words::rough(now - run.last_event_at))
+        }
+        (_, _) => format!("overdue for {}", overdue.unwrap_or_default()),
+    })
+}
+
+impl From<LastFailure> for Failure {
+    fn from(last: LastFailure) -> Self {
+        let message = match last.message {
+            Some(message) => format!("{}: {message}", last.item),
+            None => last.item,
+        };
+        Self { reason_code: last.reason_code.unwrap_or_else(|| "failed".to_owned()), message }
+    }
+}
+
+impl Progress {
+    fn of(items: ItemCounts, status: Status) -> Self {
+        let done = items.succeeded + items.failed + items.skipped;
+        let whole = items.total.unwrap_or(0).max(done);
+        // What is there is seen, however small a part it is.
+        let part = |n: u64| match (n, whole) {
+            (0, _) | (_, 0) => 0,
+            _ => (u128::from(n) * 10_000 / u128::from(whole)).clamp(120, 10_000) as u64,
+        };
+        let (failed, skipped) = (part(items.failed), part(items.skipped));
+        let succeeded = part(items.succeeded).min(10_000_u64.saturating_sub(failed + skipped));
+        let mut text = match items.total {
+            Some(total) => format!("{} of {}", words::number(done), words::number(total)),
+            None if done == 0 && status == Status::Queued => "not started".to_owned(),
+            None if done == 0 => "no items".to_owned(),
+            None => words::counted(done, "item"),
+        };
+        if items.failed > 0 {
+            text.push_str(&format!(", {} failed", words::number(items.failed)));
+        }
+        if items.skipped > 0 {
+            text.push_str(&format!(", {} skipped", words::number(items.skipped)));
+        }
+        Self {
+            succeeded,
+            failed_from: succeeded,
+            failed,
+            skipped_from: succeeded + failed,
+            skipped,
+            text,
+            known: whole > 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(total: Option<u64>, succeeded: u64, failed: u64) -> Progress {
+        Progress::of(ItemCounts { total, succeeded, failed, skipped: 0 }, Status::Running)
+    }
+
+    #[test]
+    fn a_part_is_seen_however_small() {
+        let bar = progress(Some(100_000), 99_000, 1);
+        assert_eq!((bar.failed, bar.failed_from), (120, 9_880));
+        assert_eq!(bar.text, "99,001 of 100,000, 1 failed");
+        assert_eq!(progress(Some(10), 5, 5).succeeded, 5_000);
+    }
+
+    #[test]
+    fn a_total_that_was_too_low_or_never_said_is_no_trouble() {
+        let bar = progress(Some(2), 5, 0);
+        assert_eq!((bar.succeeded, bar.text.as_str()), (10_000, "5 of 2"));
+        let bar = progress(None, 3, 0);
+        assert_eq!((bar.succeeded, bar.text.as_str()), (10_000, "3 items"));
+        assert!(!progress(None, 0, 0).known);
+    }
+}

@@ -1,0 +1,94 @@
+//! The events of a run, one line each.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::words::{self, Moment};
+use crate::reads::events::EventView;
+
+/// An event of a run.
+pub(super) struct Entry {
+    pub(super) revision: u64,
+    pub(super) position: u64,
+    pub(super) name: String,
+    /// The class that gives it its colour.
+    pub(super) class: &'static str,
+    /// What it says, in a line.
+    pub(super) text: String,
+    pub(super) reason_code: Option<String>,
+    pub(super) actor: String,
+    pub(super) occurred: Moment,
+    pub(super) recorded: Moment,
+    /// All that it says.
+    pub(super) data: String,
+    /// The run as it was after it.
+    pub(super) href: String,
+}
+
+impl Entry {
+    pub(super) fn new(event: EventView, run_href: &str, now: DateTime<Utc>) -> Self {
+        let data: Value = serde_json::from_str(event.data.get()).unwrap_or_default();
+        let text = |name: &str| data.get(name).and_then(Value::as_str).map(str::to_owned);
+        let number = |name: &str| data.get(name).and_then(Value::as_u64);
+        let said = match event.event_type.as_str() {
+            "Queued" => text("title").or_else(|| text("kind")),
+            "Started" => match (text("worker"), number("heartbeat_seconds")) {
+                (Some(worker), Some(seconds)) => {
+                    Some(format!("by {worker}, with a sign of life every {seconds} s"))
+                }
+                (Some(worker), None) => Some(format!("by {worker}")),
+                (None, Some(seconds)) => Some(format!("with a sign of life every {seconds} s")),
+                (None, None) => None,
+            },
+            "ItemSucceeded" | "ItemFailed" | "ItemSkipped" => {
+                let parts = [text("label").or_else(|| text("item")), text("message")];
+                Some(parts.into_iter().flatten().collect::<Vec<_>>().join(": "))
+            }
+            "Progressed" => {
+                text("message").or_else(|| number("items_total").map(|n| format!("{n} items in all")))
+            }
+            _ => text("message"),
+        };
+        Self {
+            revision: event.revision,
+            position: event.position,
+            class: match event.event_type.as_str() {
+                "ItemFailed" | "Failed" | "Aborted" => "failed",
+                "ItemSucceeded" | "Completed" => "succeeded",
+                _ => "plain",
+            },
+            name: in_words(&event.event_type),
+            text: said.unwrap_or_default(),
+            reason_code: text("reason_code"),
+            actor: event.actor,
+            occurred: Moment::new(event.occurred_at, now),
+            recorded: Moment::new(event.recorded_at, now),
+            data: words::json(&data),
+            href: format!("{run_href}?revision={}", event.revision),
+        }
+    }
+}
+
+/// `ItemFailed` is "Item failed".
+fn in_words(event_type: &str) -> String {
+    let mut words = String::with_capacity(event_type.len() + 4);
+    for (index, letter) in event_type.chars().enumerate() {
+        if index > 0 && letter.is_uppercase() {
+            words.push(' ');
+            words.extend(letter.to_lowercase());
+        } else {
+            words.push(letter);
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_written_as_words() {
+        assert_eq!((in_words("Queued"), in_words("ItemFailed")), ("Queued".into(), "Item failed".into()));
+    }
+}

@@ -1,0 +1,143 @@
+//! Who looks at a page.
+
+use axum::extract::{FromRequestParts, OriginalUri};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+
+use super::refusal::Refusal;
+use crate::access::{Caller, OpeningSecret, identify};
+use crate::problem::Problem;
+use crate::reads::TenantRead;
+use crate::reads::asked::AskedQuery;
+use crate::reads::params::Params;
+use crate::state::ApiState;
+
+/// Who looks at a page: the holder of a session, or of a token. Who is neither is sent to sign in.
+#[derive(Debug)]
+pub(super) struct Visitor {
+    pub(super) caller: Caller,
+    /// None where a token came along instead.
+    pub(super) session: Option<OpeningSecret>,
+}
+
+impl FromRequestParts<ApiState> for Visitor {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refusal> {
+        match identify(parts, state).await {
+            Ok((caller, session)) => Ok(Self { caller, session }),
+            Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => Err(unknown(parts)),
+            Err(problem) => Err(problem.into()),
+        }
+    }
+}
+
+/// A strict cookie stays at home when somebody follows a link from another site, so such a visitor is
+/// sent to the same address once more, by us, before being asked to sign in.
+fn unknown(parts: &Parts) -> Refusal {
+    let next = match parts.extensions.get::<OriginalUri>() {
+        Some(OriginalUri(uri)) => uri.path_and_query(),
+        None => parts.uri.path_and_query(),
+    };
+    let next = next.map_or_else(String::new, ToString::to_string);
+    let from_elsewhere = parts.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    match parts.method {
+        Method::GET if from_elsewhere && OpeningSecret::of_cookie(&parts.headers).is_none() => {
+            Refusal::Hop(next)
+        }
+        Method::GET => Refusal::SignIn(next),
+        _ => Refusal::SignIn(String::new()),
+    }
+}
+
+impl Visitor {
+    /// Makes sure that a form was sent from a page of the visitor's own.
+    ///
+    /// # Errors
+    /// 403 when its word against forgery is not the session's.
+    pub(super) fn must_mean_it(&self, csrf: &str) -> Result<(), Problem> {
+        match &self.session {
+            Some(session) if !session.is_csrf(csrf) => Err(Problem::forbidden(
+                "The form does not come from a page of this session. Load the page again, and send it from there.",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A page that is asked for: by whom, with which parameters.
+#[derive(Debug)]
+pub(super) struct Visit<Q> {
+    pub(super) visitor: Visitor,
+    /// The parameters, or what is wrong with them.
+    pub(super) query: Result<Q, Problem>,
+    /// They as they came, decoded, without those that a form left empty.
+    pub(super) pairs: Vec<(String, String)>,
+    after: Option<u64>,
+}
+
+impl<Q: AskedQuery> FromRequestParts<ApiState> for Visit<Q> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refusal> {
+        let visitor = Visitor::from_request_parts(parts, state).await?;
+        let mut params = Params::of(&parts.uri)?;
+        params.edit(from_form);
+        let after = params.number("after", 0, i64::MAX as u64)?;
+        let pairs = params.pairs().to_vec();
+        let query = Q::take(&mut params).and_then(|query| params.end(Q::ALLOWED).map(|()| query));
+        Ok(Self { visitor, query, pairs, after })
+    }
+}
+
+/// A value as the API reads it; none where the form's field was left empty.
+fn from_form(name: &str, value: &str) -> Option<String> {
+    let value = value.trim();
+    if value.is_empty() {
+        return None;
+    }
+    // `datetime-local` has no zone (HTML standard, section 2.3.5.3). Pages speak UTC.
+    if ["since", "until"].contains(&name) && !value.ends_with(['Z', 'z']) {
+        let seconds = if value.len() == "2026-11-24T10:00".len() { ":00" } else { "" };
+        let local = format!("{value}{seconds}Z");
+        if chrono::DateTime::parse_from_rfc3339(&local).is_ok() {
+            return Some(local);
+        }
+    }
+    Some(value.to_owned())
+}
+
+impl<Q> Visit<Q> {
+    /// Opens the visitor's view of the read tables. A page that follows upon something of the visitor's own
+    /// waits for it, but not for long: it is shown either way, and says how far it goes.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(super) async fn begin(&self, state: &ApiState) -> Result<TenantRead, Problem> {
+        if let Some(after) = self.after {
+            let wait = state.freshness.wait_for(eventlog::Position(after), state.config.max_after_wait);
+            if let Err(behind) = wait.await {
+                tracing::debug!(%behind, "a page is shown before it has what was asked for");
+            }
+        }
+        state.reads.begin(&self.visitor.caller.tenant).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_are_read_as_the_api_reads_them() {
+        assert_eq!(from_form("kind", "  "), None);
+        assert_eq!(from_form("kind", " a.b ").as_deref(), Some("a.b"));
+        assert_eq!(from_form("since", "2026-11-24T10:00").as_deref(), Some("2026-11-24T10:00:00Z"));
+        assert_eq!(from_form("until", "2026-11-24T10:00:30").as_deref(), Some("2026-11-24T10:00:30Z"));
+        assert_eq!(
+            from_form("until", "2026-11-24T10:00:30+01:00").as_deref(),
+            Some("2026-11-24T10:00:30+01:00")
+        );
+        assert_eq!(from_form("since", "yesterday").as_deref(), Some("yesterday"));
+    }
+}

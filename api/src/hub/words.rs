@@ -1,0 +1,198 @@
+//! How times, spans and numbers are written for people.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use domain::Status;
+
+/// A moment, for machines, in full, and as it is from now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// RFC 3339.
+    pub(super) iso: String,
+    /// In full.
+    pub(super) full: String,
+    /// How long ago, or in how long.
+    pub(super) ago: String,
+}
+
+impl Moment {
+    pub(super) fn new(at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        Self {
+            iso: at.to_rfc3339_opts(SecondsFormat::Millis, true),
+            full: at.format("%-d %b %Y %H:%M:%S UTC").to_string(),
+            ago: ago(at, now),
+        }
+    }
+}
+
+fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let passed = now - at;
+    if passed.abs() < TimeDelta::seconds(1) {
+        "just now".to_owned()
+    } else if passed < TimeDelta::zero() {
+        format!("in {}", rough(-passed))
+    } else {
+        format!("{} ago", rough(passed))
+    }
+}
+
+/// A span in its largest unit.
+pub(super) fn rough(span: TimeDelta) -> String {
+    let (days, hours, minutes) = (span.num_days(), span.num_hours(), span.num_minutes());
+    match (days, hours, minutes) {
+        (2.., _, _) => format!("{days} days"),
+        (_, 1.., _) => format!("{hours} h"),
+        (_, _, 1..) => format!("{minutes} min"),
+        _ => format!("{} s", span.num_seconds()),
+    }
+}
+
+/// A span in its two largest units.
+pub(super) fn span(span: TimeDelta) -> String {
+    let span = span.max(TimeDelta::zero());
+    let (days, hours, minutes, seconds) =
+        (span.num_days(), span.num_hours() % 24, span.num_minutes() % 60, span.num_seconds() % 60);
+    match (days, span.num_hours(), span.num_minutes(), span.num_seconds()) {
+        (1.., ..) => format!("{days} d {hours} h"),
+        (_, 1.., ..) => format!("{hours} h {minutes} min"),
+        (_, _, 1.., _) => format!("{minutes} min {seconds} s"),
+        (_, _, _, 10..) => format!("{seconds} s"),
+        _ => {
+            let tenths = span.num_milliseconds() / 100;
+            format!("{}.{} s", tenths / 10, tenths % 10)
+        }
+    }
+}
+
+/// A number with commas between its thousands.
+pub(super) fn number(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 run`, `2 runs`.
+pub(super) fn counted(n: u64, thing: &str) -> String {
+    let mut text = format!("{} {thing}", number(n));
+    if n != 1 {
+        text.push('s');
+    }
+    text
+}
+
+/// A status in words.
+pub(super) fn status(status: Status) -> &'static str {
+    match status {
+        Status::Queued => "Queued",
+        Status::Running => "Running",
+        Status::Succeeded => "Succeeded",
+        Status::PartiallySucceeded => "Partially succeeded",
+        Status::Failed => "Failed",
+    }
+}
+
+/// JSON in lines. Characters that are not seen, or that change the order in which others are seen, are
+/// written as escapes: what a producer has sent is to be read as it is.
+pub(super) fn json(value: &serde_json::Value) -> String {
+    let mut text = String::new();
+    for letter in format!("{value:#}").chars() {
+        match letter {
+            '\n' => text.push('\n'),
+            _ if is_unseen(letter) => {
+                let mut units = [0; 2];
+                for unit in letter.encode_utf16(&mut units) {
+                    // Writing to a String does not fail.
+                    let _ = write!(text, "\\u{unit:04x}");
+                }
+            }
+            _ => text.push(letter),
+        }
+    }
+    text
+}
+
+/// Controls, and the characters that format: direction, joining, tags (Unicode 16, general category Cf).
+fn is_unseen(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A query in a URL: pairs in their order, percent-encoded (RFC 3986, section 2.1). Empty where there are
+/// none, else with the question mark.
+pub(super) fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let mut text = String::new();
+    for (name, value) in pairs {
+        text.push(if text.is_empty() { '?' } else { '&' });
+        encode(&mut text, name);
+        text.push('=');
+        encode(&mut text, value);
+    }
+    text
+}
+
+fn encode(to: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
+            to.push(char::from(byte));
+        } else {
+            // Writing to a String does not fail.
+            let _ = write!(to, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_two_units_at_most() {
+        let of = |ms| span(TimeDelta::milliseconds(ms));
+        assert_eq!(of(-5), "0.0 s");
+        assert_eq!(of(1_250), "1.2 s");
+        assert_eq!(of(59_999), "59 s");
+        assert_eq!(of(61_000), "1 min 1 s");
+        assert_eq!(of(3_600_000 * 25), "1 d 1 h");
+        assert_eq!(of(3_600_000 * 2 + 60_000 * 5), "2 h 5 min");
+    }
+
+    #[test]
+    fn moments_are_told_from_now() {
+        let now: DateTime<Utc> = "2026-11-24T10:00:00Z".parse().unwrap();
+        let of = |seconds| Moment::new(now - TimeDelta::seconds(seconds), now).ago;
+        assert_eq!(
+            (of(0), of(59), of(60 * 14), of(-90)),
+            ("just now".into(), "59 s ago".into(), "14 min ago".into(), "in 1 min".into())
+        );
+        assert_eq!((of(86_400), of(86_400 * 3)), ("24 h ago".into(), "3 days ago".into()));
+        assert_eq!(Moment::new(now, now).full, "24 Nov 2026 10:00:00 UTC");
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_things_counted() {
+        assert_eq!((number(0), number(999), number(1_000)), ("0".into(), "999".into(), "1,000".into()));
+        assert_eq!(counted(1_234_567, "run"), "1,234,567 runs");
+        assert_eq!(counted(1, "run"), "1 run");
+    }
+
+    #[test]
+    fn what_is_not_seen_in_json_is_written_out() {
+        let value = serde_json::json!({"a": "x\u{202e}y\u{1b}\u{e0041}é"});
+        assert_eq!(json(&value), "{\n  \"a\": \"x\\u202ey\\u001b\\udb40\\udc41é\"\n}");
+    }
+
+    #[test]
+    fn queries_are_encoded() {
+        assert_eq!(query([]), "");
+        assert_eq!(query([("label", "a:b c"), ("q", "é&")]), "?label=a:b%20c&q=%C3%A9%26");
+    }
+}

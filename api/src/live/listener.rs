@@ -1,0 +1,158 @@
+//! One who listens: which messages it gets, in which form.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use domain::{PrincipalId, RunId};
+use eventlog::Position;
+use serde::Serialize;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Turn;
+use super::changes::RunChange;
+use crate::access::Ended;
+
+/// For whom the messages are.
+#[derive(Debug, Clone)]
+pub(super) struct Audience {
+    /// Who listens: notifications are told to nobody else.
+    pub(super) principal: PrincipalId,
+    /// The token behind it, which may be revoked.
+    pub(super) token_id: Uuid,
+    /// Only this run.
+    pub(super) run: Option<RunId>,
+}
+
+/// One who listens.
+pub(super) struct Listener {
+    audience: Audience,
+    turns: broadcast::Receiver<Turn>,
+    ended: broadcast::Receiver<Ended>,
+    /// What happened up to here was told.
+    told: Position,
+    ready: VecDeque<String>,
+    heartbeat: Duration,
+    until: Instant,
+    stop: CancellationToken,
+}
+
+/// What a listener is joined to.
+pub(super) struct Sources {
+    /// What changes.
+    pub(super) turns: broadcast::Receiver<Turn>,
+    /// Whose right to listen has ended.
+    pub(super) ended: broadcast::Receiver<Ended>,
+    /// The end of all streams.
+    pub(super) stop: CancellationToken,
+}
+
+/// Where the stream stands.
+#[derive(Serialize)]
+struct At {
+    position: u64,
+}
+
+impl Listener {
+    /// One who was told everything up to `position`, and is now told so. `lasts` bounds the stream: who
+    /// goes on listening comes again and shows that it still may.
+    pub(super) fn new(
+        audience: Audience,
+        sources: Sources,
+        position: Position,
+        heartbeat: Duration,
+        lasts: Duration,
+    ) -> Self {
+        Self {
+            audience,
+            turns: sources.turns,
+            ended: sources.ended,
+            told: position,
+            ready: VecDeque::new(),
+            heartbeat,
+            until: Instant::now() + lasts,
+            stop: sources.stop,
+        }
+    }
+
+    /// Puts messages about these runs in line, whatever was told before.
+    pub(super) fn say_runs(&mut self, runs: &[RunChange]) {
+        for change in runs {
+            if self.audience.run.is_none_or(|run| run == change.run_id) {
+                let mut change = change.clone();
+                if change.recipient.as_deref() != Some(self.audience.principal.as_str()) {
+                    change.notification = None;
+                }
+                self.ready.push_back(message("run", change.position, &change));
+            }
+        }
+    }
+
+    /// Puts in line how far the stream has come, so that who breaks off before anything happens can go on
+    /// from there.
+    pub(super) fn say_position(&mut self) {
+        self.ready.push_back(message("position", self.told.0, &At { position: self.told.0 }));
+    }
+
+    /// Puts in line that all of it must be read anew.
+    pub(super) fn say_reset(&mut self) {
+        self.ready.push_back(message("reset", self.told.0, &At { position: self.told.0 }));
+    }
+
+    /// The next part of the stream; none at its end. What a broken connection loses is not lost: it is told
+    /// again to who comes back with the last `id`.
+    pub(super) async fn next(&mut self) -> Option<String> {
+        loop {
+            if !self.ready.is_empty() {
+                return Some(self.ready.drain(..).collect());
+            }
+            let now = Instant::now();
+            if now >= self.until {
+                return None;
+            }
+            let quiet = (now + self.heartbeat).min(self.until);
+            tokio::select! {
+                () = self.stop.cancelled() => return None,
+                ended = self.ended.recv() => match ended {
+                    Ok(Ended::Token(token)) if token != self.audience.token_id => {}
+                    // Who still may come in comes back.
+                    Ok(Ended::Token(_) | Ended::Any) | Err(_) => return None,
+                },
+                turn = timeout_at(quiet, self.turns.recv()) => match turn {
+                    Ok(Ok(Turn::Runs(runs))) => self.take(&runs),
+                    Ok(Ok(Turn::Reset(position))) => {
+                        self.told = position;
+                        self.say_reset();
+                    }
+                    // Too slow: what was missed is gone. The next turn goes on after it.
+                    Ok(Err(RecvError::Lagged(_))) => self.say_reset(),
+                    Ok(Err(RecvError::Closed)) => return None,
+                    Err(_) => return Some(": heartbeat\n\n".to_owned()),
+                },
+            }
+        }
+    }
+
+    fn take(&mut self, runs: &[RunChange]) {
+        let new = runs.partition_point(|change| change.position <= self.told.0);
+        let news = runs.get(new..).unwrap_or_default();
+        if let Some(last) = news.last() {
+            self.told = Position(last.position);
+            self.say_runs(news);
+        }
+    }
+}
+
+/// A message in the form of the HTML standard, section 9.2 (server-sent events).
+fn message(event: &str, id: u64, data: &impl Serialize) -> String {
+    match serde_json::to_string(data) {
+        // JSON in one line has no line breaks of its own.
+        Ok(data) => format!("event: {event}\nid: {id}\ndata: {data}\n\n"),
+        Err(error) => {
+            tracing::error!(%error, "a message has no form in JSON");
+            String::new()
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The one task that reads for all listeners.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use domain::TenantId;
+use eventlog::Position;
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::changes::{Changes, changes};
+use super::{Live, Turn};
+use crate::problem::Problem;
+use crate::reads::BEGIN;
+
+/// The pause between two turns: a burst of events becomes a few messages a second.
+const PAUSE: Duration = Duration::from_millis(40);
+
+/// How long until the next look where no move of the projection is heard of: a retry of what was held, or
+/// a rebuild, moves nothing.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The pause after a failure.
+const BACKOFF: Duration = Duration::from_millis(500);
+
+/// The tables as they are at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tables {
+    /// Which table it is that has the name: a rebuild swaps another in.
+    runs: i64,
+    /// How many events are held back: those of a retry change rows long after their positions have gone by.
+    held: i64,
+}
+
+/// Reads for whoever listens, until `stop`.
+pub(super) async fn read(live: Live, mut projected: watch::Receiver<Position>, stop: CancellationToken) {
+    let forever = async {
+        loop {
+            let Err(problem) = follow(&live, &mut projected).await;
+            tracing::warn!(%problem.detail, "can't read what has changed; trying again");
+            sleep(BACKOFF).await;
+        }
+    };
+    let _stopped: Option<Infallible> = stop.run_until_cancelled(forever).await;
+}
+
+/// Reads until the database fails.
+async fn follow(live: &Live, projected: &mut watch::Receiver<Position>) -> Result<Infallible, Problem> {
+    let mut known = None;
+    loop {
+        let wanted = wanted(live);
+        if wanted.is_empty() {
+            live.shared.wanted.notified().await;
+            // What the tables were while nobody listened is nobody's concern.
+            known = None;
+            continue;
+        }
+        turn(live, &wanted, &mut known).await?;
+        sleep(PAUSE).await;
+        tokio::select! {
+            moved = projected.changed() => {
+                // The sender lives as long as the program's parts; without it there is only the clock.
+                if moved.is_err() {
+                    sleep(LOOK).await;
+                }
+            }
+            () = live.shared.wanted.notified() => {}
+            () = sleep(LOOK) => {}
+        }
+    }
+}
+
+/// The tenants that anybody listens to, and how far each was told. Channels without listeners go.
+fn wanted(live: &Live) -> Vec<(TenantId, Position)> {
+    let mut channels = live.channels();
+    channels.retain(|_, channel| channel.listeners.receiver_count() > 0);
+    channels.iter().map(|(tenant, channel)| (tenant.clone(), channel.reached)).collect()
+}
+
+async fn turn(
+    live: &Live,
+    wanted: &[(TenantId, Position)],
+    known: &mut Option<Tables>,
+) -> Result<(), Problem> {
+    let mut view = live.shared.pool.begin_with(BEGIN).await?;
+    let (position, tables) = look(&mut view).await?;
+    let replaced = known.replace(tables).is_some_and(|before| before != tables);
+    let mut found = changes(&mut view, wanted).await?;
+    view.commit().await?;
+    let mut channels = live.channels();
+    for (tenant, reached) in wanted {
+        let Some(channel) = channels.get_mut(tenant) else { continue };
+        let turn = match found.remove(tenant) {
+            _ if replaced || position < *reached => Some(Turn::Reset(position)),
+            Some(Changes::TooMany) => Some(Turn::Reset(position)),
+            Some(Changes::Runs(runs)) => Some(Turn::Runs(runs.into())),
+            None => None,
+        };
+        // A channel that was made anew meanwhile has its own beginning, which is later.
+        if channel.reached == *reached {
+            channel.reached = position;
+        }
+        if let Some(turn) = turn {
+            // Whoever listened may have left: then nobody is told.
+            let _told = channel.listeners.send(turn);
+        }
+    }
+    Ok(())
+}
+
+async fn look(view: &mut PgConnection) -> Result<(Position, Tables), Problem> {
+    let row = sqlx::query!(
+        r#"SELECT position, 'projection.runs'::regclass::oid::bigint AS "runs!",
+                  (SELECT count(*) FROM (SELECT FROM projection.dead_letters LIMIT 10000) AS held) AS "held!"
+           FROM projection.checkpoints WHERE name = 'monitoring'"#
+    )
+    .fetch_one(view)
+    .await?;
+    Ok((position(row.position)?, Tables { runs: row.runs, held: row.held }))
+}
+
+/// How far the projection has come.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn checkpoint(pool: &PgPool) -> Result<Position, Problem> {
+    let found = sqlx::query_scalar!("SELECT position FROM projection.checkpoints WHERE name = 'monitoring'");
+    position(found.fetch_one(pool).await?)
+}
+
+fn position(value: i64) -> Result<Position, Problem> {
+    Ok(Position(crate::reads::count("projection.checkpoints", "position", "monitoring", value)?))
+}

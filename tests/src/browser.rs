@@ -1,0 +1,190 @@
+//! A real browser, for the tests of pages and for their pictures.
+
+use std::path::PathBuf;
+
+use chromiumoxide::browser::{Browser as Chromium, BrowserConfig};
+use chromiumoxide::cdp::browser_protocol::emulation::{
+    MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
+};
+use chromiumoxide::cdp::browser_protocol::page::{CaptureScreenshotFormat, EventLoadEventFired};
+use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
+use chromiumoxide::page::ScreenshotParams;
+use futures::StreamExt;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+/// Chromium without a window, with a profile of its own.
+pub struct Browser {
+    chromium: Chromium,
+    handler: JoinHandle<()>,
+    profile: TempDir,
+}
+
+/// A page of it.
+#[derive(Clone)]
+pub struct Tab(chromiumoxide::Page);
+
+impl Browser {
+    /// Starts Chromium: the one that `RUNLEDGER_CHROMIUM` names, or the one that is installed.
+    ///
+    /// # Panics
+    /// When there is none, or it does not start.
+    pub async fn open() -> Self {
+        let profile = TempDir::new().unwrap();
+        let mut config = BrowserConfig::builder()
+            .new_headless_mode()
+            // Whoever is root has no sandbox, and tests often are.
+            .no_sandbox()
+            .args(["--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--lang=en"])
+            .user_data_dir(profile.path());
+        if let Some(program) = std::env::var_os("RUNLEDGER_CHROMIUM") {
+            config = config.chrome_executable(PathBuf::from(program));
+        }
+        let (chromium, mut handler) = Chromium::launch(config.build().unwrap()).await.unwrap();
+        // It ends with the browser. Messages of newer browsers that the library does not know are no fault.
+        let handler = tokio::spawn(async move { while handler.next().await.is_some() {} });
+        Self { chromium, handler, profile }
+    }
+
+    /// Opens a page and waits until it is loaded.
+    ///
+    /// # Panics
+    /// When it can't be loaded.
+    pub async fn tab(&self, url: &str) -> Tab {
+        let tab = Tab(self.chromium.new_page("about:blank").await.unwrap());
+        tab.go(url).await;
+        tab
+    }
+
+    /// Ends it.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn close(mut self) {
+        self.chromium.close().await.unwrap();
+        self.chromium.wait().await.unwrap();
+        self.handler.await.unwrap();
+        drop(self.profile);
+    }
+}
+
+impl Tab {
+    /// Loads another page.
+    ///
+    /// # Panics
+    /// When it can't be loaded.
+    pub async fn go(&self, url: &str) {
+        self.0.goto(url).await.unwrap();
+    }
+
+    /// What a script comes to; promises are waited for.
+    ///
+    /// # Panics
+    /// When the script throws.
+    pub async fn run(&self, script: &str) -> Value {
+        let params = EvaluateParams::builder()
+            .expression(script)
+            .await_promise(true)
+            .return_by_value(true)
+            .build()
+            .unwrap();
+        loop {
+            match self.0.evaluate_expression(params.clone()).await {
+                Ok(result) => return result.value().cloned().unwrap_or(Value::Null),
+                // A page has just come in the place of another: then it is asked of the new one.
+                Err(error) if error.to_string().contains("context") => tokio::task::yield_now().await,
+                Err(error) => panic!("{script}: {error}"),
+            }
+        }
+    }
+
+    /// Waits until an expression about the page is true: it is asked whenever the page changes.
+    ///
+    /// # Panics
+    /// When it does not become true.
+    pub async fn until(&self, condition: &str) {
+        let script = format!(
+            "new Promise((done) => {{
+                const met = () => {{ try {{ return Boolean({condition}); }} catch (error) {{ return false; }} }};
+                const watch = new MutationObserver(() => {{ if (met()) {{ watch.disconnect(); done(true); }} }});
+                watch.observe(document, {{ subtree: true, childList: true, attributes: true, characterData: true }});
+                if (met()) {{ watch.disconnect(); done(true); }}
+            }})"
+        );
+        self.run(&script).await;
+    }
+
+    /// Clicks what a selector finds and waits for the page that comes.
+    ///
+    /// # Panics
+    /// When there is nothing, or no page comes.
+    pub async fn follow(&self, selector: &str) {
+        // A page behind another one takes no clicks.
+        self.0.bring_to_front().await.unwrap();
+        let mut loaded = self.0.event_listener::<EventLoadEventFired>().await.unwrap();
+        self.0.find_element(selector).await.unwrap().click().await.unwrap();
+        loaded.next().await.unwrap();
+    }
+
+    /// Types into the field that a selector finds.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn type_into(&self, selector: &str, text: &str) {
+        self.0.bring_to_front().await.unwrap();
+        let field = self.0.find_element(selector).await.unwrap();
+        field.click().await.unwrap().type_str(text).await.unwrap();
+    }
+
+    /// Presses a key, where the focus is.
+    ///
+    /// # Panics
+    /// When there is nothing in focus.
+    pub async fn press(&self, key: &str) {
+        self.0.find_element(":focus, body").await.unwrap().press_key(key).await.unwrap();
+    }
+
+    /// The text of the page, as it is seen.
+    pub async fn text(&self) -> String {
+        self.run("document.body.innerText").await.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The address.
+    pub async fn address(&self) -> String {
+        self.run("location.href").await.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Shows pages as on a screen of that size, in CSS pixels, in the dark or not.
+    ///
+    /// # Panics
+    /// When the browser refuses.
+    pub async fn screen(&self, width: i64, height: i64, dark: bool) {
+        let phone = width < 600;
+        let metrics =
+            SetDeviceMetricsOverrideParams::new(width, height, if phone { 2.0 } else { 1.0 }, phone);
+        self.0.execute(metrics).await.unwrap();
+        let scheme = MediaFeature::new("prefers-color-scheme", if dark { "dark" } else { "light" });
+        self.0.execute(SetEmulatedMediaParams::builder().feature(scheme).build()).await.unwrap();
+    }
+
+    /// A picture of the whole page, as PNG.
+    ///
+    /// # Panics
+    /// When the browser refuses.
+    pub async fn picture(&self) -> Vec<u8> {
+        let params = ScreenshotParams::builder().format(CaptureScreenshotFormat::Png).full_page(true).build();
+        self.0.screenshot(params).await.unwrap()
+    }
+
+    /// Signs in by the form.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn sign_in(&self, base: &str, token: &str) {
+        self.go(&format!("{base}/sign-in")).await;
+        self.run(&format!("document.getElementById('token').value = {}", json!(token))).await;
+        self.follow("button[type=submit]").await;
+        assert!(self.address().await.ends_with("/runs"), "{}", self.text().await);
+    }
+}

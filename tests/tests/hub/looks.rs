@@ -1,0 +1,137 @@
+//! How pages can be used: by keyboard, on a phone, with enough contrast, in light and in the dark.
+
+use api::access::Role;
+use serde_json::json;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tests::House;
+use tests::browser::{Browser, Tab};
+
+use crate::site::partial_run;
+
+/// Texts whose contrast with what is behind them is too low (WCAG 2.2, 1.4.3), by their selectors.
+const FAINT: &str = r#"(() => {
+    const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+    const rgba = (colour) => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const luminance = ([r, g, b]) => {
+        const part = (v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+    };
+    const behind = (element) => {
+        for (let e = element; e; e = e.parentElement) {
+            const colour = rgba(getComputedStyle(e).backgroundColor);
+            if (colour[3] === 255) return colour;
+        }
+        return [255, 255, 255, 255];
+    };
+    const faint = [];
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const element = texts.currentNode.parentElement;
+        if (!texts.currentNode.textContent.trim() || element.closest('svg, option, .hidden, script')) continue;
+        if (!element.checkVisibility()) continue;
+        const [a, b] = [luminance(rgba(getComputedStyle(element).color)), luminance(behind(element))];
+        const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (contrast < 4.5) faint.push(`${element.localName}.${element.className} ${contrast.toFixed(2)}`);
+    }
+    return faint;
+})()"#;
+
+/// Fields and buttons without a name for who can't see them.
+const NAMELESS: &str =
+    "[...document.querySelectorAll('input:not([type=hidden]), select, button, a')].filter((e) =>
+    !(e.labels?.length || e.textContent.trim() || e.ariaLabel || e.title)).map((e) => e.outerHTML)";
+
+/// Targets smaller than 24 CSS pixels in height that are not within a sentence (WCAG 2.2, 2.5.8).
+const SMALL: &str = "[...document.querySelectorAll('button, input:not([type=hidden]), select, nav a, .chip, .groups a')].filter((e) =>
+    e.checkVisibility() && !e.closest('.hidden') && !e.classList.contains('skip') && e.getBoundingClientRect().height < 24).map((e) => e.outerHTML)";
+
+async fn pages(house: &House, tab: &Tab) -> Vec<String> {
+    let (run, position) =
+        partial_run(house, "A title that is rather long, as titles of real operations are").await;
+    let producer = house.producer();
+    let failed = producer.new_run("looks.failed", json!({"n": 1})).await;
+    let events = json!([{"type": "Failed", "reason_code": "dispatch_failed", "message": "nobody took it ".repeat(15)}]);
+    producer.append(&failed, events).await.expect(200);
+    let aborted =
+        producer.new_run("looks.aborted-with-a-very-long-kind.name.of.many.words", json!({"n": 2})).await;
+    let events = json!([{"type": "Started"}, {"type": "ItemSkipped", "item": "x".repeat(200)}, {"type": "Aborted", "reason_code": "cancelled", "message": "enough"}]);
+    let position = producer.append(&aborted, events).await.expect(200).number_at("/position").max(position);
+    producer.new_run("looks.queued", json!({"n": 3})).await;
+    tab.sign_in(house.url(), house.token("demo", Role::Operator)).await;
+    [
+        format!("/t/demo/runs?after={position}"),
+        "/t/demo/runs?kind=looks.failed&status=failed".to_owned(),
+        "/t/demo/runs?status=nonsense".to_owned(),
+        format!("/t/demo/runs/{run}"),
+        format!("/t/demo/runs/{run}?revision=3"),
+        format!("/t/demo/runs/{failed}"),
+        format!("/t/demo/runs/{aborted}"),
+        "/t/demo/notifications".to_owned(),
+        "/t/demo/runs/nothing".to_owned(),
+        "/sign-in?next=/t/demo/runs&signed_out=1".to_owned(),
+    ]
+    .map(|page| format!("{}{page}", house.url()))
+    .to_vec()
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn every_page_has_contrast_names_and_room(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let browser = Browser::open().await;
+    let tab = browser.tab("about:blank").await;
+    for page in pages(&house, &tab).await {
+        for (width, height, dark) in
+            [(1280, 800, false), (1280, 800, true), (320, 640, false), (390, 844, true)]
+        {
+            tab.screen(width, height, dark).await;
+            tab.go(&page).await;
+            let screen = format!("{page} at {width}, dark: {dark}");
+            assert_eq!(tab.run(FAINT).await, json!([]), "{screen}: too faint");
+            assert_eq!(tab.run(NAMELESS).await, json!([]), "{screen}: without a name");
+            assert_eq!(tab.run(SMALL).await, json!([]), "{screen}: too small");
+            let wide = tab.run("document.scrollingElement.scrollWidth - innerWidth").await;
+            assert!(wide.as_i64().unwrap() <= 0, "{screen}: {wide} pixels wider than the screen");
+            let headings = tab.run("document.querySelectorAll('h1').length").await;
+            assert_eq!(headings, 1, "{screen}");
+        }
+    }
+    browser.close().await;
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn the_keyboard_goes_everywhere_in_order(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let browser = Browser::open().await;
+    let tab = browser.tab("about:blank").await;
+    let page = pages(&house, &tab).await.remove(0);
+    tab.go(&page).await;
+    tab.press("Tab").await;
+    assert_eq!(tab.run("document.activeElement.textContent").await, "Skip to the content");
+    let visible = tab.run("document.activeElement.getBoundingClientRect().top >= 0").await;
+    assert_eq!(visible, true, "what has the focus is seen");
+    tab.press("Enter").await;
+    tab.until("document.activeElement.id === 'main'").await;
+    let mut seen = Vec::new();
+    while seen.len() < 80 {
+        tab.press("Tab").await;
+        let here =
+            tab.run("document.activeElement.className.baseVal ?? document.activeElement.className").await;
+        let here = here.as_str().unwrap_or_default().to_owned();
+        seen.push(here);
+        if tab.run("document.activeElement.classList.contains('title')").await == true {
+            break;
+        }
+    }
+    let at = |class: &str| seen.iter().position(|seen| seen.contains(class));
+    assert!(at("chip") < at("title") && at("title").is_some(), "{seen:?}");
+    let bar = tab.run("document.querySelector('.strip a').ariaLabel").await;
+    assert!(bar.as_str().unwrap().contains("runs, 0 failed, 0 partially"), "{bar}");
+    browser.close().await;
+    house.stop().await;
+}

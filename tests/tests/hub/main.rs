@@ -1,0 +1,9 @@
+//! The monitoring hub: its pages as they are served, and as a browser shows them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod access;
+mod browser;
+mod hostile;
+mod looks;
+mod pages;
+mod site;

@@ -1,0 +1,247 @@
+//! The streams of server-sent events, over real HTTP.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::time::Duration;
+
+use api::ApiConfig;
+use api::access::{Role, list_tokens, revoke_token};
+use serde_json::json;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tests::{House, Message, Said, Setup, Stream};
+
+const ITEM: &str = "ItemSucceeded";
+
+async fn house(pool: PgPoolOptions, database: PgConnectOptions) -> House {
+    House::start(pool, database).await
+}
+
+/// Messages about runs up to the position, and not beyond it.
+async fn runs_until(stream: &mut Stream, position: u64) -> Vec<Message> {
+    let mut runs = Vec::new();
+    loop {
+        let message = stream.message().await;
+        let id = message.id;
+        assert!(id <= position, "{message:?}");
+        if message.event == "run" {
+            runs.push(message);
+        }
+        if id == position {
+            return runs;
+        }
+    }
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn what_happens_is_told_as_it_happens(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = house(pool, database).await;
+    let producer = house.producer();
+    let mut stream = Stream::open(&house.client(Role::Readonly), "/stream", None).await;
+    let begin = stream.message().await;
+    assert_eq!((begin.event.as_str(), begin.data["position"].as_u64()), ("position", Some(begin.id)));
+
+    let run = producer.new_run("live", json!({})).await;
+    let queued = stream.message().await;
+    assert_eq!(queued.event, "run");
+    assert_eq!((&queued.data["run_id"], &queued.data["status"]), (&json!(run), &json!("queued")));
+    assert_eq!(queued.data["position"].as_u64(), Some(queued.id));
+
+    let events = json!([{"type": "Started"}, {"type": ITEM, "item": "a"}, {"type": "Completed"}]);
+    let end = producer.append(&run, events).await.expect(200).number_at("/position");
+    let ended = runs_until(&mut stream, end).await.pop().unwrap();
+    assert_eq!((&ended.data["status"], &ended.data["items"]["succeeded"]), (&json!("succeeded"), &json!(1)));
+    assert_eq!(ended.data["revision"], 3);
+    drop(stream);
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn who_comes_back_misses_nothing_and_hears_nothing_twice(
+    pool: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let house = house(pool, database).await;
+    let (producer, viewer) = (house.producer(), house.client(Role::Readonly));
+    let mut runs = Vec::new();
+    for n in 0..6 {
+        runs.push(producer.new_run("resume", json!({"n": n})).await);
+    }
+    let mut whole = Stream::open(&viewer, "/stream", Some(0)).await;
+    let mut told: Vec<(u64, String)> = Vec::new();
+    let mut last = 0;
+    let mut end = 0;
+    // Broken off after each message, wherever that is, while more happens.
+    for (n, run) in runs.iter().enumerate() {
+        let mut stream = Stream::open(&viewer, "/stream", Some(last)).await;
+        let message = stream.message().await;
+        if message.event == "run" {
+            told.push((message.id, message.data["run_id"].as_str().unwrap().to_owned()));
+        }
+        last = message.id;
+        drop(stream);
+        let events = json!([{"type": "Started"}, {"type": ITEM, "item": n.to_string()}]);
+        end = producer.append(run, events).await.expect(200).number_at("/position");
+    }
+    viewer.get(&format!("/runs?after={end}")).await.expect(200);
+    let mut stream = Stream::open(&viewer, "/stream", Some(last)).await;
+    for message in runs_until(&mut stream, end).await {
+        told.push((message.id, message.data["run_id"].as_str().unwrap().to_owned()));
+    }
+    assert!(told.windows(2).all(|two| two[0].0 < two[1].0), "in order, each once: {told:?}");
+    for run in &runs {
+        assert!(told.iter().any(|(_, told)| told == run), "{run} is missing in {told:?}");
+    }
+    // The last word about each run is about its last event.
+    let positions: Vec<u64> = runs_until(&mut whole, end).await.iter().map(|message| message.id).collect();
+    assert_eq!(positions.last(), Some(&end));
+    drop((whole, stream));
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn who_was_ahead_starts_over(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = house(pool, database).await;
+    let viewer = house.client(Role::Operator);
+    let mut stream = Stream::open(&viewer, "/stream", Some(1_000_000)).await;
+    let reset = stream.message().await;
+    assert_eq!((reset.event.as_str(), reset.id), ("reset", 0));
+    for bad in ["-1", "x", "99999999999999999999"] {
+        let request = viewer.request(reqwest::Method::GET, "/stream").header("last-event-id", bad);
+        tests::Answer::of(request).await.problem(422, "validation_failed");
+        viewer.get(&format!("/stream?last_event_id={bad}")).await.problem(422, "validation_failed");
+    }
+    drop(stream);
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn tables_that_are_swapped_make_everybody_start_over(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = house(pool, database).await;
+    let mut stream = Stream::open(&house.client(Role::Operator), "/stream", None).await;
+    stream.until("position").await;
+    house.producer().new_run("swap", json!({})).await;
+    stream.until("run").await;
+    // As a rebuild does it: another table gets the name.
+    sqlx::raw_sql(
+        "BEGIN; LOCK TABLE projection.checkpoints; ALTER TABLE projection.runs RENAME TO runs_old;
+         CREATE TABLE projection.runs (LIKE projection.runs_old INCLUDING ALL);
+         GRANT SELECT ON projection.runs TO runledger_api;
+         INSERT INTO projection.runs (tenant, run_id, kind, status, items_succeeded, items_failed, items_skipped,
+             labels, context, idempotency_key, queued_at, last_event_at, revision, position)
+         SELECT tenant, run_id, kind, status, items_succeeded, items_failed, items_skipped,
+             labels, context, idempotency_key, queued_at, last_event_at, revision, position FROM projection.runs_old;
+         COMMIT",
+    )
+    .execute(&house.pool)
+    .await
+    .unwrap();
+    assert_eq!(stream.message().await.event, "reset");
+    drop(stream);
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_stream_tells_its_tenant_and_its_listener_only(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = house(pool, database).await;
+    let producer = house.producer();
+    let mut mine = Stream::open(&house.client(Role::Operator), "/stream", None).await;
+    let mut colleagues = Stream::open(&house.client(Role::Readonly), "/stream", None).await;
+    let mut others = Stream::open(&house.client_of("other", Role::Operator), "/stream", None).await;
+    for stream in [&mut mine, &mut colleagues, &mut others] {
+        stream.until("position").await;
+    }
+    let body = json!({"kind": "told", "context": {}, "initiator": {"id": "operator"}});
+    let run = producer.post_run(&body).await.expect(201).text_at("/run_id");
+    let (mine, colleagues) = (mine.until("run").await, colleagues.until("run").await);
+    assert_eq!(mine.data["notification"]["transition"], "queued");
+    assert_eq!((mine.id, &colleagues.data["notification"]), (colleagues.id, &json!(null)));
+
+    let theirs = house.client_of("other", Role::Producer).new_run("theirs", json!({})).await;
+    let heard = others.message().await;
+    assert_eq!(heard.data["run_id"], theirs, "and nothing of {run}");
+
+    let foreign = house.client_of("other", Role::Operator);
+    foreign.in_tenant("demo").get("/stream").await.problem(404, "not_found");
+    foreign.get(&format!("/runs/{run}/stream")).await.problem(404, "not_found");
+    foreign.with_token(None).get("/stream").await.problem(401, "unauthorized");
+    drop(others);
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn the_stream_of_a_run_is_about_that_run(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = house(pool, database).await;
+    let producer = house.producer();
+    let started = producer.post_run(&json!({"kind": "one", "context": {}})).await.expect(201);
+    let (run, queued) = (started.text_at("/run_id"), started.number_at("/position"));
+    let path = format!("/runs/{run}/stream?after={queued}");
+    let mut stream = Stream::open(&house.client(Role::Manager), &path, None).await;
+    stream.until("position").await;
+    let other = producer.new_run("another", json!({})).await;
+    producer.append(&other, json!([{"type": "Started"}])).await.expect(200);
+    let position =
+        producer.append(&run, json!([{"type": "Started"}])).await.expect(200).number_at("/position");
+    let message = stream.message().await;
+    assert_eq!((&message.data["run_id"], message.id), (&json!(run), position));
+    drop(stream);
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_quiet_stream_is_heard_and_a_revoked_token_ends_it(
+    pool: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let api = ApiConfig { stream_heartbeat: Duration::from_millis(20), ..ApiConfig::default() };
+    let house = House::with(pool, database, Setup { api, ..Setup::default() }).await;
+    let mut stream = Stream::open(&house.client(Role::Owner), "/stream", None).await;
+    stream.until("position").await;
+    for _ in 0..3 {
+        assert_eq!(stream.next().await, Some(Said::Comment("heartbeat".to_owned())));
+    }
+    let tokens = list_tokens(&house.pool, &"demo".parse().unwrap()).await.unwrap();
+    let token = tokens.iter().find(|token| token.role == Role::Owner.as_str()).unwrap();
+    revoke_token(&house.pool, token.token_id).await.unwrap();
+    while let Some(said) = stream.next().await {
+        assert_eq!(said, Said::Comment("heartbeat".to_owned()));
+    }
+    house.client(Role::Owner).get("/stream").await.problem(401, "unauthorized");
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_stream_lasts_only_so_long_and_ends_with_the_server(
+    pool: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let api = ApiConfig { stream_lasts: Duration::from_millis(50), ..ApiConfig::default() };
+    let mut house = House::with(pool, database, Setup { api, ..Setup::default() }).await;
+    let mut short = Stream::open(&house.client(Role::Owner), "/stream", None).await;
+    while short.next().await.is_some() {}
+
+    let longer = house.another_api().await;
+    let mut long = Stream::open(&house.client(Role::Owner).at(&longer), "/stream", None).await;
+    long.until("position").await;
+    house.stop().await;
+    assert_eq!(long.next().await, None);
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn hundreds_listen_with_four_connections_to_the_database(
+    pool: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let house = house(pool, database).await;
+    let viewer = house.client(Role::Readonly);
+    let mut streams = Vec::new();
+    for _ in 0..300 {
+        let mut stream = Stream::open(&viewer, "/stream", None).await;
+        stream.until("position").await;
+        streams.push(stream);
+    }
+    let run = house.producer().new_run("many", json!({})).await;
+    for stream in &mut streams {
+        assert_eq!(stream.until("run").await.data["run_id"], run);
+    }
+    drop(streams);
+    house.stop().await;
+}
