@@ -7,6 +7,8 @@ mod catch_up;
 mod child;
 mod client;
 mod http_appends;
+mod pages;
+mod pixels;
 mod profile;
 mod report;
 mod rig;
@@ -74,6 +76,10 @@ enum Part {
     Visible,
     /// Lists of runs over HTTP.
     RunList,
+    /// Pages of the hub.
+    Pages,
+    /// From an event to what a browser shows, and streams on which nothing happens.
+    Pixels,
 }
 
 /// All that was measured, and where.
@@ -124,7 +130,7 @@ async fn parts(args: &Args, rig: &Rig, figures: &mut Vec<Figure>) -> Result<(), 
     if wanted(Part::Http) {
         figures.push(http_appends::measure_api_alone(rig, args.rounds, length).await?);
     }
-    if [Part::Http, Part::Visible, Part::RunList].into_iter().any(wanted) {
+    if [Part::Http, Part::Visible, Part::RunList, Part::Pages, Part::Pixels].into_iter().any(wanted) {
         child::skip_to_head(rig).await?;
         let server = Server::start(rig, true).await?;
         if wanted(Part::Http) {
@@ -134,8 +140,17 @@ async fn parts(args: &Args, rig: &Rig, figures: &mut Vec<Figure>) -> Result<(), 
             let length = length * u32::try_from(args.rounds)?;
             figures.extend(visible::measure(rig, &server, length).await?);
         }
+        if wanted(Part::Pixels) {
+            figures.extend(pixels::measure(rig, &server, length * 4).await?);
+        }
+        if wanted(Part::RunList) || wanted(Part::Pages) {
+            run_list::make(rig, args.runs).await?;
+        }
         if wanted(Part::RunList) {
             figures.extend(run_list::measure(rig, &server, args.runs).await?);
+        }
+        if wanted(Part::Pages) {
+            figures.extend(pages::measure(rig, &server, args.runs).await?);
         }
         let memory = server.memory()?;
         println!("memory of the server: {:.0} MB now, {:.0} MB at most", memory.now, memory.most);

@@ -1,0 +1,78 @@
+//! How soon pages come: the list among many runs, and a run with many items.
+
+use std::time::Instant;
+
+use api::access::Role;
+use serde_json::json;
+
+use crate::Failure;
+use crate::child::Server;
+use crate::child::{caller, projected};
+use crate::client::Connection;
+use crate::http_appends::{events_path, start_run};
+use crate::report::{Figure, Times};
+use crate::rig::Rig;
+use crate::run_list::TENANT;
+
+/// The items of the run whose page is read; one in ten has failed, for one of ten reasons.
+const ITEMS: usize = 100_000;
+/// Events in a request.
+const BATCH: usize = 1_000;
+/// Requests of each page.
+const REQUESTS: usize = 300;
+
+/// Pages of a tenant whose `runs` runs are there already.
+pub async fn measure(rig: &Rig, server: &Server, runs: usize) -> Result<Vec<Figure>, Failure> {
+    let pool = rig.pool(2).await?;
+    let producer = caller(&pool, TENANT, Role::Producer).await?;
+    let viewer = caller(&pool, TENANT, Role::Readonly).await?;
+    let mut writes = Connection::open(server.address, &producer.token).await?;
+    let run = start_run(&mut writes, &producer, 0).await?;
+    for batch in 0..ITEMS / BATCH {
+        let events: Vec<_> = (batch * BATCH..(batch + 1) * BATCH).map(item).collect();
+        let body = serde_json::to_vec(&json!({"events": events}))?;
+        writes.post(&events_path(&producer, &run), &body).await?;
+    }
+    projected(&pool).await?;
+    sqlx::query("VACUUM ANALYZE projection.run_items").execute(&pool).await?;
+    pool.close().await;
+
+    let list = format!("/t/{TENANT}/runs");
+    let page = format!("/t/{TENANT}/runs/{run}");
+    let mut pages = [
+        (format!("page of runs among {runs}"), list.clone()),
+        (format!("page of runs among {runs}, filtered"), format!("{list}?status=failed&kind=kind.k5")),
+        (format!("page of a run with {ITEMS} items"), page.clone()),
+        (format!("page of a run with {ITEMS} items, one reason"), format!("{page}?reason_code=bench.r3")),
+        (format!("page of a run with {ITEMS} items, by name"), format!("{page}?item=volume-05")),
+    ]
+    .map(|(name, path)| (name, path, Times::default()));
+    let mut reads = Connection::open(server.address, &viewer.token).await?;
+    for request in 0..REQUESTS {
+        for (_, path, times) in &mut pages {
+            let begin = Instant::now();
+            reads.get(path).await?;
+            times.push(begin.elapsed());
+        }
+        if (request + 1).is_multiple_of(100) {
+            println!("pages: {} of {REQUESTS} requests of each", request + 1);
+        }
+    }
+    let mut figures = Vec::new();
+    for (name, _, times) in &mut pages {
+        figures.push(Figure::plain(format!("{name}, all of it, p50"), times.percentile(50), "ms"));
+        figures
+            .push(Figure::plain(format!("{name}, all of it, p99"), times.percentile(99), "ms").under(25.0));
+    }
+    Ok(figures)
+}
+
+fn item(n: usize) -> serde_json::Value {
+    let item = format!("volume-{n:06}");
+    if n.is_multiple_of(10) {
+        let reason = format!("bench.r{}", n / 10 % 10);
+        json!({"type": "ItemFailed", "item": item, "reason_code": reason, "message": "the volume did not answer"})
+    } else {
+        json!({"type": "ItemSucceeded", "item": item})
+    }
+}
