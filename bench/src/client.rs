@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,6 +22,8 @@ pub struct Connection {
     headers: String,
     request: Vec<u8>,
     answer: Vec<u8>,
+    /// When the last answer began to arrive.
+    pub first_byte: Instant,
 }
 
 impl Connection {
@@ -29,7 +32,7 @@ impl Connection {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let headers = format!("host: {address}\r\nauthorization: Bearer {token}\r\n");
-        Ok(Self { stream, headers, request: Vec::new(), answer: Vec::new() })
+        Ok(Self { stream, headers, request: Vec::new(), answer: Vec::new(), first_byte: Instant::now() })
     }
 
     /// `GET`: the body of an answer of class 2xx.
@@ -59,8 +62,12 @@ impl Connection {
             if let Some(whole) = whole(&self.answer)? {
                 break whole;
             }
+            let begins = self.answer.is_empty();
             if self.stream.read_buf(&mut self.answer).await? == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            if begins {
+                self.first_byte = Instant::now();
             }
         };
         let body = self.answer.get(begin..end).unwrap_or_default();

@@ -46,23 +46,25 @@ pub async fn measure(rig: &Rig, server: &Server, runs: usize) -> Result<Vec<Figu
         (format!("page of a run with {ITEMS} items, one reason"), format!("{page}?reason_code=bench.r3")),
         (format!("page of a run with {ITEMS} items, by name"), format!("{page}?item=volume-05")),
     ]
-    .map(|(name, path)| (name, path, Times::default()));
+    .map(|(name, path)| (name, path, Times::default(), Times::default()));
     let mut reads = Connection::open(server.address, &viewer.token).await?;
     for request in 0..REQUESTS {
-        for (_, path, times) in &mut pages {
+        for (_, path, first, all) in &mut pages {
             let begin = Instant::now();
             reads.get(path).await?;
-            times.push(begin.elapsed());
+            first.push(reads.first_byte - begin);
+            all.push(begin.elapsed());
         }
         if (request + 1).is_multiple_of(100) {
             println!("pages: {} of {REQUESTS} requests of each", request + 1);
         }
     }
     let mut figures = Vec::new();
-    for (name, _, times) in &mut pages {
-        figures.push(Figure::plain(format!("{name}, all of it, p50"), times.percentile(50), "ms"));
+    for (name, _, first, all) in &mut pages {
+        figures.push(Figure::plain(format!("{name}, first byte, p50"), first.percentile(50), "ms"));
         figures
-            .push(Figure::plain(format!("{name}, all of it, p99"), times.percentile(99), "ms").under(25.0));
+            .push(Figure::plain(format!("{name}, first byte, p99"), first.percentile(99), "ms").under(25.0));
+        figures.push(Figure::plain(format!("{name}, last byte, p99"), all.percentile(99), "ms"));
     }
     Ok(figures)
 }
