@@ -11,6 +11,9 @@ pub enum LogError {
     /// What it holds breaks its own laws.
     #[error("the event log is corrupt: {0}")]
     Corrupt(String),
+    /// It can't do that at all.
+    #[error("{0}")]
+    Unsupported(&'static str),
 }
 
 /// Why an append was not taken.
@@ -32,6 +35,14 @@ pub enum AppendError {
     /// The append can't be what the caller meant: no streams, no events, an id or a stream twice.
     #[error("malformed append: {0}")]
     Malformed(&'static str),
+    /// The append has more bytes than the log takes at once. Append it in parts.
+    #[error("the append has {bytes} bytes; this event log takes {most} at once")]
+    TooLarge {
+        /// How many it has.
+        bytes: usize,
+        /// How many it may have.
+        most: usize,
+    },
     /// The queue in front of the log is full. Nothing was taken in; try again a little later.
     #[error("the event log takes no more appends at the moment")]
     Overloaded,

@@ -5,6 +5,8 @@ pub mod contract;
 mod error;
 mod form;
 mod known;
+#[cfg(feature = "kurrent")]
+pub mod kurrent;
 pub mod memory;
 mod port;
 pub mod postgres;
@@ -12,6 +14,6 @@ pub mod streams;
 
 pub use error::{AppendError, LogError};
 pub use port::{
-    Appended, AppendedStream, EventLog, ExpectedRevision, NewEvent, Position, RecordedEvent, StreamAppend,
-    Subscription,
+    Appended, AppendedStream, EventLog, ExpectedRevision, Guarantees, NewEvent, Position, RecordedEvent,
+    Retention, StreamAppend, Subscription,
 };

@@ -91,11 +91,38 @@ pub struct RecordedEvent {
     pub metadata: Vec<u8>,
 }
 
+/// What a log promises beyond what every log does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guarantees {
+    /// Appends to several streams in one step. Without it they are refused.
+    pub several_streams: bool,
+    /// An event id that is in use is refused, wherever it is. Without it, ids are compared within the stream
+    /// alone, and only when the stream is not where the writer expected it: a writer that repeats an append
+    /// must repeat its expectation too.
+    pub unique_event_ids: bool,
+    /// The most bytes of data and metadata that one append may have.
+    pub max_append_bytes: usize,
+}
+
+/// How long a stream's events are kept. What is not given is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Events that are older may go.
+    pub max_age: Option<std::time::Duration>,
+    /// Events before this revision may go.
+    pub truncate_before: Option<u64>,
+}
+
 /// An append-only log of events in streams.
 ///
 /// Every adapter passes the suite in [`crate::contract`].
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
+    /// What this log promises beyond what every log does.
+    fn guarantees(&self) -> Guarantees {
+        Guarantees { several_streams: true, unique_event_ids: true, max_append_bytes: usize::MAX }
+    }
+
     /// Appends to one or more streams in one step: all of it is durable when this returns, or none.
     ///
     /// Idempotent by event id: when every event of the append is already there, in its stream and in
@@ -142,6 +169,25 @@ pub trait EventLog: Send + Sync + 'static {
     /// # Errors
     /// [`LogError`].
     async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError>;
+
+    /// Says how long a stream's events are kept.
+    ///
+    /// # Errors
+    /// [`LogError::Unsupported`] where events are kept for ever, or any other.
+    async fn retain(&self, _stream: &str, _retention: Retention) -> Result<(), LogError> {
+        Err(LogError::Unsupported("this event log keeps all events for ever"))
+    }
+
+    /// Ends a stream for good: its events may go, and it takes no more.
+    ///
+    /// # Errors
+    /// [`LogError::Unsupported`] where events are kept for ever, or any other.
+    async fn tombstone(&self, _stream: &str) -> Result<(), LogError> {
+        Err(LogError::Unsupported("this event log keeps all events for ever"))
+    }
+
+    /// Finishes what was taken in, and takes in no more.
+    async fn shutdown(&self) {}
 }
 
 /// A reader that follows the log.

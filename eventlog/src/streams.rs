@@ -11,6 +11,10 @@ const RUN: &str = "run-";
 const RESERVATION: &str = "runkey-";
 const NOTIFICATION: &str = "notification-";
 
+/// How the names of all of our streams begin.
+#[cfg(feature = "kurrent")]
+pub(crate) const PREFIXES: [&str; 3] = [RUN, RESERVATION, NOTIFICATION];
+
 /// What a record's stream is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamKind {

@@ -59,28 +59,36 @@ impl Tokens {
     /// Listens for revocations, for ever. While the database is away a token that is revoked is good for
     /// [`TRUSTED_FOR`] at most.
     async fn watch(&self) {
+        let mut again = false;
         loop {
-            let error = match self.listen().await {
+            let error = match self.listen(again).await {
                 Ok(never) => match never {},
                 Err(error) => error,
             };
             tracing::warn!(%error, "can't listen for revoked tokens; trying again");
             self.forget_all();
+            again = true;
             tokio::time::sleep(TRUSTED_FOR).await;
         }
     }
 
-    async fn listen(&self) -> Result<Infallible, sqlx::Error> {
+    async fn listen(&self, again: bool) -> Result<Infallible, sqlx::Error> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
         listener.ignore_pool_close_event(true);
         listener.listen(REVOKED).await?;
         // Whatever was said before we listened.
         self.forget_all();
+        if again {
+            self.end(Ended::Any);
+        }
         loop {
             match listener.try_recv().await? {
                 Some(notice) => self.forget(notice.payload()).await,
                 // The connection was lost, and with it whatever was said meanwhile.
-                None => self.forget_all(),
+                None => {
+                    self.forget_all();
+                    self.end(Ended::Any);
+                }
             }
         }
     }
@@ -101,7 +109,6 @@ impl Tokens {
     fn forget_all(&self) {
         self.known.invalidate_all();
         self.sessions.invalidate_all();
-        self.end(Ended::Any);
     }
 
     /// Tells whoever follows [`Self::ended`].

@@ -33,6 +33,14 @@ pub enum CommandError {
     /// Others kept appending to the same stream.
     #[error("others kept appending to the same stream")]
     Contended,
+    /// The events have more bytes than the log takes at once.
+    #[error("{bytes} bytes of events; the event log takes {most} at once")]
+    TooLarge {
+        /// How many they have.
+        bytes: usize,
+        /// How many they may have.
+        most: usize,
+    },
     /// The log's queue is full.
     #[error("the event log takes no more appends at the moment")]
     Overloaded,
@@ -49,6 +57,7 @@ impl From<AppendError> for CommandError {
         match error {
             AppendError::Conflict { .. } => Self::Contended,
             AppendError::EventIdTaken(id) => Self::EventIdTaken(id),
+            AppendError::TooLarge { bytes, most } => Self::TooLarge { bytes, most },
             AppendError::Overloaded => Self::Overloaded,
             AppendError::Log(error) => Self::Log(error),
             AppendError::Malformed(what) => Self::Internal(what.to_owned()),
@@ -98,9 +107,17 @@ impl From<CommandError> for Problem {
                     1,
                 )
             }
-            error @ (CommandError::Log(LogError::Corrupt(_)) | CommandError::Internal(_)) => {
-                Problem::internal(&error)
-            }
+            CommandError::TooLarge { bytes, most } => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "The body is too large",
+                format!(
+                    "The events have {bytes} bytes as they are stored; the event log takes {most} at once. \
+                     Nothing was appended; send them in several requests."
+                ),
+            ),
+            error @ (CommandError::Log(LogError::Corrupt(_) | LogError::Unsupported(_))
+            | CommandError::Internal(_)) => Problem::internal(&error),
         }
     }
 }

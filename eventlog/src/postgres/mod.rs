@@ -142,6 +142,10 @@ impl Drop for PostgresLog {
 
 #[async_trait]
 impl EventLog for PostgresLog {
+    async fn shutdown(&self) {
+        Self::shutdown(self).await;
+    }
+
     async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
         form::check(&streams)?;
         let answer = self.intake.take(streams)?;

@@ -45,6 +45,7 @@ impl From<LogError> for Failure {
         match error {
             LogError::Unavailable(why) => Self::Lost(why),
             LogError::Corrupt(why) => Self::Corrupt(why),
+            LogError::Unsupported(what) => Self::Corrupt(what.to_owned()),
         }
     }
 }

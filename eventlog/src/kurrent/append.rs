@@ -1,0 +1,235 @@
+//! Appending, and finding out what became of it.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use eventstore::{
+    AppendToStreamOptions, CurrentRevision, Error, EventData, StreamPosition, StreamState,
+    TombstoneStreamOptions,
+};
+use lru::LruCache;
+use uuid::Uuid;
+
+use super::attempt::Attempt;
+use super::link::failure;
+use super::read::Signed;
+use super::wire::proposed;
+use super::{EVENT_OVERHEAD, Inner, MAX_APPEND_BYTES};
+use crate::error::{AppendError, LogError};
+use crate::form;
+use crate::known::{Place, Repeat, judge};
+use crate::port::{Appended, AppendedStream, ExpectedRevision, Position, Retention, StreamAppend};
+
+/// Positions that were answered as new. An answer that names one of them again is a repeat.
+const ANSWERED: usize = 16_384;
+
+/// Events of a stream that are looked through at once.
+const PAGE: usize = 1_000;
+
+/// Positions that were answered as new, the latest ones.
+pub(super) struct Answered(LruCache<u64, ()>);
+
+impl Default for Answered {
+    fn default() -> Self {
+        Self(LruCache::new(NonZeroUsize::new(ANSWERED).unwrap_or(NonZeroUsize::MIN)))
+    }
+}
+
+impl Inner {
+    pub(super) async fn append(&self, mut streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+        form::check(&streams)?;
+        let Some(append) = streams.pop().filter(|_| streams.is_empty()) else {
+            return Err(AppendError::Malformed("a cluster appends to one stream at a time"));
+        };
+        let bytes: usize = append.events.iter().map(|event| event.data.len() + event.metadata.len()).sum();
+        let most = MAX_APPEND_BYTES.saturating_sub(EVENT_OVERHEAD);
+        if bytes > most {
+            return Err(AppendError::TooLarge { bytes, most });
+        }
+        let _room = self.room.try_acquire().map_err(|_| AppendError::Overloaded)?;
+        let expected = match append.expected {
+            ExpectedRevision::NoStream => StreamState::NoStream,
+            // The protocol has no way to say a revision that a stream can't have.
+            ExpectedRevision::Exact(revision) if i64::try_from(revision).is_err() => {
+                let actual = self.last_event(&append.stream).await?.map(|event| event.revision);
+                return self.explain(append, &Attempt::new(), actual).await;
+            }
+            ExpectedRevision::Exact(revision) => StreamState::StreamRevision(revision),
+        };
+        self.send(append, expected).await
+    }
+
+    async fn send(&self, append: StreamAppend, expected: StreamState) -> Result<Appended, AppendError> {
+        let attempt = Attempt::new();
+        let events: Vec<EventData> = append.events.iter().map(|event| proposed(event, &attempt)).collect();
+        let options = AppendToStreamOptions::default().stream_state(expected).requires_leader(true);
+        let name = format!("{}{}", self.prefix, append.stream);
+        let heard_before = self.known.load(Ordering::SeqCst);
+        let call = |client: eventstore::Client| {
+            let (name, options, events) = (name.clone(), options.clone(), events.clone());
+            async move { client.append_to_stream(name, &options, events).await }
+        };
+        let done = self.link.call(call).await;
+        self.appended.notify_waiters();
+        match done.result {
+            Ok(written) => {
+                let place = AppendedStream {
+                    revision: written.next_expected_version,
+                    position: Position(written.position.commit),
+                };
+                let sure = append.events.len() == 1 && !done.repeated && place.position.0 > heard_before;
+                self.believe(&append, &attempt, place, sure).await
+            }
+            Err(Error::WrongExpectedVersion { current, .. }) => {
+                let actual = match current {
+                    CurrentRevision::Current(revision) => Some(revision),
+                    CurrentRevision::NoStream => None,
+                };
+                self.explain(append, &attempt, actual).await
+            }
+            Err(Error::ResourceDeleted) => Err(AppendError::Malformed("the stream was ended for good")),
+            Err(Error::Grpc { message, .. }) if message.to_ascii_lowercase().contains("append size") => {
+                let bytes = append.events.iter().map(|event| event.data.len() + event.metadata.len()).sum();
+                Err(AppendError::TooLarge { bytes, most: MAX_APPEND_BYTES - EVENT_OVERHEAD })
+            }
+            Err(error) => Err(failure(&error).into()),
+        }
+    }
+
+    /// The append is there. Whether it is new is certain only where it is alone, was sent once, and is after
+    /// whatever we had heard of before; otherwise the event tells who wrote it.
+    async fn believe(
+        &self,
+        append: &StreamAppend,
+        attempt: &Attempt,
+        place: AppendedStream,
+        sure: bool,
+    ) -> Result<Appended, AppendError> {
+        self.hear(place.position);
+        let first_time = {
+            let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+            answered.0.put(place.position.0, ()).is_none()
+        };
+        if sure && first_time {
+            return Ok(Appended { streams: vec![place], duplicate: false });
+        }
+        let last = self.page(&append.stream, StreamPosition::Position(place.revision), 1).await?.pop();
+        let wanted = append.events.last().map(|event| event.id);
+        match last {
+            Some((event, by)) if Some(event.id) == wanted => {
+                let place = AppendedStream { revision: event.revision, position: event.position };
+                Ok(Appended { streams: vec![place], duplicate: by.as_ref() != Some(attempt) })
+            }
+            _ => {
+                let what =
+                    format!("revision {} of {} is not what was appended", place.revision, append.stream);
+                Err(LogError::Corrupt(what).into())
+            }
+        }
+    }
+
+    /// The stream is not where it was expected: because the append, or an earlier one of the same events, is
+    /// there already, or because it is a conflict.
+    async fn explain(
+        &self,
+        append: StreamAppend,
+        attempt: &Attempt,
+        actual: Option<u64>,
+    ) -> Result<Appended, AppendError> {
+        let expected = append.expected.last();
+        let (places, by_us) = match actual {
+            Some(last) => self.places(&append, attempt, last).await?,
+            None => (HashMap::new(), false),
+        };
+        let stream = append.stream.clone();
+        match judge(&[append], &places) {
+            Repeat::Whole(appended) => Ok(Appended { duplicate: !by_us, ..appended }),
+            Repeat::Taken(id) => Err(AppendError::EventIdTaken(id)),
+            Repeat::New => Err(AppendError::Conflict { stream, expected, actual }),
+        }
+    }
+
+    /// Where the stream has events with these ids, and whether this attempt wrote them. First it looks where
+    /// a repeat has them, just after the expected revision; only then through all of the stream.
+    async fn places(
+        &self,
+        append: &StreamAppend,
+        attempt: &Attempt,
+        last: u64,
+    ) -> Result<(HashMap<Uuid, Place>, bool), LogError> {
+        let mut found = Found { append, attempt, places: HashMap::new(), by_us: false };
+        let next = append.expected.last().map_or(0, |revision| revision.saturating_add(1));
+        if next <= last {
+            found.take(self.page(&append.stream, StreamPosition::Position(next), append.events.len()).await?);
+        }
+        let mut from = 0;
+        while found.places.len() < append.events.len() && from <= last {
+            let page = self.page(&append.stream, StreamPosition::Position(from), PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            from += page.len() as u64;
+            found.take(page);
+        }
+        Ok((found.places, found.by_us))
+    }
+
+    /// `$maxAge` in seconds and `$tb`, in the stream's metadata. Our own words: the client's write the age in
+    /// milliseconds, which the server takes for seconds.
+    pub(super) async fn retain(&self, stream: &str, retention: Retention) -> Result<(), LogError> {
+        let mut metadata = serde_json::Map::new();
+        if let Some(age) = retention.max_age {
+            metadata.insert("$maxAge".to_owned(), age.as_secs().max(1).into());
+        }
+        if let Some(revision) = retention.truncate_before {
+            metadata.insert("$tb".to_owned(), revision.into());
+        }
+        let event = EventData::json("$metadata", &metadata)
+            .map_err(|error| LogError::Corrupt(error.to_string()))?
+            .id(Uuid::new_v4());
+        let name = format!("$${}{stream}", self.prefix);
+        let options = AppendToStreamOptions::default().stream_state(StreamState::Any).requires_leader(true);
+        let call = |client: eventstore::Client| {
+            let (name, options, event) = (name.clone(), options.clone(), event.clone());
+            async move { client.append_to_stream(name, &options, event).await }
+        };
+        self.link.call(call).await.result.map(drop).map_err(|error| failure(&error))
+    }
+
+    pub(super) async fn tombstone(&self, stream: &str) -> Result<(), LogError> {
+        let name = format!("{}{stream}", self.prefix);
+        let options = TombstoneStreamOptions::default().stream_state(StreamState::Any).requires_leader(true);
+        let call = |client: eventstore::Client| {
+            let (name, options) = (name.clone(), options.clone());
+            async move { client.tombstone_stream(name, &options).await }
+        };
+        match self.link.call(call).await.result {
+            // An earlier try was done although it was not answered.
+            Ok(_) | Err(Error::ResourceDeleted) => Ok(()),
+            Err(error) => Err(failure(&error)),
+        }
+    }
+}
+
+/// Events of an append that its stream has.
+struct Found<'a> {
+    append: &'a StreamAppend,
+    attempt: &'a Attempt,
+    places: HashMap<Uuid, Place>,
+    by_us: bool,
+}
+
+impl Found<'_> {
+    fn take(&mut self, page: Vec<Signed>) {
+        for (event, by) in page {
+            if self.append.events.iter().any(|wanted| wanted.id == event.id) {
+                self.by_us |= by.as_ref() == Some(self.attempt);
+                let place =
+                    Place { stream: event.stream, revision: event.revision, position: event.position };
+                self.places.insert(event.id, place);
+            }
+        }
+    }
+}

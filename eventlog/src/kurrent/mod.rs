@@ -1,0 +1,140 @@
+//! The event log on an EventStoreDB or KurrentDB cluster, for those who outgrow one Postgres.
+//!
+//! Each of our streams is a stream of the cluster, and a position is a commit position: it grows, with gaps.
+//! All calls go to the leader, so that whoever has appended sees it. What the cluster and its client do not
+//! do by themselves is done here: see `docs/decisions/0012`.
+
+mod append;
+mod attempt;
+mod config;
+mod follow;
+mod link;
+mod nodelay;
+mod read;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::error::{AppendError, LogError};
+use crate::port::{
+    Appended, EventLog, Guarantees, Position, RecordedEvent, Retention, StreamAppend, Subscription,
+};
+
+pub use config::{ConfigError, KurrentConfig};
+
+use append::Answered;
+use follow::Follower;
+use link::Link;
+use read::Scan;
+
+/// The most bytes that a server takes in one append where nobody has told it otherwise.
+const MAX_APPEND_BYTES: usize = 1024 * 1024;
+/// What an event has beside its data and metadata, at most.
+const EVENT_OVERHEAD: usize = 1_024;
+
+/// An event log on a cluster. Cheap to clone.
+#[derive(Clone)]
+pub struct KurrentLog {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    link: Link,
+    /// Begins the name of each of our streams.
+    prefix: String,
+    /// Appends in hand.
+    room: Semaphore,
+    /// The highest position that was heard of.
+    known: AtomicU64,
+    answered: Mutex<Answered>,
+    scan: tokio::sync::Mutex<Scan>,
+    /// Something was appended here.
+    appended: Notify,
+}
+
+impl KurrentLog {
+    /// Opens the log. Nothing is asked of the cluster yet.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when the client can't be made, as with a certificate that can't be read.
+    pub fn open(config: KurrentConfig) -> Result<Self, LogError> {
+        let room = Semaphore::new(config.max_appends);
+        let link = Link::new(config.settings, config.patience)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                link,
+                prefix: config.prefix,
+                room,
+                known: AtomicU64::new(0),
+                answered: Mutex::default(),
+                scan: tokio::sync::Mutex::default(),
+                appended: Notify::new(),
+            }),
+        })
+    }
+
+    /// Asks the cluster for its last event: whether it can be reached at all, and lets us in.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn check(&self) -> Result<(), LogError> {
+        self.inner.head().await.map(drop)
+    }
+}
+
+#[async_trait]
+impl EventLog for KurrentLog {
+    fn guarantees(&self) -> Guarantees {
+        Guarantees {
+            several_streams: false,
+            unique_event_ids: false,
+            max_append_bytes: MAX_APPEND_BYTES - EVENT_OVERHEAD,
+        }
+    }
+
+    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+        // An append that is begun is finished, also when nobody waits for it any more: what it learns about
+        // positions is needed by the next one.
+        let inner = self.inner.clone();
+        let done = tokio::spawn(async move { inner.append(streams).await });
+        done.await.unwrap_or_else(|_| Err(LogError::Unavailable("it is shutting down".to_owned()).into()))
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        self.inner.read_stream(stream, from, limit).await
+    }
+
+    async fn last_event(&self, stream: &str) -> Result<Option<RecordedEvent>, LogError> {
+        self.inner.last_event(stream).await
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
+        self.inner.read_all(after, limit).await
+    }
+
+    async fn head(&self) -> Result<Position, LogError> {
+        self.inner.head().await
+    }
+
+    async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {
+        Ok(Box::new(Follower::new(self.inner.clone(), after)))
+    }
+
+    async fn retain(&self, stream: &str, retention: Retention) -> Result<(), LogError> {
+        self.inner.retain(stream, retention).await
+    }
+
+    async fn tombstone(&self, stream: &str) -> Result<(), LogError> {
+        self.inner.tombstone(stream).await
+    }
+}

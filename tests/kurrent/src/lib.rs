@@ -1,0 +1,16 @@
+//! A server that speaks KurrentDB's gRPC protocol, keeps its events in memory, and can be made to fail as
+//! real ones do. For tests: what it does not need it does not have.
+//!
+//! The protocol is documented at <https://docs.kurrent.io/clients/grpc/> and in the published protocol files
+//! of the clients; names and numbers of fields are theirs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's failure is a panic")]
+
+mod cluster;
+mod faults;
+pub mod proto;
+mod rpc;
+mod store;
+mod streams;
+
+pub use cluster::{Cluster, Node};
+pub use faults::Faults;
