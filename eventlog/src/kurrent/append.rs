@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 
 use eventstore::{
     AppendToStreamOptions, CurrentRevision, Error, EventData, StreamPosition, StreamState,
@@ -28,12 +28,18 @@ const ANSWERED: usize = 16_384;
 /// Events of a stream that are looked through at once.
 const PAGE: usize = 1_000;
 
-/// Positions that were answered as new, the latest ones.
-pub(super) struct Answered(LruCache<u64, ()>);
+/// What was answered of late.
+pub(super) struct Answered {
+    /// Positions that were answered as new.
+    positions: LruCache<u64, ()>,
+    /// First events of appends of which nobody knows what became of them.
+    doubtful: LruCache<Uuid, ()>,
+}
 
 impl Default for Answered {
     fn default() -> Self {
-        Self(LruCache::new(NonZeroUsize::new(ANSWERED).unwrap_or(NonZeroUsize::MIN)))
+        let size = NonZeroUsize::new(ANSWERED).unwrap_or(NonZeroUsize::MIN);
+        Self { positions: LruCache::new(size), doubtful: LruCache::new(size) }
     }
 }
 
@@ -67,6 +73,8 @@ impl Inner {
         let options = AppendToStreamOptions::default().stream_state(expected).requires_leader(true);
         let name = format!("{}{}", self.prefix, append.stream);
         let heard_before = self.known.load(Ordering::SeqCst);
+        let first = append.events.first().map(|event| event.id).unwrap_or_default();
+        let in_doubt = self.answered().doubtful.contains(&first);
         let call = |client: eventstore::Client| {
             let (name, options, events) = (name.clone(), options.clone(), events.clone());
             async move { client.append_to_stream(name, &options, events).await }
@@ -79,7 +87,8 @@ impl Inner {
                     revision: written.next_expected_version,
                     position: Position(written.position.commit),
                 };
-                let sure = append.events.len() == 1 && !done.repeated && place.position.0 > heard_before;
+                let alone = append.events.len() == 1 && !done.repeated && !in_doubt;
+                let sure = alone && heard_before > 0 && place.position.0 > heard_before;
                 self.believe(&append, &attempt, place, sure).await
             }
             Err(Error::WrongExpectedVersion { current, .. }) => {
@@ -94,8 +103,15 @@ impl Inner {
                 let bytes = append.events.iter().map(|event| event.data.len() + event.metadata.len()).sum();
                 Err(AppendError::TooLarge { bytes, most: MAX_APPEND_BYTES - EVENT_OVERHEAD })
             }
-            Err(error) => Err(failure(&error).into()),
+            Err(error) => {
+                self.answered().doubtful.put(first, ());
+                Err(failure(&error).into())
+            }
         }
+    }
+
+    fn answered(&self) -> MutexGuard<'_, Answered> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The append is there. Whether it is new is certain only where it is alone, was sent once, and is after
@@ -108,10 +124,7 @@ impl Inner {
         sure: bool,
     ) -> Result<Appended, AppendError> {
         self.hear(place.position);
-        let first_time = {
-            let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-            answered.0.put(place.position.0, ()).is_none()
-        };
+        let first_time = self.answered().positions.put(place.position.0, ()).is_none();
         if sure && first_time {
             return Ok(Appended { streams: vec![place], duplicate: false });
         }

@@ -85,6 +85,11 @@ impl KurrentConfig {
         // Whatever is read must be what was appended last, and only the leader knows.
         others.retain(|pair| !pair.to_ascii_lowercase().starts_with("nodepreference="));
         others.push("nodePreference=leader");
+        // The client waits that long before each try to connect, the first included; the pauses that grow are
+        // ours.
+        if !others.iter().any(|pair| pair.to_ascii_lowercase().starts_with("discoveryinterval=")) {
+            others.push("discoveryInterval=20");
+        }
         let settings: ClientSettings = format!("{base}?{}", others.join("&"))
             .parse()
             .map_err(|_| ConfigError("its host, port or a parameter is wrong"))?;

@@ -88,16 +88,16 @@ impl Link {
                 Err(error) if may_pass(&error) => error,
                 result => return Done { result, repeated },
             };
-            if Instant::now() + pause > until {
-                return Done { result: Err(error), repeated };
-            }
             match &error {
                 // The client goes to the leader that is named. If that one is dead too, the next try tells.
                 Error::NotLeaderException(_) => {}
                 error => {
-                    tracing::debug!(%error, "the event log's cluster did not answer; trying again");
+                    tracing::debug!(%error, "the event log's cluster did not answer");
                     self.replace(number);
                 }
+            }
+            if Instant::now() + pause > until {
+                return Done { result: Err(error), repeated };
             }
             repeated |= !matches!(error, Error::NotLeaderException(_));
             // Many who wait for the same leader must not all come at once.

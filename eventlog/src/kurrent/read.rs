@@ -28,6 +28,10 @@ pub(super) struct Scan {
     ours: Position,
 }
 
+fn place(event: &RecordedEvent) -> Theirs {
+    Theirs { commit: event.position.0, prepare: event.position.0 }
+}
+
 /// What there is after a position.
 pub(super) struct News {
     pub(super) events: Vec<RecordedEvent>,
@@ -43,12 +47,15 @@ impl Inner {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, LogError> {
         let mut events: Vec<RecordedEvent> = Vec::new();
-        // Page by page: a call has a limit in time, and one that fails is repeated whole.
+        // Page by page: a call has a limit in time, and one that fails is repeated whole. A page that is short
+        // is no proof that there is no more; one that is empty is.
         while events.len() < limit {
             let next = from.saturating_add(events.len() as u64);
             let page =
                 self.page(stream, StreamPosition::Position(next), PAGE.min(limit - events.len())).await?;
-            let last = page.len() < PAGE;
+            if page.is_empty() {
+                break;
+            }
             for (event, expected) in page.iter().zip(next..) {
                 if event.0.revision != expected {
                     let found = event.0.revision;
@@ -58,9 +65,6 @@ impl Inner {
                 }
             }
             events.extend(page.into_iter().map(|(event, _)| event));
-            if last {
-                break;
-            }
         }
         Ok(events)
     }
@@ -138,14 +142,12 @@ impl Inner {
             let count = (limit - events.len()).min(PAGE).saturating_add(1);
             let start = from.map_or(StreamPosition::Start, StreamPosition::Position);
             let page = self.all(start, true, count).await?;
-            let whole = page.len() < count;
             let known = events.last().map_or(after, |event| event.position);
-            if let Some(last) = page.last() {
-                from = Some(Theirs { commit: last.position.0, prepare: last.position.0 });
-            }
             events.extend(page.into_iter().filter(|event| event.position > known));
-            if whole {
-                break;
+            match events.last() {
+                // A page that is short is no proof that there is no more; one with nothing new is.
+                Some(last) if last.position > known => from = Some(place(last)),
+                _ => break,
             }
         }
         events.truncate(limit);
@@ -237,7 +239,7 @@ impl Inner {
         }
         let start = from.or((after.0 > 0).then_some(Theirs { commit: after.0, prepare: after.0 }));
         let events = self.scan(start, after, limit).await?;
-        let last = events.last().map(|event| Theirs { commit: event.position.0, prepare: event.position.0 });
+        let last = events.last().map(place);
         let from = if events.len() == limit { last } else { end.max_by_commit(last) };
         Ok(News { events, from })
     }

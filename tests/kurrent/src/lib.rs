@@ -3,7 +3,13 @@
 //!
 //! The protocol is documented at <https://docs.kurrent.io/clients/grpc/> and in the published protocol files
 //! of the clients; names and numbers of fields are theirs.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's failure is a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::result_large_err,
+    reason = "a test's failure is a panic; the errors are those of the gRPC library"
+)]
 
 mod cluster;
 mod faults;

@@ -1,0 +1,312 @@
+//! What goes wrong with clusters and their client, one test each. Only the double fails on demand, so these
+//! do not run on a real cluster.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use eventlog::kurrent::{KurrentConfig, KurrentLog};
+use eventlog::{
+    AppendError, Appended, EventLog, ExpectedRevision, LogError, NewEvent, Position, Retention, StreamAppend,
+    Subscription,
+};
+use kurrent_server::Cluster;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+fn config(cluster: &Cluster) -> KurrentConfig {
+    KurrentConfig::parse(&cluster.url()).unwrap()
+}
+
+fn log(cluster: &Cluster) -> KurrentLog {
+    KurrentLog::open(config(cluster)).unwrap()
+}
+
+/// One that soon gives up.
+fn hasty(cluster: &Cluster) -> KurrentLog {
+    let mut config = config(cluster);
+    config.patience = Duration::from_millis(50);
+    KurrentLog::open(config).unwrap()
+}
+
+fn prefixed(cluster: &Cluster, prefix: &str) -> KurrentLog {
+    let mut config = config(cluster);
+    config.prefix = prefix.to_owned();
+    KurrentLog::open(config).unwrap()
+}
+
+fn event() -> NewEvent {
+    NewEvent {
+        id: Uuid::new_v4(),
+        event_type: "Tried".into(),
+        data: b"{}".to_vec(),
+        metadata: b"{}".to_vec(),
+    }
+}
+
+fn to(stream: &str, expected: ExpectedRevision, events: &[NewEvent]) -> Vec<StreamAppend> {
+    vec![StreamAppend { stream: stream.to_owned(), expected, events: events.to_vec() }]
+}
+
+async fn append(log: &KurrentLog, stream: &str, last: Option<u64>) -> Appended {
+    let expected = last.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact);
+    log.append(to(stream, expected, &[event()])).await.unwrap()
+}
+
+async fn begun(log: &KurrentLog, stream: &str, count: usize) -> Vec<NewEvent> {
+    let events: Vec<NewEvent> = (0..count).map(|_| event()).collect();
+    log.append(to(stream, ExpectedRevision::NoStream, &events)).await.unwrap();
+    events
+}
+
+async fn whole(log: &KurrentLog, stream: &str) -> Vec<Uuid> {
+    log.read_stream(stream, 0, usize::MAX).await.unwrap().into_iter().map(|event| event.id).collect()
+}
+
+fn ids(events: &[NewEvent]) -> Vec<Uuid> {
+    events.iter().map(|event| event.id).collect()
+}
+
+#[tokio::test]
+async fn a_client_whose_first_connection_failed_is_not_dead_for_ever() {
+    // An address where nobody listens yet.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let mut config = KurrentConfig::parse(&format!("esdb://{address}?tls=false")).unwrap();
+    config.patience = Duration::from_millis(50);
+    let log = KurrentLog::open(config).unwrap();
+    for _ in 0..2 {
+        let refused = log.append(to("run-a", ExpectedRevision::NoStream, &[event()])).await;
+        assert!(matches!(refused, Err(AppendError::Log(LogError::Unavailable(_)))), "{refused:?}");
+    }
+    let _cluster = Cluster::on(vec![TcpListener::bind(address).await.unwrap()]);
+    while log.check().await.is_err() {}
+    assert_eq!(append(&log, "run-a", None).await.streams[0].revision, 0);
+}
+
+#[tokio::test]
+async fn a_follower_names_the_leader_and_is_left_for_it() {
+    let cluster = Cluster::start(3).await;
+    let log = log(&cluster);
+    append(&log, "run-a", None).await;
+    cluster.elect(2);
+    append(&log, "run-a", Some(0)).await;
+    cluster.elect(1);
+    assert_eq!(log.last_event("run-a").await.unwrap().unwrap().revision, 1);
+    append(&log, "run-a", Some(1)).await;
+    assert_eq!(whole(&log, "run-a").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_dead_leader_is_left_for_the_next_one() {
+    let mut cluster = Cluster::start(3).await;
+    let log = log(&cluster);
+    let mut followed = log.subscribe(Position(0)).await.unwrap();
+    append(&log, "run-a", None).await;
+    for (dead, next) in [(0, 1), (1, 2)] {
+        cluster.nodes[dead].kill().await;
+        cluster.elect(next);
+        append(&log, "run-a", Some(dead as u64)).await;
+    }
+    cluster.nodes[0].revive().await;
+    cluster.nodes[2].kill().await;
+    cluster.elect(0);
+    append(&log, "run-a", Some(2)).await;
+    assert_eq!(whole(&log, "run-a").await.len(), 4);
+    let mut seen = Vec::new();
+    while seen.len() < 4 {
+        seen.extend(followed.next_batch(10).await.unwrap().into_iter().map(|event| event.revision));
+    }
+    assert_eq!(seen, [0, 1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_again_and_nothing_is_doubled() {
+    let cluster = Cluster::start(1).await;
+    let log = log(&cluster);
+    for count in [1, 3] {
+        let stream = format!("run-{count}");
+        let events: Vec<NewEvent> = (0..count).map(|_| event()).collect();
+        cluster.nodes[0].faults.lose_answers.store(2, SeqCst);
+        let appended = log.append(to(&stream, ExpectedRevision::NoStream, &events)).await.unwrap();
+        assert!(!appended.duplicate, "it was this append that did it");
+        assert_eq!(appended.streams[0].position, log.last_event(&stream).await.unwrap().unwrap().position);
+        assert_eq!(whole(&log, &stream).await, ids(&events));
+        let again = log.append(to(&stream, ExpectedRevision::NoStream, &events)).await.unwrap();
+        assert!(again.duplicate && again.streams == appended.streams);
+    }
+}
+
+#[tokio::test]
+async fn who_gave_up_on_an_answer_can_repeat_the_append() {
+    let cluster = Cluster::start(1).await;
+    let (log, hasty) = (log(&cluster), hasty(&cluster));
+    let events = [event()];
+    cluster.nodes[0].faults.lose_answers.store(usize::MAX, SeqCst);
+    let refused = hasty.append(to("run-a", ExpectedRevision::NoStream, &events)).await;
+    assert!(matches!(refused, Err(AppendError::Log(LogError::Unavailable(_)))), "{refused:?}");
+    cluster.nodes[0].faults.lose_answers.store(0, SeqCst);
+    append(&log, "run-a", Some(0)).await;
+    // Others have gone on meanwhile: it is found where it is.
+    let repeated = hasty.append(to("run-a", ExpectedRevision::NoStream, &events)).await.unwrap();
+    assert!(repeated.duplicate && repeated.streams[0].revision == 0);
+    assert_eq!(whole(&log, "run-a").await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_come_late_and_in_another_order_are_the_right_ones() {
+    let cluster = Cluster::start(1).await;
+    let log = log(&cluster);
+    append(&log, "run-warm", None).await;
+    let faults = cluster.nodes[0].faults.clone();
+    faults.hold_answers.store(4, SeqCst);
+    let before = faults.appends.load(SeqCst);
+    let late: Vec<_> = (0..4)
+        .map(|n| {
+            let log = log.clone();
+            tokio::spawn(async move { append(&log, &format!("run-late-{n}"), None).await })
+        })
+        .collect();
+    while faults.appends.load(SeqCst) < before + 4 {
+        tokio::task::yield_now().await;
+    }
+    append(&log, "run-early", None).await;
+    faults.let_go();
+    for (n, answer) in late.into_iter().enumerate() {
+        let answer = answer.await.unwrap();
+        assert!(!answer.duplicate);
+        let place = log.last_event(&format!("run-late-{n}")).await.unwrap().unwrap().position;
+        assert_eq!(answer.streams[0].position, place);
+    }
+}
+
+#[tokio::test]
+async fn reads_that_break_off_or_end_too_soon_are_made_whole() {
+    let cluster = Cluster::start(1).await;
+    let log = log(&cluster);
+    let events = begun(&log, "run-a", 30).await;
+    let faults = &cluster.nodes[0].faults;
+    for (spoiled, times) in [(&faults.break_reads, 3), (&faults.end_reads, 1)] {
+        spoiled.store(times, SeqCst);
+        assert_eq!(whole(&log, "run-a").await, ids(&events));
+        spoiled.store(times, SeqCst);
+        let all = log.read_all(Position(0), usize::MAX).await.unwrap();
+        assert_eq!(all.iter().map(|event| event.id).collect::<Vec<_>>(), ids(&events));
+        spoiled.store(times, SeqCst);
+        let mut followed = log.subscribe(Position(0)).await.unwrap();
+        let mut seen = Vec::new();
+        while seen.len() < 30 {
+            seen.extend(followed.next_batch(7).await.unwrap().into_iter().map(|event| event.id));
+        }
+        assert_eq!(seen, ids(&events));
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_stalls_is_given_up_and_found_again() {
+    let cluster = Cluster::start(1).await;
+    let (log, hasty) = (log(&cluster), hasty(&cluster));
+    append(&log, "run-a", None).await;
+    cluster.nodes[0].faults.stall.store(true, SeqCst);
+    assert!(matches!(hasty.head().await, Err(LogError::Unavailable(_))));
+    cluster.nodes[0].faults.stall.store(false, SeqCst);
+    while hasty.check().await.is_err() {}
+    append(&log, "run-a", Some(0)).await;
+    cluster.nodes[0].faults.refuse.store(3, SeqCst);
+    append(&log, "run-a", Some(1)).await;
+}
+
+#[tokio::test]
+async fn one_bad_append_does_not_harm_its_neighbours() {
+    let cluster = Cluster::start(1).await;
+    let log = log(&cluster);
+    let large = NewEvent { data: vec![b'x'; 1024 * 1024], ..event() };
+    let calls = (0..30).map(|n| {
+        let (log, large) = (log.clone(), large.clone());
+        async move {
+            match n % 3 {
+                0 => {
+                    let refused = log.append(to("run-large", ExpectedRevision::NoStream, &[large])).await;
+                    assert!(matches!(refused, Err(AppendError::TooLarge { .. })), "{refused:?}");
+                }
+                1 => {
+                    let refused =
+                        log.append(to(&format!("run-{n}"), ExpectedRevision::Exact(7), &[event()])).await;
+                    assert!(
+                        matches!(refused, Err(AppendError::Conflict { actual: None, .. })),
+                        "{refused:?}"
+                    );
+                }
+                _ => assert!(!append(&log, &format!("run-{n}"), None).await.duplicate),
+            }
+        }
+    });
+    futures::future::join_all(calls).await;
+}
+
+#[tokio::test]
+async fn a_quiet_log_is_not_looked_through_again_and_again() {
+    let cluster = Cluster::start(1).await;
+    let ours = log(&cluster);
+    let theirs = prefixed(&cluster, "others-");
+    append(&ours, "run-a", None).await;
+    let mut followed = ours.subscribe(Position(0)).await.unwrap();
+    assert_eq!(followed.next_batch(10).await.unwrap().len(), 1);
+    begun(&theirs, "run-b", 50).await;
+    let last = ours.head().await.unwrap();
+    let scans = || cluster.nodes[0].faults.scans.load(SeqCst);
+    let idle = async |followed: &mut Box<dyn Subscription>| {
+        // However many turns that are: none of them may find anything, nor look for it.
+        assert!(tokio::time::timeout(Duration::from_millis(400), followed.next_batch(10)).await.is_err());
+        assert_eq!(ours.head().await.unwrap(), last);
+    };
+    idle(&mut followed).await;
+    let before = scans();
+    idle(&mut followed).await;
+    assert_eq!(scans(), before);
+    // And it still hears of what comes.
+    append(&ours, "run-a", Some(0)).await;
+    assert_eq!(followed.next_batch(10).await.unwrap()[0].revision, 1);
+}
+
+#[tokio::test]
+async fn credentials_are_shown_to_the_cluster_and_to_nobody_else() {
+    let cluster = Cluster::start(1).await;
+    let url = cluster.url().replace("kurrentdb://", "kurrentdb://ledger:tops3cret@");
+    let config = KurrentConfig::parse(&url).unwrap();
+    assert!(!format!("{config:?}").contains("tops3cret"));
+    let log = KurrentLog::open(config).unwrap();
+    append(&log, "run-a", None).await;
+    let shown = cluster.nodes[0].faults.shown.lock().unwrap().clone();
+    // `ledger:tops3cret` in base64 (RFC 7617).
+    assert!(shown.contains(&"Basic bGVkZ2VyOnRvcHMzY3JldA==".to_owned()), "{shown:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_none_is_an_error_and_no_panic() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
+        .unwrap();
+    let url = format!("kurrentdb://127.0.0.1:1?tls=true&tlsCaFile={}", file.path().display());
+    let opened = KurrentLog::open(KurrentConfig::parse(&url).unwrap());
+    assert!(matches!(opened.err(), Some(LogError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn retention_is_in_the_streams_metadata_and_a_tombstone_ends_a_stream() {
+    let cluster = Cluster::start(1).await;
+    let log = log(&cluster);
+    append(&log, "run-a", None).await;
+    let retention = Retention { max_age: Some(Duration::from_secs(86_400)), truncate_before: Some(3) };
+    log.retain("run-a", retention).await.unwrap();
+    let metadata = prefixed(&cluster, "$$");
+    let written = metadata.read_stream("run-a", 0, 10).await.unwrap();
+    let written: serde_json::Value = serde_json::from_slice(&written[0].data).unwrap();
+    assert_eq!(written, serde_json::json!({"$maxAge": 86_400, "$tb": 3}));
+    log.tombstone("run-a").await.unwrap();
+    log.tombstone("run-a").await.unwrap();
+    assert_eq!(whole(&log, "run-a").await, Vec::<Uuid>::new());
+    let refused = log.append(to("run-a", ExpectedRevision::Exact(0), &[event()])).await;
+    assert!(refused.is_err(), "{refused:?}");
+}
