@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use uuid::Uuid;
 
+use crate::event_log::Place;
+
 /// The ledger of long-running operations.
 #[derive(Debug, Parser)]
 #[command(name = "runledger", version, max_term_width = 100)]
@@ -61,6 +63,9 @@ pub enum Command {
     /// Policies: when a run counts as stalled, and whether it is then presumed failed.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// The event log.
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Runs a command with a private Postgres beside it, whose address it finds in DATABASE_URL.
     WithPostgres(WithPostgresArgs),
 }
@@ -81,6 +86,39 @@ pub struct DatabaseArgs {
     /// From where Postgres is downloaded when this machine has none.
     #[arg(long, env = "RUNLEDGER_POSTGRES_RELEASES_URL", hide = true)]
     pub postgres_releases_url: Option<String>,
+}
+
+/// Where the events are.
+#[derive(Debug, Clone, Args)]
+pub struct EventLogArgs {
+    /// `postgres`, the database itself, or an EventStoreDB or KurrentDB cluster:
+    /// kurrentdb://user:password@host:2113?tls=true, also esdb://. `streamPrefix=NAME-` begins the names of
+    /// all streams, where several ledgers share a cluster.
+    #[arg(long, env = "RUNLEDGER_EVENT_LOG", hide_env_values = true, default_value = "postgres", value_parser = Place::parse)]
+    pub event_log: Place,
+}
+
+/// `runledger log ...`
+#[derive(Debug, Subcommand)]
+pub enum LogCommand {
+    /// Copies all events of one log into another, and compares them.
+    ///
+    /// Each stream keeps its order. Started again, it goes on where it was. Stop what appends before the last
+    /// time; afterwards `runledger projector rebuild --event-log TO` folds the read tables from the new log.
+    Copy(CopyArgs),
+}
+
+/// `runledger log copy`
+#[derive(Debug, Args)]
+pub struct CopyArgs {
+    /// From where: `postgres`, or a cluster's address.
+    #[arg(long, value_parser = Place::parse)]
+    pub from: Place,
+    /// To where.
+    #[arg(long, value_parser = Place::parse)]
+    pub to: Place,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
 }
 
 /// Where the API listens and what it takes in.
@@ -120,6 +158,8 @@ pub struct DevArgs {
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]
+    pub event_log: EventLogArgs,
+    #[command(flatten)]
     pub http: HttpArgs,
     #[command(flatten)]
     pub sweeper: SweeperArgs,
@@ -133,6 +173,8 @@ pub struct DevArgs {
 pub struct ServeArgs {
     #[command(flatten)]
     pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub event_log: EventLogArgs,
     #[command(flatten)]
     pub http: HttpArgs,
     #[command(flatten)]
@@ -160,6 +202,8 @@ pub enum ProjectorCommand {
         run: Option<Uuid>,
         #[command(flatten)]
         database: DatabaseArgs,
+        #[command(flatten)]
+        event_log: EventLogArgs,
     },
     /// Builds the read tables anew from the event log, beside the live ones, and swaps them.
     ///
@@ -173,6 +217,8 @@ pub enum ProjectorCommand {
         anew: bool,
         #[command(flatten)]
         database: DatabaseArgs,
+        #[command(flatten)]
+        event_log: EventLogArgs,
     },
     /// Folds the event log once more and compares every row of the read tables. Exit code 1 and a line for
     /// each row that is wrong, 0 when there is none.
@@ -181,6 +227,8 @@ pub enum ProjectorCommand {
         which: WhichRun,
         #[command(flatten)]
         database: DatabaseArgs,
+        #[command(flatten)]
+        event_log: EventLogArgs,
     },
 }
 
@@ -192,6 +240,8 @@ pub struct ProjectorRunArgs {
     pub metrics_listen: Option<SocketAddr>,
     #[command(flatten)]
     pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub event_log: EventLogArgs,
 }
 
 /// All runs, or one of them.

@@ -3,9 +3,11 @@
 mod admin;
 pub mod cli;
 mod connect;
+mod copy;
 mod database;
 mod dev;
 mod error;
+pub mod event_log;
 mod exporter;
 mod files;
 mod logging;
@@ -19,7 +21,7 @@ use std::process::ExitCode;
 
 pub use error::Error;
 
-use cli::{Cli, Command, ProjectorCommand};
+use cli::{Cli, Command, LogCommand, ProjectorCommand};
 
 /// Prints a line to standard output. A reader that went away is no reason to fail.
 macro_rules! say {
@@ -41,6 +43,7 @@ pub async fn main(cli: Cli) -> Result<ExitCode, Error> {
         Command::Serve(args) => run::serve(args).await?,
         Command::Projector(ProjectorCommand::Run(args)) => run::project(args).await?,
         Command::Projector(command) => return maintain::projector(command).await,
+        Command::Log(LogCommand::Copy(args)) => return copy::copy(args).await,
         Command::Migrate(args) => run::migrate(args).await?,
         Command::Tenant(command) => admin::tenant(command).await?,
         Command::Token(command) => admin::token(command).await?,

@@ -1,14 +1,12 @@
 //! `runledger projector retry`, `rebuild` and `verify`.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use domain::{RunId, TenantId};
-use eventlog::postgres::{PostgresLog, PostgresLogConfig};
 use projector::{Difference, Findings, Maintenance, Retried, Wrong};
 use uuid::Uuid;
 
-use crate::cli::{DatabaseArgs, ProjectorCommand, WhichRun};
+use crate::cli::{DatabaseArgs, EventLogArgs, ProjectorCommand, WhichRun};
 use crate::database;
 use crate::error::Error;
 use crate::meter::Meter;
@@ -22,30 +20,51 @@ use crate::say;
 pub async fn projector(command: ProjectorCommand) -> Result<ExitCode, Error> {
     match command {
         ProjectorCommand::Run(args) => crate::run::project(args).await.map(|()| ExitCode::SUCCESS),
-        ProjectorCommand::Retry { run, database } => {
+        ProjectorCommand::Retry { run, database, event_log } => {
             let run = run.map(run_id).transpose()?;
-            on(&database, async |work| Ok(tell_retried(&work.retry(run).await?))).await
+            on(&database, &event_log, Tables::Same, async |work| Ok(tell_retried(&work.retry(run).await?)))
+                .await
         }
-        ProjectorCommand::Rebuild { which, anew, database } => {
+        ProjectorCommand::Rebuild { which, anew, database, event_log } => {
             let which = wanted(which)?;
-            on(&database, async |work| rebuild(&work, which, anew).await).await
+            // All of them may come from another log than before; one run may not.
+            let tables = if which.is_none() { Tables::New } else { Tables::Same };
+            on(&database, &event_log, tables, async |work| rebuild(&work, which, anew).await).await
         }
-        ProjectorCommand::Verify { which, database } => {
+        ProjectorCommand::Verify { which, database, event_log } => {
             let which = wanted(which)?;
-            on(&database, async |work| verify(&work, which).await).await
+            on(&database, &event_log, Tables::Same, async |work| verify(&work, which).await).await
         }
     }
+}
+
+/// Which tables are worked on.
+#[derive(Clone, Copy)]
+enum Tables {
+    /// Those that are folded from the log already.
+    Same,
+    /// Those that take their place.
+    New,
 }
 
 /// Opens the database and its log, and closes them in the end however the work went.
 async fn on(
     args: &DatabaseArgs,
+    event_log: &EventLogArgs,
+    tables: Tables,
     work: impl AsyncFnOnce(Maintenance) -> Result<ExitCode, Error>,
 ) -> Result<ExitCode, Error> {
     let pool = database::connect_existing(args).await?;
     let options = (*pool.connect_options()).clone();
-    let log = Arc::new(PostgresLog::connect(options, PostgresLogConfig::default()).await?);
-    let done = work(Maintenance::new(log.clone(), pool.clone())).await;
+    let place = &event_log.event_log;
+    if matches!(tables, Tables::Same) {
+        place.claim(&pool).await?;
+    }
+    let log = place.open(&options).await?;
+    let mut done = work(Maintenance::new(log.clone(), pool.clone())).await;
+    if matches!(tables, Tables::New) && done.is_ok() {
+        done = place.take_over(&pool).await.and(done);
+    }
     log.shutdown().await;
     pool.close().await;
     done

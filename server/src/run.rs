@@ -20,6 +20,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Error> {
         projector: !args.no_projector,
         sweeper: Some(args.sweeper),
         metrics: None,
+        event_log: args.event_log.event_log,
         // A private database is nobody else's to migrate.
         migrate: args.migrate || args.database.database_url.is_none(),
     };
@@ -37,8 +38,14 @@ pub async fn serve(args: ServeArgs) -> Result<(), Error> {
 pub async fn project(args: ProjectorRunArgs) -> Result<(), Error> {
     let mut stop = Stop::listen()?;
     let database = Database::open(&args.database).await?;
-    let parts =
-        Parts { http: None, projector: true, sweeper: None, metrics: args.metrics_listen, migrate: false };
+    let parts = Parts {
+        http: None,
+        projector: true,
+        sweeper: None,
+        metrics: args.metrics_listen,
+        event_log: args.event_log.event_log,
+        migrate: false,
+    };
     let Some(services) = started(&mut stop, &database, parts).await? else { return database.close().await };
     until_stopped(services, database).await
 }

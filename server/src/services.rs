@@ -12,7 +12,6 @@ use api::reads::ReadPool;
 use api::{ApiConfig, ApiState, Door};
 use chrono::TimeDelta;
 use eventlog::EventLog;
-use eventlog::postgres::{PostgresLog, PostgresLogConfig};
 use projector::{Projector, ProjectorConfig};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::net::TcpListener;
@@ -21,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{HttpArgs, SweeperArgs};
 use crate::error::Error;
+use crate::event_log::Place;
 use crate::{connect, database, exporter};
 
 /// How long a request waits for a connection to the database. Well below the time that a request may take,
@@ -44,6 +44,8 @@ pub struct Parts {
     pub sweeper: Option<SweeperArgs>,
     /// Where a page with the metrics is, in a process without the API.
     pub metrics: Option<SocketAddr>,
+    /// Where the events are.
+    pub event_log: Place,
     /// Whether the tables are brought up to date first.
     pub migrate: bool,
 }
@@ -52,7 +54,7 @@ pub struct Parts {
 pub struct Services {
     /// Where the API really listens; none where it does not run.
     pub address: Option<SocketAddr>,
-    log: Arc<PostgresLog>,
+    log: Arc<dyn EventLog>,
     api: JoinSet<Result<(), Error>>,
     tasks: JoinSet<Result<(), Error>>,
     stop_api: CancellationToken,
@@ -93,7 +95,7 @@ impl Services {
             });
         }
 
-        let (pool, log) = open(database, parts.migrate, address).await?;
+        let (pool, log) = open(database, &parts.event_log, parts.migrate, address).await?;
         let mut services = Self { address, log, api, tasks, stop_api, stop_rest, pools: vec![pool.clone()] };
         if let (Some(http), Some(metrics)) = (parts.http, metrics) {
             let state = services.api_state(database, &pool, &http);
@@ -114,7 +116,7 @@ impl Services {
             .acquire_timeout(PATIENCE)
             .connect_lazy_with(database.clone());
         self.pools.push(reads.clone());
-        let log: Arc<dyn EventLog> = self.log.clone();
+        let log = self.log.clone();
         let freshness = Freshness::start(pool.clone(), log.clone(), self.stop_rest.clone());
         ApiState {
             // Streams end with the requests: they would never end by themselves.
@@ -185,12 +187,13 @@ impl Services {
 /// Opens the database and its log, however long it takes until they answer.
 async fn open(
     database: &PgConnectOptions,
+    event_log: &Place,
     migrate: bool,
     listening: Option<SocketAddr>,
-) -> Result<(PgPool, Arc<PostgresLog>), Error> {
+) -> Result<(PgPool, Arc<dyn EventLog>), Error> {
     loop {
         connect::wait(database, listening).await?;
-        match open_once(database, migrate).await {
+        match open_once(database, event_log, migrate).await {
             Err(error) if error.is_away() => {
                 tracing::warn!(%error, "the database went away again; trying again in {PAUSE:?}");
                 tokio::time::sleep(PAUSE).await;
@@ -200,7 +203,11 @@ async fn open(
     }
 }
 
-async fn open_once(database: &PgConnectOptions, migrate: bool) -> Result<(PgPool, Arc<PostgresLog>), Error> {
+async fn open_once(
+    database: &PgConnectOptions,
+    event_log: &Place,
+    migrate: bool,
+) -> Result<(PgPool, Arc<dyn EventLog>), Error> {
     if migrate {
         database::migrate(database).await?;
     }
@@ -210,8 +217,9 @@ async fn open_once(database: &PgConnectOptions, migrate: bool) -> Result<(PgPool
         .connect_with(database.clone())
         .await?;
     database::check_schema(&pool).await?;
-    let log = PostgresLog::connect(database.clone(), PostgresLogConfig::default()).await?;
-    Ok((pool, Arc::new(log)))
+    event_log.claim(&pool).await?;
+    let log = event_log.open(database).await?;
+    Ok((pool, log))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {

@@ -48,14 +48,13 @@ impl Inner {
     ) -> Result<Vec<RecordedEvent>, LogError> {
         let mut events: Vec<RecordedEvent> = Vec::new();
         // Page by page: a call has a limit in time, and one that fails is repeated whole. A page that is short
-        // is no proof that there is no more; one that is empty is.
-        while events.len() < limit {
+        // may have been broken off, so it is looked once more; not until there is nothing, for others append.
+        let mut short = 0;
+        while events.len() < limit && short < 2 {
             let next = from.saturating_add(events.len() as u64);
-            let page =
-                self.page(stream, StreamPosition::Position(next), PAGE.min(limit - events.len())).await?;
-            if page.is_empty() {
-                break;
-            }
+            let asked = PAGE.min(limit - events.len());
+            let page = self.page(stream, StreamPosition::Position(next), asked).await?;
+            short += usize::from(page.len() < asked);
             for (event, expected) in page.iter().zip(next..) {
                 if event.0.revision != expected {
                     let found = event.0.revision;
@@ -137,18 +136,17 @@ impl Inner {
     ) -> Result<Vec<RecordedEvent>, LogError> {
         let mut events: Vec<RecordedEvent> = Vec::new();
         let mut from = from;
-        while events.len() < limit {
+        // As with streams: what is short is looked for once more.
+        let mut short = 0;
+        while events.len() < limit && short < 2 {
             // The one at `from` is given again.
             let count = (limit - events.len()).min(PAGE).saturating_add(1);
             let start = from.map_or(StreamPosition::Start, StreamPosition::Position);
             let page = self.all(start, true, count).await?;
+            short += usize::from(page.len() < count);
             let known = events.last().map_or(after, |event| event.position);
             events.extend(page.into_iter().filter(|event| event.position > known));
-            match events.last() {
-                // A page that is short is no proof that there is no more; one with nothing new is.
-                Some(last) if last.position > known => from = Some(place(last)),
-                _ => break,
-            }
+            from = events.last().map(place).or(from);
         }
         events.truncate(limit);
         Ok(events)

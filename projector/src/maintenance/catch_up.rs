@@ -62,7 +62,7 @@ impl<'a> Filling<'a> {
         }
     }
 
-    /// Folds until `goal`, which is asked for again and again, is reached.
+    /// Folds until `goal`, as it was a moment ago, is reached: under load there is always a newer one.
     pub async fn up_to<F, G>(
         &mut self,
         goal: G,
@@ -74,13 +74,15 @@ impl<'a> Filling<'a> {
     {
         let mut until = goal().await?;
         let mut asked = Instant::now();
+        told(Progress { reached: self.reached, goal: until });
         loop {
-            if asked.elapsed() > EVERY || self.reached >= until {
+            if asked.elapsed() > EVERY {
                 until = goal().await?;
                 asked = Instant::now();
                 told(Progress { reached: self.reached, goal: until });
             }
             if self.reached >= until {
+                told(Progress { reached: self.reached, goal: until });
                 return Ok(());
             }
             self.some(until).await?;

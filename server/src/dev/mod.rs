@@ -63,6 +63,7 @@ async fn start(args: &DevArgs, database: &Database) -> Result<(Services, DevFile
         projector: true,
         sweeper: Some(args.sweeper.clone()),
         metrics: None,
+        event_log: args.event_log.event_log.clone(),
         migrate: true,
     };
     let services = Services::start(&database.options, parts).await?;

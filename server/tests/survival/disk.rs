@@ -83,7 +83,7 @@ async fn a_full_tablespace_refuses_and_recovers() {
         ready(&api).await;
     }
     let seen = load.finish().await;
-    audit(&site.url, &seen).await;
+    audit(&site.url, &site.event_log, &seen).await;
     db.close().await;
     api.stop().await;
     site.stop_postgres().await;
@@ -122,7 +122,7 @@ async fn a_full_write_ahead_log_refuses_and_recovers() {
     ready(&api).await;
     load.acknowledged(100).await;
     let seen = load.finish().await;
-    audit(&site.url, &seen).await;
+    audit(&site.url, &site.event_log, &seen).await;
     api.stop().await;
     site.stop_postgres().await;
 }
@@ -151,7 +151,7 @@ async fn a_slow_disk_slows_down_and_loses_nothing() {
     ready(&api).await;
     let seen = load.finish().await;
     assert!(seen.refusals.is_empty(), "slow is not away: {:?}", seen.refusals);
-    audit(&site.url, &seen).await;
+    audit(&site.url, &site.event_log, &seen).await;
     api.stop().await;
     site.stop_postgres().await;
 }

@@ -7,11 +7,12 @@ use serde_json::Value;
 use super::audit::audit;
 use super::counts::{alone, count, say};
 use super::load::Load;
-use super::program::{Program, runledger};
+use super::program::{Program, event_log, runledger};
 
 async fn dev(folder: &Path) -> (Program, Value) {
     let mut command = runledger();
     command.args(["dev", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder);
+    command.env("RUNLEDGER_EVENT_LOG", event_log(folder));
     let mut program = Program::spawn(command);
     program.line("Runledger is ready").await;
     let info: Value = serde_json::from_slice(&std::fs::read(folder.join("dev.json")).unwrap()).unwrap();
@@ -41,6 +42,6 @@ async fn nothing_is_lost_or_doubled_by_kills() {
     load.acknowledged(100).await;
     let seen = load.finish().await;
     let url = std::fs::read_to_string(folder.path().join("database-url")).unwrap();
-    audit(url.trim(), &seen).await;
+    audit(url.trim(), &event_log(folder.path()), &seen).await;
     program.stop().await;
 }

@@ -42,6 +42,29 @@ pub struct Seen {
     pub wrong: Vec<String>,
 }
 
+impl Seen {
+    /// The same after a move to another log: positions are others there.
+    pub fn moved(mut self) -> Self {
+        for ack in &mut self.acks {
+            (ack.position, ack.exact) = (u64::MAX, false);
+        }
+        self
+    }
+
+    /// What these and other producers have seen.
+    pub fn and(mut self, other: Self) -> Self {
+        self.acks.extend(other.acks);
+        self.sent.extend(other.sent);
+        self.operations += other.operations;
+        self.lost += other.lost;
+        self.wrong.extend(other.wrong);
+        for (what, count) in other.refusals {
+            *self.refusals.entry(what).or_default() += count;
+        }
+        self
+    }
+}
+
 pub struct Load {
     pub seen: Arc<Mutex<Seen>>,
     acknowledged: watch::Receiver<usize>,
@@ -55,6 +78,8 @@ pub struct Load {
 struct Producer {
     http: reqwest::Client,
     number: usize,
+    /// Which load it is of: operations of two are never the same.
+    load: Uuid,
     token: String,
     tenant: String,
     seen: Arc<Mutex<Seen>>,
@@ -81,10 +106,12 @@ impl Load {
         };
         // A server that is stopped, not gone, must not hold a producer for ever.
         let http = reqwest::Client::builder().timeout(Duration::from_secs(40)).build().unwrap();
+        let id = Uuid::new_v4();
         for number in 0..producers {
             let producer = Producer {
                 http: http.clone(),
                 number,
+                load: id,
                 token: token.to_owned(),
                 tenant: tenant.to_owned(),
                 seen: seen.clone(),
@@ -153,7 +180,7 @@ impl Producer {
         let kind = if number.is_multiple_of(2) { "survival.backup" } else { "survival.copy" };
         let mut start = json!({
             "kind": kind,
-            "context": {"producer": self.number, "number": number},
+            "context": {"producer": self.number, "number": number, "load": self.load},
             "labels": {"producer": self.number.to_string()},
             "items_total": 9,
         });

@@ -38,7 +38,7 @@ async fn a_killed_postgres_is_waited_for() {
     }
     let seen = load.finish().await;
     assert!(seen.refusals.values().sum::<usize>() >= 32);
-    audit(&site.url, &seen).await;
+    audit(&site.url, &site.event_log, &seen).await;
     api.stop().await;
     site.stop_postgres().await;
 }
@@ -62,7 +62,7 @@ async fn connections_that_are_cut_lose_nothing() {
     load.acknowledged(100).await;
     ready(&api).await;
     let seen = load.finish().await;
-    audit(&site.url, &seen).await;
+    audit(&site.url, &site.event_log, &seen).await;
     db.close().await;
     api.stop().await;
     site.stop_postgres().await;
@@ -88,7 +88,7 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
     let mut load = Load::start(4, vec![api.url.clone()], TENANT, &site.token);
     load.acknowledged(100).await;
     let seen = load.finish().await;
-    audit(&site.url, &seen).await;
+    audit(&site.url, &site.event_log, &seen).await;
     projector.stop().await;
     api.stop().await;
     site.stop_postgres().await;

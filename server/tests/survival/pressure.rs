@@ -187,7 +187,7 @@ async fn clients_that_do_not_behave_keep_nobody_else_out() {
     drop(idle);
     ready(&api).await;
     let seen = load.finish().await;
-    audit(&site.url, &seen).await;
+    audit(&site.url, &site.event_log, &seen).await;
     api.stop().await;
     site.stop_postgres().await;
 }
@@ -241,7 +241,7 @@ async fn a_stopped_database_is_not_waited_for_without_end() {
     ready(&api).await;
     load.acknowledged(50).await;
     let seen = load.finish().await;
-    audit(&site.url, &seen).await;
+    audit(&site.url, &site.event_log, &seen).await;
     api.stop().await;
     site.stop_postgres().await;
 }

@@ -1,5 +1,6 @@
 //! One process of the program, its signals, its log and its memory.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,8 +29,28 @@ pub struct Program {
 /// The program as an operator would call it, without the settings of the test run.
 pub fn runledger() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_runledger"));
-    command.env_remove("DATABASE_URL").env_remove("RUNLEDGER_LOG").kill_on_drop(true);
     command
+        .env_remove("DATABASE_URL")
+        .env_remove("RUNLEDGER_LOG")
+        .env_remove("RUNLEDGER_EVENT_LOG")
+        .kill_on_drop(true);
+    command
+}
+
+/// Which event log a deployment in that folder has: its own Postgres, or the cluster that
+/// `RUNLEDGER_TEST_KURRENTDB` names, under a prefix of its own there.
+pub fn event_log(folder: &Path) -> String {
+    match std::env::var("RUNLEDGER_TEST_KURRENTDB") {
+        Ok(cluster) => on_cluster(&cluster, folder),
+        Err(_) => "postgres".to_owned(),
+    }
+}
+
+/// The event log of a deployment in that folder, on a cluster.
+pub fn on_cluster(cluster: &str, folder: &Path) -> String {
+    let name: String = folder.file_name().unwrap().to_string_lossy().replace('.', "");
+    let and = if cluster.contains('?') { '&' } else { '?' };
+    format!("{cluster}{and}streamPrefix=runledger-survival-{name}-")
 }
 
 impl Program {

@@ -62,7 +62,7 @@ async fn nobody_sees_a_rebuild() {
     let times: usize = readers.join_all().await.into_iter().sum();
     say(format!("read {times} times meanwhile"));
     let seen = load.finish().await;
-    audit(&site.url, &seen).await;
+    audit(&site.url, &site.event_log, &seen).await;
     api.stop().await;
     site.stop_postgres().await;
 }

@@ -49,7 +49,7 @@ async fn processes_die_in_turn_and_the_rest_goes_on() {
         ready(api).await;
     }
     let seen = load.finish().await;
-    audit(&site.url, &seen).await;
+    audit(&site.url, &site.event_log, &seen).await;
     db.close().await;
     for program in apis.into_iter().chain(projectors) {
         program.stop().await;

@@ -11,13 +11,15 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::audit;
-use super::program::{Program, runledger};
+use super::program::{Program, event_log, on_cluster, runledger};
 
 pub struct Site {
     postgres: Option<PrivatePostgres>,
     folder: TempDir,
     pub url: String,
     pub token: String,
+    /// Where its events are.
+    pub event_log: String,
 }
 
 pub const TENANT: &str = "acme";
@@ -26,15 +28,30 @@ impl Site {
     /// A migrated database with a tenant and a producer's token.
     pub async fn start() -> Self {
         let mut site = Self::empty().await;
+        site.event_log = event_log(site.folder.path());
         site.migrate().await;
         site
+    }
+
+    /// The same, with its events on a cluster.
+    pub async fn start_on(cluster: &str) -> Self {
+        let mut site = Self::empty().await;
+        site.event_log = site.on(cluster);
+        site.migrate().await;
+        site
+    }
+
+    /// The address of its events on a cluster.
+    pub fn on(&self, cluster: &str) -> String {
+        on_cluster(cluster, self.folder.path())
     }
 
     /// A database without tables.
     pub async fn empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let mut site = Self { postgres: None, folder, url: String::new(), token: String::new() };
+        let (url, token, event_log) = (String::new(), String::new(), "postgres".to_owned());
+        let mut site = Self { postgres: None, folder, url, token, event_log };
         site.start_postgres().await;
         site
     }
@@ -102,7 +119,7 @@ impl Site {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = runledger();
-        command.env("DATABASE_URL", &self.url).args(args);
+        command.env("DATABASE_URL", &self.url).env("RUNLEDGER_EVENT_LOG", &self.event_log).args(args);
         command
     }
 

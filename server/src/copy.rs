@@ -1,0 +1,248 @@
+//! `runledger log copy`: the events of one log into another.
+
+use std::collections::HashSet;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use domain::{Run, evolve};
+use eventlog::streams::{StreamKind, run_event, stream_kind};
+use eventlog::{
+    AppendError, EventLog, ExpectedRevision, LogError, NewEvent, Position, RecordedEvent, StreamAppend,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use projector::Progress;
+use sqlx::PgPool;
+
+use crate::cli::CopyArgs;
+use crate::database;
+use crate::error::Error;
+use crate::event_log::Place;
+use crate::meter::Meter;
+use crate::say;
+
+/// Events that are read at once.
+const PAGE: usize = 2_000;
+
+/// Streams that are appended to, or compared, at once.
+const AT_ONCE: usize = 32;
+
+/// Events of one append.
+const MOST_EVENTS: usize = 500;
+
+type Log = Arc<dyn EventLog>;
+
+/// Copies, then compares. Started again it goes on where it was.
+///
+/// # Errors
+/// When one of the logs refuses, or the target has other events than the source.
+pub async fn copy(args: CopyArgs) -> Result<ExitCode, Error> {
+    let (from, to) = (args.from, args.to);
+    if from.name() == to.name() {
+        return Err(Error::Usage("--from and --to name the same event log".to_owned()));
+    }
+    let pool = database::connect_existing(&args.database).await?;
+    let options = (*pool.connect_options()).clone();
+    let (source, target) = (from.open(&options).await?, to.open(&options).await?);
+    let done = copy_and_compare(&pool, (&from, &source), (&to, &target)).await;
+    source.shutdown().await;
+    target.shutdown().await;
+    pool.close().await;
+    done
+}
+
+async fn copy_and_compare(
+    pool: &PgPool,
+    (from, source): (&Place, &Log),
+    (to, target): (&Place, &Log),
+) -> Result<ExitCode, Error> {
+    let (from, to) = (from.name(), to.name());
+    let meter = Meter::new("copying");
+    let mut at = copied(pool, &from, &to).await?;
+    let goal = source.head().await?;
+    while at < goal {
+        let page = source.read_all(at, PAGE).await?;
+        let Some(last) = page.last().map(|event| event.position) else { break };
+        append_page(target, page).await?;
+        at = last;
+        remember(pool, &from, &to, at).await?;
+        meter.show(Progress { reached: at, goal });
+    }
+    meter.done();
+    compare(source, target).await
+}
+
+/// Appends the events of a page: runs first, since other streams speak of them. Each stream's in their order.
+async fn append_page(target: &Log, page: Vec<RecordedEvent>) -> Result<(), Error> {
+    let (runs, others): (Vec<_>, Vec<_>) =
+        page.into_iter().partition(|event| stream_kind(&event.stream) == StreamKind::Run);
+    for part in [runs, others] {
+        let mut streams: Vec<Vec<RecordedEvent>> = Vec::new();
+        let mut places = std::collections::HashMap::new();
+        for event in part {
+            let at = *places.entry(event.stream.clone()).or_insert(streams.len());
+            match streams.get_mut(at) {
+                Some(events) => events.push(event),
+                None => streams.push(vec![event]),
+            }
+        }
+        stream::iter(streams.into_iter().map(Ok::<_, Error>))
+            .try_for_each_concurrent(AT_ONCE, |events| append_stream(target, events))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn append_stream(target: &Log, events: Vec<RecordedEvent>) -> Result<(), Error> {
+    let most = target.guarantees().max_append_bytes;
+    let mut rest = events.as_slice();
+    while let Some(first) = rest.first() {
+        let mut bytes = 0;
+        let fitting = rest.iter().take(MOST_EVENTS).take_while(|event| {
+            bytes += event.data.len() + event.metadata.len();
+            bytes <= most
+        });
+        let count = fitting.count().max(1);
+        let (part, after) = rest.split_at(count.min(rest.len()));
+        let expected =
+            first.revision.checked_sub(1).map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact);
+        let append = StreamAppend {
+            stream: first.stream.clone(),
+            expected,
+            events: part.iter().cloned().map(as_new).collect(),
+        };
+        match target.append(vec![append]).await {
+            Ok(_) => rest = after,
+            // A part of them is there, from when a copy was broken off: it goes on behind them. Whether they
+            // are the same is compared in the end.
+            Err(AppendError::Conflict { .. } | AppendError::EventIdTaken(_)) => {
+                let there = target.last_event(&first.stream).await?.map(|event| event.revision);
+                let known = part.iter().take_while(|event| Some(event.revision) <= there).count();
+                if known == 0 {
+                    return Err(Error::Usage(format!(
+                        "the target's stream {} is not the source's: it ends at {there:?}, before revision {}",
+                        first.stream, first.revision
+                    )));
+                }
+                rest = rest.split_at(known).1;
+            }
+            Err(AppendError::Overloaded) => tokio::task::yield_now().await,
+            Err(AppendError::Log(error)) => return Err(error.into()),
+            Err(error) => return Err(Error::Usage(format!("stream {}: {error}", first.stream))),
+        }
+    }
+    Ok(())
+}
+
+fn as_new(event: RecordedEvent) -> NewEvent {
+    NewEvent { id: event.id, event_type: event.event_type, data: event.data, metadata: event.metadata }
+}
+
+/// What a comparison has found.
+#[derive(Default)]
+struct Compared {
+    streams: u64,
+    runs: u64,
+    events: u64,
+    wrong: Vec<String>,
+}
+
+/// Compares every stream of the source with the target's, event by event, and every run by its fold.
+async fn compare(source: &Log, target: &Log) -> Result<ExitCode, Error> {
+    let meter = Meter::new("comparing");
+    let goal = source.head().await?;
+    let mut seen: HashSet<String> = HashSet::new();
+    let mut compared = Compared::default();
+    let mut at = Position(0);
+    while at < goal {
+        let page = source.read_all(at, PAGE).await?;
+        let Some(last) = page.last().map(|event| event.position) else { break };
+        let new: Vec<String> =
+            page.into_iter().map(|event| event.stream).filter(|stream| seen.insert(stream.clone())).collect();
+        let found: Vec<Result<(u64, bool, Option<String>), LogError>> = stream::iter(new)
+            .map(|stream| compare_stream(source, target, stream))
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        for one in found {
+            let (events, is_run, wrong) = one?;
+            compared.streams += 1;
+            compared.runs += u64::from(is_run);
+            compared.events += events;
+            compared.wrong.extend(wrong);
+        }
+        at = last;
+        meter.show(Progress { reached: at, goal });
+    }
+    meter.done();
+    for wrong in &compared.wrong {
+        say!("{wrong}");
+    }
+    let Compared { streams, runs, events, wrong } = compared;
+    if wrong.is_empty() {
+        say!(
+            "{events} events of {streams} streams are the same in both logs, and {runs} runs fold to the same"
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    say!("streams that differ: {}, of {streams}", wrong.len());
+    Ok(ExitCode::FAILURE)
+}
+
+/// How many events the stream has, whether it is a run's, and what is wrong with it.
+async fn compare_stream(
+    source: &Log,
+    target: &Log,
+    stream: String,
+) -> Result<(u64, bool, Option<String>), LogError> {
+    let theirs = source.read_stream(&stream, 0, usize::MAX).await?;
+    let ours = target.read_stream(&stream, 0, theirs.len()).await?;
+    let is_run = stream_kind(&stream) == StreamKind::Run;
+    let wrong = if ours.len() != theirs.len() {
+        Some(format!("{stream} has {} events in the source and {} in the target", theirs.len(), ours.len()))
+    } else if let Some((_, event)) = ours.iter().zip(&theirs).find(|(ours, theirs)| !same(ours, theirs)) {
+        Some(format!("{stream} differs at revision {}", event.revision))
+    } else if is_run && fold(&ours) != fold(&theirs) {
+        Some(format!("{stream} does not fold to the same run"))
+    } else {
+        None
+    };
+    Ok((theirs.len() as u64, is_run, wrong))
+}
+
+/// Whether they are one event, wherever the logs have it.
+fn same(one: &RecordedEvent, other: &RecordedEvent) -> bool {
+    let of = |event: &RecordedEvent| (event.revision, event.id);
+    of(one) == of(other)
+        && one.event_type == other.event_type
+        && one.data == other.data
+        && one.metadata == other.metadata
+}
+
+/// The run, as far as its events can be read.
+fn fold(events: &[RecordedEvent]) -> Run {
+    events
+        .iter()
+        .filter_map(|event| run_event(event).ok())
+        .fold(Run::default(), |run, event| evolve(run, &event))
+}
+
+async fn copied(pool: &PgPool, from: &str, to: &str) -> Result<Position, Error> {
+    let position =
+        sqlx::query_scalar!("SELECT position FROM log.copies WHERE source = $1 AND target = $2", from, to);
+    let position = position.fetch_optional(pool).await?.unwrap_or(0);
+    Ok(Position(position.unsigned_abs()))
+}
+
+async fn remember(pool: &PgPool, from: &str, to: &str, at: Position) -> Result<(), Error> {
+    let position = i64::try_from(at.0).map_err(|error| Error::Usage(error.to_string()))?;
+    sqlx::query!(
+        "INSERT INTO log.copies (source, target, position) VALUES ($1, $2, $3)
+         ON CONFLICT (source, target) DO UPDATE SET position = excluded.position",
+        from,
+        to,
+        position
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

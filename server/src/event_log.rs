@@ -1,0 +1,115 @@
+//! Which event log it is: the one in our Postgres, or one on a cluster.
+
+use std::sync::Arc;
+
+use eventlog::EventLog;
+use eventlog::postgres::{PostgresLog, PostgresLogConfig};
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::error::Error;
+
+/// The log that is in the database.
+pub const IN_POSTGRES: &str = "postgres";
+
+/// Where the events are. `Debug` shows no credentials.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In the database.
+    Postgres,
+    /// On an EventStoreDB or KurrentDB cluster.
+    #[cfg(feature = "kurrent")]
+    Kurrent(Box<eventlog::kurrent::KurrentConfig>),
+}
+
+impl Place {
+    /// Reads what `--event-log` and `log copy` are given.
+    ///
+    /// # Errors
+    /// A message that does not repeat the address.
+    #[cfg(feature = "kurrent")]
+    pub fn parse(address: &str) -> Result<Self, String> {
+        if address == IN_POSTGRES {
+            return Ok(Self::Postgres);
+        }
+        let config = eventlog::kurrent::KurrentConfig::parse(address).map_err(|error| error.to_string())?;
+        Ok(Self::Kurrent(Box::new(config)))
+    }
+
+    /// Reads what `--event-log` and `log copy` are given.
+    ///
+    /// # Errors
+    /// A message that does not repeat the address.
+    #[cfg(not(feature = "kurrent"))]
+    pub fn parse(address: &str) -> Result<Self, String> {
+        if address == IN_POSTGRES {
+            return Ok(Self::Postgres);
+        }
+        Err("this program was built without the feature `kurrent`: its event log is `postgres`".to_owned())
+    }
+
+    /// By which the read tables remember what they were folded from. Hosts may change; the log stays.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Postgres => IN_POSTGRES.to_owned(),
+            #[cfg(feature = "kurrent")]
+            Self::Kurrent(config) if config.prefix.is_empty() => "kurrentdb".to_owned(),
+            #[cfg(feature = "kurrent")]
+            Self::Kurrent(config) => format!("kurrentdb:{}", config.prefix),
+        }
+    }
+
+    /// Opens the log.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a client can't be made. A cluster is not asked yet.
+    pub async fn open(&self, database: &PgConnectOptions) -> Result<Arc<dyn EventLog>, Error> {
+        Ok(match self {
+            Self::Postgres => {
+                Arc::new(PostgresLog::connect(database.clone(), PostgresLogConfig::default()).await?)
+            }
+            #[cfg(feature = "kurrent")]
+            Self::Kurrent(config) => Arc::new(eventlog::kurrent::KurrentLog::open(config.as_ref().clone())?),
+        })
+    }
+
+    /// Makes sure that the read tables are folded from this log, or from none yet.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when they are folded from another one, or the database's.
+    pub async fn claim(&self, pool: &PgPool) -> Result<(), Error> {
+        let name = self.name();
+        let source = sqlx::query_scalar!(
+            "INSERT INTO log.source (name) VALUES ($1)
+             ON CONFLICT (one) DO UPDATE SET name = CASE
+                 WHEN (SELECT position FROM projection.checkpoints WHERE name = 'monitoring') = 0
+                 THEN excluded.name ELSE log.source.name END
+             RETURNING name",
+            name
+        );
+        let source = source.fetch_one(pool).await?;
+        if source == name {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "the read tables are folded from the event log {source}, not from {name}: give that one with \
+             --event-log, or move with `runledger log copy` and `runledger projector rebuild --event-log ...`"
+        )))
+    }
+
+    /// Remembers that the read tables are folded from this log now.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn take_over(&self, pool: &PgPool) -> Result<(), Error> {
+        let name = self.name();
+        sqlx::query!(
+            "INSERT INTO log.source (name) VALUES ($1) ON CONFLICT (one) DO UPDATE SET name = excluded.name",
+            name
+        )
+        .execute(pool)
+        .await?;
+        Ok(())
+    }
+}

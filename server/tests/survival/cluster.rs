@@ -1,0 +1,76 @@
+//! The events on a cluster: everything above the log goes on as before, while nodes and processes die.
+
+use kurrent_server::Cluster;
+
+use super::audit::audit;
+use super::counts::{alone, count, say};
+use super::load::Load;
+use super::site::{Site, TENANT};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaders_and_processes_die_and_nothing_is_lost_or_doubled() {
+    let _alone = alone().await;
+    let mut cluster = Cluster::start(3).await;
+    let mut site = Site::start_on(&cluster.url()).await;
+    let mut apis = [site.serve(&[]).await, site.serve(&["--no-projector"]).await];
+    let mut load = Load::start(8, vec![apis[0].url.clone(), apis[1].url.clone()], TENANT, &site.token);
+    for round in 0..count("RUNLEDGER_SOAK_ROUNDS", 3) {
+        load.acknowledged(60).await;
+        // The leader dies, and another one is elected; the dead one comes back as a follower.
+        let (dead, next) = (round % 3, (round + 1) % 3);
+        cluster.nodes[dead].kill().await;
+        cluster.elect(next);
+        load.acknowledged(60).await;
+        cluster.nodes[dead].revive().await;
+        // A process dies.
+        let fresh = site.serve(if round % 2 == 0 { &[] } else { &["--no-projector"] }).await;
+        std::mem::replace(&mut apis[round % 2], fresh).kill().await;
+        load.point_at(vec![apis[0].url.clone(), apis[1].url.clone()]);
+        load.acknowledged(60).await;
+        say(site.run(&["projector", "rebuild"]).await.trim());
+    }
+    let seen = load.finish().await;
+    audit(&site.url, &site.event_log, &seen).await;
+    for api in apis {
+        api.stop().await;
+    }
+    site.stop_postgres().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_moves_to_a_cluster_with_all_it_has() {
+    let _alone = alone().await;
+    let mut site = Site::empty().await;
+    site.migrate().await;
+    let api = site.serve(&[]).await;
+    let mut load = Load::start(8, vec![api.url.clone()], TENANT, &site.token);
+    load.acknowledged(1_000).await;
+    let seen = load.finish().await;
+    audit(&site.url, &site.event_log, &seen).await;
+
+    let cluster = Cluster::start(1).await;
+    let moved = site.on(&cluster.url());
+    // Broken off at any moment, it goes on where it was; and it may be done while the ledger is in use.
+    let copy = ["log", "copy", "--from", "postgres", "--to", &moved];
+    let mut first = site.command(&copy).spawn().unwrap();
+    while cluster.nodes[0].faults.appends.load(std::sync::atomic::Ordering::SeqCst) < 20 {
+        tokio::task::yield_now().await;
+    }
+    first.kill().await.unwrap();
+    say(site.run(&copy).await.trim());
+    api.stop().await;
+
+    // The read tables still speak of the old log, and nobody mixes the two up.
+    let refused = site.command(&["serve", "--event-log", &moved]).output().await.unwrap();
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && words.contains("are folded from the event log postgres"), "{words}");
+    site.event_log = moved;
+    say(site.run(&["projector", "rebuild"]).await.trim());
+    let api = site.serve(&[]).await;
+    let mut again = Load::start(4, vec![api.url.clone()], TENANT, &site.token);
+    again.acknowledged(100).await;
+    let more = again.finish().await;
+    audit(&site.url, &site.event_log, &seen.moved().and(more)).await;
+    api.stop().await;
+    site.stop_postgres().await;
+}
