@@ -158,13 +158,13 @@ async fn compare(source: &Log, target: &Log) -> Result<ExitCode, Error> {
         let Some(last) = page.last().map(|event| event.position) else { break };
         let new: Vec<String> =
             page.into_iter().map(|event| event.stream).filter(|stream| seen.insert(stream.clone())).collect();
-        let found: Vec<Result<(u64, bool, Option<String>), LogError>> = stream::iter(new)
+        let found: Vec<_> = stream::iter(new)
             .map(|stream| compare_stream(source, target, stream))
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
         for one in found {
-            let (events, is_run, wrong) = one?;
+            let (events, is_run, wrong): (u64, bool, Option<String>) = one?;
             compared.streams += 1;
             compared.runs += u64::from(is_run);
             compared.events += events;
