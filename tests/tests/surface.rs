@@ -49,7 +49,7 @@ async fn health_readiness_and_description_need_no_token(pool: PgPoolOptions, dat
 async fn what_is_not_there_is_a_problem_too(pool: PgPoolOptions, database: PgConnectOptions) {
     let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
     let producer = house.producer();
-    for path in ["//", "//v1", "//v2/tenants/demo/runs", "/run"] {
+    for path in ["//v1", "//v2/tenants/demo/runs", "/run"] {
         producer.get(path).await.problem(404, "not_found");
     }
     let answer =
