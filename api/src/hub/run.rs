@@ -9,7 +9,7 @@ use domain::{Outcome, RunId, TenantId};
 
 use super::frame::{Frame, Here};
 use super::refusal::{Refusal, html};
-use super::summary::Summary;
+use super::summary::{self, Summary};
 use super::timeline::Entry;
 use super::visitor::{Visit, Visitor};
 use super::words::{self, Moment};
@@ -152,9 +152,11 @@ pub(super) async fn page(
     let newest = past.into_iter().chain(from).min();
     let (events, events_older) = timeline(&mut read, visitor, run, newest, &href, now).await?;
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    // What was then, not what became of it: a past run has not been running until now.
+    let moment = past.map_or(now, |_| shown.last_event_at);
     let page = RunPage {
         frame,
-        run: Summary::new(&shown, None, now),
+        run: Summary { duration: summary::duration(&shown, moment), ..Summary::new(&shown, None, now) },
         facts: Facts::new(&shown, now),
         last_revision: today.revision,
         past,
@@ -270,7 +272,7 @@ impl Liveness {
     fn of(run: &RunView, now: DateTime<Utc>) -> Option<Self> {
         let liveness = run.liveness?;
         let text = match (liveness.state, run.heartbeat_seconds) {
-            (LivenessState::Stalled, _) => super::summary::stalled(run, now)?,
+            (LivenessState::Stalled, _) => summary::stalled(run, now)?,
             (LivenessState::Alive, Some(seconds)) => format!("alive, promised every {seconds} s"),
             (LivenessState::Alive, None) => "alive".to_owned(),
             (LivenessState::Unwatched, _) => "no sign of life was promised".to_owned(),

@@ -67,7 +67,6 @@ impl Summary {
             .clone()
             .map(|reason_code| Failure { reason_code, message: run.message.clone().unwrap_or_default() });
         let initiator = run.initiator.as_ref();
-        let until = run.ended_at.unwrap_or(now);
         let id = run.run_id.to_string();
         Self {
             short_id: id.get(..13).unwrap_or(&id).to_owned(),
@@ -85,7 +84,7 @@ impl Summary {
             queued: Moment::new(run.queued_at, now),
             started: run.started_at.map(|at| Moment::new(at, now)),
             ended: run.ended_at.map(|at| Moment::new(at, now)),
-            duration: words::span(until - run.started_at.unwrap_or(run.queued_at)),
+            duration: duration(run, now),
             failure: own.or(failure),
         }
     }
@@ -101,6 +100,11 @@ impl Badge {
         };
         Self { class: run.status.as_str(), name: words::status(run.status), note }
     }
+}
+
+/// How long the run ran, or had been running or waiting at that moment.
+pub(super) fn duration(run: &RunView, moment: DateTime<Utc>) -> String {
+    words::span(run.ended_at.unwrap_or(moment) - run.started_at.unwrap_or(run.queued_at))
 }
 
 /// How a run that is stalled is so.
