@@ -35,6 +35,14 @@ struct Acknowledged {
     position: u64,
 }
 
+/// Who reads what a producer has sent, and which of its events.
+struct Reads {
+    connection: Connection,
+    viewer: Arc<Caller>,
+    /// The first event that is read; then each that is [`READ_ONE_IN`] later.
+    turn: usize,
+}
+
 /// From append to visible, with paced producers.
 pub async fn measure(rig: &Rig, server: &Server, length: Duration) -> Result<Vec<Figure>, Failure> {
     let pool = rig.pool(2).await?;
@@ -55,7 +63,9 @@ pub async fn measure(rig: &Rig, server: &Server, length: Duration) -> Result<Vec
         let (producer, viewer) = (producer.clone(), viewer.clone());
         // The producers take turns evenly within the pace.
         let first = begin + PACE * number / u32::try_from(PRODUCERS).unwrap_or(u32::MAX);
-        tokio::spawn(produce(writes, reads, run, producer, viewer, first, first + length))
+        // Evenly too: if all read after the same event of theirs, reads would come in bursts.
+        let reads = Reads { connection: reads, viewer, turn: number as usize % READ_ONE_IN };
+        tokio::spawn(produce(writes, reads, run, producer, first, first + length))
     });
     let mut metrics = Connection::open(server.address, "none").await?;
     let before = applied(metrics.get("/metrics").await?)?;
@@ -117,17 +127,17 @@ fn figures(mut all: Seen, took: Duration) -> Vec<Figure> {
 
 async fn produce(
     mut writes: Connection,
-    reads: Connection,
+    reads: Reads,
     run: String,
     producer: Arc<Caller>,
-    viewer: Arc<Caller>,
     first: Instant,
     until: Instant,
 ) -> Result<Seen, Failure> {
     let path = events_path(&producer, &run);
     let (tell, told) = mpsc::unbounded_channel();
     // A read that waits must not hold back the next append.
-    let reading = tokio::spawn(read(reads, format!("/v1/tenants/{}/runs/{run}", viewer.tenant), told));
+    let read_path = format!("/v1/tenants/{}/runs/{run}", reads.viewer.tenant);
+    let reading = tokio::spawn(read(reads.connection, read_path, told));
     let mut seen = Seen::default();
     let mut due = first;
     while due < until {
@@ -136,7 +146,7 @@ async fn produce(
         let answer = writes.post(&path, succeeded(seen.sent).as_bytes()).await?;
         let at = Instant::now();
         seen.acknowledged.push(at - sent);
-        if seen.sent % READ_ONE_IN == 0 {
+        if seen.sent % READ_ONE_IN == reads.turn {
             tell.send(Acknowledged { sent, at, position: position(answer)? })?;
         }
         seen.sent += 1;

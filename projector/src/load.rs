@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use domain::reason::ReasonCode;
 use domain::text::CleanText;
-use domain::{Counts, EndedAs, ItemName, Outcome, PrincipalId, Run, Status};
+use domain::{Counts, EndedAs, ItemName, Outcome, PrincipalId, Run, RunId, Status};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -37,6 +37,7 @@ struct Row {
     last_event_at: chrono::DateTime<chrono::Utc>,
     heartbeat_seconds: Option<i32>,
     revision: i64,
+    held: bool,
 }
 
 /// One slot for each of the batch's streams, in their order.
@@ -47,27 +48,22 @@ pub(crate) async fn slots(db: &mut PgConnection, decoded: &Decoded<'_>) -> Resul
     let ids: Vec<Uuid> = decoded.streams.iter().filter_map(|s| s.run.map(|(_, run)| run.uuid())).collect();
     let rows = sqlx::query_as!(
         Row,
-        "SELECT tenant, run_id, kind, title, status, ended_as, presumed, superseded, items_total, items_succeeded, items_failed,
+        r#"SELECT tenant, run_id, kind, title, status, ended_as, presumed, superseded, items_total, items_succeeded, items_failed,
                 items_skipped, initiator_id, worker, progress_message, reason_code, message, queued_at,
-                started_at, ended_at, last_event_at, heartbeat_seconds, revision
-         FROM runs WHERE run_id = ANY($1)",
+                started_at, ended_at, last_event_at, heartbeat_seconds, revision,
+                EXISTS (SELECT FROM dead_letters WHERE stream = 'run-' || tenant || '-' || run_id) AS "held!"
+         FROM runs WHERE run_id = ANY($1)"#,
         &ids
     )
     .fetch_all(&mut *db)
     .await?;
     let mut rows: HashMap<Uuid, Row> = rows.into_iter().map(|row| (row.run_id, row)).collect();
-
-    let names: Vec<&str> = decoded.streams.iter().map(|stream| &*stream.name).collect();
-    let held: HashSet<String> =
-        sqlx::query_scalar!("SELECT DISTINCT stream FROM dead_letters WHERE stream = ANY($1)", &names as _)
-            .fetch_all(&mut *db)
-            .await?
-            .into_iter()
-            .collect();
+    let held = held_without_row(db, decoded, &rows).await?;
 
     let mut slots = Vec::with_capacity(decoded.streams.len());
     for stream in &decoded.streams {
         let row = stream.run.and_then(|(tenant, run)| Some((tenant, rows.remove(&run.uuid())?)));
+        let held = row.as_ref().is_some_and(|(_, row)| row.held) || held.contains(&*stream.name);
         let state = match row {
             Some((tenant, row)) if row.tenant != tenant => {
                 Err(format!("run {} belongs to tenant {}", row.run_id, row.tenant))
@@ -75,10 +71,28 @@ pub(crate) async fn slots(db: &mut PgConnection, decoded: &Decoded<'_>) -> Resul
             Some((_, row)) => restore(row)?,
             None => Ok(RunState::default()),
         };
-        slots.push(Slot { state, held: held.contains(&*stream.name) });
+        slots.push(Slot { state, held });
     }
     items(db, decoded, &mut slots).await?;
     Ok(slots)
+}
+
+/// The streams among those whose run has no row that have dead letters: then `Queued` itself is held. Most
+/// batches have no such run, and need not ask.
+async fn held_without_row(
+    db: &mut PgConnection,
+    decoded: &Decoded<'_>,
+    rows: &HashMap<Uuid, Row>,
+) -> Result<HashSet<String>, ProjectorError> {
+    let without = |run: Option<(&str, RunId)>| run.is_none_or(|(_, run)| !rows.contains_key(&run.uuid()));
+    let streams = decoded.streams.iter().filter(|stream| without(stream.run));
+    let names: Vec<&str> = streams.map(|stream| &*stream.name).collect();
+    if names.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let held =
+        sqlx::query_scalar!("SELECT DISTINCT stream FROM dead_letters WHERE stream = ANY($1)", &names as _);
+    Ok(held.fetch_all(db).await?.into_iter().collect())
 }
 
 /// The run in a row. The inner error holds the run back: its row is not one that we wrote.

@@ -1,7 +1,8 @@
 //! Where the read tables are.
 
 use eventlog::Position;
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, Executor, PgPool, Postgres, Transaction};
 
 use crate::error::{ProjectorError, unsigned};
 use crate::lease::TERM;
@@ -28,18 +29,44 @@ impl Schema {
     }
 }
 
+/// What the connection that writes batches is told once.
+///
+/// Commits do not wait for the disk: if the database crashes before one is there, rows and checkpoint are both
+/// as before, and the batch is projected again. All rows are found by their keys: plans are kept, and one that
+/// was made while a table was small would read all of it when it is not.
+const FOR_BATCHES: &str = "SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan;
+    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+
 /// The read tables: a schema of a database. Statements name tables only; the transaction says which
 /// schema they are in, so that tables that are built beside the live ones are written by the same code.
 #[derive(Debug, Clone)]
 pub(crate) struct Tables {
     pool: PgPool,
+    /// One connection, for batches alone: while few events come, what a batch costs is the number of its
+    /// round trips, and this one needs to be told nothing first.
+    batches: PgPool,
     schema: Schema,
 }
 
 impl Tables {
     /// These tables of that database.
     pub fn new(pool: PgPool, schema: Schema) -> Self {
-        Self { pool, schema }
+        let settings = format!("{}; {FOR_BATCHES}", settings(schema, "SET"));
+        let batches = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(pool.options().get_acquire_timeout())
+            // Whoever finds it broken tries again.
+            .test_before_acquire(false)
+            .after_connect(move |connection, _| {
+                let settings = settings.clone();
+                Box::pin(async move {
+                    // Nothing in it is from outside.
+                    connection.execute(AssertSqlSafe(settings)).await?;
+                    Ok(())
+                })
+            })
+            .connect_lazy_with((*pool.connect_options()).clone());
+        Self { pool, batches, schema }
     }
 
     /// Which tables they are.
@@ -55,23 +82,14 @@ impl Tables {
     /// A transaction on these tables. One that hangs for longer than a lease is ended by the database:
     /// what it has locked must not outlive it.
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, ProjectorError> {
-        self.begin_with("").await
-    }
-
-    /// As [`Tables::begin`], for a batch of the log: the commit does not wait for the disk. If the database
-    /// crashes before it is there, rows and checkpoint are both as before, and the batch is projected again.
-    pub async fn begin_batch(&self) -> Result<Transaction<'static, Postgres>, ProjectorError> {
-        self.begin_with("SET LOCAL synchronous_commit = off").await
-    }
-
-    async fn begin_with(&self, more: &str) -> Result<Transaction<'static, Postgres>, ProjectorError> {
-        let begin = format!(
-            "BEGIN; SET LOCAL search_path = {}; SET LOCAL idle_in_transaction_session_timeout = {}; {more}",
-            self.schema.name(),
-            TERM.as_millis()
-        );
+        let begin = format!("BEGIN; {}", settings(self.schema, "SET LOCAL"));
         // Nothing in it is from outside.
         Ok(self.pool.begin_with(AssertSqlSafe(begin)).await?)
+    }
+
+    /// As [`Tables::begin`], for a batch of the log.
+    pub async fn begin_batch(&self) -> Result<Transaction<'static, Postgres>, ProjectorError> {
+        Ok(self.batches.begin().await?)
     }
 
     /// How far the projection has come.
@@ -89,4 +107,10 @@ impl Tables {
         let held = held.fetch_one(&mut *self.begin().await?).await?;
         Ok((unsigned(held.events)?, unsigned(held.streams)?))
     }
+}
+
+/// What every transaction on the tables is told, or the connection of all of them.
+fn settings(schema: Schema, set: &str) -> String {
+    let term = TERM.as_millis();
+    format!("{set} search_path = {}; {set} idle_in_transaction_session_timeout = {term}", schema.name())
 }

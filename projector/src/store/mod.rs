@@ -1,4 +1,4 @@
-//! Writing what a batch changed: one statement a table, however many rows.
+//! Writing what a batch changed: as few statements as there can be, however many rows.
 
 mod counters;
 mod notifications;
@@ -20,8 +20,7 @@ pub(crate) async fn changes(
 ) -> Result<(), ProjectorError> {
     runs::insert(db, decoded, changes).await?;
     runs::update(db, decoded, changes).await?;
-    timeline::upsert_items(db, decoded, changes).await?;
-    timeline::insert_events(db, changes).await?;
+    timeline::write(db, decoded, changes).await?;
     notifications::insert(db, decoded, changes).await?;
     // After the insert: a read may come in the same batch as what it is about.
     notifications::mark_read(db, changes).await?;
