@@ -21,7 +21,7 @@ const DEEP_PAGES: usize = 400;
 /// A turn or a walk to a deep page goes on no longer: a slow list must not hold up the rest.
 const LONGEST: Duration = Duration::from_secs(3);
 /// Requests of each kind, where none is slow.
-const REQUESTS: usize = 300;
+const REQUESTS: usize = 1_000;
 /// Requests of a kind before the next kind's turn.
 const TURN: usize = 50;
 

@@ -12,9 +12,8 @@ use api::reads::ReadPool;
 use api::{ApiConfig, ApiState, Door};
 use chrono::TimeDelta;
 use eventlog::EventLog;
-use eventlog::postgres::pool_options;
 use projector::{Projector, ProjectorConfig};
-use sqlx::postgres::{PgConnectOptions, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -212,8 +211,11 @@ async fn open_once(
     if migrate {
         database::migrate(database).await?;
     }
-    let pool =
-        pool_options().max_connections(6).acquire_timeout(PATIENCE).connect_with(database.clone()).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(6)
+        .acquire_timeout(PATIENCE)
+        .connect_with(database.clone())
+        .await?;
     database::check_schema(&pool).await?;
     event_log.claim(&pool).await?;
     let log = event_log.open(database).await?;

@@ -1,11 +1,9 @@
 //! The only door to the read tables.
 
-use std::time::Duration;
-
 use domain::TenantId;
 use eventlog::Position;
 use sqlx::postgres::{PgPoolOptions, Postgres};
-use sqlx::{Connection, Executor, PgConnection, PgPool, Transaction};
+use sqlx::{Executor, PgConnection, PgPool, Transaction};
 
 use super::corrupt::{self, Corrupt};
 use crate::problem::Problem;
@@ -23,9 +21,6 @@ const SETTINGS: &str = "
     SET max_parallel_workers_per_gather = 0;
     SET statement_timeout = '10s';
     SET idle_in_transaction_session_timeout = '30s'";
-
-/// How long a connection may lie idle and still be taken for sound. What breaks meanwhile is a 503.
-const SURELY_SOUND: Duration = Duration::from_secs(1);
 
 /// How a view begins. A rebuild puts other tables in the place of these while nobody else has a lock on the
 /// checkpoints. The lock comes before the snapshot: what a snapshot from before the swap would see of the
@@ -59,23 +54,12 @@ impl ReadPool {
     /// How to make the pool: its connections may only read, as the role `runledger_api`.
     #[must_use]
     pub fn pool_options() -> PgPoolOptions {
-        // sqlx asks a connection each time whether it is there: one of a view's four round trips.
-        PgPoolOptions::new()
-            .test_before_acquire(false)
-            .before_acquire(|connection, known| {
-                Box::pin(async move {
-                    if known.idle_for > SURELY_SOUND {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
+        PgPoolOptions::new().after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(SETTINGS).await?;
+                Ok(())
             })
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    connection.execute(SETTINGS).await?;
-                    Ok(())
-                })
-            })
+        })
     }
 
     /// Opens a view of one tenant's rows.

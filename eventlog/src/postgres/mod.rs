@@ -6,7 +6,6 @@
 mod batch;
 mod follow;
 mod heads;
-mod pool;
 mod queue;
 mod read;
 mod statements;
@@ -17,7 +16,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgConnectOptions, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,7 +25,6 @@ use crate::error::{AppendError, LogError};
 use crate::form;
 use crate::port::{Appended, EventLog, Position, RecordedEvent, StreamAppend, Subscription};
 use follow::{News, PostgresSubscription};
-pub use pool::pool_options;
 use queue::Intake;
 use writer::Writer;
 
@@ -86,7 +84,7 @@ impl PostgresLog {
     /// # Errors
     /// [`LogError::Unavailable`] when it does not answer or has no log.
     pub async fn connect(options: PgConnectOptions, config: PostgresLogConfig) -> Result<Self, LogError> {
-        let pool = pool_options()
+        let pool = PgPoolOptions::new()
             .max_connections(config.read_connections.max(2))
             .acquire_timeout(config.give_up_after)
             .connect_with(options.clone())
