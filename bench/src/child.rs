@@ -18,6 +18,9 @@ use crate::rig::Rig;
 /// The first argument by which this program becomes the server.
 pub const AS_SERVER: &str = "as-server";
 
+/// What the server logs. The rows of long lists are made without a log of theirs, and its sampler finds them.
+const LOG: &str = "warn,projector::maintenance::sampler=off";
+
 /// How long the server may take to answer for the first time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -52,7 +55,7 @@ impl Server {
         // The port is free again before the server takes it; nobody else here asks for one.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.args([AS_SERVER, "serve", "--log", "warn", "--listen", &address.to_string()]);
+        command.args([AS_SERVER, "serve", "--log", LOG, "--listen", &address.to_string()]);
         if !projector {
             command.arg("--no-projector");
         }
