@@ -3,13 +3,15 @@
 use std::any::Any;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -25,7 +27,9 @@ where
     M: Fn() -> String + Clone + Send + Sync + 'static,
 {
     let (routes, openapi) = api_routes();
-    let document = get(async move || Json(openapi));
+    // Written down once: it does not change.
+    let document = serde_json::to_vec(&openapi).map(Bytes::from).map_err(|error| Problem::internal(&error));
+    let document = get(async move || document.map(|json| ([(CONTENT_TYPE, "application/json")], json)));
     let config = state.config.clone();
     let admission = Admission::new(&config);
     let routes = routes
