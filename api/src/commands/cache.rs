@@ -114,6 +114,8 @@ impl Folded {
             )));
         }
         self.run = evolve(std::mem::take(&mut self.run), event);
+        // No command asks for it, and its context may be large.
+        self.run.queued = None;
         self.position = position;
         Ok(())
     }
