@@ -19,31 +19,24 @@ pub(crate) async fn alive() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// `GET /readyz`: the database and the log answer. 503 with the same details when one does not. A
-/// projection that lags or holds runs back is told and does not make the process unready: writes go on.
+/// `GET /readyz`: the database and the log answer, and the log takes appends. 503 with the same details when
+/// one does not. A projection that lags or holds runs back is told and does not make the process unready: writes go on.
 pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
-    let (database, head) = tokio::join!(
-        tokio::time::timeout(PATIENCE, state.tokens.ping()),
-        tokio::time::timeout(PATIENCE, state.log.head()),
+    let (database, head, appends) = tokio::join!(
+        ask("database", state.tokens.ping()),
+        ask("log", state.log.head()),
+        ask("log for appends", state.log.takes_appends()),
     );
-    let database = match database {
-        Ok(Ok(())) => "ok".to_owned(),
-        Ok(Err(error)) => seen("database", &error),
-        Err(late) => seen("database", &late),
-    };
-    let (log, head) = match head {
-        Ok(Ok(head)) => ("ok".to_owned(), Some(head.0)),
-        Ok(Err(error)) => (seen("log", &error), None),
-        Err(late) => (seen("log", &late), None),
-    };
-    let ready = database == "ok" && log == "ok";
+    let word = |ok: bool| if ok { "ok" } else { "unavailable" };
+    let ready = database.is_some() && head.is_some() && appends.is_some();
     let lag = state.freshness.lag();
     let held = state.freshness.held();
     let details = json!({
-        "status": if ready { "ok" } else { "unavailable" },
-        "database": database,
-        "log": log,
-        "head": head,
+        "status": word(ready),
+        "database": word(database.is_some()),
+        "log": word(head.is_some()),
+        "appends": word(appends.is_some()),
+        "head": head.map(|head| head.0),
         "projected": lag.projected.0,
         "lag_events": lag.events,
         "lag_seconds": lag.seconds,
@@ -59,16 +52,18 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
         "The ledger can't do its work at the moment",
         "The members of this answer say what does not answer; the log has the details.",
     );
-    let members =
-        ["database", "log", "head", "projected", "lag_events", "lag_seconds", "held_runs", "dead_letters"];
-    for name in members {
-        problem = problem.with(name, details[name].clone());
+    for (name, value) in details.as_object().into_iter().flatten().filter(|(name, _)| *name != "status") {
+        problem = problem.with(name, value.clone());
     }
     problem.into_response()
 }
 
-/// The details stay in the log: anybody may ask for this answer.
-fn seen(what: &str, error: &dyn std::error::Error) -> String {
-    tracing::warn!(error = %error, "{what} does not answer");
-    "unavailable".to_owned()
+/// What somebody answers in time. Why not stays in the log: anybody may ask for this answer.
+async fn ask<T, E: std::error::Error>(whom: &str, answer: impl Future<Output = Result<T, E>>) -> Option<T> {
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(Ok(answer)) => return Some(answer),
+        Ok(Err(error)) => tracing::warn!(%error, "{whom}: not available"),
+        Err(late) => tracing::warn!(error = %late, "{whom}: not available"),
+    }
+    None
 }

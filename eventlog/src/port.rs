@@ -170,6 +170,15 @@ pub trait EventLog: Send + Sync + 'static {
     /// [`LogError`].
     async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError>;
 
+    /// Whether appends are taken. A log that had to refuse one since it last took one tries how it is now, and
+    /// leaves nothing behind; others say yes.
+    ///
+    /// # Errors
+    /// [`LogError`]: why none is taken.
+    async fn takes_appends(&self) -> Result<(), LogError> {
+        Ok(())
+    }
+
     /// Says how long a stream's events are kept.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod follow;
 mod heads;
 mod queue;
 mod read;
+mod refusing;
 mod statements;
 mod writer;
 
@@ -26,6 +27,7 @@ use crate::form;
 use crate::port::{Appended, EventLog, Position, RecordedEvent, StreamAppend, Subscription};
 use follow::{News, PostgresSubscription};
 use queue::Intake;
+use refusing::Refusing;
 use writer::Writer;
 
 /// The settings of a [`PostgresLog`].
@@ -70,6 +72,7 @@ impl Default for PostgresLogConfig {
 pub struct PostgresLog {
     pool: PgPool,
     intake: Intake,
+    refusing: Refusing,
     writer: Mutex<Option<JoinHandle<()>>>,
     news: News,
     tasks: TaskTracker,
@@ -95,13 +98,14 @@ impl PostgresLog {
         let (intake, requests) = queue::queue(config.queue_requests, config.queue_bytes);
         let patience = config.patience;
         let writer = Writer::new(options, config, news.clone());
-        let committed = writer.committed();
+        let (committed, refusing) = (writer.committed(), writer.refusing());
         let writer = tokio::spawn(writer.run(requests));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(follow::notify(pool.clone(), committed, stop.clone()));
         Ok(Self {
             pool,
             intake,
+            refusing,
             writer: Mutex::new(Some(writer)),
             news,
             tasks,
@@ -171,6 +175,10 @@ impl EventLog for PostgresLog {
 
     async fn head(&self) -> Result<Position, LogError> {
         read::head(&self.pool).await
+    }
+
+    async fn takes_appends(&self) -> Result<(), LogError> {
+        self.refusing.ask_again(&self.pool).await
     }
 
     async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {

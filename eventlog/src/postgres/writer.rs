@@ -20,6 +20,7 @@ use super::batch::{Plan, Verdict};
 use super::follow::News;
 use super::heads::Heads;
 use super::queue::Request;
+use super::refusing::Refusing;
 use super::statements::Failure;
 use crate::error::{AppendError, LogError};
 
@@ -40,6 +41,8 @@ pub(super) struct Writer {
     shared: bool,
     /// Whether the database did not answer when it was last asked.
     down: bool,
+    /// Whether the last appends were refused because of the database.
+    refusing: Refusing,
 }
 
 /// How careful a try is.
@@ -74,12 +77,18 @@ impl Writer {
             heads,
             shared: false,
             down: false,
+            refusing: Refusing::default(),
         }
     }
 
     /// Tells the position of this process's last commit.
     pub fn committed(&self) -> watch::Receiver<u64> {
         self.committed.subscribe()
+    }
+
+    /// Tells whether appends are refused because of the database.
+    pub fn refusing(&self) -> Refusing {
+        self.refusing.clone()
     }
 
     /// Commits what comes in until the queue is closed and empty.
@@ -144,6 +153,7 @@ impl Writer {
             let failure = match tried {
                 Ok(Ok(committed)) => {
                     self.down = false;
+                    self.refusing.set(false);
                     return answer(requests, committed);
                 }
                 Ok(Err(failure)) => failure,
@@ -164,6 +174,7 @@ impl Writer {
                 Failure::Corrupt(what) => return refuse_all(requests, &LogError::Corrupt(what)),
                 Failure::Refused(what) => {
                     self.forget();
+                    self.refusing.set(true);
                     return refuse_all(requests, &LogError::Unavailable(what));
                 }
                 Failure::Lost(why) => {
@@ -172,6 +183,7 @@ impl Writer {
                     care = Care::Doubtful;
                     if self.down || Instant::now() + pause >= deadline {
                         self.down = true;
+                        self.refusing.set(true);
                         return refuse_all(requests, &LogError::Unavailable(why));
                     }
                     tracing::warn!(why, "the event log's database does not answer; trying again");

@@ -78,6 +78,8 @@ async fn a_full_tablespace_refuses_and_recovers() {
         small.fill();
         load.refused(32).await;
         lives(&api).await;
+        let told = unready(&api).await;
+        assert_eq!((&told["log"], &told["appends"]), (&"ok".into(), &"unavailable".into()), "{told}");
         small.free();
         load.acknowledged(100).await;
         ready(&api).await;
