@@ -179,7 +179,8 @@ async fn clients_that_do_not_behave_keep_nobody_else_out() {
     let mut load = Load::start(8, vec![api.url.clone()], TENANT, &site.token);
     load.acknowledged(100).await;
     let statuses = tokio::time::timeout(PATIENCE, endless.join_all()).await.expect("cut in time");
-    assert!(statuses.iter().all(|status| *status == 413), "{statuses:?}");
+    // Too large, or on a slow machine too late before it is too large.
+    assert!(statuses.iter().all(|status| [408, 413].contains(status)), "{statuses:?}");
     load.acknowledged(50).await;
     say(format!("with endless bodies and slow readers: {} MiB at most", api.most_memory()));
     assert!(api.most_memory() < MOST_MEMORY, "{} MiB", api.most_memory());
