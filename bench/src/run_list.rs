@@ -25,11 +25,13 @@ const REQUESTS: usize = 1_000;
 /// Requests of a kind before the next kind's turn.
 const TURN: usize = 50;
 
-/// Rows from `$1` to `$2`: a run every 20 seconds, the last one of 1,000,000 in early 2026.
+/// Rows from `$1` to `$2` of `$3`: a run every 20 seconds, the last one of 1,000,000 in early 2026. Of the last
+/// 5,000 a quarter is at work or waits, as it is where runs end; one in 5,000 of all is held back.
 const MAKE: &str = "
     INSERT INTO projection.runs (tenant, run_id, kind, title, status, ended_as, items_total, items_succeeded,
         items_failed, items_skipped, initiator_id, initiator_name, labels, context, idempotency_key, worker,
-        message, queued_at, started_at, ended_at, last_event_at, heartbeat_seconds, revision, position)
+        message, queued_at, started_at, ended_at, last_event_at, heartbeat_seconds, heartbeat_due_at,
+        held_revision, held_position, held_error, revision, position)
     SELECT CASE WHEN n % 10 < 9 THEN 'list' ELSE 'other-' || n % 3 END,
         overlay(overlay(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || md5(n::text)
             PLACING '7' FROM 13) PLACING '8' FROM 17 FOR 1)::varchar(32)::uuid,
@@ -40,11 +42,14 @@ const MAKE: &str = "
         json_build_object('set', n), md5(n::text) || md5((n + 1)::text), 'worker-' || h % 16,
         CASE WHEN status NOT IN ('queued', 'running') THEN 'went through all volumes' END,
         at, at + interval '2 s', CASE WHEN status NOT IN ('queued', 'running') THEN at + interval '60 s' END,
-        at + interval '60 s', 60, 24, 0
+        at + interval '60 s', 60, CASE status WHEN 'running' THEN at + interval '120 s' END,
+        held, held, CASE WHEN held > 0 THEN 'it has revision 25 where 24 comes next' END, 24, 0
     FROM (
         SELECT n, h, timestamptz '2025-07-01T00:00:00Z' + n * interval '20 s' AS at,
+            CASE WHEN n % 5000 = 7 THEN 25 END AS held,
             (ARRAY['succeeded', 'succeeded', 'succeeded', 'partially_succeeded', 'partially_succeeded',
-                'failed', 'running', 'queued'])[1 + h % 8] AS status
+                'failed', 'running', 'queued'])[1 + h % CASE WHEN n > $3::bigint - 5000 THEN 8 ELSE 6 END]
+                AS status
         FROM (SELECT n, abs(hashint8(n)::bigint) AS h FROM generate_series($1::bigint, $2::bigint) AS n) AS n
     ) AS run";
 
@@ -59,7 +64,7 @@ struct Case {
 const RUNS: &str = "projection.runs AS r";
 const LABELLED: &str = "projection.run_labels AS l JOIN projection.runs AS r USING (run_id)";
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 12] = [
     Case { name: "no filter", query: "", from: RUNS, filter: "" },
     Case { name: "status", query: "status=failed", from: RUNS, filter: "AND r.status = 'failed'" },
     Case { name: "kind", query: "kind=kind.k7", from: RUNS, filter: "AND r.kind = 'kind.k7'" },
@@ -107,6 +112,13 @@ const CASES: [Case; 10] = [
         from: LABELLED,
         filter: "AND l.tenant = 'list' AND l.label = 'env:test' AND r.initiator_id = 'user-70'",
     },
+    Case {
+        name: "stalled",
+        query: "liveness=stalled",
+        from: RUNS,
+        filter: "AND r.status = 'running' AND r.heartbeat_due_at < now()",
+    },
+    Case { name: "held back", query: "held=true", from: RUNS, filter: "AND r.held_revision IS NOT NULL" },
 ];
 
 /// A page to read again and again, and the times it took.
@@ -154,7 +166,8 @@ pub async fn make(rig: &Rig, runs: usize) -> Result<(), Failure> {
     let mut made = 0;
     while made < runs {
         let last = (made + CHUNK).min(runs);
-        sqlx::query(MAKE).bind(i64::try_from(made + 1)?).bind(i64::try_from(last)?).execute(&pool).await?;
+        let [first, to, all] = [made + 1, last, runs].map(i64::try_from);
+        sqlx::query(MAKE).bind(first?).bind(to?).bind(all?).execute(&pool).await?;
         made = last;
         println!("run list: made {made} of {runs} runs");
     }

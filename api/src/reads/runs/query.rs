@@ -37,6 +37,17 @@ struct Given<'a> {
     limit: i64,
 }
 
+impl Given<'_> {
+    /// Whether no filter narrows the list but a title's beginning, an id's, or a time.
+    fn is_alone(&self) -> bool {
+        self.status.is_none()
+            && self.statuses.is_none()
+            && self.kind.is_none()
+            && self.initiator.is_none()
+            && self.labels.is_none()
+    }
+}
+
 /// The tables, what keys the order, how the key goes on after a page, the order. One text for both orders
 /// would hide the order from the planner, and so would one for lists with and without labels.
 macro_rules! page_of_runs {
@@ -102,13 +113,43 @@ macro_rules! page_of_labelled_runs {
                 + $beyond
                 + " ($12, $13::uuid))
              JOIN projection.runs AS r
-               ON r.run_id = l.run_id AND r.tenant = l.tenant AND r.queued_at = l.queued_at"],
+               ON r.run_id = l.run_id AND r.tenant = l.tenant AND r.queued_at = l.queued_at
+              AND ($7::timestamptz IS NULL OR r.queued_at >= $7)
+              AND ($8::timestamptz IS NULL OR r.queued_at < $8)
+              AND ($12::timestamptz IS NULL OR (r.queued_at, r.run_id) "
+                + $beyond
+                + " ($12, $13::uuid))"],
             "l",
             $beyond,
             $direction,
             $given,
             $one,
             $other
+        )
+    };
+}
+
+/// As [`page_of_runs`], of those whose titles begin alike, where nothing else but a time is asked. The keys of
+/// the page come from the index of titles alone; only the page's own runs are then looked at.
+macro_rules! page_of_titled_runs {
+    ($beyond:tt, $direction:tt, $given:ident) => {
+        page_of_runs!(
+            ["(SELECT x.queued_at, x.run_id FROM projection.runs AS x
+               WHERE x.tenant = $1 AND x.title_key >= lower($9) AND x.title_key < lower($9) || chr(1114111)
+                 AND ($7::timestamptz IS NULL OR x.queued_at >= $7)
+                 AND ($8::timestamptz IS NULL OR x.queued_at < $8)
+                 AND ($12::timestamptz IS NULL OR (x.queued_at, x.run_id) "
+                + $beyond
+                + " ($12, $13::uuid))
+               ORDER BY x.queued_at "
+                + $direction
+                + ", x.run_id "
+                + $direction
+                + " LIMIT $14) AS t JOIN projection.runs AS r ON r.run_id = t.run_id"],
+            "t",
+            $beyond,
+            $direction,
+            $given
         )
     };
 }
@@ -224,6 +265,12 @@ async fn in_order(
     given: Given<'_>,
     order: Order,
 ) -> Result<Vec<RunRow>, sqlx::Error> {
+    if given.title.is_some() && given.is_alone() {
+        return match order {
+            Order::NewestFirst => page_of_titled_runs!("<", "DESC", given).fetch_all(conn).await,
+            Order::OldestFirst => page_of_titled_runs!(">", "ASC", given).fetch_all(conn).await,
+        };
+    }
     match order {
         Order::NewestFirst => {
             page_of_runs!(["projection.runs AS r"], "r", "<", "DESC", given).fetch_all(conn).await
