@@ -152,7 +152,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// [`LogError`].
     async fn last_event(&self, stream: &str) -> Result<Option<RecordedEvent>, LogError>;
 
-    /// Reads the whole log in order: at most `limit` events after a position.
+    /// Reads the whole log in order: at most `limit` events after a position, and fewer where they are large,
+    /// but at least one while there is more. Whoever wants all reads until nothing comes.
     ///
     /// # Errors
     /// [`LogError`].
@@ -202,8 +203,8 @@ pub trait EventLog: Send + Sync + 'static {
 /// A reader that follows the log.
 #[async_trait]
 pub trait Subscription: Send {
-    /// The next events in order, at least one and at most `limit`; waits while there is none.
-    /// Dropping the future loses nothing. After an error it may be called again and goes on where it was.
+    /// The next events in order, at least one and at most `limit`, and fewer where they are large; waits while
+    /// there is none. Dropping the future loses nothing. After an error it may be called again and goes on where it was.
     ///
     /// # Errors
     /// [`LogError`].

@@ -22,8 +22,8 @@ pub enum ProjectorError {
         /// After which position the batch was read.
         after: Position,
     },
-    /// Another projector has taken the lease.
-    #[error("another projector has taken over")]
+    /// Another process has taken the lease.
+    #[error("another process has taken over")]
     Fenced,
     /// Somebody else makes the same tables beside the live ones at this moment.
     #[error("another process is at work on the schema {0}; try again when it is done")]
@@ -39,11 +39,21 @@ pub enum ProjectorError {
     /// The tables don't tell whose run it is.
     #[error("the read tables don't say of which tenant run {0} is: name the tenant")]
     WhoseRun(domain::RunId),
+    /// The log has nothing of the run under that tenant, so there is nothing to put in the place of its rows.
+    #[error("the log has no events of {0}: name the tenant that the run is of")]
+    NoEvents(String),
+    /// Rows that nothing tells apart can't be compared.
+    #[error(
+        "projection.{0} has no primary key, so its rows can't be compared: give it the key that its migration made"
+    )]
+    NoKey(String),
     /// A number that the tables have no room for.
     #[error("{0} does not fit a bigint")]
     TooLarge(u64),
     /// The counters know fewer runs than the rows do: somebody else wrote to the read tables.
-    #[error("projection.run_counts counts fewer runs than there are; rebuild the read tables")]
+    #[error(
+        "projection.run_counts counts fewer runs than there are; `runledger projector rebuild` counts anew"
+    )]
     CountsAstray,
     /// A position or revision in the tables is below zero.
     #[error("the read tables hold {0} where no number below 0 can be")]
@@ -51,15 +61,19 @@ pub enum ProjectorError {
 }
 
 impl ProjectorError {
-    /// Whether the tables refuse the data itself, so that trying again is of no use: SQLSTATE class 22
-    /// (data exception), 23 (integrity constraint violation) and 54 (limit exceeded, such as an index
-    /// entry that is too long), or a value that has no form on the wire.
+    /// Whether trying again is of no use, and it is about some events only. Either the tables refuse the
+    /// data itself: SQLSTATE class 22 (data exception), 23 (integrity constraint violation) and 54 (limit
+    /// exceeded, such as an index entry that is too long), or a value that has no form on the wire. Or rows
+    /// that the events build on were changed by somebody else: that must not stop all other runs.
     pub(crate) fn is_about_data(&self) -> bool {
         match self {
             Self::Database(sqlx::Error::Database(error)) => error
                 .code()
                 .is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class))),
-            Self::Database(sqlx::Error::Encode(_)) | Self::TooLarge(_) => true,
+            Self::Database(sqlx::Error::Encode(_))
+            | Self::TooLarge(_)
+            | Self::CountsAstray
+            | Self::Negative(_) => true,
             _ => false,
         }
     }

@@ -1,7 +1,7 @@
-//! How far the projection is behind, for the metrics. Measured aside, so that it grows while nothing is
-//! projected.
+//! How far the projection is behind and what it holds, for the metrics. Measured aside, so that the lag grows
+//! while nothing is projected, and from the tables alone, so that whoever stands by says the same as the one
+//! at work, and what an operator has mended is seen.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -9,24 +9,15 @@ use eventlog::streams::{NotificationRead, StreamKind, run_event, stream_kind};
 use eventlog::{EventLog, LogError, Position, RecordedEvent};
 use tokio_util::sync::CancellationToken;
 
+use crate::tables::Tables;
+
 const EVERY: Duration = Duration::from_secs(1);
+
+/// Every how many times the dead letters are counted: there may be many.
+const LETTERS_EVERY: u32 = 5;
 
 /// How many events are looked at for one that says when it was recorded: reservations do not.
 const LOOK: usize = 16;
-
-/// The position that the projection has reached, shared with the one who measures.
-#[derive(Debug, Default)]
-pub(crate) struct Reached(AtomicU64);
-
-impl Reached {
-    pub fn set(&self, position: Position) {
-        self.0.store(position.0, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> Position {
-        Position(self.0.load(Ordering::Relaxed))
-    }
-}
 
 /// What waits to be projected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,22 +28,53 @@ pub(crate) struct Lag {
     pub since: Option<DateTime<Utc>>,
 }
 
-/// Exports the lag every second until it is stopped. The first time is a second after the start: by then
-/// a healthy projector knows its checkpoint.
-pub(crate) async fn export(log: &dyn EventLog, reached: &Reached, stop: &CancellationToken) {
+/// Exports the lag every second, and every few seconds the dead letters, until it is stopped. The first time
+/// is a second after the start: by then a healthy projector is at work.
+pub(crate) async fn export(log: &dyn EventLog, tables: &Tables, stop: &CancellationToken) {
     let events = metrics::gauge!("runledger_projector_lag_events");
     let seconds = metrics::gauge!("runledger_projector_lag_seconds");
     let mut lag = Lag::default();
-    while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-        let Some(measured) = stop.run_until_cancelled(measure(log, reached.get())).await else { return };
-        match measured {
-            Ok(now) => lag = now,
+    let mut reached = None;
+    for time in (0..LETTERS_EVERY).cycle() {
+        if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
+            return;
+        }
+        let now = async {
+            if time == 0 {
+                export_dead_letters(tables).await;
+            }
+            match tables.checkpoint().await {
+                Ok(checkpoint) => reached = Some(checkpoint),
+                // What was projected stays projected: the lag is measured from there.
+                Err(error) => tracing::debug!(%error, "the checkpoint is not known"),
+            }
+            match reached {
+                Some(reached) => measure(log, reached).await,
+                None => Ok(Lag::default()),
+            }
+        };
+        match stop.run_until_cancelled(now).await {
+            None => return,
+            Some(Ok(now)) => lag = now,
             // What waited a second ago still waits, and grows older. The projector says what is wrong.
-            Err(error) => tracing::debug!(%error, "the projector's lag is not known"),
+            Some(Err(error)) => tracing::debug!(%error, "the projector's lag is not known"),
         }
         #[expect(clippy::cast_precision_loss, reason = "a gauge")]
         events.set(lag.behind as f64);
         seconds.set(lag.seconds(Utc::now()));
+    }
+}
+
+/// Exports how many events are held, and how many runs they hold back.
+pub(crate) async fn export_dead_letters(tables: &Tables) {
+    match tables.dead_letters().await {
+        Ok((events, streams)) => {
+            #[expect(clippy::cast_precision_loss, reason = "gauges")]
+            let (events, streams) = (events as f64, streams as f64);
+            metrics::gauge!("runledger_dead_letters").set(events);
+            metrics::gauge!("runledger_held_runs").set(streams);
+        }
+        Err(error) => tracing::debug!(%error, "the number of dead letters is not known"),
     }
 }
 

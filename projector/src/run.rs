@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apply::{self, Applied};
 use crate::error::ProjectorError;
-use crate::lag::{self, Reached};
+use crate::lag;
 use crate::lease::{BEAT, Lease};
 use crate::maintenance::{Maintenance, sample};
 use crate::tables::{Schema, Tables};
@@ -45,14 +45,13 @@ pub struct Projector {
     log: Arc<dyn EventLog>,
     tables: Tables,
     config: ProjectorConfig,
-    reached: Reached,
 }
 
 impl Projector {
     /// A projector from that log into the migrated database of that pool.
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, pool: PgPool, config: ProjectorConfig) -> Self {
-        Self { log, tables: Tables::new(pool, Schema::Live), config, reached: Reached::default() }
+        Self { log, tables: Tables::new(pool, Schema::Live), config }
     }
 
     /// Projects until `stop`. The batch in hand is finished first. Whatever fails is tried again: nothing
@@ -64,7 +63,7 @@ impl Projector {
         let maintenance = Maintenance::new(self.log.clone(), self.tables.pool().clone());
         tokio::join!(
             self.project(&stop),
-            lag::export(&*self.log, &self.reached, &stop),
+            lag::export(&*self.log, &self.tables, &stop),
             sample(&maintenance, self.config.sample_every, &stop)
         );
         Ok(())
@@ -152,8 +151,6 @@ impl Projector {
 
     async fn begin(&self) -> Result<(Position, Box<dyn Subscription>), ProjectorError> {
         let after = self.tables.checkpoint().await?;
-        self.reached.set(after);
-        self.export_dead_letters().await?;
         Ok((after, self.log.subscribe(after).await?))
     }
 
@@ -175,26 +172,14 @@ impl Projector {
     ) -> Result<Position, ProjectorError> {
         let begin = Instant::now();
         let Applied { checkpoint, held } = apply::apply(&self.tables, lease, after, batch).await?;
-        self.reached.set(checkpoint);
         metrics::histogram!("runledger_projector_apply_seconds").record(begin.elapsed());
         #[expect(clippy::cast_precision_loss, reason = "a batch is far smaller than 2^52")]
         metrics::histogram!("runledger_projector_batch_events").record(batch.len() as f64);
         if held > 0 {
             metrics::counter!("runledger_projector_dead_letters_total").increment(held as u64);
-            if let Err(error) = self.export_dead_letters().await {
-                tracing::debug!(%error, "the number of dead letters is not known");
-            }
+            lag::export_dead_letters(&self.tables).await;
         }
         Ok(checkpoint)
-    }
-
-    async fn export_dead_letters(&self) -> Result<(), ProjectorError> {
-        let (events, streams) = self.tables.dead_letters().await?;
-        #[expect(clippy::cast_precision_loss, reason = "gauges")]
-        let (events, streams) = (events as f64, streams as f64);
-        metrics::gauge!("runledger_dead_letters").set(events);
-        metrics::gauge!("runledger_held_runs").set(streams);
-        Ok(())
     }
 }
 

@@ -4,9 +4,9 @@
 mod support;
 
 use eventlog::{NewEvent, Position};
-use projector::ProjectorError;
+use projector::Maintenance;
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 use support::*;
 use uuid::Uuid;
 
@@ -148,19 +148,49 @@ async fn a_nul_in_a_context_is_nothing_bad(pool: PgPool) {
     assert_eq!(tables.held(), []);
 }
 
-/// Somebody wrote to the counters: that is no event's fault.
+/// Somebody wrote to a tenant's counters: its runs are held until they are right, and all others go on.
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
-async fn counters_that_are_astray_hold_nothing(pool: PgPool) {
+async fn counters_that_are_astray_stop_nobody_else(pool: PgPool) {
+    for harm in ["UPDATE projection.run_counts SET runs = 0", "DELETE FROM projection.run_counts"] {
+        start_over(&pool).await;
+        let mut story = Story::default();
+        story.given(0, [queued()]).await;
+        story.given(1, [queued()]).await;
+        story.project(&pool, &[]).await;
+        sqlx::raw_sql(AssertSqlSafe(format!("{harm} WHERE tenant = 'demo'"))).execute(&pool).await.unwrap();
+        story.given(0, [started()]).await;
+        story.given(1, [started()]).await;
+        story.given(0, [completed()]).await;
+        let tables = story.project(&pool, &[]).await;
+        tables.then_run(0, &json!({"status": "queued", "held_revision": 1}));
+        tables.then_run(1, &json!({"status": "running", "held_revision": null}));
+        let held = tables.held();
+        assert!(held.len() == 2 && held[0].2.contains("`runledger projector rebuild`"), "{held:?}");
+        then_a_rebuild_mends(&story, &pool).await;
+    }
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_row_with_an_impossible_number_stops_nobody_else(pool: PgPool) {
     let mut story = Story::default();
     story.given(0, [queued()]).await;
+    story.given(1, [queued()]).await;
     story.project(&pool, &[]).await;
+    let harm = "UPDATE projection.runs SET items_failed = -5 WHERE tenant = 'demo'";
+    sqlx::raw_sql(harm).execute(&pool).await.unwrap();
     story.given(0, [started()]).await;
-    let records = story.records().await;
-    for harm in ["UPDATE projection.run_counts SET runs = 0", "DELETE FROM projection.run_counts"] {
-        sqlx::query(harm).execute(&pool).await.unwrap();
-        let before = Tables::dump(&pool).await;
-        let result = story.projector(&pool).apply(Position(1), &records[1..]).await;
-        assert!(matches!(result, Err(ProjectorError::CountsAstray)), "{result:?}");
-        assert_eq!(Tables::dump(&pool).await, before);
-    }
+    story.given(1, [started()]).await;
+    let tables = story.project(&pool, &[]).await;
+    tables.then_run(0, &json!({"status": "queued", "held_revision": 1}));
+    tables.then_run(1, &json!({"status": "running", "held_revision": null}));
+    assert!(tables.held()[0].2.contains("-5"), "{:?}", tables.held());
+    then_a_rebuild_mends(&story, &pool).await;
+}
+
+async fn then_a_rebuild_mends(story: &Story, pool: &PgPool) {
+    Maintenance::new(story.shared(), pool.clone()).rebuild("memory", false, &|_| {}).await.unwrap();
+    let mended = Tables::dump(pool).await;
+    start_over(pool).await;
+    assert_eq!(mended, story.project(pool, &[]).await);
+    assert_eq!(mended.held(), []);
 }

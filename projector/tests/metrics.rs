@@ -20,13 +20,7 @@ fn value(metrics: &PrometheusHandle, name: &str) -> Option<f64> {
 
 /// Waits until a metric is as it should be. The lag is measured every second.
 async fn until(metrics: &PrometheusHandle, name: &str, right: impl Fn(f64) -> bool) {
-    let all = async {
-        while !value(metrics, name).is_some_and(&right) {
-            tokio::task::yield_now().await;
-        }
-    };
-    let found = tokio::time::timeout(LONG, all).await;
-    assert!(found.is_ok(), "{name} is {:?}", value(metrics, name));
+    support::until(name, async || value(metrics, name).filter(|value| right(*value))).await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -59,4 +53,18 @@ async fn lag_batches_and_dead_letters_are_exported(pool: PgPool) {
     assert_eq!(value(&metrics, "runledger_projector_dead_letters_total"), Some(1.0));
     assert_eq!(value(&metrics, "runledger_projector_batch_events_sum"), Some(4.0));
     assert_eq!(value(&metrics, "runledger_projector_apply_seconds_count"), Some(1.0));
+
+    // One that stands by says how far the other one is behind, and sees what an operator has mended.
+    let lease =
+        "UPDATE projection.checkpoints SET fence = fence + 1, lease_until = now() + interval '1 hour'";
+    sqlx::raw_sql(lease).execute(&pool).await.unwrap();
+    story.given(0, [failed_item("b")]).await;
+    let running = Running::start(story.shared(), &pool, 100);
+    until(&metrics, "runledger_projector_lag_events", |events| events > 0.0).await;
+    assert_eq!(value(&metrics, "runledger_projector_lag_events"), Some(1.0), "of five in the log");
+    assert_eq!(value(&metrics, "runledger_held_runs"), Some(1.0));
+    sqlx::raw_sql("DELETE FROM projection.dead_letters").execute(&pool).await.unwrap();
+    until(&metrics, "runledger_dead_letters", |letters| letters == 0.0).await;
+    until(&metrics, "runledger_held_runs", |runs| runs == 0.0).await;
+    running.stop().await;
 }

@@ -97,19 +97,4 @@ impl Place {
              --event-log, or move with `runledger log copy` and `runledger projector rebuild --event-log ...`"
         )))
     }
-
-    /// Remembers that the read tables are folded from this log now.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn take_over(&self, pool: &PgPool) -> Result<(), Error> {
-        let name = self.name();
-        sqlx::query!(
-            "INSERT INTO log.source (name) VALUES ($1) ON CONFLICT (one) DO UPDATE SET name = excluded.name",
-            name
-        )
-        .execute(pool)
-        .await?;
-        Ok(())
-    }
 }

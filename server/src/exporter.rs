@@ -18,7 +18,7 @@ const SECONDS: [f64; 14] =
 /// Upper bounds of the batch-size histograms, in events.
 const EVENTS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 100.0, 500.0, 2_000.0, 10_000.0];
 
-const COUNTERS: [(&str, &str); 10] = [
+const COUNTERS: [(&str, &str); 11] = [
     ("runledger_appended_events_total", "Events that this process has appended to the log."),
     (
         "runledger_append_conflicts_total",
@@ -31,6 +31,10 @@ const COUNTERS: [(&str, &str); 10] = [
     ("runledger_stale_runs_total", "Runs that this process has presumed failed."),
     ("runledger_sweeper_failures_total", "Sweeps, or runs of a sweep, that failed and are tried again."),
     ("runledger_verify_runs_total", "Runs that the sampler has folded anew and compared."),
+    (
+        "runledger_verify_failures_total",
+        "Comparisons of the sampler that failed, so that nothing was compared.",
+    ),
     ("runledger_verify_wrong_rows_total", "Rows that the sampler found different, missing or one too many."),
 ];
 

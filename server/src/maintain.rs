@@ -29,7 +29,8 @@ pub async fn projector(command: ProjectorCommand) -> Result<ExitCode, Error> {
             let which = wanted(which)?;
             // All of them may come from another log than before; one run may not.
             let tables = if which.is_none() { Tables::New } else { Tables::Same };
-            on(&database, &event_log, tables, async |work| rebuild(&work, which, anew).await).await
+            let source = event_log.event_log.name();
+            on(&database, &event_log, tables, async |work| rebuild(&work, which, &source, anew).await).await
         }
         ProjectorCommand::Verify { which, database, event_log } => {
             let which = wanted(which)?;
@@ -43,7 +44,7 @@ pub async fn projector(command: ProjectorCommand) -> Result<ExitCode, Error> {
 enum Tables {
     /// Those that are folded from the log already.
     Same,
-    /// Those that take their place.
+    /// Those that take their place, and say themselves what they are folded from.
     New,
 }
 
@@ -61,10 +62,7 @@ async fn on(
         place.claim(&pool).await?;
     }
     let log = place.open(&options).await?;
-    let mut done = work(Maintenance::new(log.clone(), pool.clone())).await;
-    if matches!(tables, Tables::New) && done.is_ok() {
-        done = place.take_over(&pool).await.and(done);
-    }
+    let done = work(Maintenance::new(log.clone(), pool.clone())).await;
     log.shutdown().await;
     pool.close().await;
     done
@@ -73,6 +71,7 @@ async fn on(
 async fn rebuild(
     work: &Maintenance,
     which: Option<(RunId, Option<TenantId>)>,
+    source: &str,
     anew: bool,
 ) -> Result<ExitCode, Error> {
     let rebuilt = if let Some((run, tenant)) = which {
@@ -81,7 +80,7 @@ async fn rebuild(
         rebuilt
     } else {
         let meter = Meter::new("rebuilding");
-        let rebuilt = work.rebuild(anew, &|progress| meter.show(progress)).await?;
+        let rebuilt = work.rebuild(source, anew, &|progress| meter.show(progress)).await?;
         meter.done();
         if rebuilt.from.0 > 0 {
             say!("went on from position {}, where an earlier rebuild was", rebuilt.from.0);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Log, actual, after, begun, event, events, stream, to, whole};
+use super::{Log, actual, after, begun, event, events, soon, stream, to, whole};
 use crate::error::AppendError;
 use crate::port::{ExpectedRevision, NewEvent, Position, RecordedEvent};
 
@@ -231,4 +231,33 @@ pub async fn large_batches_are_read_in_pages(log: Log) {
         ours.extend(page.iter().filter(of_ours).map(|event| event.id));
     }
     assert_eq!(ours.len(), 6_000);
+}
+
+/// A page may be shorter than asked for, and is never empty while there is more.
+pub async fn large_events_are_read_to_the_end(log: Log) {
+    let bytes = (512 << 10).min(log.guarantees().max_append_bytes / 2);
+    let start = log.head().await.unwrap();
+    let mut given = Vec::new();
+    for n in 0..40u8 {
+        let large = event(vec![n; bytes]);
+        given.push(large.id);
+        log.append(vec![to(&stream(), after(None), vec![large])]).await.unwrap();
+    }
+    let end = log.head().await.unwrap();
+    let ours =
+        |events: Vec<RecordedEvent>| events.into_iter().map(|event| event.id).filter(|id| given.contains(id));
+
+    let (mut at, mut read) = (start, Vec::new());
+    while at < end {
+        let page = log.read_all(at, 10_000).await.unwrap();
+        at = page.last().expect("there is more").position;
+        read.extend(ours(page));
+    }
+    assert_eq!(read, given);
+    let mut follower = log.subscribe(start).await.unwrap();
+    let mut followed = Vec::new();
+    while followed.len() < given.len() {
+        followed.extend(ours(soon(follower.next_batch(10_000)).await.unwrap()));
+    }
+    assert_eq!(followed, given);
 }

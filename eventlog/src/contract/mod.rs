@@ -52,6 +52,7 @@ macro_rules! for_each_contract_case {
         $case!(names_come_back_exactly);
         $case!(bytes_come_back_exactly);
         $case!(large_batches_are_read_in_pages);
+        $case!(large_events_are_read_to_the_end);
         $case!(a_repeat_is_answered_with_the_first_place);
         $case!(an_id_of_another_event_is_refused);
         $case!(a_repeat_of_a_part_is_refused);

@@ -19,6 +19,10 @@ pub(super) type Signed = (RecordedEvent, Option<Attempt>);
 /// Events of a stream that are read at once.
 const PAGE: usize = 1_000;
 
+/// How many bytes of events of the whole log are gathered, but for a page more: a reader that catches up has
+/// bounded memory.
+const MOST_BYTES: usize = 16 << 20;
+
 /// How far everything was looked through for our events.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
@@ -124,32 +128,34 @@ impl Inner {
             return Ok(Vec::new());
         }
         let from = (after.0 > 0).then_some(Theirs { commit: after.0, prepare: after.0 });
-        self.scan(from, after, limit).await
+        Ok(self.scan(from, after, limit).await?.0)
     }
 
-    /// Our events from a place on that are after a position.
+    /// Our events from a place on that are after a position, and whether these are all that there are.
     async fn scan(
         &self,
         from: Option<Theirs>,
         after: Position,
         limit: usize,
-    ) -> Result<Vec<RecordedEvent>, LogError> {
+    ) -> Result<(Vec<RecordedEvent>, bool), LogError> {
+        let mut bytes = 0;
         let mut events: Vec<RecordedEvent> = Vec::new();
         let mut from = from;
         // As with streams: what is short is looked for once more.
         let mut short = 0;
-        while events.len() < limit && short < 2 {
+        while events.len() < limit && bytes < MOST_BYTES && short < 2 {
             // The one at `from` is given again.
             let count = (limit - events.len()).min(PAGE).saturating_add(1);
             let start = from.map_or(StreamPosition::Start, StreamPosition::Position);
             let page = self.all(start, true, count).await?;
             short += usize::from(page.len() < count);
             let known = events.last().map_or(after, |event| event.position);
-            events.extend(page.into_iter().filter(|event| event.position > known));
+            let page = page.into_iter().filter(|event| event.position > known);
+            events.extend(page.inspect(|event| bytes += event.data.len() + event.metadata.len()));
             from = events.last().map(place).or(from);
         }
         events.truncate(limit);
-        Ok(events)
+        Ok((events, short == 2))
     }
 
     /// Ours among all events: forwards from a place, or backwards from the end.
@@ -210,12 +216,19 @@ impl Inner {
         if end.map(|at| at.commit) == scan.upto.map(|at| at.commit) {
             return Ok(scan.ours);
         }
-        let last = match scan.upto {
+        if let Some(upto) = scan.upto {
+            let mut from = upto;
+            loop {
+                let (events, whole) = self.scan(Some(from), scan.ours, usize::MAX).await?;
+                if let Some(last) = events.last() {
+                    (from, scan.ours) = (place(last), last.position);
+                }
+                if whole {
+                    break;
+                }
+            }
+        } else if let Some(last) = self.all(StreamPosition::End, false, 1).await?.pop() {
             // Backwards, as far as the last one of ours is away.
-            None => self.all(StreamPosition::End, false, 1).await?.pop(),
-            Some(upto) => self.scan(Some(upto), scan.ours, usize::MAX).await?.pop(),
-        };
-        if let Some(last) = last {
             scan.ours = scan.ours.max(last.position);
         }
         scan.upto = end;
@@ -236,9 +249,9 @@ impl Inner {
             return Ok(News { events: Vec::new(), from });
         }
         let start = from.or((after.0 > 0).then_some(Theirs { commit: after.0, prepare: after.0 }));
-        let events = self.scan(start, after, limit).await?;
+        let (events, whole) = self.scan(start, after, limit).await?;
         let last = events.last().map(place);
-        let from = if events.len() == limit { last } else { end.max_by_commit(last) };
+        let from = if whole { end.max_by_commit(last) } else { last };
         Ok(News { events, from })
     }
 

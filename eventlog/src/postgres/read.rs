@@ -1,11 +1,19 @@
 //! Reading the log.
 
+use futures::TryStreamExt;
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::unsigned;
 use crate::error::LogError;
 use crate::port::{Position, RecordedEvent};
+
+/// How many bytes of events are read of the whole log at once, but for a single event that has more: a reader
+/// that catches up has bounded memory, whatever it asks for.
+const MOST_BYTES: usize = 16 << 20;
+
+/// How many events are read before it is known how large they are.
+const FIRST_PAGE: usize = 256;
 
 struct Row {
     position: i64,
@@ -81,17 +89,18 @@ pub(super) async fn all(
     after: Position,
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, LogError> {
-    let rows = sqlx::query_as!(
-        Row,
-        "SELECT position, stream, revision, event_id, event_type, data, metadata FROM log.events
-         WHERE position > $1 ORDER BY position LIMIT $2",
-        at_most(after.0),
-        at_most(limit as u64)
-    )
-    .fetch_all(pool)
-    .await
-    .map_err(unavailable)?;
-    let events = rows.into_iter().map(recorded).collect::<Result<Vec<_>, _>>()?;
+    let mut events: Vec<RecordedEvent> = Vec::new();
+    let (mut bytes, mut page) = (0, FIRST_PAGE.min(limit));
+    // The first page tells how many more there is room for, so that hardly any row is sent in vain.
+    while page > 0 {
+        let from = events.last().map_or(after, |event| event.position);
+        let before = events.len();
+        if !some(pool, from, page, &mut events, &mut bytes).await? || before > 0 {
+            break;
+        }
+        let room = (MOST_BYTES - bytes.min(MOST_BYTES)) / (bytes / events.len()).max(1);
+        page = room.min(limit - events.len());
+    }
     for (event, before) in events.iter().zip(after.0..) {
         if event.position.0 != before + 1 {
             let found = event.position.0;
@@ -101,6 +110,34 @@ pub(super) async fn all(
         }
     }
     Ok(events)
+}
+
+/// Reads at most `limit` events more, as far as there is room for their bytes. Says whether there were that
+/// many.
+async fn some(
+    pool: &PgPool,
+    after: Position,
+    limit: usize,
+    events: &mut Vec<RecordedEvent>,
+    bytes: &mut usize,
+) -> Result<bool, LogError> {
+    let mut rows = sqlx::query_as!(
+        Row,
+        "SELECT position, stream, revision, event_id, event_type, data, metadata FROM log.events
+         WHERE position > $1 ORDER BY position LIMIT $2",
+        at_most(after.0),
+        at_most(limit as u64)
+    )
+    .fetch(pool);
+    for _ in 0..limit {
+        let Some(row) = rows.try_next().await.map_err(unavailable)? else { return Ok(false) };
+        *bytes += row.data.len() + row.metadata.len();
+        if *bytes > MOST_BYTES && !events.is_empty() {
+            return Ok(false);
+        }
+        events.push(recorded(row)?);
+    }
+    Ok(true)
 }
 
 pub(super) async fn head(pool: &PgPool) -> Result<Position, LogError> {

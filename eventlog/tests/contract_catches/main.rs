@@ -52,6 +52,7 @@ caught! {
     IgnoresLimit: events_are_read_as_they_were_appended, large_batches_are_read_in_pages;
     SkipsBetweenPages: large_batches_are_read_in_pages;
     RepeatsBetweenPages: large_batches_are_read_in_pages;
+    GivesUpOnLargePages: large_events_are_read_to_the_end;
     CountsBackwards: what_was_answered_first_stands_first, any_sequence_of_appends_is_as_the_model_says;
     HeadLags: what_was_answered_first_stands_first;
     StopsHalfWay: an_append_that_is_given_up_can_be_repeated;

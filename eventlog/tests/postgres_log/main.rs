@@ -7,6 +7,7 @@ mod density;
 mod doubt;
 mod guards;
 mod others;
+mod pages;
 mod queue;
 
 use std::sync::Arc;

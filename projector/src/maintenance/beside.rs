@@ -1,5 +1,5 @@
 //! Tables beside the live ones: made from the catalog, so that whatever a migration gave to the live ones,
-//! these have it too, under the same names.
+//! these have it too, under the same names, and of the same owner.
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
@@ -45,10 +45,23 @@ const COPY: &str = "
         SELECT 9, relname, format('GRANT %s ON %I.%I TO %s', acl.privilege_type, $1, relname,
             CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(acl.grantee)) END)
         FROM t, aclexplode(relacl) AS acl WHERE acl.grantee <> relowner
+        UNION ALL
+        SELECT 10, relname || ' ' || attname, format('ALTER TABLE %I.%I ALTER COLUMN %I SET STATISTICS %s', $1, relname,
+            attname, attstattarget)
+        FROM t JOIN pg_attribute AS a ON a.attrelid = t.oid
+        WHERE attnum > 0 AND NOT attisdropped AND attstattarget >= 0
+        UNION ALL
+        -- Foreign keys are checked in the owner's name, and an owner must be allowed to have tables there.
+        SELECT DISTINCT 11, pg_get_userbyid(relowner), format('GRANT ALL ON SCHEMA %I TO %I', $1, pg_get_userbyid(relowner))
+        FROM t WHERE pg_get_userbyid(relowner) <> current_user
+        UNION ALL
+        SELECT 12, relname, format('ALTER TABLE %I.%I OWNER TO %I', $1, relname, pg_get_userbyid(relowner))
+        FROM t WHERE pg_get_userbyid(relowner) <> current_user
     )
     SELECT text FROM statement ORDER BY step, place";
 
-/// Makes the tables, empty, at position 0. `made_by` is kept with them.
+/// Makes the tables, empty, at position 0. `made_by` is kept with them. Their fencing tokens begin with a
+/// time, so that nobody who filled tables of this name before has one of these.
 pub(super) async fn create(tables: &Tables, made_by: &str) -> Result<(), ProjectorError> {
     let schema = tables.schema().name();
     let mut tx = tables.begin().await?;
@@ -61,8 +74,14 @@ pub(super) async fn create(tables: &Tables, made_by: &str) -> Result<(), Project
     for statement in statements {
         run(&mut tx, statement).await?;
     }
-    run(&mut tx, format!("INSERT INTO {schema}.{CHECKPOINTS} (name, position) VALUES ('monitoring', 0)"))
-        .await?;
+    run(
+        &mut tx,
+        format!(
+            "INSERT INTO {schema}.{CHECKPOINTS} (name, position, fence)
+             VALUES ('monitoring', 0, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
+        ),
+    )
+    .await?;
     // A statement of this kind takes no parameters.
     let quoted = made_by.replace('\'', "''");
     run(&mut tx, format!("COMMENT ON SCHEMA {schema} IS '{quoted}'")).await?;
@@ -83,6 +102,25 @@ pub(super) async fn remove(tables: &Tables) -> Result<(), ProjectorError> {
     let mut tx = tables.begin().await?;
     run(&mut tx, format!("DROP SCHEMA IF EXISTS {} CASCADE", tables.schema().name())).await?;
     Ok(tx.commit().await?)
+}
+
+/// The position and the fencing token of tables that are about to take the place of the live ones; both stay
+/// as they are until the transaction ends. None where somebody has removed them.
+pub(super) async fn hold_still(
+    db: &mut PgConnection,
+    schema: Schema,
+) -> Result<Option<(i64, i64)>, ProjectorError> {
+    let schema = schema.name();
+    let there: Option<String> = sqlx::query_scalar("SELECT to_regclass($1)::text")
+        .bind(format!("{schema}.{CHECKPOINTS}"))
+        .fetch_one(&mut *db)
+        .await?;
+    if there.is_none() {
+        return Ok(None);
+    }
+    let sql =
+        format!("SELECT position, fence FROM {schema}.{CHECKPOINTS} WHERE name = 'monitoring' FOR UPDATE");
+    Ok(sqlx::query_as(AssertSqlSafe(sql)).fetch_optional(db).await?)
 }
 
 /// Lets Postgres count the rows, so that it reads the tables well from the first query on.

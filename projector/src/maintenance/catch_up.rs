@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use eventlog::{EventLog, Position};
+use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use super::{Progress, beside};
 use crate::apply::apply;
-use crate::error::ProjectorError;
+use crate::error::{ProjectorError, bigint};
 use crate::lease::{BEAT, Lease, TERM};
 use crate::run::fitting;
 use crate::tables::Tables;
@@ -116,5 +117,28 @@ impl<'a> Filling<'a> {
     /// Renews the lease where nothing is folded for a while.
     pub async fn beat(&self) -> Result<(), ProjectorError> {
         self.lease.beat(&self.tables).await
+    }
+
+    /// Does something that takes its time and folds nothing, and keeps the lease meanwhile. Whoever loses it
+    /// all the same stops at once: the tables are somebody else's then.
+    pub async fn beating<T>(
+        &self,
+        work: impl Future<Output = Result<T, ProjectorError>>,
+    ) -> Result<T, ProjectorError> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = tokio::time::sleep(BEAT) => self.beat().await?,
+            }
+        }
+    }
+
+    /// Makes sure that the tables are still ours, and as we filled them; they stay so until the transaction
+    /// ends.
+    pub async fn hold_still(&self, db: &mut PgConnection) -> Result<(), ProjectorError> {
+        let ours = (bigint(self.reached.0)?, self.lease.fence());
+        let found = beside::hold_still(db, self.tables.schema()).await?;
+        if found == Some(ours) { Ok(()) } else { Err(ProjectorError::Fenced) }
     }
 }

@@ -84,6 +84,8 @@ pub(super) async fn compare(
 
 /// The columns of a table.
 struct Columns {
+    /// The first one of the key, which is never NULL.
+    first: String,
     key: Vec<String>,
     all: Vec<String>,
 }
@@ -99,9 +101,10 @@ impl Columns {
         .bind(table)
         .fetch_all(db)
         .await?;
-        let key = columns.iter().filter(|(_, key)| *key).map(|(name, _)| name.clone()).collect();
+        let key: Vec<String> = columns.iter().filter(|(_, key)| *key).map(|(name, _)| name.clone()).collect();
+        let Some(first) = key.first().cloned() else { return Err(ProjectorError::NoKey(table.to_owned())) };
         let all = columns.into_iter().map(|(name, _)| name).filter(|name| !OURS.contains(&name.as_str()));
-        Ok(Self { key, all: all.collect() })
+        Ok(Self { first, key, all: all.collect() })
     }
 
     /// The condition for the rows; none where the table has no such rows.
@@ -131,7 +134,7 @@ impl Columns {
             format!("ROW({})::text", columns.join(", "))
         };
         let key = self.key.join(", ");
-        let exists = |of: &str| format!("{of}.{} IS NOT NULL", self.key[0]);
+        let exists = |of: &str| format!("{of}.{} IS NOT NULL", self.first);
         let differing = format!(
             "FROM (SELECT * FROM projection.{table} WHERE {filter}) AS live
              FULL JOIN (SELECT * FROM {other}.{table} WHERE {filter}) AS folded USING ({key})

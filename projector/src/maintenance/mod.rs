@@ -14,7 +14,7 @@ use std::sync::Arc;
 use domain::{RunId, TenantId};
 use eventlog::streams::run_stream;
 use eventlog::{EventLog, Position};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::error::ProjectorError;
 use crate::tables::{Schema, Tables};
@@ -51,23 +51,73 @@ impl Maintenance {
         Tables::new(self.pool.clone(), schema)
     }
 
-    /// The stream of a run. Without a tenant it is looked for in all tables that name one.
+    /// The stream of a run. Without a tenant it is looked for in all tables that name one: where they name
+    /// several, the log says which of them has the run.
     async fn stream_of(&self, run: RunId, tenant: Option<&TenantId>) -> Result<String, ProjectorError> {
         if let Some(tenant) = tenant {
             return Ok(run_stream(tenant, run));
         }
-        let mut tx = self.tables(Schema::Live).begin().await?;
-        let streams = sqlx::query_scalar!(
-            r#"SELECT DISTINCT stream AS "stream!" FROM (
-                   SELECT 'run-' || tenant || '-' || run_id AS stream FROM runs WHERE run_id = $1
-                   UNION ALL SELECT 'run-' || tenant || '-' || run_id FROM run_events WHERE run_id = $1
-                   UNION ALL SELECT stream FROM dead_letters WHERE stream LIKE 'run-%-' || $1::uuid
-               ) AS known"#,
+        let mut candidates = self.candidates(run).await?;
+        if candidates.len() > 1 {
+            candidates.retain(|(_, begins)| begins.is_some());
+        }
+        let mut candidates = candidates.into_iter();
+        match (candidates.next(), candidates.next()) {
+            (Some((stream, _)), None) => Ok(stream),
+            _ => Err(ProjectorError::WhoseRun(run)),
+        }
+    }
+
+    /// The streams that the tables name for a run, with where each begins in the log.
+    async fn candidates(&self, run: RunId) -> Result<Vec<(String, Option<Position>)>, ProjectorError> {
+        let live = self.tables(Schema::Live);
+        let streams = {
+            let mut tx = live.begin().await?;
+            let mut streams: Vec<String> =
+                self.streams_in_tables(&mut tx, run).await?.into_iter().map(|(_, stream)| stream).collect();
+            let held = sqlx::query_scalar!(
+                "SELECT DISTINCT stream FROM dead_letters WHERE stream LIKE 'run-%-' || $1::uuid",
+                run.uuid()
+            );
+            streams.extend(held.fetch_all(&mut *tx).await?);
+            streams.sort();
+            streams.dedup();
+            streams
+        };
+        let mut candidates = Vec::with_capacity(streams.len());
+        if let [stream] = streams.as_slice() {
+            // Nobody to be told from: the log need not be asked.
+            return Ok(vec![(stream.clone(), None)]);
+        }
+        let checkpoint = live.checkpoint().await?;
+        for stream in streams {
+            let begins = self.begin_of(&stream, checkpoint).await?;
+            candidates.push((stream, begins));
+        }
+        Ok(candidates)
+    }
+
+    /// The tenants that rows of a run name, with the streams that the run has there.
+    async fn streams_in_tables(
+        &self,
+        db: &mut PgConnection,
+        run: RunId,
+    ) -> Result<Vec<(String, String)>, ProjectorError> {
+        let tenants = sqlx::query_scalar!(
+            r#"SELECT tenant AS "tenant!" FROM runs WHERE run_id = $1
+               UNION SELECT tenant FROM run_events WHERE run_id = $1
+               UNION SELECT tenant FROM run_items WHERE run_id = $1
+               UNION SELECT tenant FROM notifications WHERE run_id = $1"#,
             run.uuid()
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        let [stream] = streams.as_slice() else { return Err(ProjectorError::WhoseRun(run)) };
-        Ok(stream.clone())
+        );
+        let tenants = tenants.fetch_all(db).await?.into_iter();
+        // Not `run_stream`: what somebody wrote there need not be a tenant's name.
+        Ok(tenants.map(|tenant| (tenant.clone(), format!("run-{tenant}-{run}"))).collect())
+    }
+
+    /// Where a stream begins in the log, if it does so by this position.
+    async fn begin_of(&self, stream: &str, by: Position) -> Result<Option<Position>, ProjectorError> {
+        let first = self.log.read_stream(stream, 0, 1).await?;
+        Ok(first.first().map(|event| event.position).filter(|position| *position <= by))
     }
 }

@@ -33,25 +33,28 @@ pub struct Rebuilt {
 impl Maintenance {
     /// Builds all read tables beside the live ones and swaps them in one transaction. Readers see the old
     /// tables or the new ones, and never a position that goes back. Goes on with what an earlier rebuild
-    /// of the same program left, unless `anew`.
+    /// of the same program left, unless `anew`. `source` is the name of the log: the new tables are said to
+    /// be folded from it in the same transaction. Where the live ones are folded from another log, their
+    /// position means nothing here, and the end of this log is what the new ones must have reached.
     ///
     /// # Errors
     /// [`ProjectorError`]; the live tables are as they were then, and a rebuild can go on.
     pub async fn rebuild(
         &self,
+        source: &str,
         anew: bool,
         told: &(dyn Fn(Progress) + Sync),
     ) -> Result<Rebuilt, ProjectorError> {
         let next = self.tables(Schema::Next);
-        let made_by = self.made_by().await?;
+        let made_by = self.made_by(source).await?;
         let mut filling = Filling::begin(&*self.log, next.clone(), &made_by, anew).await?;
         let from = filling.reached;
         let head = || async { Ok(self.log.head().await?) };
         filling.up_to(head, told).await?;
-        beside::analyze(&next).await?;
+        filling.beating(beside::analyze(&next)).await?;
         loop {
             filling.up_to(head, told).await?;
-            if let Some(rebuilt) = self.swap(&mut filling, &next).await? {
+            if let Some(rebuilt) = self.swap(&mut filling, &next, source).await? {
                 return Ok(Rebuilt { from, ..rebuilt });
             }
             filling.beat().await?;
@@ -59,12 +62,14 @@ impl Maintenance {
         }
     }
 
-    /// Who makes the tables: rows of another program are not gone on with, nor those of other columns.
-    async fn made_by(&self) -> Result<String, ProjectorError> {
+    /// Who makes the tables, and from which log: rows of another program are not gone on with, nor those of
+    /// other columns, nor positions of another log.
+    async fn made_by(&self, source: &str) -> Result<String, ProjectorError> {
         let migration: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM public._sqlx_migrations")
             .fetch_one(&self.pool)
             .await?;
-        Ok(format!("runledger {}, migration {}", env!("CARGO_PKG_VERSION"), migration.unwrap_or_default()))
+        let (version, migration) = (env!("CARGO_PKG_VERSION"), migration.unwrap_or_default());
+        Ok(format!("runledger {version}, migration {migration}, log {source}"))
     }
 
     /// Swaps, unless readers are in the way. Every reader's transaction begins with a lock on the
@@ -73,19 +78,28 @@ impl Maintenance {
         &self,
         filling: &mut Filling<'_>,
         next: &Tables,
+        source: &str,
     ) -> Result<Option<Rebuilt>, ProjectorError> {
         let mut tx = self.tables(Schema::Live).begin().await?;
         beside::run(&mut tx, format!("SET LOCAL lock_timeout = '{WAIT_FOR_READERS}'")).await?;
         let swapped = async {
             beside::run(&mut tx, "LOCK TABLE checkpoints IN ACCESS EXCLUSIVE MODE".into()).await?;
             let live = lock_checkpoint(&mut tx, None).await?;
-            filling.rest(live).await?;
+            let goal = if same_log(&mut tx, source).await? { live } else { self.log.head().await? };
+            filling.rest(goal).await?;
             let held = next.dead_letters().await?.0;
+            filling.hold_still(&mut tx).await?;
             beside::take_the_place(&mut tx, Schema::Next).await?;
             let to = filling.reached;
             sqlx::query!(
                 "UPDATE checkpoints SET position = $1, updated_at = now() WHERE name = 'monitoring'",
                 bigint(to.0)?
+            )
+            .execute(&mut *tx)
+            .await?;
+            sqlx::query!(
+                "INSERT INTO log.source (name) VALUES ($1) ON CONFLICT (one) DO UPDATE SET name = excluded.name",
+                source
             )
             .execute(&mut *tx)
             .await?;
@@ -106,11 +120,12 @@ impl Maintenance {
     }
 
     /// Folds one run anew, in place of the rows that the live tables have of it. Counters are not touched
-    /// by what they have counted before. Without a tenant, the run is looked for in the tables.
+    /// by what they have counted before. Without a tenant, the run is looked for in the tables. The projector
+    /// waits meanwhile, and everything is one transaction: a run of 100,000 events takes some seconds.
     ///
     /// # Errors
-    /// [`ProjectorError::WhoseRun`] where the tables know it of no tenant, or of several; any other, with
-    /// everything as it was.
+    /// [`ProjectorError::WhoseRun`] where it is of no tenant, or of several, [`ProjectorError::NoEvents`]
+    /// where it is of another one; any other, with everything as it was.
     pub async fn rebuild_run(
         &self,
         run: RunId,
@@ -119,12 +134,22 @@ impl Maintenance {
         let stream = self.stream_of(run, tenant).await?;
         let mut tx = self.tables(Schema::Live).begin().await?;
         let checkpoint = lock_checkpoint(&mut tx, None).await?;
+        if self.begin_of(&stream, checkpoint).await?.is_none() {
+            return Err(ProjectorError::NoEvents(stream));
+        }
         let held_from =
             sqlx::query_scalar!("SELECT min(revision) FROM dead_letters WHERE stream = $1", stream)
                 .fetch_one(&mut *tx)
                 .await?;
         let counted = held_from.map_or(Ok(u64::MAX), crate::error::unsigned)?;
-        remove_run(&mut tx, run, &stream).await?;
+        // Rows that name a tenant whose log knows nothing of the run were changed, and are in the way.
+        let mut tenants = Vec::new();
+        for (tenant, other) in self.streams_in_tables(&mut tx, run).await? {
+            if other == stream || self.begin_of(&other, checkpoint).await?.is_none() {
+                tenants.push(tenant);
+            }
+        }
+        remove_run(&mut tx, run, &tenants, &stream).await?;
         let held = refold(&mut tx, &*self.log, &stream, 0, checkpoint, CountFrom(counted)).await?;
         read_marks(&mut tx, &*self.log, run, checkpoint).await?;
         tell(&mut tx, checkpoint).await?;
@@ -133,13 +158,32 @@ impl Maintenance {
     }
 }
 
-/// Removes all rows of a run but what it adds to the counters.
-async fn remove_run(db: &mut PgConnection, run: RunId, stream: &str) -> Result<(), ProjectorError> {
+/// Whether the live tables are folded from that log, or from none yet.
+async fn same_log(db: &mut PgConnection, source: &str) -> Result<bool, ProjectorError> {
+    let live = sqlx::query_scalar!("SELECT name FROM log.source FOR UPDATE").fetch_optional(db).await?;
+    Ok(live.is_none_or(|live| live == source))
+}
+
+/// Removes all rows of a run that these tenants have, but for what it adds to the counters.
+async fn remove_run(
+    db: &mut PgConnection,
+    run: RunId,
+    tenants: &[String],
+    stream: &str,
+) -> Result<(), ProjectorError> {
     let id = run.uuid();
-    sqlx::query!("DELETE FROM runs WHERE run_id = $1", id).execute(&mut *db).await?;
-    sqlx::query!("DELETE FROM run_items WHERE run_id = $1", id).execute(&mut *db).await?;
-    sqlx::query!("DELETE FROM run_events WHERE run_id = $1", id).execute(&mut *db).await?;
-    sqlx::query!("DELETE FROM notifications WHERE run_id = $1", id).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM runs WHERE run_id = $1 AND tenant = ANY($2)", id, tenants)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query!("DELETE FROM run_items WHERE run_id = $1 AND tenant = ANY($2)", id, tenants)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query!("DELETE FROM run_events WHERE run_id = $1 AND tenant = ANY($2)", id, tenants)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query!("DELETE FROM notifications WHERE run_id = $1 AND tenant = ANY($2)", id, tenants)
+        .execute(&mut *db)
+        .await?;
     sqlx::query!("DELETE FROM dead_letters WHERE stream = $1", stream).execute(db).await?;
     Ok(())
 }

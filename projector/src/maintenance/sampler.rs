@@ -12,12 +12,15 @@ use crate::error::ProjectorError;
 use crate::tables::Schema;
 
 /// Compares a run at random every so often, until it is stopped. What differs raises
-/// `runledger_verify_wrong_rows_total` and is told as an error, with the command that mends it.
+/// `runledger_verify_wrong_rows_total` and is told as an error, with the command that mends it. A comparison
+/// that fails raises `runledger_verify_failures_total`: rows that nobody looks at are not right for that.
 pub(crate) async fn sample(maintenance: &Maintenance, every: Duration, stop: &CancellationToken) {
     let (runs, wrong) =
         (counter!("runledger_verify_runs_total"), counter!("runledger_verify_wrong_rows_total"));
-    // There from the start, so that an alert on it has something to watch.
+    let failures = counter!("runledger_verify_failures_total");
+    // There from the start, so that an alert on them has something to watch.
     wrong.absolute(0);
+    failures.absolute(0);
     while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
         match stop.run_until_cancelled(maintenance.verify_some_run(Uuid::new_v4())).await {
             None => return,
@@ -31,8 +34,10 @@ pub(crate) async fn sample(maintenance: &Maintenance, every: Duration, stop: &Ca
                     tracing::error!(%run, %difference, "a row is not as the log says: see `runledger projector verify`");
                 }
             }
-            // The projector says what is wrong with the database or the log.
-            Some(Err(error)) => tracing::debug!(%error, "no run was compared"),
+            Some(Err(error)) => {
+                failures.increment(1);
+                tracing::warn!(%error, "no run was compared; the next one is tried");
+            }
         }
     }
 }
@@ -48,7 +53,13 @@ impl Maintenance {
         picked_by: Uuid,
     ) -> Result<Option<(RunId, Findings)>, ProjectorError> {
         let Some(run) = self.some_run(picked_by.as_u128()).await? else { return Ok(None) };
-        Ok(Some((run, self.verify_run(run, None).await?)))
+        // Where the rows don't agree whose run it is, they are compared with what came first in the log: the
+        // fold gives the run to that one. Where the log knows it of nobody, any of them is wrong.
+        let candidates = self.candidates(run).await?;
+        let first = candidates.into_iter().min_by_key(|(_, begins)| begins.map_or(u64::MAX, |at| at.0));
+        // It may have been removed since it was picked.
+        let Some((stream, _)) = first else { return Ok(None) };
+        Ok(Some((run, self.verify_stream(run, &stream).await?)))
     }
 
     /// A run with a row, or at least with a timeline: ids begin with a time, so a number between the first

@@ -2,6 +2,7 @@
 
 use domain::{RunId, TenantId};
 use eventlog::Position;
+use sqlx::AssertSqlSafe;
 
 use super::catch_up::Filling;
 use super::compare::{Findings, Which, compare};
@@ -12,6 +13,13 @@ use crate::batch::CountFrom;
 use crate::decode::run_of;
 use crate::error::ProjectorError;
 use crate::tables::Schema;
+
+/// How a comparison begins: as all readers do, with the lock before the snapshot. What a snapshot from before
+/// a swap would see of the tables from after it is not all there. One that hangs is ended by the database, so
+/// that no swap waits for it.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
+const LOCK: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s';
+    LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE";
 
 impl Maintenance {
     /// Folds the whole log into tables of its own and compares every row of the live ones with them, as
@@ -28,7 +36,7 @@ impl Maintenance {
         let (live, check) = (self.tables(Schema::Live), self.tables(Schema::Check));
         let mut filling = Filling::begin(&*self.log, check.clone(), "a check", true).await?;
         filling.up_to(|| live.checkpoint(), told).await?;
-        beside::analyze(&check).await?;
+        filling.beating(beside::analyze(&check)).await?;
         filling.up_to(|| live.checkpoint(), told).await?;
 
         // While the checkpoint is locked, both sets of tables are brought to it, and one snapshot of both
@@ -36,12 +44,16 @@ impl Maintenance {
         let mut lock = live.begin().await?;
         let checkpoint = lock_checkpoint(&mut lock, None).await?;
         filling.rest(checkpoint).await?;
-        let mut snapshot = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let begin = format!("{SNAPSHOT} READ ONLY; {LOCK}");
+        let mut snapshot = self.pool.begin_with(AssertSqlSafe(begin)).await?;
         sqlx::query("SELECT position FROM projection.checkpoints").execute(&mut *snapshot).await?;
         lock.rollback().await?;
 
-        let findings = compare(&mut snapshot, Schema::Check.name(), Which::All, comparing).await?;
+        let compared = compare(&mut snapshot, Schema::Check.name(), Which::All, comparing);
+        let findings = filling.beating(compared).await?;
         snapshot.rollback().await?;
+        // Tables that are somebody else's by now are left alone.
+        filling.beat().await?;
         beside::remove(&check).await?;
         Ok(findings)
     }
@@ -57,10 +69,14 @@ impl Maintenance {
         tenant: Option<&TenantId>,
     ) -> Result<Findings, ProjectorError> {
         let stream = self.stream_of(run, tenant).await?;
-        if run_of(&stream).is_none() {
+        self.verify_stream(run, &stream).await
+    }
+
+    pub(super) async fn verify_stream(&self, run: RunId, stream: &str) -> Result<Findings, ProjectorError> {
+        if run_of(stream).is_none() {
             return Err(ProjectorError::WhoseRun(run));
         }
-        let mut tx = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+        let mut tx = self.pool.begin_with(AssertSqlSafe(format!("{SNAPSHOT}; {LOCK}"))).await?;
         let checkpoint =
             sqlx::query_scalar!("SELECT position FROM projection.checkpoints WHERE name = 'monitoring'");
         let checkpoint = checkpoint.fetch_optional(&mut *tx).await?.ok_or(ProjectorError::NoCheckpoint)?;
@@ -79,9 +95,9 @@ impl Maintenance {
                 .into(),
         )
         .await?;
-        refold(&mut tx, &*self.log, &stream, 0, checkpoint, CountFrom(u64::MAX)).await?;
+        refold(&mut tx, &*self.log, stream, 0, checkpoint, CountFrom(u64::MAX)).await?;
         read_marks(&mut tx, &*self.log, run, checkpoint).await?;
-        let findings = compare(&mut tx, "pg_temp", Which::Run(run, &stream), &|_| {}).await?;
+        let findings = compare(&mut tx, "pg_temp", Which::Run(run, stream), &|_| {}).await?;
         tx.rollback().await?;
         Ok(findings)
     }

@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod moved;
+mod owned;
 mod rebuild;
 mod retry;
 mod sampler;
@@ -34,8 +36,21 @@ async fn given() -> Story {
 
 /// With connections of its own, as the command has.
 fn maintenance(story: &Story, pool: &PgPool) -> Maintenance {
-    let own = PgPoolOptions::new().max_connections(4).connect_lazy_with((*pool.connect_options()).clone());
-    Maintenance::new(story.shared(), own)
+    Maintenance::new(story.shared(), own(pool))
+}
+
+fn own(pool: &PgPool) -> PgPool {
+    PgPoolOptions::new().max_connections(4).connect_lazy_with((*pool.connect_options()).clone())
+}
+
+/// Waits until the lease on tables beside the live ones is longer than it is now.
+async fn until_the_lease_is_renewed(pool: &PgPool, schema: &str) {
+    let sql = format!("SELECT lease_until FROM {schema}.checkpoints");
+    let lease = async || -> chrono::DateTime<chrono::Utc> {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql.clone())).fetch_one(pool).await.unwrap()
+    };
+    let now = lease().await;
+    until("the lease to be renewed", async || (lease().await > now).then_some(())).await;
 }
 
 async fn run_sql(pool: &PgPool, sql: &'static str) {

@@ -1,8 +1,7 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use eventlog::{EventLog, Position};
-use projector::Maintenance;
+use projector::{Maintenance, ProjectorError};
 use sqlx::PgPool;
 
 use crate::support::*;
@@ -19,8 +18,11 @@ async fn shape(pool: &PgPool) -> Vec<String> {
          UNION ALL SELECT pg_get_triggerdef(t.oid) FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = tgrelid
              WHERE relnamespace = 'projection'::regnamespace AND NOT tgisinternal
          UNION ALL SELECT p::text FROM pg_policies AS p WHERE schemaname = 'projection'
-         UNION ALL SELECT concat_ws(' ', relname, COALESCE(relacl, acldefault('r', relowner)), reloptions, relrowsecurity) FROM pg_class
-             WHERE relnamespace = 'projection'::regnamespace AND relkind = 'r'
+         UNION ALL SELECT concat_ws(' ', relname, relowner::regrole, COALESCE(relacl, acldefault('r', relowner)), reloptions,
+             relrowsecurity) FROM pg_class WHERE relnamespace = 'projection'::regnamespace AND relkind = 'r'
+         UNION ALL SELECT concat_ws(' ', attrelid::regclass, attname, attstattarget) FROM pg_attribute AS a
+             JOIN pg_class AS c ON c.oid = attrelid
+             WHERE relnamespace = 'projection'::regnamespace AND relkind = 'r' AND attnum > 0
          ORDER BY 1",
     )
     .fetch_all(pool)
@@ -37,6 +39,13 @@ async fn left_over(pool: &PgPool) -> Vec<String> {
 async fn the_same_tables_from_wrong_ones(pool: PgPool) {
     let story = given().await;
     let right = story.project(&pool, &[]).await;
+    run_sql(
+        &pool,
+        "ALTER TABLE projection.runs ALTER COLUMN kind SET STATISTICS 500;
+         ALTER TABLE projection.runs OWNER TO runledger_api;
+         ALTER TABLE projection.run_items OWNER TO runledger_api",
+    )
+    .await;
     let before = shape(&pool).await;
     run_sql(
         &pool,
@@ -46,7 +55,7 @@ async fn the_same_tables_from_wrong_ones(pool: PgPool) {
     )
     .await;
 
-    let rebuilt = maintenance(&story, &pool).rebuild(false, &|_| {}).await.unwrap();
+    let rebuilt = maintenance(&story, &pool).rebuild("memory", false, &|_| {}).await.unwrap();
     assert_eq!((rebuilt.from, rebuilt.to, rebuilt.held), (Position(0), right.checkpoint(), 2));
     assert_eq!(Tables::dump(&pool).await, right, "read notifications stay read");
     let after = shape(&pool).await;
@@ -57,7 +66,7 @@ async fn the_same_tables_from_wrong_ones(pool: PgPool) {
     assert_eq!(left_over(&pool).await, [] as [&str; 0]);
 
     // Once more: what took the place can be rebuilt in turn.
-    maintenance(&story, &pool).rebuild(false, &|_| {}).await.unwrap();
+    maintenance(&story, &pool).rebuild("memory", false, &|_| {}).await.unwrap();
     assert_eq!((Tables::dump(&pool).await, shape(&pool).await), (right, before));
 }
 
@@ -68,7 +77,7 @@ async fn the_projector_goes_on_where_the_new_tables_are(pool: PgPool) {
     let running = Running::start(story.shared(), &pool, 100);
     progress.until(story.log.head().await.unwrap()).await;
     for n in 4..8 {
-        maintenance(&story, &pool).rebuild(false, &|_| {}).await.unwrap();
+        maintenance(&story, &pool).rebuild("memory", false, &|_| {}).await.unwrap();
         story.given(n, [queued(), started(), succeeded("a"), completed()]).await;
         progress.until(story.log.head().await.unwrap()).await;
     }
@@ -88,17 +97,15 @@ async fn a_rebuild_that_was_cut_goes_on(pool: PgPool) {
     let right = story.project(&pool, &[]).await;
 
     // The first one is cut as soon as it has folded something.
-    let (told, heard) = tokio::sync::mpsc::unbounded_channel();
-    let mut heard = heard;
-    let cut = Cut { log: story.log.clone(), left: Arc::new(AtomicU64::new(1)), told };
-    let first = Maintenance::new(Arc::new(cut), pool.clone());
-    let first = tokio::spawn(async move { first.rebuild(false, &|_| {}).await });
-    heard.recv().await.unwrap();
+    let log = Watched { reads: Gate::after(1), ..Watched::over(&story.log) };
+    let first = Maintenance::new(Arc::new(log.clone()), pool.clone());
+    let first = tokio::spawn(async move { first.rebuild("memory", false, &|_| {}).await });
+    log.reads.until_held().await;
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
     assert_eq!(Tables::dump(&pool).await, right, "the live tables know nothing of it");
 
-    let again = maintenance(&story, &pool).rebuild(false, &|_| {}).await.unwrap();
+    let again = maintenance(&story, &pool).rebuild("memory", false, &|_| {}).await.unwrap();
     assert_eq!((again.from, again.to), (Position(2_000), right.checkpoint()));
     assert_eq!(Tables::dump(&pool).await, right);
 }
@@ -114,7 +121,7 @@ async fn what_another_program_left_is_not_gone_on_with(pool: PgPool) {
          INSERT INTO projection_next.checkpoints (name, position) VALUES ('monitoring', 3)",
     )
     .await;
-    let rebuilt = maintenance(&story, &pool).rebuild(false, &|_| {}).await.unwrap();
+    let rebuilt = maintenance(&story, &pool).rebuild("memory", false, &|_| {}).await.unwrap();
     assert_eq!(rebuilt.from, Position(0));
     assert_eq!(Tables::dump(&pool).await, right);
 }
@@ -136,7 +143,12 @@ async fn one_run_is_mended(pool: PgPool) {
     assert_eq!(Tables::dump(&pool).await, right);
 
     // One that is gone altogether is found by its tenant.
-    run_sql(&pool, "DELETE FROM projection.runs; DELETE FROM projection.run_events").await;
+    run_sql(
+        &pool,
+        "DELETE FROM projection.runs; DELETE FROM projection.run_events; DELETE FROM projection.run_items;
+         DELETE FROM projection.notifications",
+    )
+    .await;
     maintenance(&story, &pool).rebuild_run(run_id(0), None).await.unwrap_err();
     for n in 0..4 {
         maintenance(&story, &pool).rebuild_run(run_id(n), Some(&tenant(n))).await.unwrap();
@@ -144,50 +156,35 @@ async fn one_run_is_mended(pool: PgPool) {
     assert_eq!(Tables::dump(&pool).await, right);
 }
 
-/// A log that hangs after some reads, and says when.
-struct Cut {
-    log: eventlog::memory::MemoryLog,
-    left: Arc<AtomicU64>,
-    told: tokio::sync::mpsc::UnboundedSender<()>,
+/// The right run under another tenant's name is no run of the log.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_run_of_another_tenant_is_left_alone(pool: PgPool) {
+    let story = given().await;
+    let right = story.project(&pool, &[]).await;
+    let refused = maintenance(&story, &pool).rebuild_run(run_id(0), Some(&tenant(1))).await;
+    let Err(ProjectorError::NoEvents(stream)) = &refused else { panic!("{refused:?}") };
+    assert_eq!(*stream, format!("run-acme-{}", run_id(0)));
+    assert_eq!(Tables::dump(&pool).await, right);
 }
 
-#[async_trait::async_trait]
-impl EventLog for Cut {
-    async fn append(
-        &self,
-        s: Vec<eventlog::StreamAppend>,
-    ) -> Result<eventlog::Appended, eventlog::AppendError> {
-        self.log.append(s).await
-    }
-    async fn read_stream(
-        &self,
-        stream: &str,
-        from: u64,
-        limit: usize,
-    ) -> Result<Vec<eventlog::RecordedEvent>, eventlog::LogError> {
-        self.log.read_stream(stream, from, limit).await
-    }
-    async fn last_event(&self, stream: &str) -> Result<Option<eventlog::RecordedEvent>, eventlog::LogError> {
-        self.log.last_event(stream).await
-    }
-    async fn read_all(
-        &self,
-        after: Position,
-        limit: usize,
-    ) -> Result<Vec<eventlog::RecordedEvent>, eventlog::LogError> {
-        if self.left.fetch_sub(1, Ordering::SeqCst) == 0 {
-            self.told.send(()).unwrap();
-            std::future::pending::<()>().await;
-        }
-        self.log.read_all(after, limit).await
-    }
-    async fn head(&self) -> Result<Position, eventlog::LogError> {
-        self.log.head().await
-    }
-    async fn subscribe(
-        &self,
-        after: Position,
-    ) -> Result<Box<dyn eventlog::Subscription>, eventlog::LogError> {
-        self.log.subscribe(after).await
-    }
+/// A second tenant's run of the same id is held for good; mending it takes nothing from the first.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_run_whose_id_is_taken_takes_nothing(pool: PgPool) {
+    let mut story = given().await;
+    let mut other = story.records().await.remove(0);
+    other.id = uuid::Uuid::new_v4();
+    let metadata = String::from_utf8(other.metadata).unwrap().replace("\"demo\"", "\"acme\"");
+    let event = eventlog::NewEvent {
+        id: other.id,
+        event_type: other.event_type,
+        data: other.data,
+        metadata: metadata.into_bytes(),
+    };
+    story.raw(&format!("run-acme-{}", run_id(0)), event).await;
+    story.given(0, []).await;
+    let right = story.project(&pool, &[]).await;
+    assert!(right.held().iter().any(|(.., error)| error.contains("belongs to tenant demo")), "{right:?}");
+    let rebuilt = maintenance(&story, &pool).rebuild_run(run_id(0), Some(&tenant(1))).await.unwrap();
+    assert_eq!(rebuilt.held, 1);
+    assert_eq!(Tables::dump(&pool).await, right);
 }

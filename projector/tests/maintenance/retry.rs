@@ -6,6 +6,8 @@ use crate::{maintenance, run_sql};
 
 /// The tables refuse an item for a while, as one with a defect would.
 const REFUSE: &str = "ALTER TABLE projection.run_items ADD CONSTRAINT refused CHECK (item <> 'poison')";
+const REFUSE_LATER: &str =
+    "ALTER TABLE projection.run_items ADD CONSTRAINT refused CHECK (item <> 'poison') NOT VALID";
 const MEND: &str = "ALTER TABLE projection.run_items DROP CONSTRAINT refused";
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -44,6 +46,24 @@ async fn what_is_held_is_drained_in_order(pool: PgPool) {
     assert_eq!((retried.len(), retried[0].after, retried[0].error.clone()), (1, 0, None));
     assert_eq!(Tables::dump(&pool).await, right, "as if nothing had ever been held");
     assert_eq!(maintenance.retry(None).await.unwrap(), []);
+}
+
+/// The tables knew the run's end before they were built anew.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn what_was_read_before_it_was_held_stays_read(pool: PgPool) {
+    let mut story = Story::default();
+    story.given(0, [queued(), started(), succeeded("poison"), completed()]).await;
+    let ended = projector::notification_id(run_id(0), "ended", &"ada".parse().unwrap());
+    story.read(0, ended, "ada").await;
+    let right = story.project(&pool, &[]).await;
+    assert!(right.rows("notifications").iter().any(|told| !told["read_at"].is_null()));
+    run_sql(&pool, REFUSE_LATER).await;
+    maintenance(&story, &pool).rebuild("memory", false, &|_| {}).await.unwrap();
+    assert_eq!(Tables::dump(&pool).await.held().len(), 2);
+    run_sql(&pool, MEND).await;
+    let retried = maintenance(&story, &pool).retry(None).await.unwrap();
+    assert_eq!((retried.len(), retried[0].after), (1, 0));
+    assert_eq!(Tables::dump(&pool).await, right);
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]

@@ -25,6 +25,37 @@ async fn any_number_picks_a_run(pool: PgPool) {
     assert_eq!(picked, [run_id(0), run_id(1), run_id(2), run_id(3)]);
 }
 
+/// Row-level security shows such a row to another tenant.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_row_that_was_given_to_another_tenant_is_wrong(pool: PgPool) {
+    let story = given().await;
+    story.project(&pool, &[]).await;
+    let maintenance = maintenance(&story, &pool);
+    let first = Uuid::from_u128(0);
+    run_sql(
+        &pool,
+        "UPDATE projection.runs SET tenant = 'acme' WHERE title = 'Add policies' AND items_failed > 0",
+    )
+    .await;
+    let (run, findings) = maintenance.verify_some_run(first).await.unwrap().unwrap();
+    let said: Vec<String> = findings.differences.iter().map(ToString::to_string).collect();
+    assert_eq!(said, [format!("runs run_id={run}: tenant is acme, by the log demo")]);
+    maintenance.rebuild_run(run, None).await.unwrap();
+    assert_eq!(maintenance.verify_some_run(first).await.unwrap().unwrap().1.wrong, 0);
+
+    // Nor is there a tenant in the log that has it.
+    run_sql(
+        &pool,
+        "UPDATE projection.runs SET tenant = 'none', run_id = '01890a5d-0000-774b-bcce-b302099a8000'
+             WHERE items_total = 4;
+         UPDATE projection.run_events SET tenant = 'nobody', run_id = '01890a5d-0000-774b-bcce-b302099a8000'
+             WHERE run_id NOT IN (SELECT run_id FROM projection.runs)",
+    )
+    .await;
+    let (_, findings) = maintenance.verify_some_run(first).await.unwrap().unwrap();
+    assert!(findings.wrong > 1, "{findings:?}");
+}
+
 /// One test: the recorder is the whole process's.
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_projector_at_work_finds_a_row_that_was_changed(pool: PgPool) {
@@ -42,16 +73,15 @@ async fn a_projector_at_work_finds_a_row_that_was_changed(pool: PgPool) {
         lines.find(|(found, _)| *found == name).map(|(_, value)| value.parse().unwrap())
     };
     let until = async |name: &str, least: f64| {
-        let all = async {
-            while value(name).is_none_or(|value| value < least) {
-                tokio::task::yield_now().await;
-            }
-        };
-        assert!(tokio::time::timeout(LONG, all).await.is_ok(), "{name} is {:?}", value(name));
+        crate::support::until(name, async || value(name).filter(|value| *value >= least)).await;
     };
     until("runledger_verify_runs_total", 2.0).await;
     assert_eq!(value("runledger_verify_wrong_rows_total"), Some(0.0));
     run_sql(&pool, "DELETE FROM projection.runs").await;
     until("runledger_verify_wrong_rows_total", 1.0).await;
+    // That it can't look is seen too.
+    assert_eq!(value("runledger_verify_failures_total"), Some(0.0));
+    run_sql(&pool, "ALTER TABLE projection.run_items DROP COLUMN label").await;
+    until("runledger_verify_failures_total", 1.0).await;
     running.stop().await;
 }

@@ -49,7 +49,7 @@ async fn readers_never_see_less_than_before(pool: PgPool) {
     let mut progress = Progress::listen(&pool).await;
     let running = Running::start(story.shared(), &pool, 2);
     for n in 4..14 {
-        maintenance(&story, &pool).rebuild(false, &|_| {}).await.unwrap();
+        maintenance(&story, &pool).rebuild("memory", false, &|_| {}).await.unwrap();
         story.given(n, [queued(), started(), succeeded("a"), completed()]).await;
     }
     progress.until(eventlog::EventLog::head(&story.log).await.unwrap()).await;
@@ -66,7 +66,7 @@ async fn a_reader_that_takes_its_time_is_waited_for(pool: PgPool) {
     let right = story.project(&pool, &[]).await;
     let mut slow = pool.begin_with(BEGIN).await.unwrap();
     let maintenance = maintenance(&story, &pool);
-    let rebuild = tokio::spawn(async move { maintenance.rebuild(false, &|_| {}).await.unwrap() });
+    let rebuild = tokio::spawn(async move { maintenance.rebuild("memory", false, &|_| {}).await.unwrap() });
     until_somebody_waits(&pool).await;
     let runs: i64 =
         sqlx::query_scalar("SELECT count(*) FROM projection.runs").fetch_one(&mut *slow).await.unwrap();

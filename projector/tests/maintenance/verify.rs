@@ -3,7 +3,7 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::support::*;
-use crate::{given, maintenance, run_sql};
+use crate::{given, maintenance, own, run_sql, until_the_lease_is_renewed};
 
 fn said(differences: &[Difference]) -> Vec<String> {
     differences.iter().map(ToString::to_string).collect()
@@ -95,17 +95,78 @@ async fn a_projector_that_moves_on_is_no_difference(pool: PgPool) {
     let mut story = given().await;
     let mut progress = Progress::listen(&pool).await;
     let running = Running::start(story.shared(), &pool, 3);
+    progress.until(eventlog::EventLog::head(&story.log).await.unwrap()).await;
     let mut last = 4;
     for _ in 0..3 {
         let maintenance = maintenance(&story, &pool);
         let check = tokio::spawn(async move { maintenance.verify(&|_| {}, &|_| {}).await.unwrap() });
         while !check.is_finished() && last < 120 {
             story.given(last, [queued(), started(), succeeded("a"), completed()]).await;
+            // As fast as the projector follows.
+            progress.until(eventlog::EventLog::head(&story.log).await.unwrap()).await;
             last += 1;
-            tokio::task::yield_now().await;
         }
         assert_eq!(check.await.unwrap().wrong, 0);
     }
-    progress.until(eventlog::EventLog::head(&story.log).await.unwrap()).await;
     running.stop().await;
+}
+
+/// A second one begins anew, and would drop the tables of one that has lost its lease.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn whoever_compares_keeps_the_lease(pool: PgPool) {
+    let story = given().await;
+    story.project(&pool, &[]).await;
+    let log = Watched { reads: Gate::after(0), ..Watched::over(&story.log) };
+    let first = projector::Maintenance::new(std::sync::Arc::new(log.clone()), own(&pool));
+    let first = tokio::spawn(async move { first.verify(&|_| {}, &|_| {}).await });
+    log.reads.until_held().await;
+    // It has its tables, and will wait for one of ours.
+    let mut lock = pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE projection.runs IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+    log.reads.open();
+    until_somebody_waits(&pool).await;
+    until_the_lease_is_renewed(&pool, "projection_check").await;
+    lock.rollback().await.unwrap();
+    assert_eq!(first.await.unwrap().unwrap().wrong, 0);
+}
+
+/// As a swap does it, while a comparison of one run begins.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn tables_that_are_swapped_before_it_looks_are_seen_whole(pool: PgPool) {
+    let story = given().await;
+    story.project(&pool, &[]).await;
+    let mut swap = pool.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE projection.checkpoints IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *swap)
+        .await
+        .unwrap();
+    let check = maintenance(&story, &pool);
+    let check = tokio::spawn(async move { check.verify_run(run_id(0), Some(&tenant(0))).await });
+    until_somebody_waits(&pool).await;
+    sqlx::raw_sql(
+        "CREATE TABLE projection.fresh (LIKE projection.run_events INCLUDING ALL);
+         INSERT INTO projection.fresh SELECT * FROM projection.run_events;
+         DROP TABLE projection.run_events;
+         ALTER TABLE projection.fresh RENAME TO run_events",
+    )
+    .execute(&mut *swap)
+    .await
+    .unwrap();
+    swap.commit().await.unwrap();
+    let findings = check.await.unwrap().unwrap();
+    assert_eq!(said(&findings.differences), [] as [&str; 0]);
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn rows_without_a_key_are_an_error(pool: PgPool) {
+    let story = given().await;
+    story.project(&pool, &[]).await;
+    run_sql(&pool, "CREATE TABLE projection.notes (run_id uuid)").await;
+    for result in [
+        maintenance(&story, &pool).verify(&|_| {}, &|_| {}).await,
+        maintenance(&story, &pool).verify_run(run_id(0), None).await,
+    ] {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains("projection.notes has no primary key"), "{error}");
+    }
 }

@@ -112,10 +112,9 @@ pub async fn start_over(pool: &PgPool) {
 pub async fn until_somebody_waits(pool: &PgPool) {
     let waiting = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let all = async {
-        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(pool).await.unwrap() == 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(super::LONG, all).await.expect("somebody waits");
+    super::until("somebody to wait for a lock", async || {
+        let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(pool).await.unwrap();
+        (waiting > 0).then_some(())
+    })
+    .await;
 }

@@ -12,11 +12,28 @@ use eventlog::{
 use projector::{Projector, ProjectorConfig, ProjectorError};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Far longer than anything takes.
 pub const LONG: Duration = Duration::from_secs(60);
+
+/// The pause between two looks at something that tells nobody when it changes.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Looks until there is an answer; fails where there is none in time.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let looking = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    tokio::time::timeout(LONG, looking).await.unwrap_or_else(|_| panic!("waited for {what}"))
+}
 
 /// A projector that runs.
 pub struct Running {
@@ -65,21 +82,71 @@ impl Progress {
     }
 }
 
-/// A log that remembers from where it was followed, and fails as often as it is told to.
+/// Lets so many calls pass and holds all others until it is opened.
+pub struct Gate {
+    passes: Semaphore,
+    held: Notify,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        let gate = Self { passes: Semaphore::new(0), held: Notify::new() };
+        gate.open();
+        gate
+    }
+}
+
+impl Gate {
+    pub fn after(calls: usize) -> Arc<Self> {
+        Arc::new(Self { passes: Semaphore::new(calls), held: Notify::new() })
+    }
+
+    async fn pass(&self) {
+        if let Ok(pass) = self.passes.try_acquire() {
+            return pass.forget();
+        }
+        if !self.passes.is_closed() {
+            self.held.notify_one();
+            // It ends when the gate is opened.
+            drop(self.passes.acquire().await);
+        }
+    }
+
+    /// Waits until a call is held.
+    pub async fn until_held(&self) {
+        tokio::time::timeout(LONG, self.held.notified()).await.expect("held in time");
+    }
+
+    pub fn open(&self) {
+        self.passes.close();
+    }
+}
+
+/// A log that remembers from where it was followed, fails as often as it is told to, and hangs where it is
+/// told to.
 #[derive(Clone, Default)]
 pub struct Watched {
     pub log: MemoryLog,
     pub followed: Arc<Mutex<Vec<u64>>>,
+    pub again: Arc<Notify>,
     pub refuse_to_follow: Arc<AtomicU32>,
     pub break_off: Arc<AtomicU32>,
+    /// In front of reading the whole log.
+    pub reads: Arc<Gate>,
+    /// In front of asking for the end.
+    pub heads: Arc<Gate>,
 }
 
 impl Watched {
+    pub fn over(log: &MemoryLog) -> Self {
+        Self { log: log.clone(), ..Self::default() }
+    }
+
     /// Waits until it has been followed so many times.
     pub async fn until_followed(&self, times: usize) {
         let all = async {
             while self.followed.lock().unwrap().len() < times {
-                tokio::task::yield_now().await;
+                self.again.notified().await;
             }
         };
         tokio::time::timeout(LONG, all).await.expect("followed in time");
@@ -111,16 +178,19 @@ impl EventLog for Watched {
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
+        self.reads.pass().await;
         self.log.read_all(after, limit).await
     }
 
     async fn head(&self) -> Result<Position, LogError> {
+        self.heads.pass().await;
         self.log.head().await
     }
 
     async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {
         fails(&self.refuse_to_follow)?;
         self.followed.lock().unwrap().push(after.0);
+        self.again.notify_one();
         let inner = self.log.subscribe(after).await?;
         Ok(Box::new(Broken { inner, break_off: self.break_off.clone() }))
     }

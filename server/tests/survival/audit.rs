@@ -26,7 +26,15 @@ pub async fn audit(url: &str, event_log: &str, seen: &Seen) {
     let place = Place::parse(event_log).unwrap();
     let log = place.open(&PgConnectOptions::from_str(url.trim()).unwrap()).await.unwrap();
     let head = caught_up(db, log.as_ref()).await;
-    let records = log.read_all(Position(0), usize::MAX).await.unwrap();
+    let mut records: Vec<RecordedEvent> = Vec::new();
+    loop {
+        let after = records.last().map_or(Position(0), |record| record.position);
+        let page = log.read_all(after, usize::MAX).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        records.extend(page);
+    }
     log.shutdown().await;
     assert_eq!(records.last().map(|record| record.position), Some(head), "the head is the last event");
     let dense = matches!(place, Place::Postgres);
