@@ -16,13 +16,11 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::caller::Caller;
+use super::cookie;
 use super::lookup::{Ended, Tokens, caller_of, refusal};
 use super::store::AccessError;
 use super::token::{self, TokenHash};
 use crate::problem::Problem;
-
-/// The cookie that holds a session.
-pub const COOKIE: &str = "runledger_session";
 
 /// The header that a program sends the session's word against forgery in.
 pub const CSRF_HEADER: &str = "x-csrf-token";
@@ -67,7 +65,8 @@ impl OpeningSecret {
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut pairs =
             cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(name, _)| *name == COOKIE).and_then(|(_, value)| Self::shown(value))
+        let ours = cookie::name(headers).name;
+        pairs.find(|(name, _)| *name == ours).and_then(|(_, value)| Self::shown(value))
     }
 
     /// It in the clear.
@@ -226,7 +225,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(header::COOKIE, HeaderValue::from_static("a=b; runledger_session=short"));
         assert_eq!(OpeningSecret::of_cookie(&headers), None);
-        let line = format!("theme=dark;  {COOKIE}={}; b=c", secret.reveal());
+        let line = format!("theme=dark;  runledger_session={}; b=c", secret.reveal());
         headers.insert(header::COOKIE, HeaderValue::try_from(line).unwrap());
         assert_eq!(OpeningSecret::of_cookie(&headers), Some(secret));
     }

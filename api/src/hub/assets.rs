@@ -30,6 +30,9 @@ static STYLE: LazyLock<Asset> = LazyLock::new(|| {
 static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("hub", "js", "text/javascript; charset=utf-8", include_str!("../../assets/hub.js"))
 });
+static STRIP: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("strip", "js", "text/javascript; charset=utf-8", include_str!("../../assets/strip.js"))
+});
 static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("../../assets/icon.svg")));
 
@@ -43,6 +46,11 @@ pub(super) fn script() -> &'static str {
     &SCRIPT.path
 }
 
+/// Where the script of the strip of hours is.
+pub(super) fn strip() -> &'static str {
+    &STRIP.path
+}
+
 /// Where the icon is.
 pub(super) fn icon() -> &'static str {
     &ICON.path
@@ -50,7 +58,7 @@ pub(super) fn icon() -> &'static str {
 
 /// `GET /assets/{name}`.
 pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Problem> {
-    let known = [&*STYLE, &*SCRIPT, &*ICON];
+    let known = [&*STYLE, &*SCRIPT, &*STRIP, &*ICON];
     let asset = known.into_iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(name.as_str()));
     let asset = asset.ok_or_else(|| Problem::not_found("There is no such file; reload the page."))?;
     let headers = [
