@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use chromiumoxide::browser::{Browser as Chromium, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::emulation::{
     MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
 };
-use chromiumoxide::cdp::browser_protocol::page::{CaptureScreenshotFormat, EventLoadEventFired};
+use chromiumoxide::cdp::browser_protocol::page::{CaptureScreenshotParams, EventLoadEventFired, Viewport};
 use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
-use chromiumoxide::page::ScreenshotParams;
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -168,13 +169,26 @@ impl Tab {
         self.0.execute(SetEmulatedMediaParams::builder().feature(scheme).build()).await.unwrap();
     }
 
-    /// A picture of the whole page, as PNG.
+    /// Shows pages as on a sheet of A4, upright, less its margins.
     ///
     /// # Panics
     /// When the browser refuses.
-    pub async fn picture(&self) -> Vec<u8> {
-        let params = ScreenshotParams::builder().format(CaptureScreenshotFormat::Png).full_page(true).build();
-        self.0.screenshot(params).await.unwrap()
+    pub async fn on_paper(&self) {
+        self.0.execute(SetDeviceMetricsOverrideParams::new(718, 1_047, 1.0, false)).await.unwrap();
+        self.0.execute(SetEmulatedMediaParams::builder().media("print").build()).await.unwrap();
+    }
+
+    /// A picture of the page, as PNG: of the whole of it, or of its beginning where it is taller.
+    ///
+    /// # Panics
+    /// When the browser refuses.
+    pub async fn picture(&self, width: i64, tallest: i64) -> Vec<u8> {
+        let whole = self.run("document.documentElement.scrollHeight").await.as_i64().unwrap();
+        let (width, height) = (width as f64, whole.min(tallest) as f64);
+        let clip = Viewport { x: 0.0, y: 0.0, width, height, scale: 1.0 };
+        let params = CaptureScreenshotParams::builder().clip(clip).capture_beyond_viewport(true).build();
+        let picture = self.0.execute(params).await.unwrap();
+        STANDARD.decode(AsRef::<[u8]>::as_ref(&picture.data)).unwrap()
     }
 
     /// Signs in by the form.
