@@ -105,14 +105,14 @@ async fn the_slider_shows_the_run_as_it_was(pool: PgPoolOptions, database: PgCon
         tab.press("ArrowLeft").await;
         tab.until(&format!("document.getElementById('as-of').textContent === '{shown}'")).await;
     }
-    tab.until("document.querySelector('#past .past')").await;
+    tab.until("document.querySelector('#head .past')").await;
     tab.until("document.querySelector('#head .badge').textContent === 'Running'").await;
     tab.until("document.querySelector('#head .done').textContent === '1 of 3'").await;
     tab.until("document.querySelectorAll('.events li').length === 3").await;
     assert!(tab.address().await.contains("revision=2"));
     tab.press("End").await;
     tab.until("document.querySelector('#head .badge').textContent === 'Partially succeeded'").await;
-    tab.until("!document.querySelector('#past .past')").await;
+    tab.until("!document.querySelector('#head .past')").await;
     tab.until("!location.search.includes('revision')").await;
     assert_eq!(tab.run("window.same").await, true);
     browser.close().await;
