@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::caller::Caller;
 use super::cookie;
 use super::lookup::{Ended, Tokens, caller_of, refusal};
-use super::store::AccessError;
+use super::store::{AccessError, announce};
 use super::token::{self, TokenHash};
 use crate::problem::Problem;
 
@@ -152,16 +152,23 @@ impl Tokens {
         self.open(token_id).await
     }
 
-    /// Ends a session. One that is over already stays so.
+    /// Ends a session, and tells every API process. One that is over already stays so.
     ///
     /// # Errors
     /// 503 when the database does not answer.
     pub async fn sign_out(&self, session: &OpeningSecret) -> Result<(), Problem> {
         let hash = session.hash();
+        let mut transaction = self.pool().begin().await?;
         let closed =
             sqlx::query_scalar!("DELETE FROM access.sessions WHERE hash = $1 RETURNING token_id", &hash[..])
-                .fetch_optional(self.pool())
+                .fetch_optional(&mut *transaction)
                 .await?;
+        if let Some(token_id) = closed {
+            // The token stays good; whatever was opened by it is looked up anew.
+            announce(&mut transaction, token_id).await?;
+        }
+        transaction.commit().await?;
+        // Here at once, even while no word comes through.
         self.sessions().invalidate(&hash).await;
         if let Some(token_id) = closed {
             self.end(Ended::Token(token_id));

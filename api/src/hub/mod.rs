@@ -51,7 +51,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/t/{tenant}/notifications", get(notifications::page))
         .route("/t/{tenant}/notifications/read", post(notifications::mark_all_read))
         .route("/t/{tenant}/notifications/{id}/read", post(notifications::mark_read))
-        .route("/assets/{name}", get(assets::asset))
+        .route("/assets/{*name}", get(assets::asset))
         .layer(from_fn(secure))
 }
 

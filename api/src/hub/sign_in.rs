@@ -36,7 +36,7 @@ pub(super) async fn home(State(state): State<ApiState>, headers: HeaderMap) -> R
     }
 }
 
-/// `GET /sign-in`. Who is signed in goes on at once.
+/// `GET /sign-in`.
 ///
 /// A strict cookie stays at home when somebody follows a link from another site, so such a visitor looks like
 /// one who is not signed in, and is sent here once more, by us, before being asked. Not every browser says
@@ -50,12 +50,16 @@ pub(super) async fn form(
     let pairs = params.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let value = |wanted: &str| pairs.clone().find(|(name, _)| *name == wanted).map(|(_, value)| value);
     let next = value("next").and_then(local).unwrap_or_default();
-    if let Some(caller) = signed_in(&state, &headers).await? {
+    let hopped = value(HOPPED).is_some();
+    // Who is signed in and comes by a link of ours may want to be somebody else.
+    if (next.is_empty() || hopped)
+        && let Some(caller) = signed_in(&state, &headers).await?
+    {
         return Ok(see_other(&if next.is_empty() { runs_of(&caller) } else { next.to_owned() }));
     }
     let from_elsewhere = headers.get("sec-fetch-site").is_none_or(|site| site == "cross-site");
     let signed_out = value("signed_out").is_some();
-    let asked_before = signed_out || value(HOPPED).is_some();
+    let asked_before = signed_out || hopped;
     if from_elsewhere && !asked_before && OpeningSecret::of_cookie(&headers).is_none() {
         let again = (!next.is_empty()).then_some(("next", next)).into_iter().chain([(HOPPED, "1")]);
         return Ok(hop(&format!("/sign-in{}", words::query(again)), "Opening the page"));
