@@ -18,7 +18,7 @@ use tests::browser::{Browser, Tab};
 use world::World;
 
 /// Name, width and height of a screen in CSS pixels, and how much of a page is shown at most.
-const SCREENS: [(&str, i64, i64, i64); 2] = [("desktop", 1280, 800, 1300), ("phone", 390, 844, 1500)];
+const SCREENS: [(&str, i64, i64, i64); 2] = [("desktop", 1280, 800, 1300), ("phone", 390, 844, 1350)];
 
 const DATABASE: &str = "screenshots";
 

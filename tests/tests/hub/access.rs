@@ -212,7 +212,7 @@ async fn a_link_from_another_site_finds_who_is_signed_in(pool: PgPoolOptions, da
             // A strict cookie stays at home then, so the page sends the browser there once more.
             let mut answer = from_there(&stranger, path).await;
             if answer.status == 303 {
-                answer = from_there(&stranger, &answer.header("location").to_owned()).await;
+                answer = from_there(&stranger, answer.header("location")).await;
             }
             let answer = answer.expect(200);
             let (_, hop) = answer.text.split_once("content=\"0; url=").unwrap();
