@@ -97,13 +97,13 @@ impl Teller {
             let hour = begin.hour();
             let by_night = (1..5).contains(&hour);
             let by_day = (8..18).contains(&hour);
-            let backups = if by_night { 4 } else { usize::from(hour % 3 == 0) };
+            let backups = if by_night { 4 } else { usize::from(hour.is_multiple_of(3)) };
             for n in 0..backups {
-                let fails = (back as usize + n) % 9 == 0;
+                let fails = (back as usize + n).is_multiple_of(9);
                 self.backup(n + back as usize, begin + TimeDelta::minutes(6 * n as i64), fails).await;
             }
             for n in 0..usize::from(by_day) * (2 + hour as usize % 3) {
-                let fails = (back as usize * 3 + n) % 11 == 0;
+                let fails = (back as usize * 3 + n).is_multiple_of(11);
                 self.drift_check(n + back as usize, begin + TimeDelta::minutes(9 * n as i64), fails).await;
             }
         }
