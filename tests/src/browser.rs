@@ -225,6 +225,12 @@ impl Tab {
     pub async fn on_paper(&self) {
         self.0.execute(SetDeviceMetricsOverrideParams::new(718, 1_047, 1.0, false)).await.unwrap();
         self.0.execute(SetEmulatedMediaParams::builder().media("print").build()).await.unwrap();
+        // What was hidden in a closed part is laid out with the next frame.
+        self.0.bring_to_front().await.unwrap();
+        self.run(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))",
+        )
+        .await;
     }
 
     /// A picture of the page, as PNG: of the whole of it, or of its beginning where it is taller.

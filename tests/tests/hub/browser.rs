@@ -26,7 +26,7 @@ async fn sign_in_look_around_and_sign_out(pool: PgPoolOptions, database: PgConne
 
     // Filters by hand: they are in the address, and another browser would show the same.
     tab.follow("a.chip.failed").await;
-    assert!(tab.text().await.contains("No run fits these filters"));
+    tab.until("document.body.innerText.includes('No run fits these filters')").await;
     tab.follow("a.chip.all").await;
     tab.type_into("#q", "night").await;
     tab.follow(".main-filter button").await;
