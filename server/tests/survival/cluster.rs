@@ -5,6 +5,7 @@ use kurrent_server::Cluster;
 use super::audit::audit;
 use super::counts::{alone, count, say};
 use super::load::Load;
+use super::program::until;
 use super::site::{Site, TENANT};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,9 +54,11 @@ async fn a_ledger_moves_to_a_cluster_with_all_it_has() {
     // Broken off at any moment, it goes on where it was; and it may be done while the ledger is in use.
     let copy = ["log", "copy", "--from", "postgres", "--to", &moved];
     let mut first = site.command(&copy).spawn().unwrap();
-    while cluster.nodes[0].faults.appends.load(std::sync::atomic::Ordering::SeqCst) < 20 {
-        tokio::task::yield_now().await;
-    }
+    let appends = &cluster.nodes[0].faults.appends;
+    until("the copy to be at work", async || {
+        (appends.load(std::sync::atomic::Ordering::SeqCst) >= 20).then_some(())
+    })
+    .await;
     first.kill().await.unwrap();
     say(site.run(&copy).await.trim());
     api.stop().await;
