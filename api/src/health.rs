@@ -22,8 +22,10 @@ pub(crate) async fn alive() -> Json<Value> {
 /// `GET /readyz`: the database and the log answer. 503 with the same details when one does not. A
 /// projection that lags or holds runs back is told and does not make the process unready: writes go on.
 pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
-    let (database, head) = tokio::join!(
+    let (database, log, head) = tokio::join!(
         tokio::time::timeout(PATIENCE, state.tokens.ping()),
+        tokio::time::timeout(PATIENCE, state.log.check()),
+        // Where others use the log as well, its last event of ours may be long looked for.
         tokio::time::timeout(PATIENCE, state.log.head()),
     );
     let database = match database {
@@ -31,11 +33,12 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
         Ok(Err(error)) => seen("database", &error),
         Err(late) => seen("database", &late),
     };
-    let (log, head) = match head {
-        Ok(Ok(head)) => ("ok".to_owned(), Some(head.0)),
-        Ok(Err(error)) => (seen("log", &error), None),
-        Err(late) => (seen("log", &late), None),
+    let log = match log {
+        Ok(Ok(())) => "ok".to_owned(),
+        Ok(Err(error)) => seen("log", &error),
+        Err(late) => seen("log", &late),
     };
+    let head = head.ok().and_then(Result::ok).map(|head| head.0);
     let ready = database == "ok" && log == "ok";
     let lag = state.freshness.lag();
     let held = state.freshness.held();
