@@ -63,7 +63,7 @@ impl Drop for Small {
 #[tokio::test]
 async fn a_full_tablespace_refuses_and_recovers() {
     let _alone = alone().await;
-    let mut site = Site::start().await;
+    let mut site = Site::start_on_postgres().await;
     let folder = site.data().with_file_name("small");
     let Some(small) = Small::mount(&folder, &site.data(), 64) else { return };
     let db = site.db().await;

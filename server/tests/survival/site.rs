@@ -33,6 +33,13 @@ impl Site {
         site
     }
 
+    /// The same, with its events in its own Postgres, whatever the test run is told: for what is about that log.
+    pub async fn start_on_postgres() -> Self {
+        let mut site = Self::empty().await;
+        site.migrate().await;
+        site
+    }
+
     /// The same, with its events on a cluster.
     pub async fn start_on(cluster: &str) -> Self {
         let mut site = Self::empty().await;
