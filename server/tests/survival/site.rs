@@ -48,6 +48,11 @@ impl Site {
         site
     }
 
+    /// Whether its events are gone while its Postgres is: on a cluster they are taken in and kept all the same.
+    pub fn is_on_postgres(&self) -> bool {
+        self.event_log == "postgres"
+    }
+
     /// The address of its events on a cluster.
     pub fn on(&self, cluster: &str) -> String {
         on_cluster(cluster, self.folder.path())
