@@ -10,6 +10,7 @@ mod scans;
 mod sizes;
 mod sockets;
 mod subscription;
+mod times;
 
 use std::time::Duration;
 
