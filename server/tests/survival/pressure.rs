@@ -35,7 +35,7 @@ async fn post(
 #[tokio::test]
 async fn a_full_queue_refuses_and_is_worked_off() {
     let _alone = alone().await;
-    let mut site = Site::start().await;
+    let mut site = Site::start_on_postgres().await;
     let api = site.serve(&[]).await;
     let db = site.db().await;
     let http = reqwest::Client::new();
@@ -141,6 +141,7 @@ async fn wide_open(site: &Site) -> Program {
     command
         .kill_on_drop(true)
         .env("DATABASE_URL", &site.url)
+        .env("RUNLEDGER_EVENT_LOG", &site.event_log)
         .args(["-c", "ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\""]);
     command.arg(env!("CARGO_BIN_EXE_runledger")).args(["serve", "--listen", "127.0.0.1:0"]);
     Program::listening(command).await
