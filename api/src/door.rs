@@ -12,7 +12,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use crate::problem::Problem;
-use crate::{health, observe};
+use crate::{health, hub, observe};
 
 /// How long a client should wait before it asks again.
 const RETRY_AFTER_SECONDS: u16 = 1;
@@ -37,6 +37,7 @@ impl Door {
             .route("/healthz", get(health::alive))
             .route("/readyz", get(not_ready))
             .fallback(not_yet)
+            .layer(from_fn(hub::for_people))
             .layer(from_fn(observe::observe));
         Router::new().fallback(move |request: Request| {
             let router = api.get().unwrap_or(&waiting).clone();

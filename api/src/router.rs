@@ -68,6 +68,7 @@ fn layered(routes: Router, config: &ApiConfig) -> Router {
         .layer(DefaultBodyLimit::max(config.max_body_bytes))
         .layer(from_fn_with_state(config.request_timeout, in_time))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(hub::for_people))
         .layer(from_fn(observe::observe))
 }
 

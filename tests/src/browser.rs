@@ -2,13 +2,19 @@
 
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use chromiumoxide::browser::{Browser as Chromium, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::emulation::{
     MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
 };
-use chromiumoxide::cdp::browser_protocol::page::{CaptureScreenshotFormat, EventLoadEventFired};
+use chromiumoxide::cdp::browser_protocol::input::{
+    DispatchMouseEventParams, DispatchMouseEventType, MouseButton,
+};
+use chromiumoxide::cdp::browser_protocol::page::{CaptureScreenshotParams, EventLoadEventFired, Viewport};
+use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
 use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
-use chromiumoxide::page::ScreenshotParams;
+use chromiumoxide::error::CdpError;
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -57,6 +63,19 @@ impl Browser {
         tab
     }
 
+    /// Opens a page in a window of its own and waits until it is loaded: it is seen while others are, too, as a
+    /// tab behind another one is not. The page has a `spy` on its script (`spy.js`).
+    ///
+    /// # Panics
+    /// When it can't be loaded.
+    pub async fn window(&self, url: &str) -> Tab {
+        let window = CreateTargetParams::builder().url("about:blank").new_window(true).build().unwrap();
+        let tab = Tab(self.chromium.new_page(window).await.unwrap());
+        tab.0.evaluate_on_new_document(include_str!("spy.js")).await.unwrap();
+        tab.go(url).await;
+        tab
+    }
+
     /// Ends it.
     ///
     /// # Panics
@@ -92,8 +111,13 @@ impl Tab {
         loop {
             match self.0.evaluate_expression(params.clone()).await {
                 Ok(result) => return result.value().cloned().unwrap_or(Value::Null),
+                Err(CdpError::JavascriptException(thrown)) => panic!("{script}: {thrown}"),
                 // A page has just come in the place of another: then it is asked of the new one.
-                Err(error) if error.to_string().contains("context") => tokio::task::yield_now().await,
+                Err(error)
+                    if ["context", "navigated"].iter().any(|word| error.to_string().contains(word)) =>
+                {
+                    tokio::task::yield_now().await;
+                }
                 Err(error) => panic!("{script}: {error}"),
             }
         }
@@ -115,13 +139,39 @@ impl Tab {
         self.run(&script).await;
     }
 
+    /// Shows it before the other tabs of its window.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub async fn to_front(&self) {
+        self.0.bring_to_front().await.unwrap();
+    }
+
+    /// Moves the mouse there, in CSS pixels, and presses or releases its button, or neither.
+    ///
+    /// # Panics
+    /// When the browser refuses.
+    pub async fn mouse(&self, kind: DispatchMouseEventType, (x, y): (f64, f64)) {
+        let event = DispatchMouseEventParams::builder().r#type(kind).x(x).y(y).button(MouseButton::Left);
+        self.0.execute(event.buttons(1).click_count(1).build().unwrap()).await.unwrap();
+    }
+
+    /// Clicks what a selector finds.
+    ///
+    /// # Panics
+    /// When there is nothing.
+    pub async fn click(&self, selector: &str) {
+        self.to_front().await;
+        self.0.find_element(selector).await.unwrap().click().await.unwrap();
+    }
+
     /// Clicks what a selector finds and waits for the page that comes.
     ///
     /// # Panics
     /// When there is nothing, or no page comes.
     pub async fn follow(&self, selector: &str) {
         // A page behind another one takes no clicks.
-        self.0.bring_to_front().await.unwrap();
+        self.to_front().await;
         let mut loaded = self.0.event_listener::<EventLoadEventFired>().await.unwrap();
         self.0.find_element(selector).await.unwrap().click().await.unwrap();
         loaded.next().await.unwrap();
@@ -132,7 +182,7 @@ impl Tab {
     /// # Panics
     /// When there is none.
     pub async fn type_into(&self, selector: &str, text: &str) {
-        self.0.bring_to_front().await.unwrap();
+        self.to_front().await;
         let field = self.0.find_element(selector).await.unwrap();
         field.click().await.unwrap().type_str(text).await.unwrap();
     }
@@ -168,13 +218,26 @@ impl Tab {
         self.0.execute(SetEmulatedMediaParams::builder().feature(scheme).build()).await.unwrap();
     }
 
-    /// A picture of the whole page, as PNG.
+    /// Shows pages as on a sheet of A4, upright, less its margins.
     ///
     /// # Panics
     /// When the browser refuses.
-    pub async fn picture(&self) -> Vec<u8> {
-        let params = ScreenshotParams::builder().format(CaptureScreenshotFormat::Png).full_page(true).build();
-        self.0.screenshot(params).await.unwrap()
+    pub async fn on_paper(&self) {
+        self.0.execute(SetDeviceMetricsOverrideParams::new(718, 1_047, 1.0, false)).await.unwrap();
+        self.0.execute(SetEmulatedMediaParams::builder().media("print").build()).await.unwrap();
+    }
+
+    /// A picture of the page, as PNG: of the whole of it, or of its beginning where it is taller.
+    ///
+    /// # Panics
+    /// When the browser refuses.
+    pub async fn picture(&self, width: i64, tallest: i64) -> Vec<u8> {
+        let whole = self.run("document.documentElement.scrollHeight").await.as_i64().unwrap();
+        let (width, height) = (width as f64, whole.min(tallest) as f64);
+        let clip = Viewport { x: 0.0, y: 0.0, width, height, scale: 1.0 };
+        let params = CaptureScreenshotParams::builder().clip(clip).capture_beyond_viewport(true).build();
+        let picture = self.0.execute(params).await.unwrap();
+        STANDARD.decode(AsRef::<[u8]>::as_ref(&picture.data)).unwrap()
     }
 
     /// Signs in by the form.
@@ -182,7 +245,8 @@ impl Tab {
     /// # Panics
     /// When it is refused.
     pub async fn sign_in(&self, base: &str, token: &str) {
-        self.go(&format!("{base}/sign-in")).await;
+        // Who is signed in already is asked again only on the way to some page.
+        self.go(&format!("{base}/sign-in?next=/")).await;
         self.run(&format!("document.getElementById('token').value = {}", json!(token))).await;
         self.follow("button[type=submit]").await;
         assert!(self.address().await.ends_with("/runs"), "{}", self.text().await);

@@ -40,6 +40,14 @@ impl Stream {
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
+        Self::of(request).await
+    }
+
+    /// Opens the stream that a request asks for.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn of(request: reqwest::RequestBuilder) -> Self {
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["content-type"], "text/event-stream");

@@ -1,9 +1,11 @@
-//! A wire between a client and a server, which can be cut and mended.
+//! A wire between a client and a server, which can be cut and mended, or held.
 
 use std::net::SocketAddr;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// A wire to a server. Its own address stays the same, whether it is cut or not.
@@ -11,6 +13,8 @@ pub struct Wire {
     address: SocketAddr,
     server: String,
     carries: Option<JoinHandle<()>>,
+    /// Whether what is sent arrives.
+    flows: watch::Sender<bool>,
 }
 
 impl Wire {
@@ -22,8 +26,9 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = url.trim_start_matches("http://").to_owned();
-        let carries = Some(tokio::spawn(carry(listener, server.clone())));
-        Self { address, server, carries }
+        let flows = watch::Sender::new(true);
+        let carries = Some(tokio::spawn(carry(listener, server.clone(), flows.clone())));
+        Self { address, server, carries, flows }
     }
 
     /// The URL of the server by this wire.
@@ -47,7 +52,18 @@ impl Wire {
     /// When somebody else has taken the port.
     pub async fn mend(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
-        self.carries = Some(tokio::spawn(carry(listener, self.server.clone())));
+        self.carries = Some(tokio::spawn(carry(listener, self.server.clone(), self.flows.clone())));
+    }
+
+    /// Lets nothing arrive any more on any connection, while none is closed: as when a network is gone, and
+    /// nobody hears of it.
+    pub fn hold(&self) {
+        self.flows.send_replace(false);
+    }
+
+    /// Lets everything arrive again.
+    pub fn release(&self) {
+        self.flows.send_replace(true);
     }
 }
 
@@ -59,15 +75,32 @@ impl Drop for Wire {
     }
 }
 
-async fn carry(listener: TcpListener, server: String) {
+async fn carry(listener: TcpListener, server: String, flows: watch::Sender<bool>) {
     let mut connections = JoinSet::new();
     loop {
-        let (mut client, _) = listener.accept().await.unwrap();
-        let server = server.clone();
+        let (client, _) = listener.accept().await.unwrap();
+        let (server, flows) = (server.clone(), flows.clone());
         connections.spawn(async move {
-            let mut server = TcpStream::connect(server).await.unwrap();
+            let server = TcpStream::connect(server).await.unwrap();
+            let (from_client, to_client) = client.into_split();
+            let (from_server, to_server) = server.into_split();
             // Either side may close as it likes.
-            let _closed = copy_bidirectional(&mut client, &mut server).await;
+            tokio::join!(
+                pass(from_client, to_server, flows.subscribe()),
+                pass(from_server, to_client, flows.subscribe())
+            );
         });
     }
+}
+
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut flows: watch::Receiver<bool>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        let flows = flows.wait_for(|flows| *flows).await.is_ok();
+        if !flows || to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+    // What came before the end has been passed on, and so is the end.
+    let _closed = to.shutdown().await;
 }

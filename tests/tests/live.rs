@@ -114,28 +114,149 @@ async fn who_was_ahead_starts_over(pool: PgPoolOptions, database: PgConnectOptio
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn what_was_heard_since_counts_more_than_where_it_began(
+    pool: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let house = house(pool, database).await;
+    let producer = house.producer();
+    let first = producer.post_run(&json!({"kind": "first", "context": {}})).await.expect(201);
+    let second = producer.post_run(&json!({"kind": "second", "context": {}})).await.expect(201);
+    let (heard, end) = (first.number_at("/position"), second.number_at("/position"));
+    // As a browser comes back: by the address that it began with, and the header.
+    let path = format!("/stream?last_event_id=0&after={end}");
+    let mut stream = Stream::open(&house.client(Role::Readonly), &path, Some(heard)).await;
+    let told = stream.message().await;
+    assert_eq!((told.id, &told.data["run_id"]), (end, &second.body["run_id"]));
+    drop(stream);
+    house.stop().await;
+}
+
+/// Writes events of runs into the read tables: `runs` of `each` events.
+async fn write_events(house: &House, runs: i64, each: i64) {
+    sqlx::query(
+        "WITH runs AS (
+             INSERT INTO projection.runs (tenant, run_id, kind, status, items_succeeded, items_failed,
+                 items_skipped, labels, context, idempotency_key, queued_at, last_event_at, revision, position)
+             SELECT 'demo', overlay(gen_random_uuid()::text PLACING '7' FROM 15 FOR 1)::uuid, 'many', 'running', 0, 0, 0, '{}', '{}', n::text, now(), now(),
+                 $2, n * $2
+             FROM generate_series(1, $1) AS n RETURNING run_id, position)
+         INSERT INTO projection.run_events (tenant, run_id, revision, position, event_id, event_type,
+             schema_version, occurred_at, recorded_at, actor, data)
+         SELECT 'demo', run_id, n, position - $2 + n, gen_random_uuid(), 'Started', 1, now(), now(), 'a', '{}'
+         FROM runs, generate_series(1, $2) AS n",
+    )
+    .bind(runs)
+    .bind(each)
+    .execute(&house.pool)
+    .await
+    .unwrap();
+    sqlx::query("UPDATE projection.checkpoints SET position = $1")
+        .bind(runs * each)
+        .execute(&house.pool)
+        .await
+        .unwrap();
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn who_missed_too_many_events_starts_over(pool: PgPoolOptions, database: PgConnectOptions) {
+    let setup = Setup { without_projector: true, ..Setup::default() };
+    let house = House::with(pool, database, setup).await;
+    write_events(&house, 1, 12_000).await;
+    let viewer = house.client(Role::Readonly);
+    for (seen, event, id) in [(0, "reset", 12_000), (2_000, "reset", 12_000), (2_001, "run", 12_000)] {
+        let mut stream = Stream::open(&viewer, "/stream", Some(seen)).await;
+        let first = stream.message().await;
+        assert_eq!((first.event.as_str(), first.id), (event, id), "after {seen}");
+    }
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn who_missed_too_many_runs_starts_over(pool: PgPoolOptions, database: PgConnectOptions) {
+    let setup = Setup { without_projector: true, ..Setup::default() };
+    let house = House::with(pool, database, setup).await;
+    write_events(&house, 2_001, 1).await;
+    let viewer = house.client(Role::Readonly);
+    for (seen, event, id) in [(0, "reset", 2_001), (1, "run", 2)] {
+        let mut stream = Stream::open(&viewer, "/stream", Some(seen)).await;
+        let first = stream.message().await;
+        assert_eq!((first.event.as_str(), first.id), (event, id), "after {seen}");
+    }
+    house.stop().await;
+}
+
+/// As a rebuild does it: another table gets the name.
+const SWAP: &str = "ALTER TABLE projection.runs RENAME TO runs_old;
+    CREATE TABLE projection.runs (LIKE projection.runs_old INCLUDING ALL);
+    GRANT SELECT ON projection.runs TO runledger_api;
+    INSERT INTO projection.runs (tenant, run_id, kind, status, items_succeeded, items_failed, items_skipped,
+        labels, context, idempotency_key, queued_at, last_event_at, revision, position)
+    SELECT tenant, run_id, kind, status, items_succeeded, items_failed, items_skipped,
+        labels, context, idempotency_key, queued_at, last_event_at, revision, position FROM projection.runs_old";
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn tables_that_are_swapped_make_everybody_start_over(pool: PgPoolOptions, database: PgConnectOptions) {
     let house = house(pool, database).await;
     let mut stream = Stream::open(&house.client(Role::Operator), "/stream", None).await;
     stream.until("position").await;
     house.producer().new_run("swap", json!({})).await;
     stream.until("run").await;
-    // As a rebuild does it: another table gets the name.
-    sqlx::raw_sql(
-        "BEGIN; LOCK TABLE projection.checkpoints; ALTER TABLE projection.runs RENAME TO runs_old;
-         CREATE TABLE projection.runs (LIKE projection.runs_old INCLUDING ALL);
-         GRANT SELECT ON projection.runs TO runledger_api;
-         INSERT INTO projection.runs (tenant, run_id, kind, status, items_succeeded, items_failed, items_skipped,
-             labels, context, idempotency_key, queued_at, last_event_at, revision, position)
-         SELECT tenant, run_id, kind, status, items_succeeded, items_failed, items_skipped,
-             labels, context, idempotency_key, queued_at, last_event_at, revision, position FROM projection.runs_old;
-         COMMIT",
-    )
-    .execute(&house.pool)
-    .await
-    .unwrap();
+    let mut swap = house.pool.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE projection.checkpoints").execute(&mut *swap).await.unwrap();
+    sqlx::raw_sql(SWAP).execute(&mut *swap).await.unwrap();
+    swap.commit().await.unwrap();
     assert_eq!(stream.message().await.event, "reset");
     drop(stream);
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn tables_that_are_swapped_while_they_can_t_be_read_make_everybody_start_over(
+    pool: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let house = house(pool, database).await;
+    let mut stream = Stream::open(&house.client(Role::Operator), "/stream", None).await;
+    stream.until("position").await;
+    house.producer().new_run("swap", json!({})).await;
+    stream.until("run").await;
+    let mut swap = house.pool.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE projection.checkpoints").execute(&mut *swap).await.unwrap();
+    // The reader waits for the lock when it looks next; then its connection is gone.
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+               WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%IN ACCESS SHARE MODE%'";
+    while sqlx::query_scalar::<_, i64>(cut).fetch_one(&house.pool).await.unwrap() == 0 {}
+    sqlx::raw_sql(SWAP).execute(&mut *swap).await.unwrap();
+    swap.commit().await.unwrap();
+    assert_eq!(stream.message().await.event, "reset");
+    drop(stream);
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_session_that_is_closed_ends_streams_of_other_processes(
+    pool: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let mut house = house(pool, database).await;
+    let other = house.another_api().await;
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let form = [("token", house.token("demo", Role::Manager))];
+    let answer = http.post(format!("{}/sign-in", house.url())).form(&form).send().await.unwrap();
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let client = house.client(Role::Manager).at(&other).with_token(None);
+    let mut stream =
+        Stream::of(client.request(reqwest::Method::GET, "/stream").header("cookie", &cookie)).await;
+    stream.until("position").await;
+    let page = http.get(format!("{}/t/demo/runs", house.url())).header("cookie", &cookie);
+    let page = page.send().await.unwrap().text().await.unwrap();
+    let csrf = page.split_once("name=\"csrf\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
+    let out = http.post(format!("{}/sign-out", house.url())).header("cookie", &cookie);
+    assert_eq!(out.form(&[("csrf", csrf)]).send().await.unwrap().status(), 303);
+    assert_eq!(stream.next().await, None);
+    let again = client.request(reqwest::Method::GET, "/stream").header("cookie", &cookie);
+    tests::Answer::of(again).await.problem(401, "unauthorized");
     house.stop().await;
 }
 
@@ -197,12 +318,16 @@ async fn a_quiet_stream_is_heard_and_a_revoked_token_ends_it(
     stream.until("position").await;
     for _ in 0..3 {
         assert_eq!(stream.next().await, Some(Said::Comment("heartbeat".to_owned())));
+        // Scripts can't hear a comment.
+        let position = stream.message().await;
+        assert_eq!((position.event.as_str(), &position.data["heartbeat_ms"]), ("position", &json!(20)));
     }
     let tokens = list_tokens(&house.pool, &"demo".parse().unwrap()).await.unwrap();
     let token = tokens.iter().find(|token| token.role == Role::Owner.as_str()).unwrap();
     revoke_token(&house.pool, token.token_id).await.unwrap();
     while let Some(said) = stream.next().await {
-        assert_eq!(said, Said::Comment("heartbeat".to_owned()));
+        let beat = matches!(&said, Said::Message(message) if message.event == "position");
+        assert!(beat || said == Said::Comment("heartbeat".to_owned()), "{said:?}");
     }
     house.client(Role::Owner).get("/stream").await.problem(401, "unauthorized");
     house.stop().await;

@@ -2,6 +2,7 @@
 //! its caller with.
 
 mod caller;
+pub(crate) mod cookie;
 mod lookup;
 mod role;
 mod session;
@@ -13,7 +14,7 @@ pub use caller::{Caller, Producer, Viewer, path_param};
 pub(crate) use lookup::Ended;
 pub use lookup::{Tokens, holder_of};
 pub use role::{Role, UnknownRole};
-pub use session::{COOKIE, CSRF_HEADER, LASTS, OpeningSecret, create_sign_in_code};
+pub use session::{CSRF_HEADER, LASTS, OpeningSecret, create_sign_in_code};
 pub use store::{
     AccessError, NewToken, TenantRow, TokenRow, create_tenant, create_token, list_tenants, list_tokens,
     revoke_tenant, revoke_token,

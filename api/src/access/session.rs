@@ -16,13 +16,11 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::caller::Caller;
+use super::cookie;
 use super::lookup::{Ended, Tokens, caller_of, refusal};
-use super::store::AccessError;
+use super::store::{AccessError, announce};
 use super::token::{self, TokenHash};
 use crate::problem::Problem;
-
-/// The cookie that holds a session.
-pub const COOKIE: &str = "runledger_session";
 
 /// The header that a program sends the session's word against forgery in.
 pub const CSRF_HEADER: &str = "x-csrf-token";
@@ -67,7 +65,8 @@ impl OpeningSecret {
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut pairs =
             cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(name, _)| *name == COOKIE).and_then(|(_, value)| Self::shown(value))
+        let ours = cookie::name(headers).name;
+        pairs.find(|(name, _)| *name == ours).and_then(|(_, value)| Self::shown(value))
     }
 
     /// It in the clear.
@@ -153,16 +152,23 @@ impl Tokens {
         self.open(token_id).await
     }
 
-    /// Ends a session. One that is over already stays so.
+    /// Ends a session, and tells every API process. One that is over already stays so.
     ///
     /// # Errors
     /// 503 when the database does not answer.
     pub async fn sign_out(&self, session: &OpeningSecret) -> Result<(), Problem> {
         let hash = session.hash();
+        let mut transaction = self.pool().begin().await?;
         let closed =
             sqlx::query_scalar!("DELETE FROM access.sessions WHERE hash = $1 RETURNING token_id", &hash[..])
-                .fetch_optional(self.pool())
+                .fetch_optional(&mut *transaction)
                 .await?;
+        if let Some(token_id) = closed {
+            // The token stays good; whatever was opened by it is looked up anew.
+            announce(&mut transaction, token_id).await?;
+        }
+        transaction.commit().await?;
+        // Here at once, even while no word comes through.
         self.sessions().invalidate(&hash).await;
         if let Some(token_id) = closed {
             self.end(Ended::Token(token_id));
@@ -226,7 +232,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(header::COOKIE, HeaderValue::from_static("a=b; runledger_session=short"));
         assert_eq!(OpeningSecret::of_cookie(&headers), None);
-        let line = format!("theme=dark;  {COOKIE}={}; b=c", secret.reveal());
+        let line = format!("theme=dark;  runledger_session={}; b=c", secret.reveal());
         headers.insert(header::COOKIE, HeaderValue::try_from(line).unwrap());
         assert_eq!(OpeningSecret::of_cookie(&headers), Some(secret));
     }

@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use domain::{PrincipalId, TenantId};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::role::Role;
 use super::token::Secret;
 
-/// Where revocations are announced; the payload is the token's id.
+/// Where it is announced that a token was revoked, or a session of it closed; the payload is the token's id.
 pub(super) const REVOKED: &str = "runledger_tokens";
 
 /// Why tenants or tokens could not be changed or read.
@@ -161,12 +161,15 @@ pub async fn revoke_token(pool: &PgPool, token_id: Uuid) -> Result<(), AccessErr
     if done.rows_affected() == 0 {
         return Err(AccessError::NoToken(token_id));
     }
-    sqlx::query("SELECT pg_notify($1, $2)")
-        .bind(REVOKED)
-        .bind(token_id.to_string())
-        .execute(&mut *transaction)
-        .await?;
+    announce(&mut transaction, token_id).await?;
     Ok(transaction.commit().await?)
+}
+
+/// Tells every API process, when the transaction commits, that whatever it knows of the token is to be
+/// looked up anew.
+pub(super) async fn announce(conn: &mut PgConnection, token_id: Uuid) -> Result<(), sqlx::Error> {
+    let announcement = sqlx::query("SELECT pg_notify($1, $2)").bind(REVOKED).bind(token_id.to_string());
+    announcement.execute(conn).await.map(drop)
 }
 
 /// Revokes every token of a tenant, and says how many there were. Its runs and their history stay.

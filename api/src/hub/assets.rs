@@ -10,6 +10,17 @@ use sha2::{Digest, Sha256};
 
 use crate::problem::Problem;
 
+/// The script's modules. The first is the one that pages load; it imports the others.
+const MODULES: [(&str, &str); 7] = [
+    ("hub.js", include_str!("../../assets/hub/hub.js")),
+    ("notice.js", include_str!("../../assets/hub/notice.js")),
+    ("patch.js", include_str!("../../assets/hub/patch.js")),
+    ("pause.js", include_str!("../../assets/hub/pause.js")),
+    ("reader.js", include_str!("../../assets/hub/reader.js")),
+    ("slider.js", include_str!("../../assets/hub/slider.js")),
+    ("stream.js", include_str!("../../assets/hub/stream.js")),
+];
+
 struct Asset {
     path: String,
     content_type: &'static str,
@@ -27,8 +38,20 @@ impl Asset {
 static STYLE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("hub", "css", "text/css; charset=utf-8", include_str!("../../assets/hub.css"))
 });
-static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("hub", "js", "text/javascript; charset=utf-8", include_str!("../../assets/hub.js"))
+static SCRIPTS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
+    // Modules name each other by their plain names, so they share a folder that is named by all of them.
+    let hash = MODULES.iter().fold(Sha256::new(), |hash, (_, content)| hash.chain_update(content));
+    let hash = hex::encode(hash.finalize());
+    let version = hash.get(..16).unwrap_or(&hash);
+    let asset = |(name, content): &(&str, &'static str)| Asset {
+        path: format!("/assets/hub-{version}/{name}"),
+        content_type: "text/javascript; charset=utf-8",
+        content,
+    };
+    MODULES.iter().map(asset).collect()
+});
+static STRIP: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("strip", "js", "text/javascript; charset=utf-8", include_str!("../../assets/strip.js"))
 });
 static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("../../assets/icon.svg")));
@@ -40,7 +63,12 @@ pub(super) fn style() -> &'static str {
 
 /// Where the script is.
 pub(super) fn script() -> &'static str {
-    &SCRIPT.path
+    SCRIPTS.first().map_or("", |script| &script.path)
+}
+
+/// Where the script of the strip of hours is.
+pub(super) fn strip() -> &'static str {
+    &STRIP.path
 }
 
 /// Where the icon is.
@@ -48,10 +76,10 @@ pub(super) fn icon() -> &'static str {
     &ICON.path
 }
 
-/// `GET /assets/{name}`.
+/// `GET /assets/{*name}`.
 pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Problem> {
-    let known = [&*STYLE, &*SCRIPT, &*ICON];
-    let asset = known.into_iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(name.as_str()));
+    let mut known = [&*STYLE, &*STRIP, &*ICON].into_iter().chain(SCRIPTS.iter());
+    let asset = known.find(|asset| asset.path.strip_prefix("/assets/") == Some(name.as_str()));
     let asset = asset.ok_or_else(|| Problem::not_found("There is no such file; reload the page."))?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type)),

@@ -7,7 +7,12 @@
 
 mod assets;
 mod chart;
+mod chips;
+mod filters;
+mod form;
 mod frame;
+mod items;
+mod links;
 mod notifications;
 mod refusal;
 mod run;
@@ -20,14 +25,14 @@ mod words;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::state::ApiState;
 
-pub(crate) use refusal::no_such_page;
+pub(crate) use refusal::{for_people, no_such_page};
 
 /// What the browser may do with a page: run and load our own files, talk to us, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -44,15 +49,20 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/t/{tenant}/runs", get(runs::page))
         .route("/t/{tenant}/runs/{run}", get(run::page))
         .route("/t/{tenant}/notifications", get(notifications::page))
+        .route("/t/{tenant}/notifications/read", post(notifications::mark_all_read))
         .route("/t/{tenant}/notifications/{id}/read", post(notifications::mark_read))
-        .route("/assets/{name}", get(assets::asset))
+        .route("/assets/{*name}", get(assets::asset))
         .layer(from_fn(secure))
 }
 
 /// Adds to every page what keeps it from being misused.
 async fn secure(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+    protect(response.headers_mut());
+    response
+}
+
+fn protect(headers: &mut HeaderMap) {
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -65,5 +75,4 @@ async fn secure(request: Request, next: Next) -> Response {
     }
     // What is somebody's is kept by nobody; files whose names change with their content say otherwise.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
-    response
 }

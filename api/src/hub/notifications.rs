@@ -1,22 +1,32 @@
 //! `GET /t/{tenant}/notifications`: what the visitor was told.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
-use serde::Deserialize;
+use domain::TenantId;
+use eventlog::Position;
+use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
+use super::form::Fields;
 use super::frame::{Frame, Here};
+use super::links::Links;
 use super::refusal::{Refusal, html, see_other};
 use super::visitor::{Visit, Visitor};
 use super::words::{self, Moment};
 use crate::commands;
 use crate::problem::Problem;
 use crate::reads::notifications::{NotificationView, NotificationsQuery, Transition, page_of_notifications};
+use crate::reads::params::Params;
 use crate::state::ApiState;
+
+/// As many as a page has at most are marked as read by one button.
+const MOST_AT_ONCE: usize = 200;
+
+/// So many of them side by side: the log takes in together what comes together, and others want connections.
+const AT_ONCE: usize = 8;
 
 #[derive(Template)]
 #[template(path = "notifications.html")]
@@ -26,8 +36,17 @@ struct NotificationsPage {
     only_unread: bool,
     fault: Option<String>,
     base: String,
+    /// What of the address is kept when something on it is marked as read.
+    here: String,
     next_page: Option<String>,
     first_page: Option<String>,
+}
+
+impl NotificationsPage {
+    /// How many on the page are unread.
+    fn unread(&self) -> usize {
+        self.notes.iter().filter(|note| note.unread).count()
+    }
 }
 
 /// A notification.
@@ -46,11 +65,8 @@ struct Note {
     at: Moment,
 }
 
-/// What the button "Mark as read" sends.
-#[derive(Deserialize)]
-pub(super) struct MarkRead {
-    #[serde(default)]
-    csrf: String,
+fn notification(id: &str) -> Result<Uuid, Problem> {
+    id.parse().map_err(|_| Problem::not_found("There is no such notification."))
 }
 
 /// `GET /t/{tenant}/notifications`.
@@ -71,20 +87,18 @@ pub(super) async fn page(
         Err(problem) => (Vec::new(), None, Some(problem.detail.to_string())),
     };
     let base = format!("/t/{}/notifications", visit.visitor.caller.tenant);
-    let only_unread = visit.pairs.iter().any(|(name, value)| name == "unread" && value == "true");
-    let kept = |cursor: Option<&str>| {
-        let unread = only_unread.then_some(("unread", "true"));
-        format!("{base}{}", words::query(unread.into_iter().chain(cursor.map(|cursor| ("cursor", cursor)))))
-    };
+    let links = Links::new(&base, &visit.pairs);
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let here = visit.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let page = NotificationsPage {
         frame,
         notes,
-        only_unread,
+        only_unread: links.value("unread") == Some("true"),
         fault,
-        next_page: next_cursor.map(|cursor| kept(Some(&cursor))),
-        first_page: visit.pairs.iter().any(|(name, _)| name == "cursor").then(|| kept(None)),
-        base,
+        here: words::query(here),
+        next_page: next_cursor.map(|cursor| links.with(&[], &[("cursor", &cursor)])),
+        first_page: links.is_later_page().then(|| links.with(&[], &[])),
+        base: base.clone(),
     };
     Ok((status, html(&page)?).into_response())
 }
@@ -93,13 +107,46 @@ pub(super) async fn page(
 pub(super) async fn mark_read(
     State(state): State<ApiState>,
     visitor: Visitor,
-    Path((tenant, id)): Path<(String, String)>,
-    Form(form): Form<MarkRead>,
+    Path((_, id)): Path<(String, String)>,
+    uri: Uri,
+    form: Fields,
 ) -> Result<Response, Refusal> {
-    visitor.must_mean_it(&form.csrf)?;
-    let id = id.parse().map_err(|_| Problem::not_found("There is no such notification."))?;
+    visitor.must_mean_it(form.text("csrf"))?;
+    let (id, tenant) = (notification(&id)?, visitor.caller.tenant.clone());
     let position = commands::mark_read(&state, visitor.caller, id).await?;
-    Ok(see_other(&format!("/t/{tenant}/notifications?after={}", position.0)))
+    back(&tenant, &uri, Some(position), &format!("#note-{id}"))
+}
+
+/// `POST /t/{tenant}/notifications/read`: all those on a page.
+pub(super) async fn mark_all_read(
+    State(state): State<ApiState>,
+    visitor: Visitor,
+    uri: Uri,
+    form: Fields,
+) -> Result<Response, Refusal> {
+    visitor.must_mean_it(form.text("csrf"))?;
+    let ids = form.all("notification").map(notification).collect::<Result<Vec<_>, _>>()?;
+    if ids.len() > MOST_AT_ONCE {
+        return Err(Problem::invalid(
+            "notification",
+            format!("at most {MOST_AT_ONCE} can be marked at once"),
+        )
+        .into());
+    }
+    let read = ids.into_iter().map(|id| commands::mark_read(&state, visitor.caller.clone(), id));
+    let positions: Vec<_> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
+    back(&visitor.caller.tenant, &uri, positions.into_iter().max(), "")
+}
+
+/// The page from which something was marked as read, once it shows that.
+fn back(tenant: &TenantId, uri: &Uri, position: Option<Position>, place: &str) -> Result<Response, Refusal> {
+    let params = Params::of(uri)?;
+    let after = position.map(|position| ("after", position.0.to_string()));
+    let kept =
+        params.pairs().iter().filter(|(name, _)| ["unread", "cursor", "limit"].contains(&name.as_str()));
+    let kept = kept.map(|(name, value)| (name.as_str(), value.as_str()));
+    let after = after.iter().map(|(name, value)| (*name, value.as_str()));
+    Ok(see_other(&format!("/t/{tenant}/notifications{}{place}", words::query(kept.chain(after)))))
 }
 
 impl Note {

@@ -1,7 +1,9 @@
 //! What is answered in the place of a page.
 
 use askama::Template;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::assets;
@@ -13,8 +15,6 @@ use crate::problem::Problem;
 pub(super) enum Refusal {
     /// Nobody is signed in. Afterwards it goes on there.
     SignIn(String),
-    /// The cookie stayed at home: the same address once more, from our own page.
-    Hop(String),
     /// Anything else.
     Problem(Problem),
 }
@@ -57,7 +57,6 @@ impl IntoResponse for Refusal {
                 let next = local(&next).filter(|next| *next != "/");
                 see_other(&format!("/sign-in{}", words::query(next.map(|next| ("next", next)))))
             }
-            Self::Hop(next) => hop(local(&next).unwrap_or("/"), "Opening the page"),
             Self::Problem(problem) => refused(&problem),
         }
     }
@@ -110,8 +109,31 @@ fn refused(problem: &Problem) -> Response {
 /// 404 for a browser.
 pub(crate) fn no_such_page() -> Response {
     let mut response = refused(&Problem::not_found("There is no such page."));
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(super::POLICY));
+    super::protect(response.headers_mut());
     response
+}
+
+/// What is for programs, whoever asks.
+const FOR_PROGRAMS: [&str; 5] = ["/v1/", "/healthz", "/readyz", "/metrics", "/openapi.json"];
+
+/// Shows people a page of what went wrong before a page could be made: no room, no database, no time.
+pub(crate) async fn for_people(request: Request, next: Next) -> Response {
+    let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let path = request.uri().path();
+    let looked_at = accepted.is_some_and(|accepted| accepted.contains("text/html"))
+        && !FOR_PROGRAMS.iter().any(|programs| path.starts_with(programs));
+    let mut response = next.run(request).await;
+    let Some(problem) = response.extensions_mut().remove::<Problem>().filter(|_| looked_at) else {
+        return response;
+    };
+    let mut page = refused(&problem);
+    for name in [header::RETRY_AFTER, header::ALLOW] {
+        if let Some(value) = response.headers_mut().remove(&name) {
+            page.headers_mut().insert(name, value);
+        }
+    }
+    super::protect(page.headers_mut());
+    page
 }
 
 #[cfg(test)]

@@ -5,16 +5,20 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use domain::Status;
 
+use super::assets;
 use super::chart::Chart;
+use super::chips::{Chip, chips};
+use super::filters::FilterForm;
 use super::frame::{Frame, Here};
+use super::links::{Links, Toggle};
 use super::refusal::{Refusal, html, see_other};
 use super::summary::{Failure, Summary};
 use super::visitor::Visit;
-use super::words;
 use crate::problem::Problem;
-use crate::reads::runs::{ListQuery, page_of_runs};
+use crate::reads::asked::AskedQuery;
+use crate::reads::params::Params;
+use crate::reads::runs::{ListQuery, flagged, page_of_runs};
 use crate::reads::stats::{StatusCounts, counts, hours};
 use crate::reads::{TenantRead, failures};
 use crate::state::ApiState;
@@ -22,45 +26,55 @@ use crate::state::ApiState;
 /// How many hours the strip shows.
 const HOURS: u64 = 48;
 
+/// A page of runs, and the way back from it.
+#[derive(Debug)]
+pub(super) struct RunsQuery(ListQuery);
+
+impl AskedQuery for RunsQuery {
+    const ALLOWED: &'static [&'static str] = ListQuery::ALLOWED;
+
+    fn take(params: &mut Params) -> Result<Self, Problem> {
+        let newer = params.one("newer")?;
+        let mut list = ListQuery::take(params)?;
+        if let Some(cursor) = newer {
+            list.end_before(&cursor)?;
+        }
+        Ok(Self(list))
+    }
+}
+
 #[derive(Template)]
 #[template(path = "runs.html")]
 struct RunsPage {
     frame: Frame,
     form: FilterForm,
     chips: Vec<Chip>,
+    /// Which runs the counts and the strip are about, where the list shows fewer.
+    about: Option<String>,
     chart: Chart,
-    rows: Vec<Summary>,
-    /// What is wrong with the filters.
-    fault: Option<String>,
+    rows: Vec<Row>,
     filtered: bool,
+    /// The first page, where another is shown.
     first_page: Option<String>,
-    next_page: Option<String>,
+    newer_page: Option<String>,
+    older_page: Option<String>,
+    strip_script: &'static str,
 }
 
-/// A count that is a filter.
-struct Chip {
-    name: &'static str,
-    /// The class that gives it its colour and shape.
-    class: &'static str,
-    runs: Option<String>,
-    href: String,
-    chosen: bool,
+/// A run, and the filters that it gives.
+struct Row {
+    run: Summary,
+    kind: Toggle,
+    initiator: Option<Toggle>,
+    labels: Vec<(String, Toggle)>,
 }
 
-/// The filters as they were asked for.
+/// What is in the list.
 #[derive(Default)]
-struct FilterForm {
-    q: String,
-    kind: String,
-    kinds: Vec<String>,
-    initiator: String,
-    labels: Vec<String>,
-    since: String,
-    until: String,
-    /// What the form does not show, but keeps.
-    kept: Vec<(String, String)>,
-    /// Whether it is shown open.
-    open: bool,
+struct List {
+    rows: Vec<Row>,
+    newer: Option<String>,
+    older: Option<String>,
 }
 
 /// `GET /t/{tenant}`.
@@ -71,38 +85,47 @@ pub(super) async fn of_tenant(Path(tenant): Path<String>) -> Response {
 /// `GET /t/{tenant}/runs`.
 pub(super) async fn page(
     State(state): State<ApiState>,
-    visit: Visit<ListQuery>,
+    visit: Visit<RunsQuery>,
 ) -> Result<Response, Refusal> {
     let now = Utc::now();
     let mut read = visit.begin(&state).await?;
     let tenant = visit.visitor.caller.tenant.clone();
     let about = (Here::Runs, "Runs".to_owned());
     let frame = Frame::new(&state, &visit.visitor, &mut read, now, about).await?;
-    let (all, kinds) = counts(read.conn(), &tenant).await?;
-    let strip = hours(read.conn(), &tenant, now, HOURS).await?;
-    let pairs = &visit.pairs;
-    let (rows, next_cursor, fault) = match &visit.query {
-        Ok(query) => {
-            let (rows, next) = rows(&mut read, &tenant, query, now).await?;
-            (rows, next, None)
-        }
-        Err(problem) => (Vec::new(), None, Some(problem.detail.to_string())),
-    };
     let base = format!("/t/{tenant}/runs");
-    let kind = value(pairs, "kind").unwrap_or_default().to_owned();
-    let shown = kinds.iter().find(|counts| counts.kind == kind).map_or(all, |counts| counts.runs);
-    let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let links = Links::new(&base, &visit.pairs);
+    let kind = links.value("kind");
+    let (all, kinds) = counts(read.conn(), &tenant).await?;
+    let shown = match kind {
+        None => all,
+        // Of a kind that nobody has used there are none.
+        Some(kind) => kinds
+            .iter()
+            .find(|counts| counts.kind == kind)
+            .map_or_else(StatusCounts::default, |counts| counts.runs),
+    };
+    let flagged = flagged(read.conn(), &tenant, kind, now).await?;
+    let strip = hours(read.conn(), &tenant, kind, now, HOURS).await?;
+    let (list, problem) = match &visit.query {
+        Ok(RunsQuery(query)) => (rows(&mut read, &tenant, query, links, now).await?, None),
+        Err(problem) => (List::default(), Some(problem)),
+    };
+    let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let page = RunsPage {
         frame,
-        chips: chips(&base, pairs, shown),
-        chart: Chart::new(&base, &strip),
-        form: FilterForm::new(pairs, kinds.into_iter().map(|counts| counts.kind).collect()),
-        rows,
-        fault,
-        filtered: pairs.iter().any(|(name, _)| !["cursor", "limit", "sort"].contains(&name.as_str())),
-        first_page: value(pairs, "cursor").map(|_| format!("{base}{}", with(pairs, &["cursor"], None))),
-        next_page: next_cursor
-            .map(|cursor| format!("{base}{}", with(pairs, &["cursor"], Some(("cursor", &cursor))))),
+        chips: chips(links, shown, flagged),
+        about: links.filters_but(&["kind", "status", "liveness", "held"]).then(|| match kind {
+            Some(kind) => format!("all runs of the kind {kind}"),
+            None => "all runs".to_owned(),
+        }),
+        chart: Chart::new(links, &strip),
+        form: FilterForm::new(links, kinds.into_iter().map(|counts| counts.kind).collect(), problem),
+        rows: list.rows,
+        filtered: links.filters_but(&[]),
+        first_page: links.is_later_page().then(|| links.with(&[], &[])),
+        newer_page: list.newer.map(|cursor| links.with(&[], &[("newer", &cursor)])),
+        older_page: list.older.map(|cursor| links.with(&[], &[("cursor", &cursor)])),
+        strip_script: assets::strip(),
     };
     Ok((status, html(&page)?).into_response())
 }
@@ -111,8 +134,9 @@ async fn rows(
     read: &mut TenantRead,
     tenant: &domain::TenantId,
     query: &ListQuery,
+    links: Links<'_>,
     now: DateTime<Utc>,
-) -> Result<(Vec<Summary>, Option<String>), Problem> {
+) -> Result<List, Problem> {
     let page = page_of_runs(read, tenant, query, now).await?;
     // A run that failed says why itself; of the others it is their items that failed.
     let wanted = page.runs.iter().filter(|run| run.items.failed > 0 && run.reason_code.is_none());
@@ -120,81 +144,19 @@ async fn rows(
     let mut failed = failures::last_of(read.conn(), tenant, &wanted).await?;
     let rows = page.runs.into_iter().map(|run| {
         let failure = failed.remove(&run.run_id.uuid()).map(Failure::from);
-        Summary::new(&run, failure, now)
+        Row::new(Summary::new(&run, failure, now), links)
     });
-    Ok((rows.collect(), page.next_cursor))
+    Ok(List { rows: rows.collect(), newer: page.previous_cursor, older: page.next_cursor })
 }
 
-fn chips(base: &str, pairs: &[(String, String)], counts: StatusCounts) -> Vec<Chip> {
-    let chosen: Vec<&str> =
-        pairs.iter().filter(|(name, _)| name == "status").map(|(_, value)| value.as_str()).collect();
-    let stalled = value(pairs, "liveness") == Some("stalled");
-    let without = ["cursor", "status", "liveness"];
-    let all = counts.queued + counts.running + counts.succeeded + counts.partially_succeeded + counts.failed;
-    let mut chips = vec![Chip {
-        name: "All",
-        class: "all",
-        runs: Some(words::number(all)),
-        href: format!("{base}{}", with(pairs, &without, None)),
-        chosen: chosen.is_empty() && !stalled,
-    }];
-    for (status, runs) in [
-        (Status::Queued, counts.queued),
-        (Status::Running, counts.running),
-        (Status::Succeeded, counts.succeeded),
-        (Status::PartiallySucceeded, counts.partially_succeeded),
-        (Status::Failed, counts.failed),
-    ] {
-        let name = status.as_str();
-        chips.push(Chip {
-            name: words::status(status),
-            class: name,
-            runs: Some(words::number(runs)),
-            href: format!("{base}{}", with(pairs, &without, Some(("status", name)))),
-            chosen: chosen.contains(&name),
-        });
-    }
-    chips.push(Chip {
-        name: "Stalled",
-        class: "stalled",
-        runs: None,
-        href: format!("{base}{}", with(pairs, &without, Some(("liveness", "stalled")))),
-        chosen: stalled,
-    });
-    chips
-}
-
-fn value<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-}
-
-/// The query without these parameters, and with another one.
-fn with(pairs: &[(String, String)], without: &[&str], more: Option<(&str, &str)>) -> String {
-    let kept = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    words::query(kept.filter(|(name, _)| !without.contains(name)).chain(more))
-}
-
-impl FilterForm {
-    fn new(pairs: &[(String, String)], kinds: Vec<String>) -> Self {
-        let mut form = Self { kinds, ..Self::default() };
-        for (name, value) in pairs {
-            let value = value.clone();
-            match name.as_str() {
-                "q" => form.q = value,
-                "kind" => form.kind = value,
-                "initiator" => form.initiator = value,
-                "label" => form.labels.push(value),
-                // As `datetime-local` has it.
-                "since" => form.since = value.trim_end_matches(['Z', 'z']).to_owned(),
-                "until" => form.until = value.trim_end_matches(['Z', 'z']).to_owned(),
-                "cursor" => {}
-                _ => form.kept.push((name.clone(), value)),
-            }
+impl Row {
+    fn new(run: Summary, links: Links<'_>) -> Self {
+        let initiator = run.initiator.as_ref();
+        Self {
+            kind: links.toggled("kind", &run.kind),
+            initiator: initiator.map(|initiator| links.toggled("initiator", &initiator.id)),
+            labels: run.labels.iter().map(|label| (label.clone(), links.label_toggled(label))).collect(),
+            run,
         }
-        let more = [&form.kind, &form.initiator, &form.since, &form.until];
-        form.open = !form.labels.is_empty() || more.iter().any(|value| !value.is_empty());
-        // Always one more to fill in.
-        form.labels.push(String::new());
-        form
     }
 }

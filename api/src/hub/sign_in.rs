@@ -1,18 +1,22 @@
 //! Signing in with a token or a one-time link, and out.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header::{HeaderMap, SET_COOKIE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 
 use super::assets;
+use super::form::Fields;
 use super::refusal::{Refusal, hop, html, local, see_other};
-use crate::access::{COOKIE, Caller, LASTS, OpeningSecret};
+use super::words;
+use crate::access::{Caller, LASTS, OpeningSecret, cookie};
 use crate::problem::Problem;
+use crate::reads::params::Params;
 use crate::state::ApiState;
+
+/// Says that the visitor was sent here by a page of ours.
+const HOPPED: &str = "hopped";
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -24,28 +28,6 @@ struct SignInPage<'a> {
     signed_out: bool,
 }
 
-/// Where it goes on afterwards.
-#[derive(Debug, Deserialize)]
-pub(super) struct Next {
-    next: Option<String>,
-    signed_out: Option<String>,
-}
-
-/// What the form sends.
-#[derive(Deserialize)]
-pub(super) struct SignIn {
-    token: String,
-    #[serde(default)]
-    next: String,
-}
-
-/// What the button "Sign out" sends.
-#[derive(Deserialize)]
-pub(super) struct SignOut {
-    #[serde(default)]
-    csrf: String,
-}
-
 /// `GET /`: the runs of whoever is signed in.
 pub(super) async fn home(State(state): State<ApiState>, headers: HeaderMap) -> Result<Response, Refusal> {
     match signed_in(&state, &headers).await? {
@@ -55,32 +37,48 @@ pub(super) async fn home(State(state): State<ApiState>, headers: HeaderMap) -> R
 }
 
 /// `GET /sign-in`.
+///
+/// A strict cookie stays at home when somebody follows a link from another site, so such a visitor looks like
+/// one who is not signed in, and is sent here once more, by us, before being asked. Not every browser says
+/// where it comes from: on plain HTTP none does.
 pub(super) async fn form(
     State(state): State<ApiState>,
     headers: HeaderMap,
-    Query(query): Query<Next>,
+    uri: Uri,
 ) -> Result<Response, Refusal> {
-    let next = query.next.as_deref().and_then(local).unwrap_or_default();
-    if next.is_empty()
+    let params = Params::of(&uri)?;
+    let pairs = params.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let value = |wanted: &str| pairs.clone().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+    let next = value("next").and_then(local).unwrap_or_default();
+    let hopped = value(HOPPED).is_some();
+    // Who is signed in and comes by a link of ours may want to be somebody else.
+    if (next.is_empty() || hopped)
         && let Some(caller) = signed_in(&state, &headers).await?
     {
-        return Ok(see_other(&runs_of(&caller)));
+        return Ok(see_other(&if next.is_empty() { runs_of(&caller) } else { next.to_owned() }));
     }
-    Ok(page(next, None, query.signed_out.is_some())?)
+    let from_elsewhere = headers.get("sec-fetch-site").is_none_or(|site| site == "cross-site");
+    let signed_out = value("signed_out").is_some();
+    let asked_before = signed_out || hopped;
+    if from_elsewhere && !asked_before && OpeningSecret::of_cookie(&headers).is_none() {
+        let again = (!next.is_empty()).then_some(("next", next)).into_iter().chain([(HOPPED, "1")]);
+        return Ok(hop(&format!("/sign-in{}", words::query(again)), "Opening the page"));
+    }
+    Ok(page(next, None, signed_out)?)
 }
 
 /// `POST /sign-in`.
 pub(super) async fn sign_in(
     State(state): State<ApiState>,
     headers: HeaderMap,
-    Form(form): Form<SignIn>,
+    form: Fields,
 ) -> Result<Response, Refusal> {
-    // Nobody is to be signed in as somebody else by a form on another site.
-    if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+    // Nobody is to be signed in as somebody else by a form on another site, nor by one of a neighbour's.
+    if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site") {
         return Err(Problem::forbidden("Sign in by the form on this site.").into());
     }
-    let next = local(&form.next).unwrap_or_default();
-    match state.tokens.sign_in(&form.token).await {
+    let next = local(form.text("next")).unwrap_or_default();
+    match state.tokens.sign_in(form.text("token")).await {
         Ok((session, caller)) => {
             let next = if next.is_empty() { runs_of(&caller) } else { next.to_owned() };
             opened(see_other(&next), &session, &headers)
@@ -92,12 +90,16 @@ pub(super) async fn sign_in(
     }
 }
 
-/// `GET /sign-in/{code}`: a link that works once.
+/// `GET /sign-in/{code}`: a link that works once. Whoever only asks what is there does not use it up.
 pub(super) async fn by_link(
     State(state): State<ApiState>,
+    method: Method,
     headers: HeaderMap,
     Path(code): Path<String>,
 ) -> Result<Response, Refusal> {
+    if method == Method::HEAD {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     match state.tokens.sign_in_once(&code).await {
         // A redirect would still count as coming from wherever the link was, and leave the cookie at home.
         Ok(session) => opened(hop("/", "Signing in"), &session, &headers),
@@ -112,10 +114,10 @@ pub(super) async fn by_link(
 pub(super) async fn sign_out(
     State(state): State<ApiState>,
     headers: HeaderMap,
-    Form(form): Form<SignOut>,
+    form: Fields,
 ) -> Result<Response, Refusal> {
     if let Some(session) = OpeningSecret::of_cookie(&headers) {
-        if !session.is_csrf(&form.csrf) {
+        if !session.is_csrf(form.text("csrf")) {
             return Err(Problem::forbidden("Sign out by the button on a page of your session.").into());
         }
         state.tokens.sign_out(&session).await?;
@@ -142,17 +144,16 @@ fn opened(response: Response, session: &OpeningSecret, headers: &HeaderMap) -> R
     with_cookie(response, session.reveal(), LASTS.num_seconds(), headers)
 }
 
-/// Gives the browser its cookie (RFC 6265, section 4.1). Behind a proxy that speaks TLS it is sent nowhere
-/// else; a server on one's own machine has none.
+/// Gives the browser its cookie (RFC 6265, section 4.1).
 fn with_cookie(
     mut response: Response,
     value: &str,
     seconds: i64,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
-    let by_tls = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
-    let secure = if by_tls { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let cookie::Name { name, secure } = cookie::name(headers);
+    let secure = if secure { "; Secure" } else { "" };
+    let cookie = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     let cookie = HeaderValue::try_from(cookie).map_err(|error| Problem::internal(&error))?;
     response.headers_mut().append(SET_COOKIE, cookie);
     Ok(response)

@@ -5,7 +5,7 @@ use domain::{EndedAs, Status};
 
 use super::words::{self, Moment};
 use crate::reads::failures::LastFailure;
-use crate::reads::runs::{ItemCounts, LivenessState, RunView};
+use crate::reads::runs::{InitiatorView, ItemCounts, LivenessState, RunView};
 
 /// A run at a glance.
 pub(super) struct Summary {
@@ -20,7 +20,7 @@ pub(super) struct Summary {
     pub(super) stalled: Option<String>,
     /// The projection holds it back.
     pub(super) held: bool,
-    pub(super) initiator: Option<String>,
+    pub(super) initiator: Option<Initiator>,
     pub(super) labels: Vec<String>,
     pub(super) progress: Progress,
     pub(super) queued: Moment,
@@ -38,6 +38,14 @@ pub(super) struct Badge {
     pub(super) name: &'static str,
     /// More about it: how it ended.
     pub(super) note: Option<&'static str>,
+}
+
+/// Who started a run.
+pub(super) struct Initiator {
+    /// What filters want.
+    pub(super) id: String,
+    /// What people know, where it is not the id.
+    pub(super) name: Option<String>,
 }
 
 /// Why something failed.
@@ -66,7 +74,6 @@ impl Summary {
             .reason_code
             .clone()
             .map(|reason_code| Failure { reason_code, message: run.message.clone().unwrap_or_default() });
-        let initiator = run.initiator.as_ref();
         let id = run.run_id.to_string();
         Self {
             short_id: id.get(..13).unwrap_or(&id).to_owned(),
@@ -77,8 +84,10 @@ impl Summary {
             status: Badge::of(run),
             stalled: stalled(run, now),
             held: run.held.is_some(),
-            initiator: initiator
-                .map(|initiator| initiator.name.clone().unwrap_or_else(|| initiator.id.clone())),
+            initiator: run
+                .initiator
+                .clone()
+                .map(|InitiatorView { id, name }| Initiator { name: name.filter(|name| *name != id), id }),
             labels: run.labels.iter().map(|(name, value)| format!("{name}:{value}")).collect(),
             progress: Progress::of(run.items, run.status),
             queued: Moment::new(run.queued_at, now),

@@ -19,14 +19,30 @@ pub(super) struct Entry {
     pub(super) actor: String,
     pub(super) occurred: Moment,
     pub(super) recorded: Moment,
+    /// The day on which it occurred, where that is another than the one of the entry above.
+    pub(super) day: Option<String>,
+    /// How long after the run was queued.
+    pub(super) offset: String,
     /// All that it says.
     pub(super) data: String,
     /// The run as it was after it.
     pub(super) href: String,
 }
 
+/// The events of a run that was queued then, in their order.
+pub(super) fn entries(events: Vec<EventView>, queued_at: DateTime<Utc>, run_href: &str) -> Vec<Entry> {
+    let mut above = None;
+    let entry = |event: EventView| {
+        let day = event.occurred_at.date_naive();
+        let entry = Entry::new(event, queued_at, run_href);
+        let changed = above.replace(day) != Some(day);
+        Entry { day: changed.then(|| day.format("%-d %B %Y").to_string()), ..entry }
+    };
+    events.into_iter().map(entry).collect()
+}
+
 impl Entry {
-    pub(super) fn new(event: EventView, run_href: &str, now: DateTime<Utc>) -> Self {
+    fn new(event: EventView, queued_at: DateTime<Utc>, run_href: &str) -> Self {
         let data: Value = serde_json::from_str(event.data.get()).unwrap_or_default();
         let text = |name: &str| data.get(name).and_then(Value::as_str).map(str::to_owned);
         let number = |name: &str| data.get(name).and_then(Value::as_u64);
@@ -61,8 +77,10 @@ impl Entry {
             text: said.unwrap_or_default(),
             reason_code: text("reason_code"),
             actor: event.actor,
-            occurred: Moment::new(event.occurred_at, now),
-            recorded: Moment::new(event.recorded_at, now),
+            occurred: Moment::new(event.occurred_at, event.recorded_at),
+            recorded: Moment::new(event.recorded_at, event.recorded_at),
+            day: None,
+            offset: format!("+{}", words::span(event.occurred_at - queued_at)),
             data: words::json(&data),
             href: format!("{run_href}?revision={}", event.revision),
         }

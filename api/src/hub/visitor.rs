@@ -1,8 +1,8 @@
 //! Who looks at a page.
 
 use axum::extract::{FromRequestParts, OriginalUri};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
 
 use super::refusal::Refusal;
 use crate::access::{Caller, OpeningSecret, identify};
@@ -32,22 +32,14 @@ impl FromRequestParts<ApiState> for Visitor {
     }
 }
 
-/// A strict cookie stays at home when somebody follows a link from another site, so such a visitor is
-/// sent to the same address once more, by us, before being asked to sign in.
+/// Who is unknown is sent to sign in, and comes back to where a page can be asked for again.
 fn unknown(parts: &Parts) -> Refusal {
     let next = match parts.extensions.get::<OriginalUri>() {
         Some(OriginalUri(uri)) => uri.path_and_query(),
         None => parts.uri.path_and_query(),
     };
     let next = next.map_or_else(String::new, ToString::to_string);
-    let from_elsewhere = parts.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
-    match parts.method {
-        Method::GET if from_elsewhere && OpeningSecret::of_cookie(&parts.headers).is_none() => {
-            Refusal::Hop(next)
-        }
-        Method::GET => Refusal::SignIn(next),
-        _ => Refusal::SignIn(String::new()),
-    }
+    Refusal::SignIn(if parts.method.is_safe() { next } else { String::new() })
 }
 
 impl Visitor {

@@ -12,6 +12,10 @@ pub(super) struct Moment {
     pub(super) iso: String,
     /// In full.
     pub(super) full: String,
+    /// With the day, without the year.
+    pub(super) brief: String,
+    /// The time of the day to the millisecond.
+    pub(super) clock: String,
     /// How long ago, or in how long.
     pub(super) ago: String,
 }
@@ -21,6 +25,8 @@ impl Moment {
         Self {
             iso: at.to_rfc3339_opts(SecondsFormat::Millis, true),
             full: at.format("%-d %b %Y %H:%M:%S UTC").to_string(),
+            brief: at.format("%-d %b %H:%M:%S").to_string(),
+            clock: at.format("%H:%M:%S%.3f").to_string(),
             ago: ago(at, now),
         }
     }

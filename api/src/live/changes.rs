@@ -1,6 +1,6 @@
 //! Which runs have changed after a position, from the read tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use domain::{RunId, Status, TenantId};
 use eventlog::Position;
@@ -16,7 +16,11 @@ use crate::reads::{Corrupt, count, word};
 const RUNS: &str = "projection.runs";
 
 /// How many runs of a tenant are told apart in one turn. When more have changed, who listens starts over.
-pub(super) const MOST: usize = 2_000;
+const MOST: usize = 2_000;
+
+/// How many events of a tenant are looked at for that. When more have happened, who listens starts over: it
+/// is sooner done than reading millions of them to find out which runs they are about.
+const MOST_EVENTS: i64 = 10_000;
 
 /// A run has changed: how it stands after the event at `position`, and whatever else happened to it since
 /// the last message.
@@ -65,7 +69,7 @@ pub(crate) struct Told {
 pub(super) enum Changes {
     /// These runs, in the order of their positions.
     Runs(Vec<RunChange>),
-    /// More than [`MOST`] runs.
+    /// More than [`MOST`] runs, or at least [`MOST_EVENTS`] events.
     TooMany,
 }
 
@@ -83,13 +87,15 @@ pub(super) async fn changes(
     let rows = sqlx::query!(
         r#"SELECT wanted.index AS "index!", r.run_id, r.kind, r.title, r.status, r.items_total,
                   r.items_succeeded, r.items_failed, r.items_skipped, r.revision, changed.position AS "position!",
-                  changed.events AS "events!", n.notification_id AS "notification_id?",
+                  changed.events AS "events!", changed.looked_at AS "looked_at!", n.notification_id AS "notification_id?",
                   n.transition AS "transition?", n.recipient AS "recipient?"
            FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS wanted (tenant, after, index)
            CROSS JOIN LATERAL (
-               SELECT e.run_id, max(e.position) AS position, count(*) AS events
-               FROM projection.run_events AS e
-               WHERE e.tenant = wanted.tenant AND e.position > wanted.after
+               SELECT e.run_id, max(e.position) AS position, count(*) AS events,
+                      (sum(count(*)) OVER ())::bigint AS looked_at
+               FROM (SELECT run_id, position FROM projection.run_events
+                     WHERE tenant = wanted.tenant AND position > wanted.after
+                     ORDER BY position LIMIT $4) AS e
                GROUP BY e.run_id ORDER BY max(e.position) LIMIT $3) AS changed
            JOIN projection.runs AS r ON r.run_id = changed.run_id AND r.tenant = wanted.tenant
            LEFT JOIN LATERAL (
@@ -99,16 +105,23 @@ pub(super) async fn changes(
            ORDER BY changed.position"#,
         &tenants,
         &positions,
-        i64::try_from(MOST + 1).unwrap_or(i64::MAX)
+        i64::try_from(MOST + 1).unwrap_or(i64::MAX),
+        MOST_EVENTS
     )
     .fetch_all(conn)
     .await?;
     let mut runs: HashMap<TenantId, Vec<RunChange>> = HashMap::new();
+    let mut cut_off: HashSet<TenantId> = HashSet::new();
     for row in rows {
         let id = row.run_id;
         let number = |column, value| count(RUNS, column, id, value);
         let index = usize::try_from(row.index - 1).unwrap_or(usize::MAX);
         let Some((tenant, _)) = after.get(index) else { continue };
+        if row.looked_at >= MOST_EVENTS {
+            // There may be more of them: which runs those are about is not known.
+            cut_off.insert(tenant.clone());
+            continue;
+        }
         let run_id = RunId::new(id).map_err(|error| Corrupt::new(RUNS, "run_id", id, error))?;
         let notification = row.notification_id.zip(row.transition);
         runs.entry(tenant.clone()).or_default().push(RunChange {
@@ -131,7 +144,10 @@ pub(super) async fn changes(
             recipient: row.recipient,
         });
     }
-    let bounded =
-        |runs: Vec<RunChange>| if runs.len() > MOST { Changes::TooMany } else { Changes::Runs(runs) };
-    Ok(runs.into_iter().map(|(tenant, runs)| (tenant, bounded(runs))).collect())
+    let bounded = |runs: Vec<RunChange>| {
+        if runs.len() > MOST { Changes::TooMany } else { Changes::Runs(runs) }
+    };
+    let mut found: HashMap<_, _> = runs.into_iter().map(|(tenant, runs)| (tenant, bounded(runs))).collect();
+    found.extend(cut_off.into_iter().map(|tenant| (tenant, Changes::TooMany)));
+    Ok(found)
 }

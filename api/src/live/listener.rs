@@ -53,6 +53,9 @@ pub(super) struct Sources {
 #[derive(Serialize)]
 struct At {
     position: u64,
+    /// After how long at most something is heard again. Who hears nothing for much longer is cut off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heartbeat_ms: Option<u64>,
 }
 
 impl Listener {
@@ -91,14 +94,16 @@ impl Listener {
     }
 
     /// Puts in line how far the stream has come, so that who breaks off before anything happens can go on
-    /// from there.
+    /// from there, and hears that the stream is still there.
     pub(super) fn say_position(&mut self) {
-        self.ready.push_back(message("position", self.told.0, &At { position: self.told.0 }));
+        let heartbeat_ms = u64::try_from(self.heartbeat.as_millis()).ok();
+        self.ready.push_back(message("position", self.told.0, &At { position: self.told.0, heartbeat_ms }));
     }
 
     /// Puts in line that all of it must be read anew.
     pub(super) fn say_reset(&mut self) {
-        self.ready.push_back(message("reset", self.told.0, &At { position: self.told.0 }));
+        let at = At { position: self.told.0, heartbeat_ms: None };
+        self.ready.push_back(message("reset", self.told.0, &at));
     }
 
     /// The next part of the stream; none at its end. What a broken connection loses is not lost: it is told
@@ -129,7 +134,11 @@ impl Listener {
                     // Too slow: what was missed is gone. The next turn goes on after it.
                     Ok(Err(RecvError::Lagged(_))) => self.say_reset(),
                     Ok(Err(RecvError::Closed)) => return None,
-                    Err(_) => return Some(": heartbeat\n\n".to_owned()),
+                    // The comment is for whatever is in between; a script can't hear it, but the message.
+                    Err(_) => {
+                        self.ready.push_back(": heartbeat\n\n".to_owned());
+                        self.say_position();
+                    }
                 },
             }
         }

@@ -37,8 +37,10 @@ struct Tables {
 /// Reads for whoever listens, until `stop`.
 pub(super) async fn read(live: Live, mut projected: watch::Receiver<Position>, stop: CancellationToken) {
     let forever = async {
+        // Kept over failures: tables may be swapped while the database is away.
+        let mut known = None;
         loop {
-            let Err(problem) = follow(&live, &mut projected).await;
+            let Err(problem) = follow(&live, &mut projected, &mut known).await;
             tracing::warn!(%problem.detail, "can't read what has changed; trying again");
             sleep(BACKOFF).await;
         }
@@ -47,17 +49,20 @@ pub(super) async fn read(live: Live, mut projected: watch::Receiver<Position>, s
 }
 
 /// Reads until the database fails.
-async fn follow(live: &Live, projected: &mut watch::Receiver<Position>) -> Result<Infallible, Problem> {
-    let mut known = None;
+async fn follow(
+    live: &Live,
+    projected: &mut watch::Receiver<Position>,
+    known: &mut Option<Tables>,
+) -> Result<Infallible, Problem> {
     loop {
         let wanted = wanted(live);
         if wanted.is_empty() {
             live.shared.wanted.notified().await;
             // What the tables were while nobody listened is nobody's concern.
-            known = None;
+            *known = None;
             continue;
         }
-        turn(live, &wanted, &mut known).await?;
+        turn(live, &wanted, known).await?;
         sleep(PAUSE).await;
         tokio::select! {
             moved = projected.changed() => {
@@ -86,9 +91,10 @@ async fn turn(
 ) -> Result<(), Problem> {
     let mut view = live.shared.pool.begin_with(BEGIN).await?;
     let (position, tables) = look(&mut view).await?;
-    let replaced = known.replace(tables).is_some_and(|before| before != tables);
     let mut found = changes(&mut view, wanted).await?;
     view.commit().await?;
+    // Only now: a turn that fails has told nobody.
+    let replaced = known.replace(tables).is_some_and(|before| before != tables);
     let mut channels = live.channels();
     for (tenant, reached) in wanted {
         let Some(channel) = channels.get_mut(tenant) else { continue };

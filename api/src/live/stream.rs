@@ -48,7 +48,7 @@ impl AskedQuery for StreamQuery {
     params(
         ("tenant" = String, Path, description = "The tenant's short name"),
         ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this position"),
-        ("last_event_id" = Option<u64>, Query, description = "The same, where no header can be sent"),
+        ("last_event_id" = Option<u64>, Query, description = "The same, where no header is sent"),
         ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
     ),
     responses(
@@ -77,7 +77,7 @@ pub(super) async fn stream_tenant(
         ("tenant" = String, Path, description = "The tenant's short name"),
         ("run" = uuid::Uuid, Path, description = "The run's id"),
         ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this position"),
-        ("last_event_id" = Option<u64>, Query, description = "The same, where no header can be sent"),
+        ("last_event_id" = Option<u64>, Query, description = "The same, where no header is sent"),
         ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
     ),
     responses(
@@ -105,7 +105,9 @@ async fn open(
     run: Option<RunId>,
 ) -> Result<Response, Problem> {
     let Caller { tenant, principal, token_id, .. } = &asked.caller;
-    let seen = asked.query.last_event_id.or(header_of(headers)?).map(Position);
+    // A browser that comes back asks for the address that it began with, and says in the header how far it
+    // has come since.
+    let seen = header_of(headers)?.or(asked.query.last_event_id).map(Position);
     // First listen, then look: what comes between the two is seen in both, and told once.
     let sources = Sources {
         turns: state.live.subscribe(tenant).await?,

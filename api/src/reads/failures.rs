@@ -12,7 +12,7 @@ use crate::problem::Problem;
 const TABLE: &str = "projection.run_items";
 
 /// How many reasons are told apart: a page with more would help nobody.
-const REASONS: i64 = 50;
+pub(super) const REASONS: i64 = 50;
 
 /// The failed items of a run that have one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -65,6 +65,11 @@ pub(crate) struct StatusCounts {
 }
 
 impl StatusCounts {
+    /// All of them.
+    pub(crate) fn all(&self) -> u64 {
+        self.queued + self.running + self.succeeded + self.partially_succeeded + self.failed
+    }
+
     fn add(&mut self, status: Status, runs: u64) {
         let counter = match status {
             Status::Queued => &mut self.queued,
@@ -135,7 +140,7 @@ pub(super) async fn get_stats(
         kinds,
         oldest_queued_at: oldest(read.conn(), tenant, Status::Queued).await?,
         oldest_running_at: oldest(read.conn(), tenant, Status::Running).await?,
-        hours: hours(read.conn(), tenant, Utc::now(), asked.query.hours).await?,
+        hours: hours(read.conn(), tenant, None, Utc::now(), asked.query.hours).await?,
         position: read.position.0,
     };
     Ok(answer(&state, read.position, stats))
@@ -182,13 +187,15 @@ async fn oldest(
     .await
 }
 
-/// What happened in each of the `wanted` hours up to `now`, the oldest first.
+/// What happened in each of the `wanted` hours up to `now`, the oldest first: to all runs, or to those of a
+/// kind.
 ///
 /// # Errors
 /// The database's.
 pub(crate) async fn hours(
     conn: &mut PgConnection,
     tenant: &TenantId,
+    kind: Option<&str>,
     now: DateTime<Utc>,
     wanted: u64,
 ) -> Result<Vec<Hour>, Problem> {
@@ -201,11 +208,12 @@ pub(crate) async fn hours(
                   sum(partially_succeeded)::bigint AS "partially_succeeded!", sum(failed)::bigint AS "failed!",
                   sum(events)::bigint AS "events!", sum(items_failed)::bigint AS "items_failed!"
            FROM projection.run_hours
-           WHERE tenant = $1 AND hour >= $2 AND hour <= $3
+           WHERE tenant = $1 AND hour >= $2 AND hour <= $3 AND ($4::text IS NULL OR kind = $4)
            GROUP BY hour"#,
         tenant.as_str(),
         first,
-        current
+        current,
+        kind
     )
     .fetch_all(conn)
     .await?;

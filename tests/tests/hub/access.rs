@@ -13,7 +13,7 @@ async fn every_page_has_its_protection(pool: PgPoolOptions, database: PgConnectO
     let (run, position) = partial_run(&house, "Protected").await;
     let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
     let pages = [
-        "/sign-in".to_owned(),
+        "/sign-in?signed_out=1".to_owned(),
         format!("/t/demo/runs?after={position}"),
         format!("/t/demo/runs/{run}"),
         "/t/demo/notifications".to_owned(),
@@ -33,7 +33,7 @@ async fn every_page_has_its_protection(pool: PgPoolOptions, database: PgConnectO
             assert_eq!(answer.header("x-content-type-options"), "nosniff");
         }
     }
-    let page = visitor.get("/sign-in?next=/t/demo/runs").await.expect(200).text;
+    let page = visitor.get("/t/demo/runs").await.expect(200).text;
     let style = page.split("href=\"").find_map(|part| part.strip_prefix("/assets/hub-")).unwrap();
     let style = format!("/assets/hub-{}", style.split('"').next().unwrap());
     assert!(visitor.get(&style).await.expect(200).header("cache-control").contains("immutable"));
@@ -48,14 +48,9 @@ async fn who_is_not_signed_in_is_asked_to_and_goes_on_there(pool: PgPoolOptions,
     let answer = visitor.get("/t/demo/runs?status=failed&q=a%20b").await.expect(303);
     let asked = answer.header("location").to_owned();
     assert_eq!(asked, "/sign-in?next=%2Ft%2Fdemo%2Fruns%3Fstatus%3Dfailed%26q%3Da%2520b");
-    assert!(
-        visitor
-            .get(&asked)
-            .await
-            .expect(200)
-            .text
-            .contains("value=\"/t/demo/runs?status=failed&#38;q=a%20b\"")
-    );
+    let form =
+        tests::Answer::of(visitor.request(reqwest::Method::GET, &asked).header("sec-fetch-site", "none"));
+    assert!(form.await.expect(200).text.contains("value=\"/t/demo/runs?status=failed&#38;q=a%20b\""));
     let token = house.token("demo", Role::Operator);
     let form = [("token", token), ("next", "/t/demo/runs?status=failed")];
     let answer = visitor.post("/sign-in", &form).await.expect(303);
@@ -65,7 +60,8 @@ async fn who_is_not_signed_in_is_asked_to_and_goes_on_there(pool: PgPoolOptions,
     assert!(!cookie.contains("Secure"));
     let by_proxy = visitor.request(reqwest::Method::POST, "/sign-in").header("x-forwarded-proto", "https");
     let answer = tests::Answer::of(by_proxy.form(&form)).await.expect(303);
-    assert!(answer.header("set-cookie").ends_with("; Secure"));
+    let cookie = answer.header("set-cookie");
+    assert!(cookie.ends_with("; Secure") && cookie.starts_with("__Host-runledger_session_"), "{cookie}");
     // Nobody is led away.
     for next in ["//evil.example", "https://evil.example", "/\\evil.example"] {
         let answer = visitor.post("/sign-in", &[("token", token), ("next", next)]).await.expect(303);
@@ -88,9 +84,11 @@ async fn a_token_that_is_not_good_is_told_so(pool: PgPoolOptions, database: PgCo
         );
         assert!(bad.is_empty() || !answer.text.contains(bad), "what was typed is not shown");
     }
-    let from_elsewhere =
-        visitor.request(reqwest::Method::POST, "/sign-in").header("sec-fetch-site", "cross-site");
-    tests::Answer::of(from_elsewhere.form(&[("token", good)])).await.expect(403);
+    for site in ["cross-site", "same-site"] {
+        let from_elsewhere =
+            visitor.request(reqwest::Method::POST, "/sign-in").header("sec-fetch-site", site);
+        tests::Answer::of(from_elsewhere.form(&[("token", good)])).await.expect(403);
+    }
     house.stop().await;
 }
 
@@ -104,6 +102,11 @@ async fn a_link_signs_in_once_and_not_after_its_time(pool: PgPoolOptions, databa
         format!("/sign-in/{}", code.reveal())
     };
     let good = link(TimeDelta::hours(1)).await;
+    let only_asked = tests::Answer::of(visitor.request(reqwest::Method::HEAD, &good)).await;
+    assert!(
+        only_asked.status < 300 && !only_asked.headers.contains_key("set-cookie"),
+        "the link is not used up"
+    );
     let answer = visitor.get(&good).await.expect(200);
     visitor.keep(&answer);
     visitor.get("/t/demo/runs").await.expect(200);
@@ -148,8 +151,8 @@ async fn forged_posts_change_nothing(pool: PgPoolOptions, database: PgConnectOpt
     let (_, position) = partial_run(&house, "Forged").await;
     let visitor = Visitor::signed_in(&house, "demo", Role::Operator).await;
     let page = visitor.get(&format!("/t/demo/notifications?after={position}")).await.expect(200).text;
-    let (_, rest) = page.split_once("action=\"/t/demo/notifications/").unwrap();
-    let id = rest.split_once("/read\"").unwrap().0.to_owned();
+    let (_, rest) = page.split_once("<li id=\"note-").unwrap();
+    let id = rest.split_once('"').unwrap().0.to_owned();
     let read = format!("/t/demo/notifications/{id}/read");
     visitor.post(&read, &[("csrf", "")]).await.expect(403);
     visitor.post(&read, &[]).await.expect(403);
@@ -191,15 +194,70 @@ async fn pages_of_another_tenant_do_not_exist(pool: PgPoolOptions, database: PgC
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_link_from_another_site_finds_who_is_signed_in(pool: PgPoolOptions, database: PgConnectOptions) {
     let house = House::start(pool, database).await;
-    let visitor = Visitor::new(house.url());
-    // A strict cookie stays at home then, so the page sends the browser there once more.
-    let request =
-        visitor.request(reqwest::Method::GET, "/t/demo/runs?q=a").header("sec-fetch-site", "cross-site");
-    let answer = tests::Answer::of(request).await.expect(200);
-    assert!(
-        answer.text.contains("<meta http-equiv=\"refresh\" content=\"0; url=/t/demo/runs?q=a\">"),
-        "{}",
-        answer.text
-    );
+    let visitor = Visitor::signed_in(&house, "demo", Role::Operator).await;
+    let stranger = Visitor::new(house.url());
+    // Browsers on plain HTTP do not say where they come from.
+    for site in [Some("cross-site"), None] {
+        for (path, goes_on) in
+            [("/", "/t/demo/runs"), ("/sign-in", "/t/demo/runs"), ("/t/demo/runs?q=a", "/t/demo/runs?q=a")]
+        {
+            let from_there = async |visitor: &Visitor, path: &str| {
+                let request = visitor.request(reqwest::Method::GET, path);
+                let request = match site {
+                    Some(site) => request.header("sec-fetch-site", site),
+                    None => request,
+                };
+                tests::Answer::of(request).await
+            };
+            // A strict cookie stays at home then, so the page sends the browser there once more.
+            let mut answer = from_there(&stranger, path).await;
+            if answer.status == 303 {
+                answer = from_there(&stranger, answer.header("location")).await;
+            }
+            let answer = answer.expect(200);
+            let (_, hop) = answer.text.split_once("content=\"0; url=").unwrap();
+            let hop = hop.split('"').next().unwrap().replace("&#38;", "&");
+            // Now it comes from our own page, and the cookie comes along.
+            let answer = visitor.get(&hop).await.expect(303);
+            assert_eq!(answer.header("location"), goes_on, "{path}");
+            // Who has none is asked, and not sent round and round.
+            let form = stranger.get(&hop).await.expect(200).text;
+            assert!(form.contains("name=\"token\"") && !form.contains("http-equiv"), "{form}");
+        }
+    }
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn two_servers_on_one_host_leave_each_others_sessions_alone(
+    pool: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let mut house = House::start(pool, database).await;
+    let other = house.another_api().await;
+    let mut names = Vec::new();
+    for base in [house.url(), other.as_str()] {
+        let form = [("token", house.token("demo", Role::Operator)), ("next", "")];
+        let answer = Visitor::new(base).post("/sign-in", &form).await.expect(303);
+        names.push(answer.header("set-cookie").split('=').next().unwrap().to_owned());
+    }
+    assert_ne!(names[0], names[1]);
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn what_goes_wrong_is_a_page_for_people(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let visitor = Visitor::signed_in(&house, "demo", Role::Operator).await;
+    for path in ["/sign-in", "/sign-out", "/t/demo/notifications/read"] {
+        let request = visitor.request(reqwest::Method::POST, path).json(&serde_json::json!({"a": 1}));
+        let answer = tests::Answer::of(request).await.expect(415);
+        assert!(answer.text.contains("<h1>That is no form of a page</h1>"), "{path}: {}", answer.text);
+        assert!(answer.header("content-security-policy").starts_with("default-src 'none'"));
+    }
+    let wrong_method = visitor.post("/t/demo/runs", &[]).await.expect(405);
+    assert!(wrong_method.text.contains("<h1>") && wrong_method.header("allow").contains("GET"));
+    // Programs are answered as ever.
+    visitor.get("/v1/tenants/demo/runs?status=x").await.problem(422, "validation_failed");
     house.stop().await;
 }

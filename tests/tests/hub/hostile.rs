@@ -4,7 +4,7 @@ use api::access::Role;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::House;
-use tests::browser::Browser;
+use tests::browser::{Browser, Tab};
 
 /// Each would set `pwned` if it ran, or make a text look like what it is not.
 const HOSTILE: [&str; 14] = [
@@ -47,33 +47,16 @@ async fn nothing_that_producers_send_runs(pool: PgPoolOptions, database: PgConne
     }
     let browser = Browser::open().await;
     let tab = browser.tab("about:blank").await;
+    for text in HOSTILE {
+        harmless(&tab, house.url(), &format!("/sign-in?hopped=1&next={}", encoded(text))).await;
+    }
     tab.sign_in(house.url(), house.token("demo", Role::Operator)).await;
     let mut pages = vec![format!("/t/demo/runs?after={position}"), "/t/demo/notifications".to_owned()];
     pages.extend(runs.iter().map(|run| format!("/t/demo/runs/{run}")));
     pages.extend(HOSTILE.map(|text| format!("/t/demo/runs?q={}", encoded(text))));
-    pages.extend(HOSTILE.map(|text| format!("/sign-in?next={}", encoded(text))));
+    pages.extend(HOSTILE.map(|text| format!("/t/demo/runs?kind={0}&label={0}&since={0}", encoded(text))));
     for page in pages {
-        tab.go(&format!("{}{page}", house.url())).await;
-        // Whatever a live update puts in place must be as harmless.
-        let strange = tab
-            .run(
-                "(async () => {
-                    for (const details of document.querySelectorAll('details')) details.open = true;
-                    const part = await (await fetch(location.href)).text();
-                    const parsed = new DOMParser().parseFromString(part, 'text/html');
-                    return [document, parsed].map((page) => [
-                        window.pwned === undefined,
-                        page.querySelectorAll('script').length <= 1,
-                        page.querySelectorAll('iframe, base, math, style, mglyph, [onerror], [onload], a[href^=javascript]').length === 0,
-                        [...page.querySelectorAll('img')].every((image) => image.src.endsWith('.svg')),
-                        /[\\u001b\\u202a-\\u202e\\u2066-\\u2069]/.test(page.body.textContent),
-                    ]);
-                })()",
-            )
-            .await;
-        let fine = json!([true, true, true, true, false]);
-        assert_eq!(strange, json!([fine, fine]), "{page}");
-        assert!(tab.address().await.starts_with(house.url()), "{page}");
+        harmless(&tab, house.url(), &page).await;
     }
     tab.go(&format!("{}/t/demo/runs", house.url())).await;
     let titles = tab.run("[...document.querySelectorAll('a.title')].map((title) => title.textContent)").await;
@@ -81,6 +64,30 @@ async fn nothing_that_producers_send_runs(pool: PgPoolOptions, database: PgConne
     assert!(titles.contains(&HOSTILE[0]) && titles.contains(&HOSTILE[11]), "{titles:?}");
     browser.close().await;
     house.stop().await;
+}
+
+async fn harmless(tab: &Tab, base: &str, page: &str) {
+    tab.go(&format!("{base}{page}")).await;
+    // Whatever a live update puts in place must be as harmless.
+    let strange = tab
+        .run(
+            "(async () => {
+                for (const details of document.querySelectorAll('details')) details.open = true;
+                const part = await (await fetch(location.href)).text();
+                const parsed = new DOMParser().parseFromString(part, 'text/html');
+                return [document, parsed].map((page) => [
+                    window.pwned === undefined,
+                    [...page.querySelectorAll('script')].every((script) => script.getAttribute('src').startsWith('/assets/')),
+                    page.querySelectorAll('iframe, base, math, style, mglyph, [onerror], [onload], a[href^=javascript]').length === 0,
+                    [...page.querySelectorAll('img')].every((image) => image.src.endsWith('.svg')),
+                    /[\\u001b\\u202a-\\u202e\\u2066-\\u2069]/.test(page.body.textContent),
+                ]);
+            })()",
+        )
+        .await;
+    let fine = json!([true, true, true, true, false]);
+    assert_eq!(strange, json!([fine, fine]), "{page}");
+    assert!(tab.address().await.starts_with(base), "{page}");
 }
 
 fn encoded(text: &str) -> String {

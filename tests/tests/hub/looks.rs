@@ -8,7 +8,7 @@ use tests::browser::{Browser, Tab};
 
 use crate::site::partial_run;
 
-/// Texts whose contrast with what is behind them is too low (WCAG 2.2, 1.4.3), by their selectors.
+/// Texts whose contrast with what is behind them is too low (WCAG 2.2, 1.4.3), and shapes (1.4.11).
 const FAINT: &str = r#"(() => {
     const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
     const rgba = (colour) => {
@@ -38,6 +38,17 @@ const FAINT: &str = r#"(() => {
         const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
         if (contrast < 4.5) faint.push(`${element.localName}.${element.className} ${contrast.toFixed(2)}`);
     }
+    for (const field of document.querySelectorAll('input[placeholder]')) {
+        const style = getComputedStyle(field, '::placeholder');
+        const [a, b] = [luminance(rgba(style.color)), luminance(behind(field))];
+        const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (contrast < 4.5 || style.opacity !== '1') faint.push(`placeholder of ${field.name} ${contrast.toFixed(2)}`);
+    }
+    for (const shape of document.querySelectorAll('.strip svg .runs, .strip svg .bad, .bar .ok, .bar .bad, .bar .left')) {
+        const [a, b] = [luminance(rgba(getComputedStyle(shape).fill)), luminance(behind(shape))];
+        const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (contrast < 3) faint.push(`${shape.className.baseVal} ${contrast.toFixed(2)}`);
+    }
     return faint;
 })()"#;
 
@@ -47,7 +58,7 @@ const NAMELESS: &str =
     !(e.labels?.length || e.textContent.trim() || e.ariaLabel || e.title)).map((e) => e.outerHTML)";
 
 /// Targets smaller than 24 CSS pixels in height that are not within a sentence (WCAG 2.2, 2.5.8).
-const SMALL: &str = "[...document.querySelectorAll('button, input:not([type=hidden]), select, nav a, .chip, .groups a')].filter((e) =>
+const SMALL: &str = "[...document.querySelectorAll('button, input:not([type=hidden]), select, summary, nav a, .chip, .groups a, .label, a.title, a.revision, .clear')].filter((e) =>
     e.checkVisibility() && !e.closest('.hidden') && !e.classList.contains('skip') && e.getBoundingClientRect().height < 24).map((e) => e.outerHTML)";
 
 async fn pages(house: &House, tab: &Tab) -> Vec<String> {
@@ -73,7 +84,6 @@ async fn pages(house: &House, tab: &Tab) -> Vec<String> {
         format!("/t/demo/runs/{aborted}"),
         "/t/demo/notifications".to_owned(),
         "/t/demo/runs/nothing".to_owned(),
-        "/sign-in?next=/t/demo/runs&signed_out=1".to_owned(),
     ]
     .map(|page| format!("{}{page}", house.url()))
     .to_vec()
@@ -84,24 +94,29 @@ async fn every_page_has_contrast_names_and_room(pool: PgPoolOptions, database: P
     let house = House::start(pool, database).await;
     let browser = Browser::open().await;
     let tab = browser.tab("about:blank").await;
+    let sign_in = format!("{}/sign-in?next=/t/demo/runs&signed_out=1", house.url());
+    looks_right(&tab, &sign_in).await;
     for page in pages(&house, &tab).await {
-        for (width, height, dark) in
-            [(1280, 800, false), (1280, 800, true), (320, 640, false), (390, 844, true)]
-        {
-            tab.screen(width, height, dark).await;
-            tab.go(&page).await;
-            let screen = format!("{page} at {width}, dark: {dark}");
-            assert_eq!(tab.run(FAINT).await, json!([]), "{screen}: too faint");
-            assert_eq!(tab.run(NAMELESS).await, json!([]), "{screen}: without a name");
-            assert_eq!(tab.run(SMALL).await, json!([]), "{screen}: too small");
-            let wide = tab.run("document.scrollingElement.scrollWidth - innerWidth").await;
-            assert!(wide.as_i64().unwrap() <= 0, "{screen}: {wide} pixels wider than the screen");
-            let headings = tab.run("document.querySelectorAll('h1').length").await;
-            assert_eq!(headings, 1, "{screen}");
-        }
+        looks_right(&tab, &page).await;
     }
     browser.close().await;
     house.stop().await;
+}
+
+async fn looks_right(tab: &Tab, page: &str) {
+    for (width, height, dark) in [(1280, 800, false), (1280, 800, true), (320, 640, false), (390, 844, true)]
+    {
+        tab.screen(width, height, dark).await;
+        tab.go(page).await;
+        let screen = format!("{page} at {width}, dark: {dark}");
+        assert_eq!(tab.run(FAINT).await, json!([]), "{screen}: too faint");
+        assert_eq!(tab.run(NAMELESS).await, json!([]), "{screen}: without a name");
+        assert_eq!(tab.run(SMALL).await, json!([]), "{screen}: too small");
+        let wide = tab.run("document.scrollingElement.scrollWidth - innerWidth").await;
+        assert!(wide.as_i64().unwrap() <= 0, "{screen}: {wide} pixels wider than the screen");
+        let headings = tab.run("document.querySelectorAll('h1').length").await;
+        assert_eq!(headings, 1, "{screen}");
+    }
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -130,8 +145,64 @@ async fn the_keyboard_goes_everywhere_in_order(pool: PgPoolOptions, database: Pg
     }
     let at = |class: &str| seen.iter().position(|seen| seen.contains(class));
     assert!(at("chip") < at("title") && at("title").is_some(), "{seen:?}");
-    let bar = tab.run("document.querySelector('.strip a').ariaLabel").await;
-    assert!(bar.as_str().unwrap().contains("runs, 0 failed, 0 partially"), "{bar}");
+    // The hours are one stop on the way.
+    assert_eq!(seen.iter().filter(|seen| seen.contains("bar-link")).count(), 1, "{seen:?}");
+    assert!(seen.len() < 25, "{seen:?}");
+    browser.close().await;
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn the_hours_are_read_by_the_arrow_keys(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let browser = Browser::open().await;
+    let tab = browser.tab("about:blank").await;
+    let page = pages(&house, &tab).await.remove(0);
+    tab.go(&page).await;
+    let hour =
+        async || tab.run("document.getElementById('hour').textContent").await.as_str().unwrap().to_owned();
+    let at_rest = hour().await;
+    tab.run("document.querySelector('.strip a:not([tabindex])').focus()").await;
+    tab.until("document.getElementById('hour').textContent.includes('UTC: 4 runs queued; 2 ended failed, 1 partially')")
+        .await;
+    let last = hour().await;
+    tab.press("ArrowLeft").await;
+    tab.until("document.getElementById('hour').textContent.includes('UTC: 0 runs queued')").await;
+    tab.press("End").await;
+    assert_eq!(hour().await, last);
+    tab.press("Home").await;
+    assert_ne!(hour().await, last);
+    tab.press("Tab").await;
+    assert_eq!(hour().await, at_rest);
+    // Who has no script finds the same in a list.
+    let listed = tab.run("document.querySelector('#hours li').textContent").await;
+    assert_eq!(listed, last);
+    browser.close().await;
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_run_on_paper_has_all_of_it(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let browser = Browser::open().await;
+    let tab = browser.tab("about:blank").await;
+    let page = pages(&house, &tab).await.remove(3);
+    tab.go(&page).await;
+    tab.on_paper().await;
+    let seen = |selector: &str| {
+        format!("document.querySelector('{selector}').checkVisibility({{ contentVisibilityAuto: true }})")
+    };
+    assert_eq!(tab.run(&seen(".context pre")).await, true, "the context is there, though it was closed");
+    assert_eq!(
+        tab.run("document.querySelector('.context pre').getBoundingClientRect().height > 20").await,
+        true
+    );
+    for selector in [".slider", ".filters", ".pager", ".top nav", ".who form", ".ago"] {
+        assert_eq!(tab.run(&seen(selector)).await, false, "{selector} is nothing on paper");
+    }
+    assert_eq!(tab.run("getComputedStyle(document.querySelector('table.items')).display").await, "table");
+    let text = tab.text().await;
+    assert!(!text.contains("just now") && !text.contains(" ago"), "{text}");
     browser.close().await;
     house.stop().await;
 }

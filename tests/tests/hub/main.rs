@@ -3,7 +3,13 @@
 
 mod access;
 mod browser;
+mod burst;
+mod connection;
 mod hostile;
 mod looks;
 mod pages;
+mod patches;
+mod rests;
 mod site;
+mod slider;
+mod visitors;

@@ -25,7 +25,10 @@ async fn the_list_tells_everything_without_a_script(pool: PgPoolOptions, databas
         &format!("/t/demo/runs/{run}"),
         &format!("As of position <b>{position}</b>"),
         "Partially succeeded <b>1</b>",
-        "The last 48 hours: 1 run, 0 failed, 1 partially succeeded",
+        "The last 48 hours: 1 run queued; 0 ended failed, 1 partially succeeded",
+        // Filters want ids, so these are shown, and names are links to them.
+        "href=\"/t/demo/runs?initiator=operator\"",
+        "<bdi>operator</bdi>",
     ] {
         assert!(page.contains(told), "{told} is missing");
     }
@@ -65,19 +68,130 @@ async fn filters_are_in_the_address_and_are_kept(pool: PgPoolOptions, database: 
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn filters_are_added_to_the_others(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let (_, position) = partial_run(&house, "Alpha run").await;
+    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let path = format!("/t/demo/runs?after={position}&status=partially_succeeded&label=env:prod");
+    let page = visitor.get(&path).await.expect(200).text.replace("&#38;", "&");
+    for href in [
+        // The label is in already, so its link takes it out.
+        "class=\"label\" href=\"/t/demo/runs?status=partially_succeeded\" aria-current",
+        "href=\"/t/demo/runs?status=partially_succeeded&label=env:prod&kind=pages.partial\"",
+        "href=\"/t/demo/runs?status=partially_succeeded&label=env:prod&initiator=operator\"",
+        "href=\"/t/demo/runs?status=partially_succeeded&label=env:prod&since=",
+    ] {
+        assert!(page.contains(href), "{href} is missing: {page}");
+    }
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_wrong_filter_is_named_and_loses_nothing(pool: PgPoolOptions, database: PgConnectOptions) {
     let house = House::start(pool, database).await;
     let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
     for (query, told) in [
-        ("status=done&q=typed", "?status"),
-        ("label=nocolon&q=typed", "?label"),
-        ("since=yesterday&q=typed", "?since"),
+        // Beside its field, with what was typed.
+        (
+            "label=nocolon&q=typed",
+            "value=\"nocolon\" placeholder=\"name:value\" aria-invalid=\"true\" aria-describedby=\"wrong-label\"",
+        ),
+        ("label=nocolon&q=typed", "id=\"wrong-label\" role=\"alert\""),
+        ("since=yesterday&q=typed", "value=\"yesterday\" aria-invalid=\"true\""),
+        ("since=yesterday&q=typed", "id=\"wrong-since\" role=\"alert\">That is no time"),
+        ("kind=No%20Kind&q=typed", "id=\"wrong-kind\""),
+        // What has no field is left out by a link.
+        ("status=done&q=typed", "?status: "),
+        ("status=done&q=typed", "<a href=\"/t/demo/runs?q=typed\">Leave it out</a>"),
         ("cursor=abc&q=typed", "?cursor"),
+        ("newer=abc&q=typed", "?cursor"),
         ("nothing=1&q=typed", "?nothing"),
     ] {
         let page = visitor.get(&format!("/t/demo/runs?{query}")).await.expect(422).text;
-        assert!(page.contains(told) && page.contains("value=\"typed\""), "{query}");
+        assert!(page.contains(told) && page.contains("value=\"typed\""), "{query}: {page}");
+        assert!(!page.contains("type=\"hidden\" name=\"status\""), "what is wrong is not sent again");
     }
+    // A time with an offset is shown in UTC.
+    let page = visitor.get("/t/demo/runs?since=2026-11-24T10:00:00%2B02:00").await.expect(200).text;
+    assert!(page.contains("type=\"datetime-local\" step=\"1\" value=\"2026-11-24T08:00:00\""), "{page}");
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn numbers_say_what_they_count(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let (_, position) = partial_run(&house, "Alpha run").await;
+    let producer = house.producer();
+    let late = producer.new_run("pages.late", json!({})).await;
+    let started = json!([{"type": "Started", "heartbeat_seconds": 1}]);
+    let position = producer.append(&late, started).await.expect(200).number_at("/position").max(position);
+    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let of = async |query: &str| {
+        visitor.get(&format!("/t/demo/runs?after={position}{query}")).await.expect(200).text
+    };
+    of("").await;
+    sqlx::query(
+        "UPDATE projection.runs SET heartbeat_due_at = now() - interval '1 min' WHERE kind = 'pages.late'",
+    )
+    .execute(&house.pool)
+    .await
+    .unwrap();
+    let page = of("").await;
+    assert!(page.contains("All <b>2</b>") && page.contains("Stalled <b>1</b>"), "{page}");
+    assert!(!page.contains("</svg>Held") && !page.contains("the list is filtered further"));
+    let page = of("&kind=pages.partial").await;
+    assert!(page.contains("All <b>1</b>") && page.contains("Stalled <b>0</b>"), "{page}");
+    assert!(page.contains("The last 48 hours: 1 run queued; 0 ended failed, 1 partially"), "{page}");
+    // Of a kind that nobody uses there are none, in the list and in the counts.
+    let page = of("&kind=pages.unknown").await;
+    assert!(page.contains("All <b>0</b>") && page.contains("No run fits these filters"), "{page}");
+    assert!(page.contains("The last 48 hours: 0 runs queued; 0 ended failed"), "{page}");
+    let page = of("&label=env:prod").await;
+    assert!(
+        page.contains("All <b>2</b>") && page.contains("are of <bdi>all runs</bdi>; the list is filtered")
+    );
+    sqlx::query("UPDATE projection.runs SET held_revision = 1, held_position = 1, held_error = 'x' WHERE kind = 'pages.late'")
+        .execute(&house.pool)
+        .await
+        .unwrap();
+    let page = of("").await;
+    assert!(
+        page.contains("</svg>Held <b>1</b>") && page.contains("href=\"/t/demo/runs?held=true\""),
+        "{page}"
+    );
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn the_list_goes_on_and_back_and_never_ends_in_a_wall(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let mut position = 0;
+    for n in 1..=5 {
+        position = partial_run(&house, &format!("Run {n}")).await.1;
+    }
+    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let link = |page: &str, name: &str| {
+        let (before, _) = page.split_once(&format!(" rel=\"{name}\""))?;
+        let (_, href) = before.rsplit_once("href=\"")?;
+        Some(href.trim_end_matches('"').replace("&#38;", "&"))
+    };
+    let shown = |page: &str| (1..=5).filter(|n| page.contains(&format!(">Run {n}<"))).collect::<Vec<_>>();
+    let first = visitor.get(&format!("/t/demo/runs?after={position}&limit=2")).await.expect(200).text;
+    assert_eq!((shown(&first), link(&first, "prev")), (vec![4, 5], None));
+    let second = visitor.get(&link(&first, "next").unwrap()).await.expect(200).text;
+    let third_at = link(&second, "next").unwrap();
+    let third = visitor.get(&third_at).await.expect(200).text;
+    assert_eq!((shown(&second), shown(&third), link(&third, "next")), (vec![2, 3], vec![1], None));
+    // Back the same way.
+    let second = visitor.get(&link(&third, "prev").unwrap()).await.expect(200).text;
+    assert_eq!(shown(&second), [2, 3]);
+    let first = visitor.get(&link(&second, "prev").unwrap()).await.expect(200).text;
+    assert_eq!((shown(&first), link(&first, "prev")), (vec![4, 5], None));
+    assert_eq!(shown(&visitor.get(&link(&first, "next").unwrap()).await.text), [2, 3]);
+    // What a later page showed may be gone: it says so, and leads on.
+    sqlx::query("DELETE FROM projection.runs WHERE title = 'Run 1'").execute(&house.pool).await.unwrap();
+    let empty = visitor.get(&third_at).await.expect(200).text;
+    assert!(empty.contains("There are no more runs here") && empty.contains(">Newest</a>"), "{empty}");
     house.stop().await;
 }
 
@@ -92,7 +206,7 @@ async fn the_page_of_a_run_tells_all_of_it(pool: PgPoolOptions, database: PgConn
         "Partially succeeded",
         "two of three",
         "3 of 3, 1 failed",
-        "Olga Operator (operator)",
+        "<bdi>Olga Operator</bdi></a> <span class=\"quiet\"><bdi>operator</bdi>",
         "w-1",
         "permission_denied</code> <b>1</b>",
         "may not touch beta",
@@ -110,7 +224,9 @@ async fn the_page_of_a_run_tells_all_of_it(pool: PgPoolOptions, database: PgConn
 
     let was = visitor.get(&format!("/t/demo/runs/{run}?revision=2")).await.expect(200).text;
     assert!(
-        was.contains("the run as it was after event 2") && was.contains("Running") && was.contains("1 of 3")
+        was.contains("the run as it was after event 2 of 5, on ")
+            && was.contains("Running")
+            && was.contains("1 of 3")
     );
     assert!(!was.contains("permission_denied") && !was.contains("two of three"));
 
@@ -121,6 +237,206 @@ async fn the_page_of_a_run_tells_all_of_it(pool: PgPoolOptions, database: PgConn
     visitor.get(&format!("/t/demo/runs/{run}?revision=x")).await.expect(422);
     visitor.get("/t/demo/runs/00000000-0000-7000-8000-000000000000").await.expect(404);
     visitor.get("/t/demo/runs/no-id").await.expect(404);
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_past_revision_has_its_moment_and_its_items(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let producer = house.producer();
+    let run = producer.new_run("pages.past", json!({})).await;
+    let failed = |item: &str, code: &str| json!({"type": "ItemFailed", "item": item, "label": format!("The {item}"), "reason_code": code, "message": format!("{item} did not work")});
+    let events = json!([
+        {"type": "Started"},
+        {"type": "ItemSucceeded", "item": "alpha"},
+        failed("beta", "permission_denied"),
+        failed("gamma", "conflict"),
+        {"type": "ItemSucceeded", "item": "beta"},
+        failed("delta", "conflict"),
+        {"type": "Completed"},
+    ]);
+    let position = producer.append(&run, events).await.expect(200).number_at("/position");
+    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let page = async |query: &str| {
+        visitor.get(&format!("/t/demo/runs/{run}?after={position}{query}")).await.expect(200).text
+    };
+    let items = |page: &str| {
+        let list = page
+            .split_once("id=\"item-list\"")
+            .unwrap()
+            .1
+            .split_once("id=\"timeline\"")
+            .unwrap()
+            .0
+            .to_owned();
+        ["alpha", "beta", "gamma", "delta"]
+            .into_iter()
+            .filter_map(|item| Some((list.find(&format!("<bdi>{item}</bdi>"))?, item)))
+            .collect::<std::collections::BTreeMap<_, _>>()
+            .into_values()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    // As it is, beta has succeeded in the end; as it was, it had failed.
+    assert_eq!(items(&page("").await), "gamma delta alpha beta");
+    let past = page("&revision=4").await;
+    assert_eq!(items(&past), "beta gamma alpha");
+    for told in [
+        "permission_denied</code> <b>1</b>",
+        "conflict</code> <b>1</b>",
+        "beta did not work",
+        "The beta",
+        "as they were after event 4",
+    ] {
+        assert!(past.contains(told), "{told} is missing");
+    }
+    // The moment is that of the event, to the letter.
+    let at: chrono::DateTime<chrono::Utc> = sqlx::query_scalar(
+        "SELECT recorded_at FROM projection.run_events WHERE run_id = $1::uuid AND revision = 4",
+    )
+    .bind(&run)
+    .fetch_one(&house.pool)
+    .await
+    .unwrap();
+    let at = at.format("%-d %b %Y %H:%M:%S UTC").to_string();
+    assert!(past.contains(&format!("after event 4 of 7, on {at}")), "{at} is missing in the banner");
+    assert!(past.contains(&format!("aria-valuetext=\"event 4, {at}\"")), "{at} is missing at the slider");
+    // Filters and pages hold for the past too, and stay there.
+    assert_eq!(items(&page("&revision=4&reason_code=conflict").await), "gamma");
+    assert_eq!(items(&page("&revision=4&status=succeeded").await), "alpha");
+    assert_eq!(items(&page("&revision=4&item=b").await), "beta");
+    let first = page("&revision=4&limit=2").await;
+    let more = first.split("href=\"").find(|link| link.contains("cursor=")).unwrap();
+    let more = more.split('"').next().unwrap().replace("&#38;", "&");
+    let more = more.split('#').next().unwrap();
+    assert!(more.contains("revision=4"), "{more}");
+    assert_eq!(
+        (items(&first), items(&visitor.get(more).await.expect(200).text)),
+        ("beta gamma".into(), "alpha".into())
+    );
+    assert!(page("&revision=1").await.contains("Nothing was known of items yet."));
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn filters_of_items_never_contradict_each_other(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let (run, position) = partial_run(&house, "Filtered").await;
+    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    visitor.get(&format!("/t/demo/runs?after={position}")).await.expect(200);
+    let path = format!("/t/demo/runs/{run}");
+    // The form sends the chosen reason along with whatever outcome is chosen next.
+    let page =
+        visitor.get(&format!("{path}?reason_code=permission_denied&status=succeeded")).await.expect(200).text;
+    assert!(
+        page.contains("<bdi>alpha</bdi>") && !page.contains("type=\"hidden\" name=\"reason_code\""),
+        "{page}"
+    );
+    let page = visitor.get(&format!("{path}?reason_code=permission_denied")).await.expect(200).text;
+    // The chosen reason is taken out by its own link.
+    assert!(
+        page.contains(&format!("<a href=\"{path}#items\" aria-current=\"true\"><code>permission_denied")),
+        "{page}"
+    );
+    let page = visitor.get(&format!("{path}?status=nonsense")).await.expect(422).text;
+    let (_, items) = page.split_once("id=\"items\"").unwrap();
+    assert!(items.contains("role=\"alert\">?status: ") && !items.contains("No item fits"), "{items}");
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn times_are_told_in_full(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let producer = house.producer();
+    let run = producer.new_run("pages.times", json!({})).await;
+    let events = json!([
+        {"type": "Started", "occurred_at": "2026-01-31T23:59:58.250Z"},
+        {"type": "ItemSucceeded", "item": "a", "occurred_at": "2026-02-01T00:00:01.007Z"},
+    ]);
+    let position = producer.append(&run, events).await.expect(200).number_at("/position");
+    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    visitor.get(&format!("/t/demo/runs?after={position}")).await.expect(200);
+    for statement in [
+        "UPDATE projection.runs SET queued_at = '2026-01-31T23:59:50Z'",
+        "UPDATE projection.run_events SET occurred_at = '2026-01-31T23:59:50Z' WHERE revision = 0",
+    ] {
+        sqlx::query(statement).execute(&house.pool).await.unwrap();
+    }
+    let page = visitor.get(&format!("/t/demo/runs/{run}")).await.expect(200).text;
+    let (head, timeline) = page.split_once("id=\"timeline\"").unwrap();
+    assert!(head.contains(">31 Jan 2026 23:59:58 UTC</time>") && head.contains(" days ago"), "{head}");
+    for told in [">00:00:01.007</time>", ">23:59:58.250</time>", "+8.2 s", "+11 s", "+0.0 s"] {
+        assert!(timeline.contains(told), "{told} is missing");
+    }
+    let days: Vec<_> = timeline.match_indices("class=\"day\"").collect();
+    assert_eq!(days.len(), 2, "the day is told where it changes");
+    assert!(timeline.find("1 February 2026") < timeline.find("31 January 2026"));
+    let page = visitor.get("/t/demo/runs").await.expect(200).text;
+    assert!(page.contains(">31 Jan 23:59:58</time>"), "{page}");
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_past_run_waits_by_the_clock_of_then(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let producer = house.producer();
+    let run = producer.new_run("pages.waits", json!({})).await;
+    let position =
+        producer.append(&run, json!([{"type": "Started"}])).await.expect(200).number_at("/position");
+    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    visitor.get(&format!("/t/demo/runs?after={position}")).await.expect(200);
+    for statement in [
+        "INSERT INTO policy.stale_policies (tenant, kind, queued_limit_seconds) VALUES ('demo', '*', 600)",
+        "UPDATE projection.run_events SET occurred_at = '2026-01-31T10:00:00Z', recorded_at = '2026-01-31T10:00:00Z'",
+    ] {
+        sqlx::query(statement).execute(&house.pool).await.unwrap();
+    }
+    let page = visitor.get(&format!("/t/demo/runs/{run}?revision=0")).await.expect(200).text;
+    assert!(page.contains("waiting, to be started by 31 Jan 2026 10:10:00 UTC, in 10 min"), "{page}");
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn reading_a_notification_leaves_the_reader_where_they_are(
+    pool: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let house = House::start(pool, database).await;
+    for n in 1..=2 {
+        partial_run(&house, &format!("First {n}")).await;
+    }
+    let (_, position) = partial_run(&house, "Last").await;
+    let visitor = Visitor::signed_in(&house, "demo", Role::Operator).await;
+    let csrf = visitor.csrf("/t/demo/runs").await;
+    let first = visitor
+        .get(&format!("/t/demo/notifications?after={position}&unread=true&limit=2"))
+        .await
+        .expect(200)
+        .text;
+    let older = first.split("href=\"").find(|link| link.contains("cursor=")).unwrap();
+    let older = older.split('"').next().unwrap().replace("&#38;", "&");
+    let second = visitor.get(&older).await.expect(200).text;
+    let actions = second.split("action=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let mut actions = actions.filter(|action| action.starts_with("/t/demo/notifications/"));
+    let one = actions.find(|action| !action.contains("notifications/read")).unwrap();
+    let answer = visitor.post(&one.replace("&#38;", "&"), &[("csrf", &csrf)]).await.expect(303);
+    let back = answer.header("location").to_owned();
+    let (_, cursor) = older.split_once("cursor=").unwrap();
+    assert!(
+        back.starts_with("/t/demo/notifications?unread=true&limit=2&cursor=") && back.contains(cursor),
+        "{back}"
+    );
+    // All on the page at once, and no others.
+    let ids: Vec<_> = first
+        .match_indices("name=\"notification\" value=\"")
+        .map(|(at, found)| first[at + found.len()..].split('"').next().unwrap())
+        .collect();
+    assert_eq!(ids.len(), 2);
+    let form: Vec<_> = ids.iter().map(|id| ("notification", *id)).chain([("csrf", csrf.as_str())]).collect();
+    visitor.post("/t/demo/notifications/read", &form[..2]).await.expect(403);
+    let answer = visitor.post("/t/demo/notifications/read?unread=true", &form).await.expect(303);
+    let left = visitor.get(answer.header("location")).await.expect(200).text;
+    assert_eq!(left.matches("class=\"unread\"").count(), 3);
     house.stop().await;
 }
 

@@ -3,6 +3,7 @@
 use api::access::Role;
 use reqwest::{Client as Http, redirect};
 use serde_json::{Value, json};
+use tests::browser::{Browser, Tab};
 use tests::{Answer, House};
 
 /// A visitor who has no scripts, and keeps the cookie by hand.
@@ -56,6 +57,17 @@ impl Visitor {
         rest.split_once('"').unwrap().0.to_owned()
     }
 }
+
+/// A window with the runs of the tenant `demo`, as the operator sees them, live.
+pub async fn at_runs(browser: &Browser, base: &str, house: &House) -> Tab {
+    let tab = browser.window("about:blank").await;
+    tab.sign_in(base, house.token("demo", Role::Operator)).await;
+    tab.until(LIVE).await;
+    tab
+}
+
+/// Whether a page is live, for [`Tab::until`].
+pub const LIVE: &str = "document.getElementById('connection').textContent.startsWith('Live')";
 
 /// A run of the tenant `demo` that the operator has started, two of whose three items succeeded. Answers
 /// its id and last position.

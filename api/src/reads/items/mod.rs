@@ -1,5 +1,6 @@
 //! `GET /v1/tenants/{tenant}/runs/{run}/items`.
 
+mod past;
 mod query;
 
 use axum::extract::State;
@@ -17,6 +18,7 @@ use super::runs::must_exist;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
+pub(crate) use past::PastItems;
 pub(crate) use query::ItemsQuery;
 use query::{ItemRow, fetch};
 

@@ -68,6 +68,24 @@ impl AskedQuery for ItemsQuery {
 }
 
 impl ItemsQuery {
+    /// Whether the order is that of the names.
+    pub(super) fn by_name(&self) -> bool {
+        self.filter.begins.is_some()
+    }
+
+    /// Whether an item that last came to this lies on the page or beyond it.
+    pub(super) fn takes(&self, item: &str, outcome: Outcome, reason: Option<&str>, revision: u64) -> bool {
+        let Filter { status, reason: wanted, begins } = &self.filter;
+        let place = (outcome.as_str(), i64::try_from(revision).unwrap_or(i64::MAX));
+        status.is_none_or(|status| status == outcome)
+            && wanted.as_deref().is_none_or(|wanted| Some(wanted) == reason)
+            && begins.as_deref().is_none_or(|begins| item.starts_with(begins))
+            && self.after.as_ref().is_none_or(|after| match &after.item {
+                Some(name) => item > name.as_str(),
+                None => place > (after.outcome.as_str(), after.revision),
+            })
+    }
+
     /// The cursor that goes on after an item.
     ///
     /// # Errors

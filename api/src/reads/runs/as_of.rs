@@ -12,6 +12,7 @@ use super::row;
 use super::view::{InitiatorView, ItemCounts, Liveness, RunLinks, RunView};
 use crate::problem::Problem;
 use crate::reads::corrupt::{Corrupt, count};
+use crate::reads::items::PastItems;
 
 const TABLE: &str = "projection.run_events";
 
@@ -46,6 +47,33 @@ pub(super) async fn view(
     run_id: RunId,
     moment: Moment,
 ) -> Result<RunView, Problem> {
+    fold(conn, tenant, run_id, moment, |_, _| ()).await
+}
+
+/// The tenant's run as it was after the event of that revision, and its items as they were then.
+///
+/// # Errors
+/// As [`view`].
+pub(super) async fn view_with_items(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    run_id: RunId,
+    revision: u64,
+) -> Result<(RunView, PastItems), Problem> {
+    let mut items = PastItems::default();
+    let take = |run: &Run, event: &Event| items.take(run, event);
+    let run = fold(conn, tenant, run_id, Moment::Revision(revision), take).await?;
+    Ok((run, items))
+}
+
+/// Folds the events up to that moment. `look` sees each event, and the run before it.
+async fn fold(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    run_id: RunId,
+    moment: Moment,
+    mut look: impl FnMut(&Run, &Event),
+) -> Result<RunView, Problem> {
     let (until, last_revision) = match moment {
         Moment::At(time) => (Some(time), None),
         // What does not fit no run has reached.
@@ -72,7 +100,9 @@ pub(super) async fn view(
         .fetch(&mut *conn);
         while let Some(row) = rows.try_next().await? {
             position = count(TABLE, "position", row.event_id, row.position)?;
-            run = evolve(run, &into_event(row, tenant, run_id)?);
+            let event = into_event(row, tenant, run_id)?;
+            look(&run, &event);
+            run = evolve(run, &event);
             // Only decisions need them.
             run.event_ids.clear();
         }

@@ -56,6 +56,8 @@ pub(crate) struct ListQuery {
     pub(crate) order: Order,
     pub(crate) limit: u64,
     pub(crate) after: Option<RunKey>,
+    /// The page ends before `after`, instead of beginning behind it.
+    pub(in crate::reads) backwards: bool,
     pub(in crate::reads) list: Fingerprint,
 }
 
@@ -115,7 +117,31 @@ impl AskedQuery for ListQuery {
         if after.is_some_and(|key| key.queued_at().is_none()) {
             return Err(wrong("cursor", "names no moment: use next_cursor of a page, or begin without"));
         }
-        Ok(Self { filter, order, limit, after, list })
+        Ok(Self { filter, order, limit, after, backwards: false, list })
+    }
+}
+
+impl ListQuery {
+    /// Asks for the page before a cursor, for a way back through the list.
+    ///
+    /// # Errors
+    /// 422 when it is no cursor of this list.
+    pub(crate) fn end_before(&mut self, cursor: &str) -> Result<(), Problem> {
+        let key: RunKey = cursor::decode(&self.list, cursor)?;
+        if key.queued_at().is_none() {
+            return Err(wrong("cursor", "names no moment: use the cursor of a page, or begin without"));
+        }
+        self.after = Some(key);
+        self.backwards = true;
+        Ok(())
+    }
+
+    /// The order in which rows are read: against that of the list where the page lies before a key.
+    pub(super) fn reading_order(&self) -> Order {
+        match (self.order, self.backwards) {
+            (Order::NewestFirst, false) | (Order::OldestFirst, true) => Order::NewestFirst,
+            (Order::OldestFirst, false) | (Order::NewestFirst, true) => Order::OldestFirst,
+        }
     }
 }
 

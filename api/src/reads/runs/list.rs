@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::filter::{ListQuery, RunKey};
 use super::query::fetch;
+use super::row::RunRow;
 use super::view::{RunStatus, RunView};
 use crate::problem::Problem;
 use crate::reads::answer::{answer, cut, link_next};
@@ -24,6 +25,10 @@ pub(crate) struct RunPage {
     pub(crate) runs: Vec<RunView>,
     /// For the next page; null on the last.
     pub(crate) next_cursor: Option<String>,
+    /// For the page before; none on the first. Pages for people have a way back, programs need none.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub(crate) previous_cursor: Option<String>,
     /// The position that the page reflects.
     pub(crate) position: u64,
 }
@@ -85,8 +90,18 @@ pub(crate) async fn page_of_runs(
     now: DateTime<Utc>,
 ) -> Result<RunPage, Problem> {
     let mut rows = fetch(read.conn(), tenant, query, now).await?;
-    let last = cut(&mut rows, query.limit).map(|row| RunKey::new(row.queued_at, row.run_id));
-    let next_cursor = last.map(|key| cursor::encode(&query.list, key)).transpose()?;
+    let more = cut(&mut rows, query.limit).is_some();
+    if query.backwards {
+        rows.reverse();
+    }
+    let cursor = |row: Option<&RunRow>| {
+        let key = row.map(|row| RunKey::new(row.queued_at, row.run_id));
+        key.map(|key| cursor::encode(&query.list, key)).transpose()
+    };
+    // Whoever goes back has come from somewhere, and whoever goes on as well.
+    let next_cursor = if more || query.backwards { cursor(rows.last())? } else { None };
+    let previous = if query.backwards { more } else { query.after.is_some() };
+    let previous_cursor = if previous { cursor(rows.first())? } else { None };
     let runs = rows.into_iter().map(|row| row.into_view(tenant, now)).collect::<Result<_, _>>()?;
-    Ok(RunPage { runs, next_cursor, position: read.position.0 })
+    Ok(RunPage { runs, next_cursor, previous_cursor, position: read.position.0 })
 }

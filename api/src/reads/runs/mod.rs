@@ -2,6 +2,7 @@
 
 mod as_of;
 mod filter;
+mod flagged;
 mod list;
 mod one;
 mod query;
@@ -15,9 +16,9 @@ pub(super) use one::__path_get_run;
 pub(super) use one::get_run;
 pub(super) use view::EndedAsName;
 
-pub(crate) use as_of::Moment;
 pub(crate) use filter::ListQuery;
+pub(crate) use flagged::{Flagged, LOOKED_AT, flagged};
 pub(crate) use list::page_of_runs;
-pub(crate) use one::one_run;
+pub(crate) use one::{one_run, past_run};
 pub(crate) use row::must_exist;
-pub(crate) use view::{ItemCounts, LivenessState, RunLinks, RunStatus, RunView};
+pub(crate) use view::{InitiatorView, ItemCounts, LivenessState, RunLinks, RunStatus, RunView};

@@ -12,6 +12,7 @@ use super::view::RunView;
 use crate::problem::Problem;
 use crate::reads::answer::answer;
 use crate::reads::asked::{Asked, AskedQuery, RunInPath};
+use crate::reads::items::PastItems;
 use crate::reads::params::{Params, wrong};
 use crate::reads::pool::TenantRead;
 use crate::state::ApiState;
@@ -82,4 +83,17 @@ pub(crate) async fn one_run(
         None => Ok(row::find(read.conn(), tenant, run).await?.into_view(tenant, Utc::now())?),
         Some(moment) => as_of::view(read.conn(), tenant, run, moment).await,
     }
+}
+
+/// The tenant's run as it was after the event of that revision, and its items as they were then.
+///
+/// # Errors
+/// 404 when the tenant has no such run or it has not come so far, or the database's.
+pub(crate) async fn past_run(
+    read: &mut TenantRead,
+    tenant: &TenantId,
+    run: RunId,
+    revision: u64,
+) -> Result<(RunView, PastItems), Problem> {
+    as_of::view_with_items(read.conn(), tenant, run, revision).await
 }

@@ -229,19 +229,19 @@ pub(super) async fn fetch(
         limit: rows_for(query.limit),
     };
     if filter.stalled {
-        return match query.order {
+        return match query.reading_order() {
             Order::NewestFirst => page_of_stalled_runs!("<", "DESC", given, now).fetch_all(conn).await,
             Order::OldestFirst => page_of_stalled_runs!(">", "ASC", given, now).fetch_all(conn).await,
         };
     }
     if filter.held {
-        return match query.order {
+        return match query.reading_order() {
             Order::NewestFirst => page_of_held_runs!("<", "DESC", given).fetch_all(conn).await,
             Order::OldestFirst => page_of_held_runs!(">", "ASC", given).fetch_all(conn).await,
         };
     }
     let mut labels = filter.labels.iter().map(|(name, value)| format!("{name}:{value}"));
-    match (labels.next(), query.order) {
+    match (labels.next(), query.reading_order()) {
         (None, order) => match &filter.search {
             Some(search) if search.ids.is_some() => by_id_or_title(conn, given, search, order).await,
             _ => in_order(conn, given, order).await,

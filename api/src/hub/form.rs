@@ -1,0 +1,51 @@
+//! Forms that pages send.
+
+use axum::Form;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+
+use super::refusal::Refusal;
+use crate::problem::Problem;
+use crate::state::ApiState;
+
+/// The fields of a form, in their order. One that can't be read is refused with a page.
+#[derive(Default)]
+pub(super) struct Fields(Vec<(String, String)>);
+
+impl FromRequest<ApiState> for Fields {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, Refusal> {
+        let form = Form::<Vec<(String, String)>>::from_request(request, state).await;
+        Ok(Self(form.map_err(unreadable)?.0))
+    }
+}
+
+impl Fields {
+    /// The field of that name; empty where there is none.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+
+    /// All fields of that name.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+fn unreadable(rejection: FormRejection) -> Problem {
+    let detail = "Load the page again, and send its form from there.";
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The form is too large", detail)
+        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "That is no form of a page",
+            detail,
+        ),
+        _ => Problem::malformed(format!("The form can't be read: {rejection}. {detail}")),
+    }
+}

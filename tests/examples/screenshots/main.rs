@@ -1,0 +1,97 @@
+//! Takes pictures of every page, light and dark, on a desktop and a phone, of a small world that is made for
+//! them: two days of runs, and some at work. `scripts/screenshots` calls this with a Postgres.
+//!
+//! Argument: the folder for the pictures. `DATABASE_URL` names the server to make a database on.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure is a panic")]
+
+mod world;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use api::access::Role;
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use tests::House;
+use tests::browser::{Browser, Tab};
+
+use world::World;
+
+/// Name, width and height of a screen in CSS pixels, and how much of a page is shown at most.
+const SCREENS: [(&str, i64, i64, i64); 2] = [("desktop", 1280, 800, 1300), ("phone", 390, 844, 1350)];
+
+const DATABASE: &str = "screenshots";
+
+#[tokio::main]
+async fn main() {
+    let folder = std::env::args_os().nth(1).map(PathBuf::from).unwrap();
+    fs::create_dir_all(&folder).unwrap();
+    let database = fresh_database().await;
+    let house = House::start(PgPoolOptions::new(), database).await;
+    let world = World::make(&house).await;
+    let base = format!("{}/t/demo", house.url());
+    let runs = format!("{base}/runs?limit=14");
+
+    let browser = Browser::open().await;
+    let tab = browser.tab(&format!("{}/sign-in", house.url())).await;
+    everywhere(&tab, &folder, "sign-in").await;
+    tab.sign_in(house.url(), house.token("demo", Role::Operator)).await;
+    for (name, page) in [
+        ("runs", runs.clone()),
+        ("run", format!("{base}/runs/{}?limit=14", world.partial)),
+        ("run-as-it-was", format!("{base}/runs/{}?revision=24&limit=14", world.partial)),
+        ("notifications", format!("{base}/notifications")),
+    ] {
+        tab.go(&page).await;
+        everywhere(&tab, &folder, name).await;
+    }
+    for (name, page) in [
+        ("run-running", format!("{base}/runs/{}", world.running)),
+        ("run-stalled", format!("{base}/runs/{}", world.stalled)),
+        ("run-failed", format!("{base}/runs/{}", world.failed)),
+        ("runs-filtered", format!("{runs}&kind=backup.nightly&status=partially_succeeded&label=env:prod")),
+        ("runs-wrong-filter", format!("{base}/runs?kind=drift.check&label=cluster&q=Drift")),
+        ("runs-none", format!("{base}/runs?q=nothing+is+called+like+this")),
+        ("not-found", format!("{base}/nothing")),
+    ] {
+        tab.go(&page).await;
+        tab.screen(1280, 800, false).await;
+        keep(&folder, &format!("{name}-desktop-light"), &tab.picture(1280, 1100).await);
+    }
+    tab.go(&format!("{base}/runs/{}", world.partial)).await;
+    tab.on_paper().await;
+    keep(&folder, "run-print", &tab.picture(718, 1047).await);
+    browser.close().await;
+    house.stop().await;
+}
+
+/// An empty database with our tables on the server that `DATABASE_URL` names.
+async fn fresh_database() -> PgConnectOptions {
+    let server: PgConnectOptions = std::env::var("DATABASE_URL").unwrap().parse().unwrap();
+    let mut connection = PgConnection::connect_with(&server).await.unwrap();
+    for statement in
+        [format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"), format!("CREATE DATABASE {DATABASE}")]
+    {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    let database = server.database(DATABASE);
+    let mut connection = PgConnection::connect_with(&database).await.unwrap();
+    migrations::MIGRATOR.run(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    database
+}
+
+/// The page on every screen, light and dark.
+async fn everywhere(tab: &Tab, folder: &Path, name: &str) {
+    for (screen, width, height, tallest) in SCREENS {
+        for (scheme, dark) in [("light", false), ("dark", true)] {
+            tab.screen(width, height, dark).await;
+            keep(folder, &format!("{name}-{screen}-{scheme}"), &tab.picture(width, tallest).await);
+        }
+    }
+}
+
+fn keep(folder: &Path, name: &str, picture: &[u8]) {
+    fs::write(folder.join(format!("{name}.png")), picture).unwrap();
+}
