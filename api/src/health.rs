@@ -20,21 +20,24 @@ pub(crate) async fn alive() -> Json<Value> {
 }
 
 /// `GET /readyz`: the database and the log answer, and the log takes appends. 503 with the same details when
-/// one does not. A projection that lags or holds runs back is told and does not make the process unready: writes go on.
+/// one does not. A projection that lags or holds runs back is told and does not make the process unready:
+/// writes go on.
 pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
-    let (database, head, appends) = tokio::join!(
+    let (database, log, appends, head) = tokio::join!(
         ask("database", state.tokens.ping()),
-        ask("log", state.log.head()),
+        ask("log", state.log.check()),
         ask("log for appends", state.log.takes_appends()),
+        // Where others use the log as well, its last event of ours may be long looked for.
+        ask("head of the log", state.log.head()),
     );
     let word = |ok: bool| if ok { "ok" } else { "unavailable" };
-    let ready = database.is_some() && head.is_some() && appends.is_some();
+    let ready = database.is_some() && log.is_some() && appends.is_some();
     let lag = state.freshness.lag();
     let held = state.freshness.held();
     let details = json!({
         "status": word(ready),
         "database": word(database.is_some()),
-        "log": word(head.is_some()),
+        "log": word(log.is_some()),
         "appends": word(appends.is_some()),
         "head": head.map(|head| head.0),
         "projected": lag.projected.0,

@@ -16,6 +16,7 @@ mod run_list;
 mod sql_fold;
 mod visible;
 mod workload;
+mod writes;
 
 use std::error::Error;
 use std::time::Duration;
@@ -70,6 +71,8 @@ enum Part {
     Appends,
     /// The projector on a log that is there already.
     CatchUp,
+    /// Ways to write the rows of a batch.
+    Writes,
     /// Appends over HTTP.
     Http,
     /// From append to visible.
@@ -127,12 +130,22 @@ async fn parts(args: &Args, rig: &Rig, figures: &mut Vec<Figure>) -> Result<(), 
     if wanted(Part::CatchUp) {
         figures.extend(catch_up::measure(rig, args, profile.as_ref()).await?);
     }
+    if wanted(Part::Writes) {
+        figures.extend(writes::measure(rig, args.rounds).await?);
+    }
     if wanted(Part::Http) {
         figures.push(http_appends::measure_api_alone(rig, args.rounds, length).await?);
     }
     if [Part::Http, Part::Visible, Part::RunList, Part::Pages, Part::Pixels].into_iter().any(wanted) {
         child::skip_to_head(rig).await?;
+        // Catching up is part of what its memory is measured through.
+        println!("server: {} events wait for it", args.events);
+        let interleaved = args.interleaved.iter().copied().max().unwrap_or(1);
+        workload::append(&rig.options(), args.events.div_ceil(workload::RUN_EVENTS), interleaved).await?;
         let server = Server::start(rig, true).await?;
+        let pool = rig.pool(1).await?;
+        child::projected(&pool).await?;
+        pool.close().await;
         if wanted(Part::Http) {
             figures.push(http_appends::measure(rig, &server, args.rounds, length).await?);
         }

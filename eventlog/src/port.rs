@@ -100,7 +100,8 @@ pub struct Guarantees {
     /// alone, and only when the stream is not where the writer expected it: a writer that repeats an append
     /// must repeat its expectation too.
     pub unique_event_ids: bool,
-    /// The most bytes of data and metadata that one append may have.
+    /// The most bytes of data and metadata that an append of one event may have. With more events it may be
+    /// somewhat less: a log that counts differently refuses what is too large.
     pub max_append_bytes: usize,
 }
 
@@ -164,6 +165,14 @@ pub trait EventLog: Send + Sync + 'static {
     /// # Errors
     /// [`LogError`].
     async fn head(&self) -> Result<Position, LogError>;
+
+    /// Whether the log answers. That it does is soon told, also where its last event is long looked for.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    async fn check(&self) -> Result<(), LogError> {
+        self.head().await.map(drop)
+    }
 
     /// Follows the log after a position: first what is there, then what comes, without gap or double.
     ///

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use eventlog::EventLog;
 use eventlog::kurrent::{KurrentConfig, KurrentLog};
@@ -19,6 +20,8 @@ async fn on_a_cluster<F: Future<Output = ()>>(case: impl FnOnce(Arc<dyn EventLog
         None => std::env::var("RUNLEDGER_TEST_KURRENTDB").unwrap(),
     };
     let mut config = KurrentConfig::parse(&address).unwrap();
+    // A server on a slow disk may take its time.
+    config.patience = Duration::from_secs(60);
     config.prefix = format!("{}runledger-contract-{}-", config.prefix, Uuid::new_v4().simple());
     case(Arc::new(KurrentLog::open(config).unwrap())).await;
 }

@@ -15,7 +15,7 @@ use support::*;
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn follows_stops_and_goes_on_from_the_checkpoint(pool: PgPool) {
     let mut story = Story::default();
-    let watched = Watched { log: story.log.clone(), ..Watched::default() };
+    let watched = Watched::over(&story.log);
     let mut progress = Progress::listen(&pool).await;
     let running = Running::start(Arc::new(watched.clone()), &pool, 100);
     story.given(0, [queued()]).await;
@@ -62,7 +62,7 @@ async fn batches_have_no_more_bytes_than_asked_for(pool: PgPool) {
 async fn a_log_that_fails_is_tried_again(pool: PgPool) {
     let mut story = Story::default();
     some_runs(&mut story).await;
-    let watched = Watched { log: story.log.clone(), ..Watched::default() };
+    let watched = Watched::over(&story.log);
     watched.refuse_to_follow.store(2, Ordering::SeqCst);
     watched.break_off.store(1, Ordering::SeqCst);
     let mut progress = Progress::listen(&pool).await;
@@ -117,7 +117,7 @@ async fn batches_applied_at_once_count_once(pool: PgPool) {
 async fn a_checkpoint_moved_back_is_a_rebuild(pool: PgPool) {
     let mut story = Story::default();
     some_runs(&mut story).await;
-    let watched = Watched { log: story.log.clone(), ..Watched::default() };
+    let watched = Watched::over(&story.log);
     let mut progress = Progress::listen(&pool).await;
     let running = Running::start(Arc::new(watched.clone()), &pool, 100);
     progress.until(head(&story).await).await;

@@ -31,7 +31,7 @@ async fn lag_batches_and_dead_letters_are_exported(pool: PgPool) {
     story.force(1, completed()).await;
 
     // Nothing can be projected: the lag is that of the oldest event, which is of noon and a bit.
-    let watched = Watched { log: story.log.clone(), ..Watched::default() };
+    let watched = Watched::over(&story.log);
     watched.refuse_to_follow.store(u32::MAX, Ordering::SeqCst);
     let mut progress = Progress::listen(&pool).await;
     let running = Running::start(Arc::new(watched.clone()), &pool, 100);

@@ -1,15 +1,15 @@
 //! `runledger log copy`: the events of one log into another.
 
+mod append;
+
 use std::collections::HashSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use domain::{Run, evolve};
 use eventlog::streams::{StreamKind, run_event, stream_kind};
-use eventlog::{
-    AppendError, EventLog, ExpectedRevision, LogError, NewEvent, Position, RecordedEvent, StreamAppend,
-};
-use futures::{StreamExt, TryStreamExt, stream};
+use eventlog::{EventLog, LogError, Position, RecordedEvent};
+use futures::{StreamExt, stream};
 use projector::Progress;
 use sqlx::PgPool;
 
@@ -25,9 +25,6 @@ const PAGE: usize = 2_000;
 
 /// Streams that are appended to, or compared, at once.
 const AT_ONCE: usize = 32;
-
-/// Events of one append.
-const MOST_EVENTS: usize = 500;
 
 type Log = Arc<dyn EventLog>;
 
@@ -62,79 +59,13 @@ async fn copy_and_compare(
     while at < goal {
         let page = source.read_all(at, PAGE).await?;
         let Some(last) = page.last().map(|event| event.position) else { break };
-        append_page(target, page).await?;
+        append::page(target, page).await?;
         at = last;
         remember(pool, &from, &to, at).await?;
         meter.show(Progress { reached: at, goal });
     }
     meter.done();
     compare(source, target).await
-}
-
-/// Appends the events of a page: runs first, since other streams speak of them. Each stream's in their order.
-async fn append_page(target: &Log, page: Vec<RecordedEvent>) -> Result<(), Error> {
-    let (runs, others): (Vec<_>, Vec<_>) =
-        page.into_iter().partition(|event| stream_kind(&event.stream) == StreamKind::Run);
-    for part in [runs, others] {
-        let mut streams: Vec<Vec<RecordedEvent>> = Vec::new();
-        let mut places = std::collections::HashMap::new();
-        for event in part {
-            let at = *places.entry(event.stream.clone()).or_insert(streams.len());
-            match streams.get_mut(at) {
-                Some(events) => events.push(event),
-                None => streams.push(vec![event]),
-            }
-        }
-        stream::iter(streams.into_iter().map(Ok::<_, Error>))
-            .try_for_each_concurrent(AT_ONCE, |events| append_stream(target, events))
-            .await?;
-    }
-    Ok(())
-}
-
-async fn append_stream(target: &Log, events: Vec<RecordedEvent>) -> Result<(), Error> {
-    let most = target.guarantees().max_append_bytes;
-    let mut rest = events.as_slice();
-    while let Some(first) = rest.first() {
-        let mut bytes = 0;
-        let fitting = rest.iter().take(MOST_EVENTS).take_while(|event| {
-            bytes += event.data.len() + event.metadata.len();
-            bytes <= most
-        });
-        let count = fitting.count().max(1);
-        let (part, after) = rest.split_at(count.min(rest.len()));
-        let expected =
-            first.revision.checked_sub(1).map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact);
-        let append = StreamAppend {
-            stream: first.stream.clone(),
-            expected,
-            events: part.iter().cloned().map(as_new).collect(),
-        };
-        match target.append(vec![append]).await {
-            Ok(_) => rest = after,
-            // A part of them is there, from when a copy was broken off: it goes on behind them. Whether they
-            // are the same is compared in the end.
-            Err(AppendError::Conflict { .. } | AppendError::EventIdTaken(_)) => {
-                let there = target.last_event(&first.stream).await?.map(|event| event.revision);
-                let known = part.iter().take_while(|event| Some(event.revision) <= there).count();
-                if known == 0 {
-                    return Err(Error::Usage(format!(
-                        "the target's stream {} is not the source's: it ends at {there:?}, before revision {}",
-                        first.stream, first.revision
-                    )));
-                }
-                rest = rest.split_at(known).1;
-            }
-            Err(AppendError::Overloaded) => tokio::task::yield_now().await,
-            Err(AppendError::Log(error)) => return Err(error.into()),
-            Err(error) => return Err(Error::Usage(format!("stream {}: {error}", first.stream))),
-        }
-    }
-    Ok(())
-}
-
-fn as_new(event: RecordedEvent) -> NewEvent {
-    NewEvent { id: event.id, event_type: event.event_type, data: event.data, metadata: event.metadata }
 }
 
 /// What a comparison has found.

@@ -59,7 +59,8 @@ impl Meter {
                 bar.set_position(reached);
             }
             Kind::Lines(lines) => {
-                let line = lines.lock().unwrap_or_else(PoisonError::into_inner).line(reached, goal);
+                let now = Instant::now();
+                let line = lines.lock().unwrap_or_else(PoisonError::into_inner).line(now, reached, goal);
                 if let Some(line) = line {
                     self.write(&line);
                 }
@@ -90,8 +91,7 @@ impl Meter {
 
 impl Lines {
     /// The next line, when it is time for one.
-    fn line(&mut self, reached: u64, goal: u64) -> Option<String> {
-        let now = Instant::now();
+    fn line(&mut self, now: Instant, reached: u64, goal: u64) -> Option<String> {
         let (from, began) = *self.first.get_or_insert((reached, now));
         if reached < goal && self.last_line.is_some_and(|last| now - last < BETWEEN_LINES) {
             return None;
@@ -107,5 +107,38 @@ impl Lines {
         #[expect(clippy::cast_precision_loss, reason = "a time left for people")]
         let left = HumanDuration(Duration::try_from_secs_f64((goal - reached) as f64 / rate).ok()?);
         Some(format!("position {position} of {of}, {rate:.0} positions/s, {left} left"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_tell_rate_and_time_left_of_this_one_alone() {
+        let mut lines = Lines::default();
+        let began = Instant::now();
+        let mut line =
+            |seconds, reached, goal| lines.line(began + Duration::from_secs(seconds), reached, goal);
+        // It goes on from where an earlier one was: that is no speed of this one.
+        assert_eq!(line(0, 40_000, 100_000).as_deref(), Some("position 40,000 of 100,000"));
+        assert_eq!(line(4, 44_000, 100_000), None);
+        let told = "position 50,000 of 100,000, 1000 positions/s, 50 seconds left";
+        assert_eq!(line(10, 50_000, 100_000).as_deref(), Some(told));
+        assert_eq!(line(14, 99_000, 100_000), None);
+        // The goal moves on.
+        let told = "position 60,000 of 140,000, 1000 positions/s, 80 seconds left";
+        assert_eq!(line(20, 60_000, 140_000).as_deref(), Some(told));
+        // The end is told at once.
+        let told = "position 140,000 of 140,000, 4762 positions/s, 0 seconds left";
+        assert_eq!(line(21, 140_000, 140_000).as_deref(), Some(told));
+    }
+
+    #[test]
+    fn nothing_to_do_has_no_rate() {
+        let mut lines = Lines::default();
+        let now = Instant::now();
+        assert_eq!(lines.line(now, 0, 0).as_deref(), Some("position 0 of 0"));
+        assert_eq!(lines.line(now, 0, 0).as_deref(), Some("position 0 of 0"));
     }
 }

@@ -7,7 +7,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use support::{Dev, data_dir, runledger};
+use support::{Dev, LOOK_AGAIN, PATIENCE, data_dir, runledger};
 use tempfile::TempDir;
 
 /// A running program, and the superuser's hands on its tables.
@@ -54,6 +54,20 @@ impl Scene {
         let url = format!("{}/readyz", self.dev.info["base_url"].as_str().unwrap());
         reqwest::get(url).await.unwrap().json().await.unwrap()
     }
+
+    /// Asks until so many events are held.
+    async fn holds(&self, letters: u64) -> Value {
+        let asking = async {
+            loop {
+                let ready = self.ready().await;
+                if ready["dead_letters"] == letters {
+                    return ready;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asking).await.expect("held in time")
+    }
 }
 
 #[tokio::test]
@@ -97,6 +111,11 @@ async fn what_was_tampered_with_is_named_and_mended() {
     // The projector goes on with the new tables.
     scene.run(9, &["a"]).await;
 
+    // Under another tenant's name it is no run of the log, and its rows stay.
+    let (well, _, said) = scene.projector(&["rebuild", "--run", &id, "--tenant", "acme"]).await;
+    assert!(!well && said.contains(&format!("no events of run-acme-{id}")), "{said}");
+    assert_eq!(scene.dev.get(&format!("/runs/{id}")).await["status"], "succeeded");
+
     let nobody = "01900000-0000-7000-8000-000000000000";
     let (well, _, said) = scene.projector(&["rebuild", "--run", nobody]).await;
     assert!(!well && said.contains("name the tenant"), "{said}");
@@ -119,8 +138,7 @@ async fn a_held_run_is_shown_and_drained() {
     let list = scene.dev.get("/runs?held=true").await;
     assert_eq!(list["runs"].as_array().unwrap().len(), 1, "{list}");
     assert_eq!(list["runs"][0]["run_id"], run.as_str());
-    while scene.ready().await["dead_letters"] != 3 {}
-    assert_eq!(scene.ready().await["held_runs"], 1);
+    assert_eq!(scene.holds(3).await["held_runs"], 1);
 
     let (well, said, _) = scene.projector(&["retry"]).await;
     assert!(!well && said.contains("3 of 3 events still held"), "{said}");
@@ -131,6 +149,7 @@ async fn a_held_run_is_shown_and_drained() {
     assert_eq!((&shown["status"], &shown["held"]), (&json!("succeeded"), &Value::Null), "{shown}");
     let (well, said, _) = scene.projector(&["retry"]).await;
     assert!(well && said.contains("nothing is held"), "{said}");
+    assert_eq!(scene.holds(0).await["held_runs"], 0);
     assert!(scene.projector(&["verify"]).await.0);
     assert!(scene.dev.interrupt().await);
 }

@@ -165,3 +165,30 @@ fn message(event: &str, id: u64, data: &impl Serialize) -> String {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_too_slow_starts_over_and_goes_on() {
+        let (turns, ended, stop) =
+            (broadcast::Sender::new(2), broadcast::Sender::new(2), CancellationToken::new());
+        let sources = Sources { turns: turns.subscribe(), ended: ended.subscribe(), stop: stop.clone() };
+        let principal = "slow".parse().unwrap();
+        let audience = Audience { principal, token_id: Uuid::nil(), run: None };
+        let long = Duration::from_secs(3600);
+        let mut listener = Listener::new(audience, sources, Position(7), long, long);
+        // More than are kept: the first are gone before they are heard.
+        for position in [8, 9, 10] {
+            turns.send(Turn::Reset(Position(position))).unwrap();
+        }
+        let reset = |id| format!("event: reset\nid: {id}\ndata: {{\"position\":{id}}}\n\n");
+        for told in [7, 9, 10] {
+            assert_eq!(listener.next().await, Some(reset(told)));
+        }
+        stop.cancel();
+        assert_eq!(listener.next().await, None);
+    }
+}

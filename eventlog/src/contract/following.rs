@@ -10,7 +10,11 @@ use crate::port::{Position, RecordedEvent, Subscription};
 
 /// Reads until the events of these streams, so many each, have all come; checks order and that each came
 /// once.
-async fn follow(subscription: &mut dyn Subscription, limit: usize, mut wanted: HashMap<String, u64>) {
+pub(super) async fn follow(
+    subscription: &mut dyn Subscription,
+    limit: usize,
+    mut wanted: HashMap<String, u64>,
+) {
     let mut last = Position(0);
     let mut seen: HashMap<String, u64> = HashMap::new();
     while !wanted.is_empty() {

@@ -10,6 +10,7 @@ mod following;
 mod model;
 mod racing;
 mod repeats;
+mod retention;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub use following::*;
 pub use model::*;
 pub use racing::*;
 pub use repeats::*;
+pub use retention::*;
 
 use crate::error::AppendError;
 use crate::port::{Appended, EventLog, ExpectedRevision, NewEvent, RecordedEvent, StreamAppend};
@@ -68,12 +70,14 @@ macro_rules! for_each_contract_case {
         $case!(a_follower_waits_for_the_next_event);
         $case!(a_follower_that_already_waits_is_woken);
         $case!(a_follower_that_is_cut_off_loses_nothing);
+        $case!(what_is_let_go_is_the_oldest);
+        $case!(a_stream_that_is_ended_takes_no_more);
         $case!(any_sequence_of_appends_is_as_the_model_says);
     };
 }
 
 /// Longer than any case waits; only a hang meets it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Waits for something that must happen.
 async fn soon<T>(what: impl Future<Output = T>) -> T {

@@ -12,11 +12,13 @@ use eventstore::{
 use lru::LruCache;
 use uuid::Uuid;
 
+use super::Inner;
 use super::attempt::Attempt;
 use super::link::failure;
+use super::options::CallOptions;
 use super::read::Signed;
+use super::size::{MAX_APPEND_BYTES, size, taken_at_most, too_large};
 use super::wire::proposed;
-use super::{EVENT_OVERHEAD, Inner, MAX_APPEND_BYTES};
 use crate::error::{AppendError, LogError};
 use crate::form;
 use crate::known::{Place, Repeat, judge};
@@ -49,10 +51,8 @@ impl Inner {
         let Some(append) = streams.pop().filter(|_| streams.is_empty()) else {
             return Err(AppendError::Malformed("a cluster appends to one stream at a time"));
         };
-        let bytes: usize = append.events.iter().map(|event| event.data.len() + event.metadata.len()).sum();
-        let most = MAX_APPEND_BYTES.saturating_sub(EVENT_OVERHEAD);
-        if bytes > most {
-            return Err(AppendError::TooLarge { bytes, most });
+        if size(&append.events) > MAX_APPEND_BYTES {
+            return Err(too_large(&append.events, MAX_APPEND_BYTES));
         }
         let _room = self.room.try_acquire().map_err(|_| AppendError::Overloaded)?;
         let expected = match append.expected {
@@ -70,7 +70,7 @@ impl Inner {
     async fn send(&self, append: StreamAppend, expected: StreamState) -> Result<Appended, AppendError> {
         let attempt = Attempt::new();
         let events: Vec<EventData> = append.events.iter().map(|event| proposed(event, &attempt)).collect();
-        let options = AppendToStreamOptions::default().stream_state(expected).requires_leader(true);
+        let options = AppendToStreamOptions::default().stream_state(expected).to_leader(self.link.user());
         let name = format!("{}{}", self.prefix, append.stream);
         let heard_before = self.known.load(Ordering::SeqCst);
         let first = append.events.first().map(|event| event.id).unwrap_or_default();
@@ -99,11 +99,12 @@ impl Inner {
                 self.explain(append, &attempt, actual).await
             }
             Err(Error::ResourceDeleted) => Err(AppendError::Malformed("the stream was ended for good")),
-            Err(Error::Grpc { message, .. }) if message.to_ascii_lowercase().contains("append size") => {
-                let bytes = append.events.iter().map(|event| event.data.len() + event.metadata.len()).sum();
-                Err(AppendError::TooLarge { bytes, most: MAX_APPEND_BYTES - EVENT_OVERHEAD })
-            }
             Err(error) => {
+                if let Error::Grpc { message, .. } = &error
+                    && let Some(max) = taken_at_most(message)
+                {
+                    return Err(too_large(&append.events, max));
+                }
                 self.answered().doubtful.put(first, ());
                 Err(failure(&error).into())
             }
@@ -128,7 +129,7 @@ impl Inner {
         if sure && first_time {
             return Ok(Appended { streams: vec![place], duplicate: false });
         }
-        let last = self.page(&append.stream, StreamPosition::Position(place.revision), 1).await?.pop();
+        let last = self.part(&append.stream, StreamPosition::Position(place.revision), 1).await?.events.pop();
         let wanted = append.events.last().map(|event| event.id);
         match last {
             Some((event, by)) if Some(event.id) == wanted => {
@@ -175,16 +176,16 @@ impl Inner {
         let mut found = Found { append, attempt, places: HashMap::new(), by_us: false };
         let next = append.expected.last().map_or(0, |revision| revision.saturating_add(1));
         if next <= last {
-            found.take(self.page(&append.stream, StreamPosition::Position(next), append.events.len()).await?);
+            let next = StreamPosition::Position(next);
+            found.take(self.part(&append.stream, next, append.events.len()).await?.events);
         }
         let mut from = 0;
         while found.places.len() < append.events.len() && from <= last {
-            let page = self.page(&append.stream, StreamPosition::Position(from), PAGE).await?;
-            if page.is_empty() {
-                break;
-            }
-            from += page.len() as u64;
-            found.take(page);
+            let part = self.part(&append.stream, StreamPosition::Position(from), PAGE).await?.events;
+            // Where its oldest events were let go the stream begins later.
+            let Some((at, _)) = part.last() else { break };
+            from = at.revision.saturating_add(1);
+            found.take(part);
         }
         Ok((found.places, found.by_us))
     }
@@ -203,7 +204,8 @@ impl Inner {
             .map_err(|error| LogError::Corrupt(error.to_string()))?
             .id(Uuid::new_v4());
         let name = format!("$${}{stream}", self.prefix);
-        let options = AppendToStreamOptions::default().stream_state(StreamState::Any).requires_leader(true);
+        let options = AppendToStreamOptions::default().stream_state(StreamState::Any);
+        let options = options.to_leader(self.link.user());
         let call = |client: eventstore::Client| {
             let (name, options, event) = (name.clone(), options.clone(), event.clone());
             async move { client.append_to_stream(name, &options, event).await }
@@ -213,7 +215,8 @@ impl Inner {
 
     pub(super) async fn tombstone(&self, stream: &str) -> Result<(), LogError> {
         let name = format!("{}{stream}", self.prefix);
-        let options = TombstoneStreamOptions::default().stream_state(StreamState::Any).requires_leader(true);
+        let options = TombstoneStreamOptions::default().stream_state(StreamState::Any);
+        let options = options.to_leader(self.link.user());
         let call = |client: eventstore::Client| {
             let (name, options) = (name.clone(), options.clone());
             async move { client.tombstone_stream(name, &options).await }

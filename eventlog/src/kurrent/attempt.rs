@@ -14,6 +14,9 @@ const TAIL: &[u8] = b"\0attempt:";
 /// Twelve random bytes in base64url.
 const LENGTH: usize = 16;
 
+/// The most bytes that the word takes.
+pub(super) const ROOM: usize = 1 + MEMBER.len() + LENGTH + 2;
+
 /// The word of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Attempt(String);

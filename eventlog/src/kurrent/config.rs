@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use eventstore::ClientSettings;
+use eventstore::{ClientSettings, Credentials};
 
 /// Where the cluster is, and how it is spoken to. `Debug` shows no credentials.
 #[derive(Clone)]
 pub struct KurrentConfig {
     pub(super) settings: ClientSettings,
+    pub(super) user: Option<Credentials>,
     /// Begins the name of each of our streams; empty for `run-...` as it is.
     pub prefix: String,
     /// How long a call is tried again while the cluster is not there.
@@ -59,7 +60,8 @@ impl KurrentConfig {
 
     /// Reads a connection string of EventStoreDB or KurrentDB, with its parameters (`tls`, `tlsVerifyCert`,
     /// `tlsCaFile`, `userCertFile`, `userKeyFile`, `keepAliveInterval` and so on) and one of ours:
-    /// `streamPrefix` begins the name of each stream, so that several ledgers share a cluster.
+    /// `streamPrefix` begins the name of each stream, so that several ledgers share a cluster. What in the
+    /// user's name or password would mean something in an address is written as `%` and two digits.
     ///
     /// # Errors
     /// [`ConfigError`], which does not repeat the string.
@@ -90,11 +92,47 @@ impl KurrentConfig {
         if !others.iter().any(|pair| pair.to_ascii_lowercase().starts_with("discoveryinterval=")) {
             others.push("discoveryInterval=20");
         }
+        let (base, user) = without_user(base)?;
         let settings: ClientSettings = format!("{base}?{}", others.join("&"))
             .parse()
             .map_err(|_| ConfigError("its host, port or a parameter is wrong"))?;
-        Ok(Self { settings, prefix, patience: Duration::from_secs(10), max_appends: 4_096 })
+        Ok(Self { settings, user, prefix, patience: Duration::from_secs(10), max_appends: 4_096 })
     }
+}
+
+/// The address for the client, and the user that calls are made for.
+///
+/// The client (1.2.0) takes name and password as they are in the address, where most characters must be
+/// written as `%` and digits, and never reads these. So they are taken out, and given to each call. Only
+/// what means the same to it is left, for the one call that takes no user of its own: asking for the members.
+fn without_user(base: &str) -> Result<(String, Option<Credentials>), ConfigError> {
+    let wrong = ConfigError("its user or password can't be read: write special characters as %40 and so on");
+    let Some((scheme, rest)) = base.split_once("://") else { return Ok((base.to_owned(), None)) };
+    let Some((user, hosts)) = rest.rsplit_once('@') else { return Ok((base.to_owned(), None)) };
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    let (Some(name), Some(password)) = (decoded(name), decoded(password)) else { return Err(wrong) };
+    let plain = |text: &str| text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.~".contains(&c));
+    let left =
+        if plain(user.split(':').collect::<String>().as_str()) { format!("{user}@") } else { String::new() };
+    Ok((format!("{scheme}://{left}{hosts}"), Some(Credentials::new(name, password))))
+}
+
+/// With `%` and two digits for each byte that could not be written as it is (RFC 3986, section 2.1).
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, after) = after.split_at_checked(2)?;
+        rest = after;
+        let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+    }
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]
@@ -110,14 +148,22 @@ mod tests {
         .unwrap();
         assert_eq!(config.prefix, "t1-");
         assert_eq!(config.settings.hosts().len(), 2);
-        assert!(config.settings.default_authenticated_user().is_some());
+        assert_eq!(config.user, Some(Credentials::new("admin", "chang@eit")));
+        // What the client would misread it is not given.
+        assert!(config.settings.default_authenticated_user().is_none());
         assert_eq!(config.settings.node_preference(), eventstore::NodePreference::Leader);
         let shown = format!("{config:?}");
         assert!(
             shown.contains("a.example:2113") && !shown.contains("chang") && !shown.contains("admin"),
             "{shown}"
         );
-        assert!(KurrentConfig::parse("esdb://h?tls=false").unwrap().prefix.is_empty());
+        let plain = KurrentConfig::parse("esdb://admin:changeit@h?tls=false").unwrap();
+        assert!(plain.prefix.is_empty() && plain.settings.default_authenticated_user().is_some());
+        assert_eq!(plain.user, Some(Credentials::new("admin", "changeit")));
+        assert_eq!(KurrentConfig::parse("esdb://h?tls=false").unwrap().user, None);
+        let odd = KurrentConfig::parse("esdb://a:p@ss,w+%25%3F%C3%A4@h:1,i:2?tls=false").unwrap();
+        assert_eq!(odd.user, Some(Credentials::new("a", "p@ss,w+%?ä")));
+        assert_eq!(odd.settings.hosts().len(), 2);
     }
 
     #[test]
@@ -128,6 +174,8 @@ mod tests {
             "kurrentdb://admin:hidden@h:port",
             "kurrentdb://admin:hidden@h?tls=hidden",
             "kurrentdb://admin:hidden@h?userCertFile=a",
+            "kurrentdb://admin:hidden%@h",
+            "kurrentdb://admin:hidden%FF@h",
             "kurrentdb://admin:hidden@h?streamPrefix=hidden%20",
         ] {
             let error = KurrentConfig::parse(bad).unwrap_err();

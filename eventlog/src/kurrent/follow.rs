@@ -1,18 +1,18 @@
 //! Following the log.
 //!
 //! By reading again, not by the client's subscription: that one never gives its thread back once the server
-//! has ended it well, so it could neither be timed nor dropped. An idle follower reads one event a turn.
+//! has ended it well, so it could neither be timed nor dropped. An idle follower reads one event a turn, and one
+//! that is behind goes on from page to page, whether there is anything of ours in them or not.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use eventstore::Position as Theirs;
 use tokio::time::sleep;
 
 use super::Inner;
-use super::read::News;
+use super::all::Look;
 use crate::error::LogError;
 use crate::port::{Position, RecordedEvent, Subscription};
 
@@ -27,17 +27,15 @@ const LONGEST: Duration = Duration::from_millis(160);
 /// A reader that follows the log.
 pub(super) struct Follower {
     inner: Arc<Inner>,
-    /// The last event that was read.
-    at: Position,
-    /// From where to look on.
-    from: Option<Theirs>,
+    look: Look,
     ready: VecDeque<RecordedEvent>,
     pause: Duration,
 }
 
 impl Follower {
     pub(super) fn new(inner: Arc<Inner>, after: Position) -> Self {
-        Self { inner, at: after, from: None, ready: VecDeque::new(), pause: SHORTEST }
+        let look = Look::after(&inner, after);
+        Self { inner, look, ready: VecDeque::new(), pause: SHORTEST }
     }
 }
 
@@ -50,14 +48,13 @@ impl Subscription for Follower {
             tokio::pin!(appended);
             // From now on an append is noticed, also while we look.
             appended.as_mut().enable();
-            let News { events, from } = inner.news(self.at, self.from, AHEAD).await?;
-            // Nothing is awaited between what changes here: whoever drops us loses nothing.
-            self.from = from;
-            if let Some(last) = events.last() {
-                self.at = last.position;
-                self.ready = events.into();
-                self.pause = SHORTEST;
-                break;
+            // What was looked through is kept in the look: whoever drops us loses nothing.
+            if let Some(events) = self.look.page(&inner, AHEAD).await? {
+                if !events.is_empty() {
+                    self.ready = events.into();
+                    self.pause = SHORTEST;
+                }
+                continue;
             }
             tokio::select! {
                 () = appended => {}

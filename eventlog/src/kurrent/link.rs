@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use eventstore::{Client, ClientSettings, Error};
+use eventstore::{Client, ClientSettings, Credentials, Error};
 use rand::Rng;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -24,6 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A way to the cluster.
 pub(super) struct Link {
     settings: ClientSettings,
+    user: Option<Credentials>,
     current: Mutex<Current>,
     patience: Duration,
     nodelay: NoDelay,
@@ -43,14 +44,21 @@ pub(super) struct Done<T> {
 }
 
 impl Link {
-    pub(super) fn new(settings: ClientSettings, patience: Duration) -> Result<Self, LogError> {
+    pub(super) fn new(
+        settings: ClientSettings,
+        user: Option<Credentials>,
+        patience: Duration,
+    ) -> Result<Self, LogError> {
         let client = make(&settings)?;
-        Ok(Self {
-            settings,
-            current: Mutex::new(Current { client, number: 0 }),
-            patience,
-            nodelay: NoDelay::default(),
-        })
+        let nodelay = NoDelay::default();
+        nodelay.expect_new();
+        let current = Mutex::new(Current { client, number: 0 });
+        Ok(Self { settings, user, current, patience, nodelay })
+    }
+
+    /// In whose name calls are made.
+    pub(super) fn user(&self) -> Option<&Credentials> {
+        self.user.as_ref()
     }
 
     fn current(&self) -> (Client, u64) {
@@ -65,7 +73,10 @@ impl Link {
             return;
         }
         match make(&self.settings) {
-            Ok(client) => *current = Current { client, number: number + 1 },
+            Ok(client) => {
+                *current = Current { client, number: number + 1 };
+                self.nodelay.expect_new();
+            }
             Err(error) => tracing::warn!(%error, "can't make a new client of the event log"),
         }
     }
@@ -81,16 +92,18 @@ impl Link {
         let mut repeated = false;
         loop {
             let (client, number) = self.current();
-            let begin = Instant::now();
+            let made = std::time::Instant::now();
             let result = timeout(ONE_CALL, call(client)).await.unwrap_or(Err(Error::DeadlineExceeded));
-            self.nodelay.after_call(begin.elapsed());
             let error = match result {
                 Err(error) if may_pass(&error) => error,
-                result => return Done { result, repeated },
+                result => {
+                    self.nodelay.answered(made);
+                    return Done { result, repeated };
+                }
             };
             match &error {
                 // The client goes to the leader that is named. If that one is dead too, the next try tells.
-                Error::NotLeaderException(_) => {}
+                Error::NotLeaderException(_) => self.nodelay.expect_new(),
                 error => {
                     tracing::debug!(%error, "the event log's cluster did not answer");
                     self.replace(number);

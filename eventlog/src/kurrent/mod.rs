@@ -4,18 +4,22 @@
 //! All calls go to the leader, so that whoever has appended sees it. What the cluster and its client do not
 //! do by themselves is done here: see `docs/decisions/0012`.
 
+mod all;
 mod append;
 mod attempt;
 mod config;
+mod drain;
 mod follow;
+mod head;
 mod link;
 mod nodelay;
+mod options;
 mod read;
+mod size;
 mod wire;
 
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore};
@@ -29,13 +33,9 @@ pub use config::{ConfigError, KurrentConfig};
 
 use append::Answered;
 use follow::Follower;
+use head::Scan;
 use link::Link;
-use read::Scan;
-
-/// The most bytes that a server takes in one append where nobody has told it otherwise.
-const MAX_APPEND_BYTES: usize = 1024 * 1024;
-/// What an event has beside its data and metadata, at most.
-const EVENT_OVERHEAD: usize = 1_024;
+use size::{MAX_APPEND_BYTES, MOST_BESIDE};
 
 /// An event log on a cluster. Cheap to clone.
 #[derive(Clone)]
@@ -52,9 +52,17 @@ struct Inner {
     /// The highest position that was heard of.
     known: AtomicU64,
     answered: Mutex<Answered>,
-    scan: tokio::sync::Mutex<Scan>,
+    scan: Mutex<Scan>,
+    /// Held by whoever looks for the last event.
+    searching: tokio::sync::Mutex<()>,
     /// Something was appended here.
     appended: Notify,
+}
+
+impl Inner {
+    fn scan(&self) -> MutexGuard<'_, Scan> {
+        self.scan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl KurrentLog {
@@ -64,7 +72,7 @@ impl KurrentLog {
     /// [`LogError::Unavailable`] when the client can't be made, as with a certificate that can't be read.
     pub fn open(config: KurrentConfig) -> Result<Self, LogError> {
         let room = Semaphore::new(config.max_appends);
-        let link = Link::new(config.settings, config.patience)?;
+        let link = Link::new(config.settings, config.user, config.patience)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 link,
@@ -72,18 +80,11 @@ impl KurrentLog {
                 room,
                 known: AtomicU64::new(0),
                 answered: Mutex::default(),
-                scan: tokio::sync::Mutex::default(),
+                scan: Mutex::default(),
+                searching: tokio::sync::Mutex::default(),
                 appended: Notify::new(),
             }),
         })
-    }
-
-    /// Asks the cluster for its last event: whether it can be reached at all, and lets us in.
-    ///
-    /// # Errors
-    /// [`LogError`].
-    pub async fn check(&self) -> Result<(), LogError> {
-        self.inner.head().await.map(drop)
     }
 }
 
@@ -93,7 +94,7 @@ impl EventLog for KurrentLog {
         Guarantees {
             several_streams: false,
             unique_event_ids: false,
-            max_append_bytes: MAX_APPEND_BYTES - EVENT_OVERHEAD,
+            max_append_bytes: MAX_APPEND_BYTES - MOST_BESIDE,
         }
     }
 
@@ -124,6 +125,10 @@ impl EventLog for KurrentLog {
 
     async fn head(&self) -> Result<Position, LogError> {
         self.inner.head().await
+    }
+
+    async fn check(&self) -> Result<(), LogError> {
+        self.inner.end().await.map(drop)
     }
 
     async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {

@@ -19,8 +19,11 @@ pub(super) fn proposed(event: &NewEvent, attempt: &Attempt) -> EventData {
     proposed.id(event.id).metadata(attempt.sign(&event.metadata).into())
 }
 
+/// What the server writes where a stream was ended for good, with a revision that no event has.
+const TOMBSTONE: (&str, u64) = ("$streamDeleted", i64::MAX.cast_unsigned());
+
 /// An event of the cluster as ours, with the word of the attempt that wrote it. None where it is not one of
-/// the streams that begin like ours.
+/// the streams that begin like ours, or says that one was ended.
 ///
 /// # Errors
 /// [`LogError::Corrupt`] when it has no place that we could name.
@@ -31,6 +34,9 @@ pub(super) fn recorded(
     let Some(theirs) = event.event else { return Ok(None) };
     let position = theirs.position.commit;
     let Some(stream) = name_of(&theirs).strip_prefix(prefix).map(str::to_owned) else { return Ok(None) };
+    if (theirs.event_type.as_str(), theirs.revision) == TOMBSTONE {
+        return Ok(None);
+    }
     if i64::try_from(position).is_err() || position == 0 {
         return Err(LogError::Corrupt(format!("an event of {stream} is at position {position}")));
     }

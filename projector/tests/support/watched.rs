@@ -53,6 +53,12 @@ impl Running {
         Self { stop, task }
     }
 
+    /// Ends it as a process that is killed: it gives nothing back.
+    pub async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+
     pub async fn stop(self) {
         self.stop.cancel();
         tokio::time::timeout(LONG, self.task).await.expect("stops in time").unwrap().unwrap();

@@ -13,6 +13,9 @@ use tokio::process::{Child, ChildStdout, Command};
 /// Longer than anything here takes; only a hang meets it.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Between two looks at something that tells nobody when it changes.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(25);
+
 /// A running `runledger dev`.
 pub struct Dev {
     child: Child,
@@ -82,6 +85,7 @@ impl Dev {
                 if right(&answer) {
                     return answer;
                 }
+                tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
         tokio::time::timeout(PATIENCE, asking).await.expect("right in time")

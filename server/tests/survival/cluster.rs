@@ -1,10 +1,13 @@
 //! The events on a cluster: everything above the log goes on as before, while nodes and processes die.
 
+use std::sync::atomic::Ordering::SeqCst;
+
 use kurrent_server::Cluster;
 
 use super::audit::audit;
 use super::counts::{alone, count, say};
 use super::load::Load;
+use super::program::until;
 use super::site::{Site, TENANT};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,8 +43,7 @@ async fn leaders_and_processes_die_and_nothing_is_lost_or_doubled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_moves_to_a_cluster_with_all_it_has() {
     let _alone = alone().await;
-    let mut site = Site::empty().await;
-    site.migrate().await;
+    let mut site = Site::start_on_postgres().await;
     let api = site.serve(&[]).await;
     let mut load = Load::start(8, vec![api.url.clone()], TENANT, &site.token);
     load.acknowledged(1_000).await;
@@ -53,9 +55,10 @@ async fn a_ledger_moves_to_a_cluster_with_all_it_has() {
     // Broken off at any moment, it goes on where it was; and it may be done while the ledger is in use.
     let copy = ["log", "copy", "--from", "postgres", "--to", &moved];
     let mut first = site.command(&copy).spawn().unwrap();
-    while cluster.nodes[0].faults.appends.load(std::sync::atomic::Ordering::SeqCst) < 20 {
-        tokio::task::yield_now().await;
-    }
+    until("the copy to be under way", async || {
+        (cluster.nodes[0].faults.appends.load(SeqCst) >= 20).then_some(())
+    })
+    .await;
     first.kill().await.unwrap();
     say(site.run(&copy).await.trim());
     api.stop().await;

@@ -20,16 +20,17 @@ async fn a_killed_postgres_is_waited_for() {
         } else {
             site.kill_postgres().await;
         }
-        // Nothing that is said from here on can be durable.
+        // On Postgres, nothing that is said from here on can be durable.
         let before = load.total();
         lives(&api).await;
         unready(&api).await;
         load.refused(16).await;
         // What was committed at the last moment may be told a little later, and nothing else.
-        assert!(load.total() - before <= 16 * 3, "acknowledged without a database");
+        let last_moment = load.total() - before;
+        assert!(!site.is_on_postgres() || last_moment <= 16 * 3, "acknowledged without a database");
         let at_rest = load.total();
         load.refused(16).await;
-        assert_eq!(load.total(), at_rest, "acknowledged without a database");
+        assert!(!site.is_on_postgres() || load.total() == at_rest, "acknowledged without a database");
         lives(&api).await;
         site.start_postgres().await;
         ready(&api).await;

@@ -33,12 +33,24 @@ impl Site {
         site
     }
 
+    /// The same, with its events in its own Postgres, whatever the test run is told: for what is about that log.
+    pub async fn start_on_postgres() -> Self {
+        let mut site = Self::empty().await;
+        site.migrate().await;
+        site
+    }
+
     /// The same, with its events on a cluster.
     pub async fn start_on(cluster: &str) -> Self {
         let mut site = Self::empty().await;
         site.event_log = site.on(cluster);
         site.migrate().await;
         site
+    }
+
+    /// Whether its events are gone while its Postgres is: on a cluster they are taken in and kept all the same.
+    pub fn is_on_postgres(&self) -> bool {
+        self.event_log == "postgres"
     }
 
     /// The address of its events on a cluster.

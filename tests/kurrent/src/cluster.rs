@@ -22,6 +22,7 @@ const FOLLOWER: i32 = 6;
 pub struct Cluster {
     /// The nodes, also those that are dead.
     pub nodes: Vec<Node>,
+    store: Arc<Store>,
     leader: Arc<AtomicUsize>,
 }
 
@@ -74,7 +75,8 @@ impl Cluster {
             let serving = Some(tokio::spawn(serve(listener, shared.clone())));
             Node { address: addresses[number], faults, shared, serving }
         });
-        Self { nodes: nodes.collect(), leader }
+        let nodes = nodes.collect();
+        Self { nodes, store, leader }
     }
 
     /// How clients reach it.
@@ -82,6 +84,11 @@ impl Cluster {
     pub fn url(&self) -> String {
         let hosts: Vec<String> = self.nodes.iter().map(|node| node.address.to_string()).collect();
         format!("kurrentdb://{}?tls=false", hosts.join(","))
+    }
+
+    /// Has so many events of somebody else appended, each of which takes so many bytes of the log.
+    pub fn append_foreign(&self, stream: &str, count: usize, bytes: u64) {
+        self.store.keep_foreign(stream, count, bytes);
     }
 
     /// Makes a node the leader.

@@ -1,9 +1,10 @@
 //! What a node is told to do wrong. Each counts down by the calls that it spoils.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
+use tonic::Status;
 
 /// What a node does wrong. Nothing at first.
 #[derive(Debug, Default)]
@@ -18,6 +19,16 @@ pub struct Faults {
     pub break_reads: AtomicUsize,
     /// So many reads end well after their first event, though there is more.
     pub end_reads: AtomicUsize,
+    /// So many answers of a batch session are given twice.
+    pub double_answers: AtomicUsize,
+    /// So many subscriptions are ended well. [`Self::end_a_subscription`] ends one that waits.
+    pub end_subscriptions: AtomicUsize,
+    /// How long it looks through 32 events with a filter.
+    pub filter_millis: AtomicU64,
+    /// How large one event may be; 0 where nothing is said of that, as by servers before 25.1.
+    pub most_event_bytes: AtomicUsize,
+    /// Whoever does not show this header `authorization` is refused.
+    pub expects: Mutex<Option<String>>,
     /// Reads and appends never answer.
     pub stall: AtomicBool,
     /// How many appends it was asked for.
@@ -27,6 +38,7 @@ pub struct Faults {
     /// The headers `authorization` that it was shown.
     pub shown: Mutex<Vec<String>>,
     released: Notify,
+    told: Notify,
 }
 
 impl Faults {
@@ -34,6 +46,20 @@ impl Faults {
     pub fn let_go(&self) {
         self.hold_answers.store(0, Ordering::SeqCst);
         self.released.notify_waiters();
+    }
+
+    /// Ends a subscription well.
+    pub fn end_a_subscription(&self) {
+        self.end_subscriptions.fetch_add(1, Ordering::SeqCst);
+        self.told.notify_waiters();
+    }
+
+    /// Waits until [`Self::end_a_subscription`] is called.
+    pub(crate) async fn spoiled(&self) {
+        let told = self.told.notified();
+        if self.end_subscriptions.load(Ordering::SeqCst) == 0 {
+            told.await;
+        }
     }
 
     /// Whether this call is one of those to spoil.
@@ -54,7 +80,14 @@ impl Faults {
         }
     }
 
-    pub(crate) fn note(&self, authorization: &str) {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).push(authorization.to_owned());
+    /// Takes note of who asks, and refuses everybody else than the one that is expected.
+    pub(crate) fn let_in(&self, authorization: Option<&str>) -> Result<(), Status> {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.extend(authorization.map(str::to_owned));
+        let expects = self.expects.lock().unwrap_or_else(PoisonError::into_inner);
+        match expects.as_deref() {
+            Some(expected) if authorization != Some(expected) => Err(Status::unauthenticated("")),
+            _ => Ok(()),
+        }
     }
 }

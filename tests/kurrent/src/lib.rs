@@ -11,12 +11,16 @@
     reason = "a test's failure is a panic; the errors are those of the gRPC library"
 )]
 
+mod append;
+mod batch;
 mod cluster;
 mod faults;
+mod kept;
 pub mod proto;
+mod read;
 mod rpc;
 mod store;
-mod streams;
+mod subscribe;
 
 pub use cluster::{Cluster, Node};
 pub use faults::Faults;

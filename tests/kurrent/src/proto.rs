@@ -109,7 +109,7 @@ pub mod read_req {
         End(Empty),
     }
 
-    #[derive(Clone, PartialEq, prost::Message)]
+    #[derive(Clone, Copy, PartialEq, prost::Message)]
     pub struct AllOptions {
         #[prost(oneof = "AllOption", tags = "1, 2, 3")]
         pub all_option: Option<AllOption>,
@@ -129,6 +129,18 @@ pub mod read_req {
     pub struct Filter {
         #[prost(message, optional, tag = "1")]
         pub stream_identifier: Option<Expression>,
+        #[prost(oneof = "Window", tags = "3, 4")]
+        pub window: Option<Window>,
+        #[prost(uint32, tag = "5")]
+        pub checkpoint_interval_multiplier: u32,
+    }
+
+    #[derive(Clone, Copy, PartialEq, prost::Oneof)]
+    pub enum Window {
+        #[prost(uint32, tag = "3")]
+        Max(u32),
+        #[prost(message, tag = "4")]
+        Count(Empty),
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -142,12 +154,12 @@ pub mod read_req {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ReadResp {
-    #[prost(oneof = "read_resp::Content", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "read_resp::Content", tags = "1, 2, 3, 4, 6, 8")]
     pub content: Option<read_resp::Content>,
 }
 
 pub mod read_resp {
-    use super::{HashMap, Position, StreamIdentifier, Uuid};
+    use super::{Empty, HashMap, Position, StreamIdentifier, Uuid};
 
     #[derive(Clone, PartialEq, prost::Oneof)]
     pub enum Content {
@@ -159,6 +171,10 @@ pub mod read_resp {
         Checkpoint(Position),
         #[prost(message, tag = "4")]
         StreamNotFound(StreamNotFound),
+        #[prost(uint64, tag = "6")]
+        LastStreamPosition(u64),
+        #[prost(message, tag = "8")]
+        CaughtUp(Empty),
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -305,6 +321,69 @@ pub mod append_resp {
         StreamExists(Empty),
         #[prost(message, tag = "11")]
         NoStream(Empty),
+    }
+}
+
+/// Appends of a session.
+pub mod batch {
+    use super::{Empty, ProposedMessage, StreamIdentifier, Uuid, append_resp};
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct Req {
+        #[prost(message, optional, tag = "1")]
+        pub correlation_id: Option<Uuid>,
+        #[prost(message, optional, tag = "2")]
+        pub options: Option<Target>,
+        #[prost(message, repeated, tag = "3")]
+        pub proposed_messages: Vec<ProposedMessage>,
+        #[prost(bool, tag = "4")]
+        pub is_final: bool,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct Target {
+        #[prost(message, optional, tag = "1")]
+        pub stream_identifier: Option<StreamIdentifier>,
+        #[prost(oneof = "Expected", tags = "2, 3, 4, 5")]
+        pub expected: Option<Expected>,
+    }
+
+    #[derive(Clone, Copy, PartialEq, prost::Oneof)]
+    pub enum Expected {
+        #[prost(uint64, tag = "2")]
+        Position(u64),
+        #[prost(message, tag = "3")]
+        NoStream(Empty),
+        #[prost(message, tag = "4")]
+        Any(Empty),
+        #[prost(message, tag = "5")]
+        StreamExists(Empty),
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct Resp {
+        #[prost(message, optional, tag = "1")]
+        pub correlation_id: Option<Uuid>,
+        #[prost(message, optional, tag = "4")]
+        pub stream_identifier: Option<StreamIdentifier>,
+        #[prost(oneof = "Result", tags = "2, 3")]
+        pub result: Option<Result>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Oneof)]
+    pub enum Result {
+        #[prost(message, tag = "2")]
+        Error(Status),
+        #[prost(message, tag = "3")]
+        Success(append_resp::Success),
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct Status {
+        #[prost(int32, tag = "1")]
+        pub code: i32,
+        #[prost(string, tag = "2")]
+        pub message: String,
     }
 }
 

@@ -9,13 +9,15 @@ use futures::stream::BoxStream;
 use prost::Message;
 use tonic::body::Body;
 use tonic::codec::ProstCodec;
-use tonic::server::{ClientStreamingService, Grpc, NamedService, ServerStreamingService, UnaryService};
+use tonic::server::{
+    ClientStreamingService, Grpc, NamedService, ServerStreamingService, StreamingService, UnaryService,
+};
 use tonic::{Request, Response, Status, Streaming};
 use tower::Service;
 
 use crate::cluster::Shared;
-use crate::proto;
-use crate::streams;
+use crate::proto::{self, batch as batch_proto};
+use crate::{append, batch, read};
 
 /// A node's service of one name.
 #[derive(Clone)]
@@ -48,7 +50,7 @@ impl ServerStreamingService<proto::ReadReq> for Read {
 
     fn call(&mut self, request: Request<proto::ReadReq>) -> Self::Future {
         let node = self.0.clone();
-        Box::pin(async move { streams::read(node, request.into_inner()).await.map(Response::new) })
+        Box::pin(async move { read::read(node, request.into_inner()).await.map(Response::new) })
     }
 }
 
@@ -60,19 +62,33 @@ impl ClientStreamingService<proto::AppendReq> for Append {
 
     fn call(&mut self, request: Request<Streaming<proto::AppendReq>>) -> Self::Future {
         let node = self.0.clone();
-        Box::pin(async move { streams::append(node, request.into_inner()).await.map(Response::new) })
+        Box::pin(async move { append::append(node, request.into_inner()).await.map(Response::new) })
     }
 }
 
-struct Tombstone(Arc<Shared>);
+struct BatchAppend(Arc<Shared>);
 
-impl UnaryService<proto::TargetReq> for Tombstone {
+impl StreamingService<batch_proto::Req> for BatchAppend {
+    type Response = batch_proto::Resp;
+    type ResponseStream = batch::Answers;
+    type Future = Answer<Self::ResponseStream>;
+
+    fn call(&mut self, request: Request<Streaming<batch_proto::Req>>) -> Self::Future {
+        let node = self.0.clone();
+        Box::pin(async move { batch::append(node, request.into_inner()).await.map(Response::new) })
+    }
+}
+
+/// The end of a stream, of one kind or the other.
+struct Ending(Arc<Shared>, fn(&Shared, proto::TargetReq) -> Result<proto::TargetResp, Status>);
+
+impl UnaryService<proto::TargetReq> for Ending {
     type Response = proto::TargetResp;
     type Future = Answer<proto::TargetResp>;
 
     fn call(&mut self, request: Request<proto::TargetReq>) -> Self::Future {
-        let node = self.0.clone();
-        Box::pin(async move { streams::tombstone(node, request.into_inner()).map(Response::new) })
+        let done = self.1(&self.0, request.into_inner()).map(Response::new);
+        Box::pin(async move { done })
     }
 }
 
@@ -96,7 +112,13 @@ impl UnaryService<proto::Empty> for SupportedMethods {
 
     fn call(&mut self, _: Request<proto::Empty>) -> Self::Future {
         let event_store_server_version = "24.10.0".to_owned();
-        let methods = proto::SupportedMethods { methods: Vec::new(), event_store_server_version };
+        let method = |name: &str| proto::SupportedMethod {
+            method_name: name.to_owned(),
+            service_name: "event_store.client.streams.streams".to_owned(),
+            features: Vec::new(),
+        };
+        let methods = ["read", "append", "batchappend", "delete", "tombstone"].map(method).to_vec();
+        let methods = proto::SupportedMethods { methods, event_store_server_version };
         Box::pin(async move { Ok(Response::new(methods)) })
     }
 }
@@ -120,10 +142,13 @@ impl<const SERVICE: u8> Service<http::Request<Body>> for Rpc<SERVICE> {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let node = self.node.clone();
-        if let Some(shown) = request.headers().get("authorization") {
-            node.faults.note(shown.to_str().unwrap_or_default());
-        }
+        // Gossip and the server's features are told to everybody, as a real server does it.
+        let shown = request.headers().get("authorization").map(|shown| shown.to_str().unwrap_or_default());
+        let refused = node.faults.let_in(shown).err().filter(|_| SERVICE == 0);
         Box::pin(async move {
+            if let Some(refused) = refused {
+                return Ok(refused.into_http());
+            }
             let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
             Ok(match (SERVICE, method.as_str()) {
                 (0, "Read") => Grpc::new(codec()).server_streaming(Read(node), request).await,
@@ -131,7 +156,12 @@ impl<const SERVICE: u8> Service<http::Request<Body>> for Rpc<SERVICE> {
                     let mut grpc = Grpc::new(codec()).max_decoding_message_size(usize::MAX);
                     grpc.client_streaming(Append(node), request).await
                 }
-                (0, "Tombstone") => Grpc::new(codec()).unary(Tombstone(node), request).await,
+                (0, "BatchAppend") => {
+                    let mut grpc = Grpc::new(codec()).max_decoding_message_size(usize::MAX);
+                    grpc.streaming(BatchAppend(node), request).await
+                }
+                (0, "Tombstone") => Grpc::new(codec()).unary(Ending(node, append::tombstone), request).await,
+                (0, "Delete") => Grpc::new(codec()).unary(Ending(node, append::delete), request).await,
                 (1, "Read") => Grpc::new(codec()).unary(Members(node), request).await,
                 (2, "GetSupportedMethods") => Grpc::new(codec()).unary(SupportedMethods, request).await,
                 (_, other) => Status::unimplemented(format!("no method {other}")).into_http(),

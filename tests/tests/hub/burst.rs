@@ -10,6 +10,7 @@ use crate::site::{LIVE, at_runs};
 
 const RUNS: usize = 20;
 const ITEMS: usize = 200;
+const PARTS: usize = 20;
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_burst_of_events_is_a_few_updates(pool: PgPoolOptions, database: PgConnectOptions) {
@@ -30,16 +31,13 @@ async fn a_burst_of_events_is_a_few_updates(pool: PgPoolOptions, database: PgCon
         )
         .await;
     }
-    join_all(runs.iter().map(async |run| {
-        producer.append(run, json!([{"type": "Started"}])).await.expect(200);
-        for part in 0..20 {
-            let item = |n| json!({"type": "ItemSucceeded", "item": format!("{part}-{n}")});
-            let items: Vec<Value> = (0..ITEMS / 20).map(item).collect();
-            producer.append(run, json!(items)).await.expect(200);
-        }
-        producer.append(run, json!([{"type": "Completed"}])).await.expect(200);
-    }))
-    .await;
+    let item = |part, n| json!({"type": "ItemSucceeded", "item": format!("{part}-{n}")});
+    let items = |part| json!((0..ITEMS / PARTS).map(|n| item(part, n)).collect::<Vec<Value>>());
+    let begin = [json!([{"type": "Started"}])].into_iter().chain((0..PARTS).map(items));
+    for events in begin.chain([json!([{"type": "Completed"}])]) {
+        let appended = runs.iter().map(async |run| producer.append(run, events.clone()).await.expect(200));
+        join_all(appended).await;
+    }
     list.until(&format!("document.querySelector('.chip.succeeded b').textContent === '{RUNS}'")).await;
     let done = format!(
         "[...document.querySelectorAll('.runs .done')].filter((e) => e.textContent.startsWith('{ITEMS} ')).length === {RUNS}"
@@ -48,13 +46,17 @@ async fn a_burst_of_events_is_a_few_updates(pool: PgPoolOptions, database: PgCon
     page.until("document.querySelector('#head .badge').textContent === 'Succeeded'").await;
     page.until(&format!("document.querySelector('#head .done').textContent.startsWith('{ITEMS} ')")).await;
     page.until(&format!("document.getElementById('last-revision').textContent === '{}'", ITEMS + 2)).await;
-    let events = RUNS * (ITEMS + 2);
-    for (tab, events) in [(&list, events), (&page, ITEMS + 2)] {
-        let count = tab.run("[spy.reads.length, patches]").await;
-        let (reads, patches) = (count[0].as_u64().unwrap(), count[1].as_u64().unwrap());
+    let script = "[Number(document.documentElement.dataset.run), spy.reads.length, patches]";
+    for (tab, runs) in [(&list, RUNS), (&page, 1)] {
+        let count = tab.run(script).await;
+        let [_, reads, patches] = [0, 1, 2].map(|n| count[n].as_u64().unwrap());
         assert!(patches <= reads, "each answer is put in place once: {count}");
-        assert!(reads * 4 < events as u64, "{events} events, {count}");
+        assert!(reads * 4 < (runs * (ITEMS + 2)) as u64, "{count}");
     }
+    let count = list.run(script).await;
+    let [messages, reads] = [0, 1].map(|n| count[n].as_u64().unwrap());
+    assert!(messages * 4 < (RUNS * (ITEMS + 2)) as u64, "many events are one message: {count}");
+    assert!(reads * 2 < messages, "many messages are one update: {count}");
     browser.close().await;
     house.stop().await;
 }

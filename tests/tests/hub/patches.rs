@@ -60,33 +60,6 @@ async fn focus_selection_and_typing_stay_while_rows_come_and_go(
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
-async fn rows_that_change_places_keep_what_is_selected_in_them(
-    pool: PgPoolOptions,
-    database: PgConnectOptions,
-) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
-    let run = producer.new_run("places", json!({})).await;
-    let events = json!([
-        {"type": "Started"}, {"type": "ItemSucceeded", "item": "alpha"},
-        {"type": "ItemFailed", "item": "beta", "reason_code": "timeout", "message": "took too long"},
-    ]);
-    let position = producer.append(&run, events).await.expect(200).number_at("/position");
-    let browser = Browser::open().await;
-    let tab = at_runs(&browser, house.url(), &house).await;
-    tab.go(&format!("{}/t/demo/runs/{run}?after={position}", house.url())).await;
-    tab.until(LIVE).await;
-    tab.run("getSelection().selectAllChildren(document.querySelector('#item-3 .why bdi'))").await;
-    // Failed ones come first: another one, and this one after it is tried again.
-    let events = json!([{"type": "ItemFailed", "item": "alpha", "reason_code": "timeout", "message": "too"}]);
-    producer.append(&run, events).await.expect(200);
-    tab.until("document.querySelectorAll('#item-list tr.failed').length === 2").await;
-    assert_eq!(tab.run("getSelection().toString()").await, "took too long");
-    browser.close().await;
-    house.stop().await;
-}
-
-#[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_page_of_the_newest_event_becomes_past_as_a_whole(pool: PgPoolOptions, database: PgConnectOptions) {
     let house = House::start(pool, database).await;
     let producer = house.producer();

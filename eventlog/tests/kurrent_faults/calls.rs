@@ -1,71 +1,14 @@
-//! What goes wrong with clusters and their client, one test each. Only the double fails on demand, so these
-//! do not run on a real cluster.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+//! Nodes that die, stall, lead no more, and lose what they say.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use eventlog::kurrent::{KurrentConfig, KurrentLog};
-use eventlog::{
-    AppendError, Appended, EventLog, ExpectedRevision, LogError, NewEvent, Position, Retention, StreamAppend,
-    Subscription,
-};
+use eventlog::{AppendError, EventLog, ExpectedRevision, LogError, NewEvent, Position};
 use kurrent_server::Cluster;
 use tokio::net::TcpListener;
-use uuid::Uuid;
 
-fn config(cluster: &Cluster) -> KurrentConfig {
-    KurrentConfig::parse(&cluster.url()).unwrap()
-}
-
-fn log(cluster: &Cluster) -> KurrentLog {
-    KurrentLog::open(config(cluster)).unwrap()
-}
-
-/// One that soon gives up.
-fn hasty(cluster: &Cluster) -> KurrentLog {
-    let mut config = config(cluster);
-    config.patience = Duration::from_millis(50);
-    KurrentLog::open(config).unwrap()
-}
-
-fn prefixed(cluster: &Cluster, prefix: &str) -> KurrentLog {
-    let mut config = config(cluster);
-    config.prefix = prefix.to_owned();
-    KurrentLog::open(config).unwrap()
-}
-
-fn event() -> NewEvent {
-    NewEvent {
-        id: Uuid::new_v4(),
-        event_type: "Tried".into(),
-        data: b"{}".to_vec(),
-        metadata: b"{}".to_vec(),
-    }
-}
-
-fn to(stream: &str, expected: ExpectedRevision, events: &[NewEvent]) -> Vec<StreamAppend> {
-    vec![StreamAppend { stream: stream.to_owned(), expected, events: events.to_vec() }]
-}
-
-async fn append(log: &KurrentLog, stream: &str, last: Option<u64>) -> Appended {
-    let expected = last.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact);
-    log.append(to(stream, expected, &[event()])).await.unwrap()
-}
-
-async fn begun(log: &KurrentLog, stream: &str, count: usize) -> Vec<NewEvent> {
-    let events: Vec<NewEvent> = (0..count).map(|_| event()).collect();
-    log.append(to(stream, ExpectedRevision::NoStream, &events)).await.unwrap();
-    events
-}
-
-async fn whole(log: &KurrentLog, stream: &str) -> Vec<Uuid> {
-    log.read_stream(stream, 0, usize::MAX).await.unwrap().into_iter().map(|event| event.id).collect()
-}
-
-fn ids(events: &[NewEvent]) -> Vec<Uuid> {
-    events.iter().map(|event| event.id).collect()
-}
+use super::{append, begun, event, hasty, ids, log, to, whole};
 
 #[tokio::test]
 async fn a_client_whose_first_connection_failed_is_not_dead_for_ever() {
@@ -243,70 +186,4 @@ async fn one_bad_append_does_not_harm_its_neighbours() {
         }
     });
     futures::future::join_all(calls).await;
-}
-
-#[tokio::test]
-async fn a_quiet_log_is_not_looked_through_again_and_again() {
-    let cluster = Cluster::start(1).await;
-    let ours = log(&cluster);
-    let theirs = prefixed(&cluster, "others-");
-    append(&ours, "run-a", None).await;
-    let mut followed = ours.subscribe(Position(0)).await.unwrap();
-    assert_eq!(followed.next_batch(10).await.unwrap().len(), 1);
-    begun(&theirs, "run-b", 50).await;
-    let last = ours.head().await.unwrap();
-    let scans = || cluster.nodes[0].faults.scans.load(SeqCst);
-    let idle = async |followed: &mut Box<dyn Subscription>| {
-        // However many turns that are: none of them may find anything, nor look for it.
-        assert!(tokio::time::timeout(Duration::from_millis(400), followed.next_batch(10)).await.is_err());
-        assert_eq!(ours.head().await.unwrap(), last);
-    };
-    idle(&mut followed).await;
-    let before = scans();
-    idle(&mut followed).await;
-    assert_eq!(scans(), before);
-    // And it still hears of what comes.
-    append(&ours, "run-a", Some(0)).await;
-    assert_eq!(followed.next_batch(10).await.unwrap()[0].revision, 1);
-}
-
-#[tokio::test]
-async fn credentials_are_shown_to_the_cluster_and_to_nobody_else() {
-    let cluster = Cluster::start(1).await;
-    let url = cluster.url().replace("kurrentdb://", "kurrentdb://ledger:tops3cret@");
-    let config = KurrentConfig::parse(&url).unwrap();
-    assert!(!format!("{config:?}").contains("tops3cret"));
-    let log = KurrentLog::open(config).unwrap();
-    append(&log, "run-a", None).await;
-    let shown = cluster.nodes[0].faults.shown.lock().unwrap().clone();
-    // `ledger:tops3cret` in base64 (RFC 7617).
-    assert!(shown.contains(&"Basic bGVkZ2VyOnRvcHMzY3JldA==".to_owned()), "{shown:?}");
-}
-
-#[tokio::test]
-async fn a_certificate_that_is_none_is_an_error_and_no_panic() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
-        .unwrap();
-    let url = format!("kurrentdb://127.0.0.1:1?tls=true&tlsCaFile={}", file.path().display());
-    let opened = KurrentLog::open(KurrentConfig::parse(&url).unwrap());
-    assert!(matches!(opened.err(), Some(LogError::Unavailable(_))));
-}
-
-#[tokio::test]
-async fn retention_is_in_the_streams_metadata_and_a_tombstone_ends_a_stream() {
-    let cluster = Cluster::start(1).await;
-    let log = log(&cluster);
-    append(&log, "run-a", None).await;
-    let retention = Retention { max_age: Some(Duration::from_secs(86_400)), truncate_before: Some(3) };
-    log.retain("run-a", retention).await.unwrap();
-    let metadata = prefixed(&cluster, "$$");
-    let written = metadata.read_stream("run-a", 0, 10).await.unwrap();
-    let written: serde_json::Value = serde_json::from_slice(&written[0].data).unwrap();
-    assert_eq!(written, serde_json::json!({"$maxAge": 86_400, "$tb": 3}));
-    log.tombstone("run-a").await.unwrap();
-    log.tombstone("run-a").await.unwrap();
-    assert_eq!(whole(&log, "run-a").await, Vec::<Uuid>::new());
-    let refused = log.append(to("run-a", ExpectedRevision::Exact(0), &[event()])).await;
-    assert!(refused.is_err(), "{refused:?}");
 }
