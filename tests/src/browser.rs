@@ -11,7 +11,7 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
 use chromiumoxide::cdp::browser_protocol::input::{
     DispatchMouseEventParams, DispatchMouseEventType, MouseButton,
 };
-use chromiumoxide::cdp::browser_protocol::page::{CaptureScreenshotParams, EventLoadEventFired, Viewport};
+use chromiumoxide::cdp::browser_protocol::page::{CaptureScreenshotParams, Viewport};
 use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
 use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
 use chromiumoxide::error::CdpError;
@@ -165,16 +165,19 @@ impl Tab {
         self.0.find_element(selector).await.unwrap().click().await.unwrap();
     }
 
-    /// Clicks what a selector finds and waits for the page that comes.
+    /// Clicks what a selector finds and waits until the page that comes is loaded.
     ///
     /// # Panics
-    /// When there is nothing, or no page comes.
+    /// When there is nothing.
     pub async fn follow(&self, selector: &str) {
         // A page behind another one takes no clicks.
         self.to_front().await;
-        let mut loaded = self.0.event_listener::<EventLoadEventFired>().await.unwrap();
+        // A load event may still be that of the page that is left, so the pages are told apart by a mark.
+        self.run("window.left = new Promise(() => {}); true").await;
         self.0.find_element(selector).await.unwrap().click().await.unwrap();
-        loaded.next().await.unwrap();
+        let loaded = "window.left || document.readyState === 'complete' ||
+            new Promise((done) => addEventListener('load', () => done(true)))";
+        self.run(loaded).await;
     }
 
     /// Types into the field that a selector finds.
