@@ -5,11 +5,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
+use eventlog::EventLog;
+use eventlog::contract::Layer;
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
-use eventlog::{
-    AppendError, Appended, EventLog, LogError, Position, RecordedEvent, StreamAppend, Subscription,
-};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// Gives each call to the next of its logs.
@@ -32,10 +30,6 @@ impl InTurn {
         Self { logs: [one, two], calls: AtomicUsize::new(0) }
     }
 
-    fn next(&self) -> &PostgresLog {
-        &self.logs[self.calls.fetch_add(1, Ordering::Relaxed) % 2]
-    }
-
     async fn shutdown(&self) {
         for log in &self.logs {
             log.shutdown().await;
@@ -43,35 +37,9 @@ impl InTurn {
     }
 }
 
-#[async_trait]
-impl EventLog for InTurn {
-    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
-        self.next().append(streams).await
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &str,
-        from: u64,
-        limit: usize,
-    ) -> Result<Vec<RecordedEvent>, LogError> {
-        self.next().read_stream(stream, from, limit).await
-    }
-
-    async fn last_event(&self, stream: &str) -> Result<Option<RecordedEvent>, LogError> {
-        self.next().last_event(stream).await
-    }
-
-    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
-        self.next().read_all(after, limit).await
-    }
-
-    async fn head(&self) -> Result<Position, LogError> {
-        self.next().head().await
-    }
-
-    async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {
-        self.next().subscribe(after).await
+impl Layer for InTurn {
+    fn behind(&self) -> &dyn EventLog {
+        &self.logs[self.calls.fetch_add(1, Ordering::Relaxed) % 2]
     }
 }
 

@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use eventlog::{
-    AppendError, Appended, EventLog, LogError, Position, RecordedEvent, StreamAppend, Subscription,
-};
+use eventlog::contract::Layer;
+use eventlog::{AppendError, Appended, EventLog, LogError, RecordedEvent, StreamAppend};
 
 /// What becomes of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +34,11 @@ impl FaultyLog {
 }
 
 #[async_trait]
-impl EventLog for FaultyLog {
+impl Layer for FaultyLog {
+    fn behind(&self) -> &dyn EventLog {
+        &*self.inner
+    }
+
     async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
         let fault =
             self.plan.lock().unwrap_or_else(PoisonError::into_inner).pop_front().unwrap_or(Fault::None);
@@ -45,31 +48,6 @@ impl EventLog for FaultyLog {
             Fault::Lost => Err(unknown()),
             Fault::Unanswered => self.inner.append(streams).await.and(Err(unknown())),
         }
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &str,
-        from: u64,
-        limit: usize,
-    ) -> Result<Vec<RecordedEvent>, LogError> {
-        self.inner.read_stream(stream, from, limit).await
-    }
-
-    async fn last_event(&self, stream: &str) -> Result<Option<RecordedEvent>, LogError> {
-        self.inner.last_event(stream).await
-    }
-
-    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
-        self.inner.read_all(after, limit).await
-    }
-
-    async fn head(&self) -> Result<Position, LogError> {
-        self.inner.head().await
-    }
-
-    async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {
-        self.inner.subscribe(after).await
     }
 }
 
@@ -121,7 +99,11 @@ impl CountingLog {
 }
 
 #[async_trait]
-impl EventLog for CountingLog {
+impl Layer for CountingLog {
+    fn behind(&self) -> &dyn EventLog {
+        &*self.inner
+    }
+
     async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
         let events: usize = streams.iter().map(|stream| stream.events.len()).sum();
         self.appends.fetch_add(1, Ordering::SeqCst);
@@ -144,17 +126,5 @@ impl EventLog for CountingLog {
         let event = self.inner.last_event(stream).await?;
         self.count_read(usize::from(event.is_some()));
         Ok(event)
-    }
-
-    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
-        self.inner.read_all(after, limit).await
-    }
-
-    async fn head(&self) -> Result<Position, LogError> {
-        self.inner.head().await
-    }
-
-    async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {
-        self.inner.subscribe(after).await
     }
 }

@@ -7,6 +7,7 @@
 
 mod basics;
 mod following;
+mod layer;
 mod model;
 mod racing;
 mod repeats;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 pub use basics::*;
 pub use following::*;
+pub use layer::Layer;
 pub use model::*;
 pub use racing::*;
 pub use repeats::*;

@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use eventlog::contract::Layer;
 use eventlog::memory::MemoryLog;
-use eventlog::{
-    AppendError, Appended, EventLog, LogError, Position, RecordedEvent, StreamAppend, Subscription,
-};
+use eventlog::{EventLog, LogError, Position, RecordedEvent, Subscription};
 use projector::{Projector, ProjectorConfig, ProjectorError};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
@@ -165,22 +164,9 @@ fn fails(times: &AtomicU32) -> Result<(), LogError> {
 }
 
 #[async_trait]
-impl EventLog for Watched {
-    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
-        self.log.append(streams).await
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &str,
-        from: u64,
-        limit: usize,
-    ) -> Result<Vec<RecordedEvent>, LogError> {
-        self.log.read_stream(stream, from, limit).await
-    }
-
-    async fn last_event(&self, stream: &str) -> Result<Option<RecordedEvent>, LogError> {
-        self.log.last_event(stream).await
+impl Layer for Watched {
+    fn behind(&self) -> &dyn EventLog {
+        &self.log
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {

@@ -87,8 +87,9 @@ mod tests {
     use std::sync::Arc;
 
     use async_trait::async_trait;
+    use eventlog::contract::Layer;
     use eventlog::memory::MemoryLog;
-    use eventlog::{Appended, EventLog, LogError, Position, Subscription};
+    use eventlog::{Appended, EventLog, Position};
     use uuid::Uuid;
 
     use super::*;
@@ -100,33 +101,17 @@ mod tests {
     }
 
     #[async_trait]
-    impl EventLog for Small {
+    impl Layer for Small {
+        fn behind(&self) -> &dyn EventLog {
+            &self.log
+        }
+
         async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
             let bytes = streams[0].events.iter().map(|event| event.data.len()).sum();
             if bytes > self.most {
                 return Err(AppendError::TooLarge { bytes, most: self.most });
             }
             self.log.append(streams).await
-        }
-        async fn read_stream(
-            &self,
-            stream: &str,
-            from: u64,
-            limit: usize,
-        ) -> Result<Vec<RecordedEvent>, LogError> {
-            self.log.read_stream(stream, from, limit).await
-        }
-        async fn last_event(&self, stream: &str) -> Result<Option<RecordedEvent>, LogError> {
-            self.log.last_event(stream).await
-        }
-        async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
-            self.log.read_all(after, limit).await
-        }
-        async fn head(&self) -> Result<Position, LogError> {
-            self.log.head().await
-        }
-        async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {
-            self.log.subscribe(after).await
         }
     }
 
