@@ -90,6 +90,20 @@ impl<Q> Asked<Q> {
     /// # Errors
     /// 503 `projection_behind` when they have not within the configured time, or the database's.
     pub(crate) async fn begin(&self, state: &ApiState) -> Result<TenantRead, Problem> {
+        self.wait(state).await?;
+        state.reads.begin(&self.caller.tenant).await
+    }
+
+    /// As [`Asked::begin`], for a row that is looked up by its key.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn begin_by_key(&self, state: &ApiState) -> Result<TenantRead, Problem> {
+        self.wait(state).await?;
+        state.reads.begin_by_key(&self.caller.tenant).await
+    }
+
+    async fn wait(&self, state: &ApiState) -> Result<(), Problem> {
         if let Some(after) = self.after {
             let reached = state.freshness.wait_for(after, state.config.max_after_wait).await;
             reached.map_err(|behind| {
@@ -97,7 +111,7 @@ impl<Q> Asked<Q> {
                     .with("current_position", behind.projected.0)
             })?;
         }
-        state.reads.begin(&self.caller.tenant).await
+        Ok(())
     }
 }
 

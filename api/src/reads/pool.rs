@@ -1,22 +1,23 @@
 //! The only door to the read tables.
 
+use std::time::Duration;
+
 use domain::TenantId;
 use eventlog::Position;
 use sqlx::postgres::{PgPoolOptions, Postgres};
-use sqlx::{Executor, PgConnection, PgPool, Transaction};
+use sqlx::{Connection, Executor, PgConnection, PgPool, Transaction};
 
 use super::corrupt::{self, Corrupt};
 use crate::problem::Problem;
 
 /// What every connection of the pool is told first.
 ///
-/// The role sees only the rows of the transaction's tenant. Plans are made for each call's own values:
-/// the queries leave filters open (`$3 IS NULL OR kind = $3`), and only a plan that knows which ones are
-/// NULL finds the right index. Pages are short, so neither workers nor compiled plans would pay.
+/// The role sees only the rows of the transaction's tenant. How plans are made is said anew by each view, see
+/// [`Plans`]. Pages are short, so neither workers nor compiled plans would pay.
 const SETTINGS: &str = "
     SET ROLE runledger_api;
     SET default_transaction_read_only = on;
-    SET plan_cache_mode = force_custom_plan;
+    SET plan_cache_mode = force_generic_plan;
     SET jit = off;
     SET max_parallel_workers_per_gather = 0;
     SET statement_timeout = '10s';
@@ -28,6 +29,36 @@ const SETTINGS: &str = "
 pub(crate) const BEGIN: &str = "
     BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
     LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE";
+
+/// After how long a connection that nobody used is asked whether it is still there.
+const JUST_USED: Duration = Duration::from_secs(1);
+
+/// For what the queries of a view are planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plans {
+    /// For each call's own values: lists leave filters open (`$3 IS NULL OR kind = $3`), and only a plan that
+    /// knows which ones are NULL finds the right index.
+    ForEachCall,
+    /// For any values, once on each connection. One that was made while a table was small must not go on reading
+    /// all of it.
+    Kept,
+}
+
+impl Plans {
+    fn mode(self) -> &'static str {
+        match self {
+            Self::ForEachCall => "force_custom_plan",
+            Self::Kept => "force_generic_plan",
+        }
+    }
+
+    fn whole_tables(self) -> &'static str {
+        match self {
+            Self::ForEachCall => "on",
+            Self::Kept => "off",
+        }
+    }
+}
 
 /// Connections to the read tables. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -54,12 +85,18 @@ impl ReadPool {
     /// How to make the pool: its connections may only read, as the role `runledger_api`.
     #[must_use]
     pub fn pool_options() -> PgPoolOptions {
-        PgPoolOptions::new().after_connect(|connection, _| {
-            Box::pin(async move {
-                connection.execute(SETTINGS).await?;
-                Ok(())
+        PgPoolOptions::new()
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    connection.execute(SETTINGS).await?;
+                    Ok(())
+                })
             })
-        })
+            // One that has just been used is there; only others are asked first.
+            .test_before_acquire(false)
+            .before_acquire(|connection, known| {
+                Box::pin(async move { Ok(known.idle_for < JUST_USED || connection.ping().await.is_ok()) })
+            })
     }
 
     /// Opens a view of one tenant's rows.
@@ -67,12 +104,28 @@ impl ReadPool {
     /// # Errors
     /// 503 when the database does not answer, 500 when it answers what it should not.
     pub async fn begin(&self, tenant: &TenantId) -> Result<TenantRead, Problem> {
+        self.view(tenant, Plans::ForEachCall).await
+    }
+
+    /// As [`ReadPool::begin`], for a row that is looked up by its key: planning it takes longer than reading it.
+    ///
+    /// # Errors
+    /// 503 when the database does not answer, 500 when it answers what it should not.
+    pub(crate) async fn begin_by_key(&self, tenant: &TenantId) -> Result<TenantRead, Problem> {
+        self.view(tenant, Plans::Kept).await
+    }
+
+    async fn view(&self, tenant: &TenantId, plans: Plans) -> Result<TenantRead, Problem> {
         let mut transaction = self.pool.begin_with(BEGIN).await?;
         // The first query makes the snapshot that all others share.
         let position = sqlx::query_scalar!(
             r#"SELECT position FROM projection.checkpoints
-               WHERE name = 'monitoring' AND set_config('runledger.tenant', $1, true) IS NOT NULL"#,
-            tenant.as_str()
+               WHERE name = 'monitoring' AND set_config('runledger.tenant', $1, true) IS NOT NULL
+                 AND set_config('plan_cache_mode', $2, true) IS NOT NULL
+                 AND set_config('enable_seqscan', $3, true) IS NOT NULL"#,
+            tenant.as_str(),
+            plans.mode(),
+            plans.whole_tables()
         )
         .fetch_optional(&mut *transaction)
         .await?

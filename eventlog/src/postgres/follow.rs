@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::PgPool;
 use sqlx::postgres::PgListener;
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -100,9 +100,48 @@ async fn hear(pool: &PgPool, news: &News) -> Result<(), sqlx::Error> {
     }
 }
 
+/// Reads on a connection of its own, which need not be asked first whether it is still there, and whose plans are
+/// made once: of a read of few events, these are the larger part.
+pub(super) struct Reader {
+    pool: PgPool,
+    connection: Option<PgConnection>,
+}
+
+impl Reader {
+    /// A reader of that pool's database, for as long as the pool is open.
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, connection: None }
+    }
+
+    /// As [`read::all`].
+    async fn read(&mut self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
+        if self.pool.is_closed() {
+            return Err(read::unavailable(sqlx::Error::PoolClosed));
+        }
+        if let Some(connection) = &mut self.connection {
+            match read::all(connection, after, limit).await {
+                Ok(events) => return Ok(events),
+                // It may be the connection alone that is broken: a new one is tried at once.
+                Err(error) => tracing::debug!(%error, "a follower of the log connects again"),
+            }
+            self.connection = None;
+        }
+        let connection = self.connection.insert(self.connect().await.map_err(read::unavailable)?);
+        read::all(connection, after, limit).await
+    }
+
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        let plans = [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")];
+        let options = (*self.pool.connect_options()).clone().options(plans);
+        let patience = self.pool.options().get_acquire_timeout();
+        let connected = tokio::time::timeout(patience, PgConnection::connect_with(&options));
+        connected.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+}
+
 /// A reader that follows the log.
 pub(super) struct PostgresSubscription {
-    pub pool: PgPool,
+    pub reader: Reader,
     pub after: Position,
     pub news: watch::Receiver<u64>,
     /// How long it believes that no news means no events.
@@ -115,7 +154,7 @@ impl Subscription for PostgresSubscription {
         loop {
             // Marked as seen before the look: what is told later wakes the wait below.
             self.news.borrow_and_update();
-            let batch = read::all(&self.pool, self.after, limit.max(1)).await?;
+            let batch = self.reader.read(self.after, limit.max(1)).await?;
             if let Some(last) = batch.last() {
                 self.after = last.position;
                 return Ok(batch);

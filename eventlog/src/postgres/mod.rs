@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::error::{AppendError, LogError};
 use crate::form;
 use crate::port::{Appended, EventLog, Position, RecordedEvent, StreamAppend, Subscription};
-use follow::{News, PostgresSubscription};
+use follow::{News, PostgresSubscription, Reader};
 use queue::Intake;
 use refusing::Refusing;
 use writer::Writer;
@@ -170,7 +170,8 @@ impl EventLog for PostgresLog {
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
-        read::all(&self.pool, after, limit).await
+        let mut connection = self.pool.acquire().await.map_err(read::unavailable)?;
+        read::all(&mut connection, after, limit).await
     }
 
     async fn head(&self) -> Result<Position, LogError> {
@@ -186,7 +187,7 @@ impl EventLog for PostgresLog {
             self.tasks.spawn(follow::listen(self.pool.clone(), self.news.clone(), self.stop.clone()));
         });
         Ok(Box::new(PostgresSubscription {
-            pool: self.pool.clone(),
+            reader: Reader::new(self.pool.clone()),
             after,
             news: self.news.hear(),
             patience: self.patience,

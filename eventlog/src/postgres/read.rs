@@ -1,7 +1,7 @@
 //! Reading the log.
 
 use futures::TryStreamExt;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::unsigned;
@@ -85,7 +85,7 @@ pub(super) async fn last(pool: &PgPool, stream: &str) -> Result<Option<RecordedE
 }
 
 pub(super) async fn all(
-    pool: &PgPool,
+    db: &mut PgConnection,
     after: Position,
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, LogError> {
@@ -95,7 +95,7 @@ pub(super) async fn all(
     while page > 0 {
         let from = events.last().map_or(after, |event| event.position);
         let before = events.len();
-        if !some(pool, from, page, &mut events, &mut bytes).await? || before > 0 {
+        if !some(db, from, page, &mut events, &mut bytes).await? || before > 0 {
             break;
         }
         let room = (MOST_BYTES - bytes.min(MOST_BYTES)) / (bytes / events.len()).max(1);
@@ -115,7 +115,7 @@ pub(super) async fn all(
 /// Reads at most `limit` events more, as far as there is room for their bytes. Says whether there were that
 /// many.
 async fn some(
-    pool: &PgPool,
+    db: &mut PgConnection,
     after: Position,
     limit: usize,
     events: &mut Vec<RecordedEvent>,
@@ -128,7 +128,7 @@ async fn some(
         at_most(after.0),
         at_most(limit as u64)
     )
-    .fetch(pool);
+    .fetch(db);
     for _ in 0..limit {
         let Some(row) = rows.try_next().await.map_err(unavailable)? else { return Ok(false) };
         *bytes += row.data.len() + row.metadata.len();

@@ -60,7 +60,10 @@ pub(in crate::reads) async fn get_run(
     asked: Asked<OneQuery>,
     RunInPath(run): RunInPath,
 ) -> Result<Response, Problem> {
-    let mut read = asked.begin(&state).await?;
+    let mut read = match asked.query.0 {
+        None => asked.begin_by_key(&state).await?,
+        Some(_) => asked.begin(&state).await?,
+    };
     let tenant = &asked.caller.tenant;
     let view = one_run(&mut read, tenant, run, asked.query.0).await?;
     let etag = HeaderValue::try_from(format!("\"{}\"", view.revision));

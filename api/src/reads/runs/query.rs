@@ -155,25 +155,38 @@ macro_rules! page_of_titled_runs {
 }
 
 /// As [`page_of_runs`], of those that are stalled. They are among the active runs, which are few: both sorts
-/// are looked up by status, whatever else is asked, and only then filtered and put in order. OFFSET 0 keeps
-/// the planner from walking all runs in the order of the list instead.
+/// are looked up by status, whatever else is asked. OFFSET 0 keeps the planner from walking all runs in the
+/// order of the list instead. Where nothing else is asked, `$few` is the page's limit, and only the page's own
+/// runs are looked at as a whole; else it is NULL, and the rest is asked of all that are stalled.
 macro_rules! page_of_stalled_runs {
-    ($beyond:tt, $direction:tt, $given:ident, $now:expr) => {
+    ($beyond:tt, $direction:tt, $given:ident, $now:expr, $few:expr) => {
         page_of_runs!(
-            ["(SELECT x.queued_at, x.run_id FROM projection.runs AS x
-               WHERE x.tenant = $1 AND x.status = 'running' AND x.heartbeat_due_at < $15::timestamptz
-               UNION ALL
-               SELECT x.queued_at, x.run_id FROM projection.runs AS x
-               WHERE x.tenant = $1 AND x.status = 'queued' AND x.queued_at < $15::timestamptz - make_interval(
-                   secs => (SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
-                            WHERE p.tenant = x.tenant AND p.kind IN (x.kind, '*')
-                            ORDER BY p.kind = '*' LIMIT 1))
-               OFFSET 0) AS s JOIN projection.runs AS r ON r.run_id = s.run_id"],
+            ["(SELECT y.queued_at, y.run_id FROM (
+                   SELECT x.queued_at, x.run_id FROM projection.runs AS x
+                   WHERE x.tenant = $1 AND x.status = 'running' AND x.heartbeat_due_at < $15::timestamptz
+                   UNION ALL
+                   SELECT x.queued_at, x.run_id FROM projection.runs AS x
+                   WHERE x.tenant = $1 AND x.status = 'queued' AND x.queued_at < $15::timestamptz - make_interval(
+                       secs => (SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
+                                WHERE p.tenant = x.tenant AND p.kind IN (x.kind, '*')
+                                ORDER BY p.kind = '*' LIMIT 1))
+                   OFFSET 0) AS y
+               WHERE ($7::timestamptz IS NULL OR y.queued_at >= $7)
+                 AND ($8::timestamptz IS NULL OR y.queued_at < $8)
+                 AND ($12::timestamptz IS NULL OR (y.queued_at, y.run_id) "
+                + $beyond
+                + " ($12, $13::uuid))
+               ORDER BY y.queued_at "
+                + $direction
+                + ", y.run_id "
+                + $direction
+                + " LIMIT $16) AS s JOIN projection.runs AS r ON r.run_id = s.run_id"],
             "s",
             $beyond,
             $direction,
             $given,
-            $now
+            $now,
+            $few
         )
     };
 }
@@ -229,9 +242,10 @@ pub(super) async fn fetch(
         limit: rows_for(query.limit),
     };
     if filter.stalled {
+        let few = (given.is_alone() && filter.search.is_none()).then_some(given.limit);
         return match query.reading_order() {
-            Order::NewestFirst => page_of_stalled_runs!("<", "DESC", given, now).fetch_all(conn).await,
-            Order::OldestFirst => page_of_stalled_runs!(">", "ASC", given, now).fetch_all(conn).await,
+            Order::NewestFirst => page_of_stalled_runs!("<", "DESC", given, now, few).fetch_all(conn).await,
+            Order::OldestFirst => page_of_stalled_runs!(">", "ASC", given, now, few).fetch_all(conn).await,
         };
     }
     if filter.held {
