@@ -1,5 +1,6 @@
 //! `projection.run_counts` and `projection.run_hours`.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::counters::Counters;
@@ -69,51 +70,36 @@ fn astray(error: sqlx::Error) -> ProjectorError {
     }
 }
 
-/// Adds to what happened in each hour.
-pub(super) async fn hours(db: &mut PgConnection, counters: &Counters<'_>) -> Result<(), ProjectorError> {
-    if counters.hours.is_empty() {
-        return Ok(());
-    }
-    let rows = counters.hours.len();
-    let mut tenants = Vec::with_capacity(rows);
-    let mut hours = Vec::with_capacity(rows);
-    let mut kinds = Vec::with_capacity(rows);
-    let mut numbers: [Vec<i64>; 6] = Default::default();
-    let mut positions = Vec::with_capacity(rows);
-    for ((tenant, hour, kind), h) in &counters.hours {
-        tenants.push(*tenant);
-        hours.push(*hour);
-        kinds.push(&**kind);
-        let all = [h.queued, h.succeeded, h.partially_succeeded, h.failed, h.events, h.items_failed];
-        for (column, number) in numbers.iter_mut().zip(all) {
-            column.push(number);
+/// Columns of `run_hours`, a vector each.
+#[derive(Default)]
+pub(super) struct Hours<'a> {
+    pub tenants: Vec<&'a str>,
+    pub hours: Vec<DateTime<Utc>>,
+    pub kinds: Vec<&'a str>,
+    pub queued: Vec<i64>,
+    pub succeeded: Vec<i64>,
+    pub partially_succeeded: Vec<i64>,
+    pub failed: Vec<i64>,
+    pub events: Vec<i64>,
+    pub items_failed: Vec<i64>,
+    pub positions: Vec<i64>,
+}
+
+impl<'a> Hours<'a> {
+    pub fn of(counters: &'a Counters<'_>) -> Result<Self, ProjectorError> {
+        let mut c = Self::default();
+        for ((tenant, hour, kind), h) in &counters.hours {
+            c.tenants.push(*tenant);
+            c.hours.push(*hour);
+            c.kinds.push(&**kind);
+            c.queued.push(h.queued);
+            c.succeeded.push(h.succeeded);
+            c.partially_succeeded.push(h.partially_succeeded);
+            c.failed.push(h.failed);
+            c.events.push(h.events);
+            c.items_failed.push(h.items_failed);
+            c.positions.push(bigint(h.position)?);
         }
-        positions.push(bigint(h.position)?);
+        Ok(c)
     }
-    let [queued, succeeded, partially, failed, events, items_failed] = &numbers;
-    sqlx::query!(
-        "INSERT INTO run_hours AS known (tenant, hour, kind, queued, succeeded, partially_succeeded,
-             failed, events, items_failed, position)
-         SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::bigint[], $5::bigint[],
-             $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
-         ON CONFLICT (tenant, hour, kind) DO UPDATE SET
-             queued = known.queued + excluded.queued, succeeded = known.succeeded + excluded.succeeded,
-             partially_succeeded = known.partially_succeeded + excluded.partially_succeeded,
-             failed = known.failed + excluded.failed, events = known.events + excluded.events,
-             items_failed = known.items_failed + excluded.items_failed,
-             position = GREATEST(known.position, excluded.position)",
-        &tenants as _,
-        &hours,
-        &kinds as _,
-        queued,
-        succeeded,
-        partially,
-        failed,
-        events,
-        items_failed,
-        &positions
-    )
-    .execute(db)
-    .await?;
-    Ok(())
 }

@@ -3,6 +3,7 @@
 mod counters;
 mod notifications;
 mod runs;
+mod steady;
 mod timeline;
 
 use domain::text::CleanText;
@@ -19,13 +20,11 @@ pub(crate) async fn changes(
     changes: &Changes<'_>,
 ) -> Result<(), ProjectorError> {
     runs::insert(db, decoded, changes).await?;
-    runs::update(db, decoded, changes).await?;
-    timeline::write(db, decoded, changes).await?;
+    steady::write(db, decoded, changes).await?;
     notifications::insert(db, decoded, changes).await?;
     // After the insert: a read may come in the same batch as what it is about.
     notifications::mark_read(db, changes).await?;
     counters::counts(db, &changes.counters).await?;
-    counters::hours(db, &changes.counters).await?;
     hold(db, &changes.held).await
 }
 

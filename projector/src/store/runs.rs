@@ -1,5 +1,5 @@
 //! `projection.runs`. New runs are inserted with all that `Queued` said; later batches write only what
-//! can change, so that a large context is written once.
+//! can change ([`super::steady`]), so that a large context is written once.
 
 use chrono::{DateTime, Utc};
 use domain::text::CleanText;
@@ -11,29 +11,29 @@ use crate::batch::{Changes, run_id};
 use crate::decode::Decoded;
 use crate::error::{ProjectorError, bigint};
 
-/// The columns that both statements write, a vector each.
+/// The columns that are written of new runs and of known ones, a vector each.
 #[derive(Default)]
-struct Columns<'a> {
-    ids: Vec<Uuid>,
-    statuses: Vec<&'a str>,
-    ended_as: Vec<Option<&'a str>>,
-    presumed: Vec<bool>,
-    superseded: Vec<bool>,
-    totals: Vec<Option<i64>>,
-    succeeded: Vec<i64>,
-    failed: Vec<i64>,
-    skipped: Vec<i64>,
-    workers: Vec<Option<&'a str>>,
-    progress: Vec<Option<&'a str>>,
-    reasons: Vec<Option<&'a str>>,
-    messages: Vec<Option<&'a str>>,
-    started: Vec<Option<DateTime<Utc>>>,
-    ended: Vec<Option<DateTime<Utc>>>,
-    last: Vec<Option<DateTime<Utc>>>,
-    heartbeats: Vec<Option<i32>>,
-    due: Vec<Option<DateTime<Utc>>>,
-    revisions: Vec<i64>,
-    positions: Vec<i64>,
+pub(super) struct Columns<'a> {
+    pub ids: Vec<Uuid>,
+    pub statuses: Vec<&'a str>,
+    pub ended_as: Vec<Option<&'a str>>,
+    pub presumed: Vec<bool>,
+    pub superseded: Vec<bool>,
+    pub totals: Vec<Option<i64>>,
+    pub succeeded: Vec<i64>,
+    pub failed: Vec<i64>,
+    pub skipped: Vec<i64>,
+    pub workers: Vec<Option<&'a str>>,
+    pub progress: Vec<Option<&'a str>>,
+    pub reasons: Vec<Option<&'a str>>,
+    pub messages: Vec<Option<&'a str>>,
+    pub started: Vec<Option<DateTime<Utc>>>,
+    pub ended: Vec<Option<DateTime<Utc>>>,
+    pub last: Vec<Option<DateTime<Utc>>>,
+    pub heartbeats: Vec<Option<i32>>,
+    pub due: Vec<Option<DateTime<Utc>>>,
+    pub revisions: Vec<i64>,
+    pub positions: Vec<i64>,
 }
 
 impl<'a> Columns<'a> {
@@ -160,12 +160,11 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Updates the runs that have a row.
-pub(super) async fn update(
-    db: &mut PgConnection,
+/// What is to be written of the runs that have a row.
+pub(super) fn known<'a>(
     decoded: &Decoded<'_>,
-    changes: &Changes<'_>,
-) -> Result<(), ProjectorError> {
+    changes: &'a Changes<'_>,
+) -> Result<Columns<'a>, ProjectorError> {
     let mut c = Columns::default();
     for (index, slot) in changes.slots.iter().enumerate() {
         let (Ok(state), Some(id)) = (&slot.state, run_id(decoded, index)) else { continue };
@@ -173,46 +172,5 @@ pub(super) async fn update(
             c.push(id.uuid(), &state.run, position)?;
         }
     }
-    if c.ids.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "UPDATE runs AS r SET
-             status = t.status, ended_as = t.ended_as, items_total = t.total, items_succeeded = t.succeeded,
-             items_failed = t.failed, items_skipped = t.skipped, worker = t.worker,
-             progress_message = t.progress, reason_code = t.reason, message = t.message,
-             started_at = t.started, ended_at = t.ended, last_event_at = t.last,
-             heartbeat_seconds = t.heartbeat, heartbeat_due_at = t.due, revision = t.revision,
-             position = t.position, presumed = t.presumed, superseded = t.superseded
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-             $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[],
-             $13::timestamptz[], $14::timestamptz[], $15::int[], $16::timestamptz[], $17::bigint[],
-             $18::bigint[], $19::boolean[], $20::boolean[])
-             AS t (run_id, status, ended_as, total, succeeded, failed, skipped, worker, progress, reason,
-             message, started, ended, last, heartbeat, due, revision, position, presumed, superseded)
-         WHERE r.run_id = t.run_id",
-        &c.ids,
-        &c.statuses as _,
-        &c.ended_as as _,
-        &c.totals as _,
-        &c.succeeded,
-        &c.failed,
-        &c.skipped,
-        &c.workers as _,
-        &c.progress as _,
-        &c.reasons as _,
-        &c.messages as _,
-        &c.started as _,
-        &c.ended as _,
-        &c.last as _,
-        &c.heartbeats as _,
-        &c.due as _,
-        &c.revisions,
-        &c.positions,
-        &c.presumed,
-        &c.superseded
-    )
-    .execute(db)
-    .await?;
-    Ok(())
+    Ok(c)
 }
