@@ -33,19 +33,45 @@ pub(crate) async fn apply(
     after: Position,
     records: &[RecordedEvent],
 ) -> Result<Applied, ProjectorError> {
-    // Savepoints cost a little, and hardly any batch needs them: the second try has them.
-    match attempt(tables, lease, after, records, false).await {
-        Err(error) if error.is_about_data() => attempt(tables, lease, after, records, true).await,
-        applied => applied,
+    // Looking first where the checkpoint is, and savepoints, cost a little, and hardly any batch needs them.
+    match straight(tables, lease, after, records).await {
+        Ok(Some(applied)) => Ok(applied),
+        Err(error) if !error.is_about_data() => Err(error),
+        Ok(None) | Err(_) => carefully(tables, lease, after, records).await,
     }
 }
 
-async fn attempt(
+/// Applies a batch of which everything is as it nearly always is: the checkpoint is at `after`, the lease holds,
+/// and no event is held. None, and nothing is written, where it is not so.
+async fn straight(
     tables: &Tables,
     lease: Option<&Lease>,
     after: Position,
     records: &[RecordedEvent],
-    by_parts: bool,
+) -> Result<Option<Applied>, ProjectorError> {
+    let Some(last) = records.last() else { return Ok(None) };
+    let records: Vec<&RecordedEvent> = records.iter().collect();
+    let mut tx = tables.begin_batch().await?;
+    let decoded = decode(&records);
+    let changes = fold(&decoded, load::slots(&mut tx, &decoded).await?, CountFrom::START);
+    if !changes.held.is_empty() {
+        return Ok(None);
+    }
+    store::changes(&mut tx, &decoded, &changes).await?;
+    if !move_checkpoint(&mut tx, tables, lease, after, last.position).await? {
+        return Ok(None);
+    }
+    tx.commit().await?;
+    Ok(Some(Applied { checkpoint: last.position, held: 0 }))
+}
+
+/// Applies a batch of which anything may be wrong: looks first where the checkpoint is, and finds the events that
+/// the tables refuse.
+async fn carefully(
+    tables: &Tables,
+    lease: Option<&Lease>,
+    after: Position,
+    records: &[RecordedEvent],
 ) -> Result<Applied, ProjectorError> {
     let mut tx = tables.begin_batch().await?;
     let reached = lock_checkpoint(&mut tx, lease).await?;
@@ -54,15 +80,13 @@ async fn attempt(
     }
     let news: Vec<&RecordedEvent> = records.iter().filter(|record| record.position > reached).collect();
     let Some(last) = news.last() else { return Ok(Applied { checkpoint: reached, held: 0 }) };
-    let checkpoint = last.position;
-    let held = if by_parts {
-        write_all(&mut tx, &news, CountFrom::START).await?
-    } else {
-        write(&mut tx, &news, CountFrom::START).await?
-    };
-    move_checkpoint(&mut tx, tables, lease, checkpoint).await?;
+    let held = write_all(&mut tx, &news, CountFrom::START).await?;
+    if !move_checkpoint(&mut tx, tables, lease, reached, last.position).await? {
+        // It was locked, so somebody has taken the row away.
+        return Err(ProjectorError::NoCheckpoint);
+    }
     tx.commit().await?;
-    Ok(Applied { checkpoint, held })
+    Ok(Applied { checkpoint: last.position, held })
 }
 
 /// Whoever holds the checkpoint's row is the one who writes.
@@ -78,28 +102,33 @@ pub(crate) async fn lock_checkpoint(
     Ok(Position(unsigned(row.position)?))
 }
 
-/// Moves the checkpoint, and with it the end of the lease, and tells listeners as [`tell`] does, all in one
-/// statement: while few events come, a batch costs as much as it has statements.
+/// Moves the checkpoint from where it is expected to be, and with it the end of the lease, and tells listeners as
+/// [`tell`] does, all in one statement: while few events come, a batch costs as much as it has statements. False
+/// where the checkpoint is elsewhere, or somebody else has the lease.
 async fn move_checkpoint(
     db: &mut PgConnection,
     tables: &Tables,
     lease: Option<&Lease>,
-    position: Position,
-) -> Result<(), ProjectorError> {
-    sqlx::query!(
-        r#"UPDATE checkpoints SET position = $1, updated_at = now(),
-               lease_until = CASE WHEN $2 THEN clock_timestamp() + make_interval(secs => $3) ELSE lease_until END
-           WHERE name = 'monitoring' RETURNING CASE WHEN $4 THEN pg_notify($5, $1::bigint::text)::text END AS told"#,
-        bigint(position.0)?,
-        lease.is_some(),
+    from: Position,
+    to: Position,
+) -> Result<bool, ProjectorError> {
+    let moved = sqlx::query!(
+        r#"UPDATE checkpoints SET position = $2, updated_at = now(),
+               lease_until = CASE WHEN $3::bigint IS NULL THEN lease_until
+                   ELSE clock_timestamp() + make_interval(secs => $4) END
+           WHERE name = 'monitoring' AND position = $1 AND ($3::bigint IS NULL OR fence = $3)
+           RETURNING CASE WHEN $5 THEN pg_notify($6, $2::bigint::text)::text END AS told"#,
+        bigint(from.0)?,
+        bigint(to.0)?,
+        lease.map(Lease::fence),
         TERM.as_secs_f64(),
         // Nobody reads the tables beside the live ones.
         tables.schema() == Schema::Live,
         CHANNEL
     )
-    .fetch_one(db)
+    .fetch_optional(db)
     .await?;
-    Ok(())
+    Ok(moved.is_some())
 }
 
 /// Tells listeners how far the projection has come: they hear of it at the commit, and not at all without

@@ -37,6 +37,9 @@ impl Schema {
 const FOR_BATCHES: &str = "SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 
+/// How a batch begins.
+const BEGIN_BATCH: &str = "BEGIN; SELECT FROM checkpoints WHERE name = 'monitoring' FOR UPDATE";
+
 /// The read tables: a schema of a database. Statements name tables only; the transaction says which
 /// schema they are in, so that tables that are built beside the live ones are written by the same code.
 #[derive(Debug, Clone)]
@@ -87,9 +90,10 @@ impl Tables {
         Ok(self.pool.begin_with(AssertSqlSafe(begin)).await?)
     }
 
-    /// As [`Tables::begin`], for a batch of the log.
+    /// As [`Tables::begin`], for a batch of the log. It has the checkpoint's row: whoever else wants to write must
+    /// wait.
     pub async fn begin_batch(&self) -> Result<Transaction<'static, Postgres>, ProjectorError> {
-        Ok(self.batches.begin().await?)
+        Ok(self.batches.begin_with(BEGIN_BATCH).await?)
     }
 
     /// How far the projection has come.
