@@ -27,6 +27,9 @@ use crate::{connect, database, exporter};
 /// so that a database that is away is named as what is wrong, and soon.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How many connections for reads are kept open while nobody reads.
+const WARM: u32 = 4;
+
 /// The pause when the database went away again just after it came.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -113,6 +116,8 @@ impl Services {
     fn api_state(&mut self, database: &PgConnectOptions, pool: &PgPool, http: &HttpArgs) -> ApiState {
         let reads = ReadPool::pool_options()
             .max_connections(http.read_connections)
+            // Who comes after a quiet time need not wait until the database has a connection for them.
+            .min_connections(http.read_connections.min(WARM))
             .acquire_timeout(PATIENCE)
             .connect_lazy_with(database.clone());
         self.pools.push(reads.clone());

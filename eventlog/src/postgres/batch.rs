@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::queue::Request;
 use crate::error::AppendError;
 use crate::known::{Place, Repeat, judge};
-use crate::port::{Appended, AppendedStream, Position, StreamAppend};
+use crate::port::{Appended, AppendedStream, Position, RecordedEvent, StreamAppend};
 
 /// What becomes of one request.
 pub(super) enum Verdict {
@@ -119,6 +119,26 @@ impl<'a> Plan<'a> {
                 *verdict = Verdict::Settled(settled);
             }
         }
+    }
+
+    /// The accepted events as the log has them, given the position before the first.
+    pub fn recorded(&self, before: u64) -> impl Iterator<Item = RecordedEvent> {
+        let events = self.rows.iter().flat_map(|(append, first)| {
+            append
+                .events
+                .iter()
+                .zip(*first..)
+                .map(|(event, revision)| (append.stream.as_str(), revision, event))
+        });
+        events.zip(before + 1..).map(|((stream, revision, event), position)| RecordedEvent {
+            position: Position(position),
+            stream: stream.to_owned(),
+            revision,
+            id: event.id,
+            event_type: event.event_type.clone(),
+            data: event.data.clone(),
+            metadata: event.metadata.clone(),
+        })
     }
 
     /// The answer to an accepted request, given the position before its first event.

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::read;
+use super::recent::Recent;
 use crate::error::LogError;
 use crate::port::{Position, RecordedEvent, Subscription};
 
@@ -29,11 +30,12 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(super) struct News {
     head: Arc<watch::Sender<u64>>,
+    recent: Recent,
 }
 
 impl News {
     pub fn new(head: u64) -> Self {
-        Self { head: Arc::new(watch::Sender::new(head)) }
+        Self { head: Arc::new(watch::Sender::new(head)), recent: Recent::default() }
     }
 
     pub fn tell(&self, position: u64) {
@@ -44,6 +46,13 @@ impl News {
             }
             newer
         });
+    }
+
+    /// Keeps events that this process has appended for those who hear, if anybody does.
+    pub fn keep(&self, events: impl Iterator<Item = RecordedEvent>) {
+        if self.head.receiver_count() > 0 {
+            self.recent.add(events);
+        }
     }
 
     pub fn hear(&self) -> watch::Receiver<u64> {
@@ -100,23 +109,28 @@ async fn hear(pool: &PgPool, news: &News) -> Result<(), sqlx::Error> {
     }
 }
 
-/// Reads on a connection of its own, which need not be asked first whether it is still there, and whose plans are
+/// Gives what this process has appended last as it is known here. The rest is read on a connection of its own, which need not be asked first whether it is still there, and whose plans are
 /// made once: of a read of few events, these are the larger part.
 pub(super) struct Reader {
     pool: PgPool,
+    recent: Recent,
     connection: Option<PgConnection>,
 }
 
 impl Reader {
     /// A reader of that pool's database, for as long as the pool is open.
-    pub fn new(pool: PgPool) -> Self {
-        Self { pool, connection: None }
+    pub fn new(pool: PgPool, news: &News) -> Self {
+        Self { pool, recent: news.recent.clone(), connection: None }
     }
 
-    /// As [`read::all`].
+    /// As [`read::all`]; fewer where these are known here.
     async fn read(&mut self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
         if self.pool.is_closed() {
             return Err(read::unavailable(sqlx::Error::PoolClosed));
+        }
+        let recent = self.recent.after(after, limit);
+        if !recent.is_empty() {
+            return Ok(recent);
         }
         if let Some(connection) = &mut self.connection {
             match read::all(connection, after, limit).await {

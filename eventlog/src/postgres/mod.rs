@@ -8,6 +8,7 @@ mod follow;
 mod heads;
 mod queue;
 mod read;
+mod recent;
 mod refusing;
 mod statements;
 mod writer;
@@ -187,7 +188,7 @@ impl EventLog for PostgresLog {
             self.tasks.spawn(follow::listen(self.pool.clone(), self.news.clone(), self.stop.clone()));
         });
         Ok(Box::new(PostgresSubscription {
-            reader: Reader::new(self.pool.clone()),
+            reader: Reader::new(self.pool.clone(), &self.news),
             after,
             news: self.news.hear(),
             patience: self.patience,

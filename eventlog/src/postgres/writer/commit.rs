@@ -143,6 +143,7 @@ impl Writer {
     /// Takes over what the batch has changed.
     fn keep(&mut self, plan: Plan<'_>) -> Committed {
         let before = self.head;
+        self.news.keep(plan.recorded(before));
         self.head += plan.events as u64;
         for (stream, head) in &plan.moved {
             self.heads.put(stream, Some(*head));
