@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sqlx::PgConnection;
+use sqlx::postgres::{PgHasArrayType, PgTypeInfo};
+use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
 use super::{bigint, unsigned};
@@ -116,44 +117,59 @@ pub(super) async fn places_of(db: &mut PgConnection, ids: &[Uuid]) -> Result<Has
     rows.into_iter().map(|row| Ok((row.event_id, place(row.stream, row.revision, row.position)?))).collect()
 }
 
+/// An event to insert.
+#[derive(sqlx::Encode)]
+struct NewRow<'a> {
+    stream: &'a str,
+    revision: i64,
+    event_id: Uuid,
+    event_type: &'a str,
+    data: &'a [u8],
+    metadata: &'a [u8],
+}
+
+impl sqlx::Type<Postgres> for NewRow<'_> {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_name("log.new_event")
+    }
+}
+
+impl PgHasArrayType for NewRow<'_> {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::array_of("log.new_event")
+    }
+}
+
 /// Appends rows in one statement, provided that the log's last position is `head`. Durable when it
 /// returns, unless a transaction is open.
 pub(super) async fn insert(
     db: &mut PgConnection,
-    rows: &[(&StreamAppend, u64)],
+    appends: &[(&StreamAppend, u64)],
     events: usize,
     head: u64,
 ) -> Result<(), Failure> {
-    let mut streams: Vec<&str> = Vec::with_capacity(events);
-    let mut revisions = Vec::with_capacity(events);
-    let mut ids = Vec::with_capacity(events);
-    let mut types: Vec<&str> = Vec::with_capacity(events);
-    let mut data: Vec<&[u8]> = Vec::with_capacity(events);
-    let mut metadata: Vec<&[u8]> = Vec::with_capacity(events);
-    for (append, first) in rows {
+    let mut rows = Vec::with_capacity(events);
+    for (append, first) in appends {
         for (revision, event) in (*first..).zip(&append.events) {
-            streams.push(&append.stream);
-            revisions.push(bigint(revision)?);
-            ids.push(event.id);
-            types.push(&event.event_type);
-            data.push(&event.data);
-            metadata.push(&event.metadata);
+            rows.push(NewRow {
+                stream: &append.stream,
+                revision: bigint(revision)?,
+                event_id: event.id,
+                event_type: &event.event_type,
+                data: &event.data,
+                metadata: &event.metadata,
+            });
         }
     }
     let written = sqlx::query!(
         "WITH moved AS (
-             UPDATE log.head SET position = position + $7 WHERE position = $8 RETURNING position - $7 AS before
+             UPDATE log.head SET position = position + $2 WHERE position = $3 RETURNING position - $2 AS before
          )
          INSERT INTO log.events (position, stream, revision, event_id, event_type, data, metadata)
-         SELECT moved.before + e.place, e.stream, e.revision, e.id, e.event_type, e.data, e.metadata
-         FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::bytea[], $6::bytea[])
-             WITH ORDINALITY AS e (stream, revision, id, event_type, data, metadata, place), moved",
-        &streams as _,
-        &revisions,
-        &ids,
-        &types as _,
-        &data as _,
-        &metadata as _,
+         SELECT moved.before + e.place, e.stream, e.revision, e.event_id, e.event_type, e.data, e.metadata
+         FROM unnest($1::log.new_event[])
+             WITH ORDINALITY AS e (stream, revision, event_id, event_type, data, metadata, place), moved",
+        &rows as _,
         bigint(events as u64)?,
         bigint(head)?
     )

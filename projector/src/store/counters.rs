@@ -70,36 +70,39 @@ fn astray(error: sqlx::Error) -> ProjectorError {
     }
 }
 
-/// Columns of `run_hours`, a vector each.
-#[derive(Default)]
-pub(super) struct Hours<'a> {
-    pub tenants: Vec<&'a str>,
-    pub hours: Vec<DateTime<Utc>>,
-    pub kinds: Vec<&'a str>,
-    pub queued: Vec<i64>,
-    pub succeeded: Vec<i64>,
-    pub partially_succeeded: Vec<i64>,
-    pub failed: Vec<i64>,
-    pub events: Vec<i64>,
-    pub items_failed: Vec<i64>,
-    pub positions: Vec<i64>,
+/// What is added to an hour.
+#[derive(sqlx::Encode)]
+pub(super) struct HourRow<'a> {
+    tenant: &'a str,
+    hour: DateTime<Utc>,
+    kind: &'a str,
+    queued: i64,
+    succeeded: i64,
+    partially_succeeded: i64,
+    failed: i64,
+    events: i64,
+    items_failed: i64,
+    position: i64,
 }
 
-impl<'a> Hours<'a> {
-    pub fn of(counters: &'a Counters<'_>) -> Result<Self, ProjectorError> {
-        let mut c = Self::default();
-        for ((tenant, hour, kind), h) in &counters.hours {
-            c.tenants.push(*tenant);
-            c.hours.push(*hour);
-            c.kinds.push(&**kind);
-            c.queued.push(h.queued);
-            c.succeeded.push(h.succeeded);
-            c.partially_succeeded.push(h.partially_succeeded);
-            c.failed.push(h.failed);
-            c.events.push(h.events);
-            c.items_failed.push(h.items_failed);
-            c.positions.push(bigint(h.position)?);
-        }
-        Ok(c)
+row_type!(HourRow<'_>, "projection.hour_change");
+
+/// What the batch adds to what happened in each hour.
+pub(super) fn hours<'a>(counters: &'a Counters<'_>) -> Result<Vec<HourRow<'a>>, ProjectorError> {
+    let mut rows = Vec::with_capacity(counters.hours.len());
+    for ((tenant, hour, kind), h) in &counters.hours {
+        rows.push(HourRow {
+            tenant,
+            hour: *hour,
+            kind,
+            queued: h.queued,
+            succeeded: h.succeeded,
+            partially_succeeded: h.partially_succeeded,
+            failed: h.failed,
+            events: h.events,
+            items_failed: h.items_failed,
+            position: bigint(h.position)?,
+        });
     }
+    Ok(rows)
 }

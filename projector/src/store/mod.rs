@@ -1,5 +1,23 @@
 //! Writing what a batch changed: as few statements as there can be, however many rows.
 
+/// Makes a row that is given to a statement known as a composite type of the database. Its fields are the type's, in
+/// their order.
+macro_rules! row_type {
+    ($row:ty, $name:literal) => {
+        impl sqlx::Type<sqlx::Postgres> for $row {
+            fn type_info() -> sqlx::postgres::PgTypeInfo {
+                sqlx::postgres::PgTypeInfo::with_name($name)
+            }
+        }
+
+        impl sqlx::postgres::PgHasArrayType for $row {
+            fn array_type_info() -> sqlx::postgres::PgTypeInfo {
+                sqlx::postgres::PgTypeInfo::array_of($name)
+            }
+        }
+    };
+}
+
 mod counters;
 mod notifications;
 mod runs;

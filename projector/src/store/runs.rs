@@ -11,72 +11,77 @@ use crate::batch::{Changes, run_id};
 use crate::decode::Decoded;
 use crate::error::{ProjectorError, bigint};
 
-/// The columns that are written of new runs and of known ones, a vector each.
-#[derive(Default)]
-pub(super) struct Columns<'a> {
-    pub ids: Vec<Uuid>,
-    pub statuses: Vec<&'a str>,
-    pub ended_as: Vec<Option<&'a str>>,
-    pub presumed: Vec<bool>,
-    pub superseded: Vec<bool>,
-    pub totals: Vec<Option<i64>>,
-    pub succeeded: Vec<i64>,
-    pub failed: Vec<i64>,
-    pub skipped: Vec<i64>,
-    pub workers: Vec<Option<&'a str>>,
-    pub progress: Vec<Option<&'a str>>,
-    pub reasons: Vec<Option<&'a str>>,
-    pub messages: Vec<Option<&'a str>>,
-    pub started: Vec<Option<DateTime<Utc>>>,
-    pub ended: Vec<Option<DateTime<Utc>>>,
-    pub last: Vec<Option<DateTime<Utc>>>,
-    pub heartbeats: Vec<Option<i32>>,
-    pub due: Vec<Option<DateTime<Utc>>>,
-    pub revisions: Vec<i64>,
-    pub positions: Vec<i64>,
+/// What is written of known runs and of new ones.
+#[derive(sqlx::Encode)]
+pub(super) struct RunChange<'a> {
+    run_id: Uuid,
+    status: &'a str,
+    ended_as: Option<&'a str>,
+    presumed: bool,
+    superseded: bool,
+    items_total: Option<i64>,
+    items_succeeded: i64,
+    items_failed: i64,
+    items_skipped: i64,
+    worker: Option<&'a str>,
+    progress_message: Option<&'a str>,
+    reason_code: Option<&'a str>,
+    message: Option<&'a str>,
+    started_at: Option<DateTime<Utc>>,
+    ended_at: Option<DateTime<Utc>>,
+    last_event_at: Option<DateTime<Utc>>,
+    heartbeat_seconds: Option<i32>,
+    heartbeat_due_at: Option<DateTime<Utc>>,
+    revision: i64,
+    position: i64,
 }
 
-impl<'a> Columns<'a> {
-    fn push(&mut self, id: Uuid, run: &'a Run, position: u64) -> Result<(), ProjectorError> {
+row_type!(RunChange<'_>, "projection.run_change");
+
+impl<'a> RunChange<'a> {
+    fn of(run_id: Uuid, run: &'a Run, position: u64) -> Result<Self, ProjectorError> {
         let text = |text: &'a Option<CleanText>| text.as_ref().map(CleanText::as_str);
         let seconds = |seconds| i32::try_from(seconds).map_err(|_| ProjectorError::TooLarge(seconds));
-        self.ids.push(id);
-        self.statuses.push(run.status.map_or("", Status::as_str));
-        self.ended_as.push(run.ended_as.map(EndedAs::as_str));
-        self.presumed.push(run.presumed);
-        self.superseded.push(run.superseded);
-        self.totals.push(run.items_total.map(bigint).transpose()?);
-        self.succeeded.push(bigint(run.counts.succeeded)?);
-        self.failed.push(bigint(run.counts.failed)?);
-        self.skipped.push(bigint(run.counts.skipped)?);
-        self.workers.push(text(&run.worker));
-        self.progress.push(text(&run.progress_message));
-        self.reasons.push(run.reason_code.as_ref().map(|code| code.as_str()));
-        self.messages.push(text(&run.message));
-        self.started.push(run.started_at);
-        self.ended.push(run.ended_at);
-        self.last.push(run.last_event_at);
-        self.heartbeats.push(run.heartbeat_seconds.map(seconds).transpose()?);
-        self.due.push(run.heartbeat_due_at());
-        self.revisions.push(bigint(run.revision.unwrap_or_default())?);
-        self.positions.push(bigint(position)?);
-        Ok(())
+        Ok(Self {
+            run_id,
+            status: run.status.map_or("", Status::as_str),
+            ended_as: run.ended_as.map(EndedAs::as_str),
+            presumed: run.presumed,
+            superseded: run.superseded,
+            items_total: run.items_total.map(bigint).transpose()?,
+            items_succeeded: bigint(run.counts.succeeded)?,
+            items_failed: bigint(run.counts.failed)?,
+            items_skipped: bigint(run.counts.skipped)?,
+            worker: text(&run.worker),
+            progress_message: text(&run.progress_message),
+            reason_code: run.reason_code.as_ref().map(|code| code.as_str()),
+            message: text(&run.message),
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+            last_event_at: run.last_event_at,
+            heartbeat_seconds: run.heartbeat_seconds.map(seconds).transpose()?,
+            heartbeat_due_at: run.heartbeat_due_at(),
+            revision: bigint(run.revision.unwrap_or_default())?,
+            position: bigint(position)?,
+        })
     }
 }
 
 /// What only an insert writes.
-#[derive(Default)]
-struct Fixed<'a> {
-    tenants: Vec<&'a str>,
-    kinds: Vec<&'a str>,
-    titles: Vec<Option<&'a str>>,
-    initiators: Vec<Option<&'a str>>,
-    names: Vec<Option<&'a str>>,
-    labels: Vec<String>,
-    contexts: Vec<String>,
-    keys: Vec<String>,
-    queued: Vec<Option<DateTime<Utc>>>,
+#[derive(sqlx::Encode)]
+struct RunBeginning<'a> {
+    tenant: &'a str,
+    kind: &'a str,
+    title: Option<&'a str>,
+    initiator_id: Option<&'a str>,
+    initiator_name: Option<&'a str>,
+    labels: String,
+    context: String,
+    idempotency_key: String,
+    queued_at: Option<DateTime<Utc>>,
 }
+
+row_type!(RunBeginning<'_>, "projection.run_beginning");
 
 /// Inserts the runs that have no row yet.
 pub(super) async fn insert(
@@ -84,76 +89,44 @@ pub(super) async fn insert(
     decoded: &Decoded<'_>,
     changes: &Changes<'_>,
 ) -> Result<(), ProjectorError> {
-    let mut c = Columns::default();
-    let mut f = Fixed::default();
+    let (mut rows, mut beginnings) = (Vec::new(), Vec::new());
     for (slot, stream) in changes.slots.iter().zip(&decoded.streams) {
         let (Ok(state), Some((tenant, id))) = (&slot.state, stream.run) else { continue };
         let (Some(position), Some(queued), false) = (state.position, &state.run.queued, state.stored) else {
             continue;
         };
-        c.push(id.uuid(), &state.run, position)?;
-        f.tenants.push(tenant);
-        f.kinds.push(queued.kind.as_str());
-        f.titles.push(queued.title.as_ref().map(CleanText::as_str));
-        f.initiators.push(queued.initiator.as_ref().map(|initiator| initiator.id.as_str()));
-        let name = queued.initiator.as_ref().and_then(|initiator| initiator.name.as_ref());
-        f.names.push(name.map(CleanText::as_str));
+        rows.push(RunChange::of(id.uuid(), &state.run, position)?);
+        let initiator = queued.initiator.as_ref();
+        let name = initiator.and_then(|initiator| initiator.name.as_ref());
         let unwritable = |error: serde_json::Error| sqlx::Error::Encode(error.into());
-        f.labels.push(serde_json::to_string(&queued.labels).map_err(unwritable)?);
-        f.contexts.push(serde_json::to_string(&queued.context).map_err(unwritable)?);
-        f.keys.push(queued.idempotency_key.to_string());
-        f.queued.push(state.run.queued_at);
+        beginnings.push(RunBeginning {
+            tenant,
+            kind: queued.kind.as_str(),
+            title: queued.title.as_ref().map(CleanText::as_str),
+            initiator_id: initiator.map(|initiator| initiator.id.as_str()),
+            initiator_name: name.map(CleanText::as_str),
+            labels: serde_json::to_string(&queued.labels).map_err(unwritable)?,
+            context: serde_json::to_string(&queued.context).map_err(unwritable)?,
+            idempotency_key: queued.idempotency_key.to_string(),
+            queued_at: state.run.queued_at,
+        });
     }
-    if c.ids.is_empty() {
+    if rows.is_empty() {
         return Ok(());
     }
     sqlx::query!(
-        "INSERT INTO runs (run_id, status, ended_as, items_total, items_succeeded, items_failed,
-             items_skipped, worker, progress_message, reason_code, message, started_at, ended_at,
+        "INSERT INTO runs (run_id, status, ended_as, presumed, superseded, items_total, items_succeeded,
+             items_failed, items_skipped, worker, progress_message, reason_code, message, started_at, ended_at,
              last_event_at, heartbeat_seconds, heartbeat_due_at, revision, position,
-             tenant, kind, title, initiator_id, initiator_name, idempotency_key, queued_at, labels, context,
-             presumed, superseded)
-         SELECT t.run_id, t.status, t.ended_as, t.total, t.succeeded, t.failed, t.skipped, t.worker, t.progress,
-             t.reason, t.message, t.started, t.ended, t.last, t.heartbeat, t.due, t.revision, t.position,
-             t.tenant, t.kind, t.title, t.initiator, t.name, t.key, t.queued, t.labels::jsonb, t.context::json,
-             t.presumed, t.superseded
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-             $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[],
-             $13::timestamptz[], $14::timestamptz[], $15::int[], $16::timestamptz[], $17::bigint[],
-             $18::bigint[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
-             $25::timestamptz[], $26::text[], $27::text[], $28::boolean[], $29::boolean[])
-             AS t (run_id, status, ended_as, total, succeeded, failed, skipped, worker, progress, reason,
-             message, started, ended, last, heartbeat, due, revision, position, tenant, kind, title, initiator,
-             name, key, queued, labels, context, presumed, superseded)",
-        &c.ids,
-        &c.statuses as _,
-        &c.ended_as as _,
-        &c.totals as _,
-        &c.succeeded,
-        &c.failed,
-        &c.skipped,
-        &c.workers as _,
-        &c.progress as _,
-        &c.reasons as _,
-        &c.messages as _,
-        &c.started as _,
-        &c.ended as _,
-        &c.last as _,
-        &c.heartbeats as _,
-        &c.due as _,
-        &c.revisions,
-        &c.positions,
-        &f.tenants as _,
-        &f.kinds as _,
-        &f.titles as _,
-        &f.initiators as _,
-        &f.names as _,
-        &f.keys,
-        &f.queued as _,
-        &f.labels,
-        &f.contexts,
-        &c.presumed,
-        &c.superseded
+             tenant, kind, title, initiator_id, initiator_name, labels, context, idempotency_key, queued_at)
+         SELECT t.run_id, t.status, t.ended_as, t.presumed, t.superseded, t.items_total, t.items_succeeded,
+             t.items_failed, t.items_skipped, t.worker, t.progress_message, t.reason_code, t.message,
+             t.started_at, t.ended_at, t.last_event_at, t.heartbeat_seconds, t.heartbeat_due_at, t.revision,
+             t.position, t.tenant, t.kind, t.title, t.initiator_id, t.initiator_name, t.labels::jsonb,
+             t.context::json, t.idempotency_key, t.queued_at
+         FROM unnest($1::projection.run_change[], $2::projection.run_beginning[]) AS t",
+        &rows as _,
+        &beginnings as _
     )
     .execute(db)
     .await?;
@@ -164,13 +137,13 @@ pub(super) async fn insert(
 pub(super) fn known<'a>(
     decoded: &Decoded<'_>,
     changes: &'a Changes<'_>,
-) -> Result<Columns<'a>, ProjectorError> {
-    let mut c = Columns::default();
+) -> Result<Vec<RunChange<'a>>, ProjectorError> {
+    let mut rows = Vec::new();
     for (index, slot) in changes.slots.iter().enumerate() {
         let (Ok(state), Some(id)) = (&slot.state, run_id(decoded, index)) else { continue };
         if let (Some(position), true) = (state.position, state.stored) {
-            c.push(id.uuid(), &state.run, position)?;
+            rows.push(RunChange::of(id.uuid(), &state.run, position)?);
         }
     }
-    Ok(c)
+    Ok(rows)
 }

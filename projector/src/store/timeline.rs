@@ -1,86 +1,98 @@
-//! Columns of `projection.run_items` and `projection.run_events`.
+//! Rows of `projection.run_items` and `projection.run_events`.
 
 use chrono::{DateTime, Utc};
+use domain::Event;
 use domain::text::CleanText;
 use uuid::Uuid;
 
 use crate::batch::{Changes, run_id};
-use crate::decode::Decoded;
+use crate::decode::{Decoded, Entry};
 use crate::error::{ProjectorError, bigint};
 
-/// Columns of `run_items`, a vector each.
-#[derive(Default)]
-pub(super) struct Items<'a> {
-    pub tenants: Vec<&'a str>,
-    pub runs: Vec<Uuid>,
-    pub items: Vec<&'a str>,
-    pub labels: Vec<Option<&'a str>>,
-    pub outcomes: Vec<&'a str>,
-    pub reasons: Vec<Option<&'a str>>,
-    pub messages: Vec<Option<&'a str>>,
-    pub times: Vec<DateTime<Utc>>,
-    pub revisions: Vec<i64>,
-    pub positions: Vec<i64>,
+/// The last outcome of an item.
+#[derive(sqlx::Encode)]
+pub(super) struct ItemRow<'a> {
+    tenant: &'a str,
+    run_id: Uuid,
+    item: &'a str,
+    label: Option<&'a str>,
+    outcome: &'a str,
+    reason_code: Option<&'a str>,
+    message: Option<&'a str>,
+    occurred_at: DateTime<Utc>,
+    revision: i64,
+    position: i64,
 }
 
-impl<'a> Items<'a> {
-    pub fn of(decoded: &Decoded<'_>, changes: &'a Changes<'a>) -> Result<Self, ProjectorError> {
-        let mut c = Self::default();
-        for change in &changes.items {
-            let Some(run) = run_id(decoded, change.slot) else { continue };
-            c.tenants.push(change.event.tenant.as_str());
-            c.runs.push(run.uuid());
-            c.items.push(change.said.item.as_str());
-            c.labels.push(change.said.label.map(CleanText::as_str));
-            c.outcomes.push(change.said.outcome.as_str());
-            c.reasons.push(change.said.reason_code.map(|code| code.as_str()));
-            c.messages.push(change.said.message.map(CleanText::as_str));
-            c.times.push(change.event.occurred_at);
-            c.revisions.push(bigint(change.event.revision)?);
-            c.positions.push(bigint(change.position)?);
-        }
-        Ok(c)
+row_type!(ItemRow<'_>, "projection.item_change");
+
+/// The items that the batch touches.
+pub(super) fn items<'a>(
+    decoded: &Decoded<'_>,
+    changes: &'a Changes<'a>,
+) -> Result<Vec<ItemRow<'a>>, ProjectorError> {
+    let mut rows = Vec::with_capacity(changes.items.len());
+    for change in &changes.items {
+        let Some(run) = run_id(decoded, change.slot) else { continue };
+        rows.push(ItemRow {
+            tenant: change.event.tenant.as_str(),
+            run_id: run.uuid(),
+            item: change.said.item.as_str(),
+            label: change.said.label.map(CleanText::as_str),
+            outcome: change.said.outcome.as_str(),
+            reason_code: change.said.reason_code.map(|code| code.as_str()),
+            message: change.said.message.map(CleanText::as_str),
+            occurred_at: change.event.occurred_at,
+            revision: bigint(change.event.revision)?,
+            position: bigint(change.position)?,
+        });
     }
+    Ok(rows)
 }
 
-/// Columns of `run_events`, a vector each.
-#[derive(Default)]
-pub(super) struct Events<'a> {
-    pub tenants: Vec<&'a str>,
-    pub runs: Vec<Uuid>,
-    pub revisions: Vec<i64>,
-    pub positions: Vec<i64>,
-    pub ids: Vec<Uuid>,
-    pub types: Vec<&'a str>,
-    pub versions: Vec<i16>,
-    pub occurred: Vec<DateTime<Utc>>,
-    pub recorded: Vec<DateTime<Utc>>,
-    pub actors: Vec<&'a str>,
-    pub correlations: Vec<Option<&'a str>>,
-    pub causations: Vec<Option<&'a str>>,
-    pub data: Vec<&'a str>,
+/// An event in its run's timeline.
+#[derive(sqlx::Encode)]
+pub(super) struct EventRow<'a> {
+    tenant: &'a str,
+    run_id: Uuid,
+    revision: i64,
+    position: i64,
+    event_id: Uuid,
+    event_type: &'a str,
+    schema_version: i16,
+    occurred_at: DateTime<Utc>,
+    recorded_at: DateTime<Utc>,
+    actor: &'a str,
+    correlation_id: Option<&'a str>,
+    causation_id: Option<&'a str>,
+    data: &'a str,
 }
 
-impl<'a> Events<'a> {
-    pub fn of(changes: &'a Changes<'a>) -> Result<Self, ProjectorError> {
-        let mut c = Self::default();
-        for (entry, event) in &changes.timeline {
-            c.tenants.push(event.tenant.as_str());
-            c.runs.push(event.run.uuid());
-            c.revisions.push(bigint(event.revision)?);
-            c.positions.push(bigint(entry.record.position.0)?);
-            c.ids.push(event.id);
-            c.types.push(event.body.type_name());
-            let version = i16::try_from(event.schema_version);
-            c.versions.push(version.map_err(|_| ProjectorError::TooLarge(event.schema_version.into()))?);
-            c.occurred.push(event.occurred_at);
-            c.recorded.push(event.recorded_at);
-            c.actors.push(event.actor.as_str());
-            c.correlations.push(event.correlation_id.as_ref().map(|id| id.as_str()));
-            c.causations.push(event.causation_id.as_ref().map(|id| id.as_str()));
-            let data = std::str::from_utf8(&entry.record.data);
-            c.data.push(data.map_err(|error| sqlx::Error::Encode(error.into()))?);
-        }
-        Ok(c)
+row_type!(EventRow<'_>, "projection.timeline_entry");
+
+/// The events that the batch folded.
+pub(super) fn events<'a>(changes: &'a Changes<'a>) -> Result<Vec<EventRow<'a>>, ProjectorError> {
+    changes.timeline.iter().map(|(entry, event)| EventRow::of(entry, event)).collect()
+}
+
+impl<'a> EventRow<'a> {
+    fn of(entry: &'a Entry<'_>, event: &'a Event) -> Result<Self, ProjectorError> {
+        let version = i16::try_from(event.schema_version);
+        let data = std::str::from_utf8(&entry.record.data);
+        Ok(Self {
+            tenant: event.tenant.as_str(),
+            run_id: event.run.uuid(),
+            revision: bigint(event.revision)?,
+            position: bigint(entry.record.position.0)?,
+            event_id: event.id,
+            event_type: event.body.type_name(),
+            schema_version: version.map_err(|_| ProjectorError::TooLarge(event.schema_version.into()))?,
+            occurred_at: event.occurred_at,
+            recorded_at: event.recorded_at,
+            actor: event.actor.as_str(),
+            correlation_id: event.correlation_id.as_ref().map(|id| id.as_str()),
+            causation_id: event.causation_id.as_ref().map(|id| id.as_str()),
+            data: data.map_err(|error| sqlx::Error::Encode(error.into()))?,
+        })
     }
 }
