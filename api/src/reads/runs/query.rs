@@ -98,33 +98,40 @@ macro_rules! page_of_runs {
     };
 }
 
-/// As [`page_of_runs`], by way of two labels, so that the planner can begin with the rarer one, or with the
+/// As [`page_of_runs`], by way of one label or two, so that the planner can begin with the rarer one, or with the
 /// runs in their order where another filter leaves few of them: the tables are joined by all that they share.
 macro_rules! page_of_labelled_runs {
+    ($beyond:tt, $direction:tt, $given:ident, $one:expr) => {
+        page_of_labelled_runs!([], $beyond, $direction, $given, $one)
+    };
     ($beyond:tt, $direction:tt, $given:ident, $one:expr, $other:expr) => {
-        page_of_runs!(
-            ["projection.run_labels AS l
-             JOIN projection.run_labels AS o
-               ON o.tenant = l.tenant AND o.queued_at = l.queued_at AND o.run_id = l.run_id
-              AND l.tenant = $1 AND l.label = $15 AND o.label = $16
-              AND ($7::timestamptz IS NULL OR o.queued_at >= $7)
-              AND ($8::timestamptz IS NULL OR o.queued_at < $8)
-              AND ($12::timestamptz IS NULL OR (o.queued_at, o.run_id) "
-                + $beyond
-                + " ($12, $13::uuid))
-             JOIN projection.runs AS r
-               ON r.run_id = l.run_id AND r.tenant = l.tenant AND r.queued_at = l.queued_at
-              AND ($7::timestamptz IS NULL OR r.queued_at >= $7)
-              AND ($8::timestamptz IS NULL OR r.queued_at < $8)
-              AND ($12::timestamptz IS NULL OR (r.queued_at, r.run_id) "
-                + $beyond
-                + " ($12, $13::uuid))"],
-            "l",
+        page_of_labelled_runs!(
+            [+ "JOIN projection.run_labels AS o
+                ON o.tenant = l.tenant AND o.queued_at = l.queued_at AND o.run_id = l.run_id AND o.label = $16
+               AND ($7::timestamptz IS NULL OR o.queued_at >= $7)
+               AND ($8::timestamptz IS NULL OR o.queued_at < $8)
+               AND ($12::timestamptz IS NULL OR (o.queued_at, o.run_id) " + $beyond + " ($12, $13::uuid)) "],
             $beyond,
             $direction,
             $given,
             $one,
             $other
+        )
+    };
+    ([$($other_label:tt)*], $beyond:tt, $direction:tt, $given:ident, $($label:expr),+) => {
+        page_of_runs!(
+            ["projection.run_labels AS l " $($other_label)* + "
+             JOIN projection.runs AS r
+               ON r.run_id = l.run_id AND r.tenant = l.tenant AND r.queued_at = l.queued_at
+              AND l.tenant = $1 AND l.label = $15
+              AND ($7::timestamptz IS NULL OR r.queued_at >= $7)
+              AND ($8::timestamptz IS NULL OR r.queued_at < $8)
+              AND ($12::timestamptz IS NULL OR (r.queued_at, r.run_id) " + $beyond + " ($12, $13::uuid))"],
+            "l",
+            $beyond,
+            $direction,
+            $given,
+            $($label),+
         )
     };
 }
@@ -156,8 +163,9 @@ macro_rules! page_of_titled_runs {
 
 /// As [`page_of_runs`], of those that are stalled. They are among the active runs, which are few: both sorts
 /// are looked up by status, whatever else is asked. OFFSET 0 keeps the planner from walking all runs in the
-/// order of the list instead. Where nothing else is asked, `$few` is the page's limit, and only the page's own
-/// runs are looked at as a whole; else it is NULL, and the rest is asked of all that are stalled.
+/// order of the list instead. The shortest of all limits is for the index, and leaves few queued runs whose own is
+/// looked up. Where nothing else is asked, `$few` is the page's limit, and only the page's own runs are looked at as
+/// a whole; else it is NULL, and the rest is asked of all that are stalled.
 macro_rules! page_of_stalled_runs {
     ($beyond:tt, $direction:tt, $given:ident, $now:expr, $few:expr) => {
         page_of_runs!(
@@ -167,6 +175,9 @@ macro_rules! page_of_stalled_runs {
                    UNION ALL
                    SELECT x.queued_at, x.run_id FROM projection.runs AS x
                    WHERE x.tenant = $1 AND x.status = 'queued' AND x.queued_at < $15::timestamptz - make_interval(
+                       secs => (SELECT min(p.queued_limit_seconds) FROM policy.stale_policies AS p
+                                WHERE p.tenant = $1))
+                     AND x.queued_at < $15::timestamptz - make_interval(
                        secs => (SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
                                 WHERE p.tenant = x.tenant AND p.kind IN (x.kind, '*')
                                 ORDER BY p.kind = '*' LIMIT 1))
@@ -191,17 +202,27 @@ macro_rules! page_of_stalled_runs {
     };
 }
 
-/// As [`page_of_runs`], of those that the projection holds back. There are hardly ever any.
+/// As [`page_of_runs`], of those that the projection holds back. There are hardly ever any. `$few` as there.
 macro_rules! page_of_held_runs {
-    ($beyond:tt, $direction:tt, $given:ident) => {
+    ($beyond:tt, $direction:tt, $given:ident, $few:expr) => {
         page_of_runs!(
             ["(SELECT x.queued_at, x.run_id FROM projection.runs AS x
                WHERE x.tenant = $1 AND x.held_revision IS NOT NULL
-               OFFSET 0) AS h JOIN projection.runs AS r ON r.run_id = h.run_id"],
+                 AND ($7::timestamptz IS NULL OR x.queued_at >= $7)
+                 AND ($8::timestamptz IS NULL OR x.queued_at < $8)
+                 AND ($12::timestamptz IS NULL OR (x.queued_at, x.run_id) "
+                + $beyond
+                + " ($12, $13::uuid))
+               ORDER BY x.queued_at "
+                + $direction
+                + ", x.run_id "
+                + $direction
+                + " LIMIT $15) AS h JOIN projection.runs AS r ON r.run_id = h.run_id"],
             "h",
             $beyond,
             $direction,
-            $given
+            $given,
+            $few
         )
     };
 }
@@ -241,8 +262,9 @@ pub(super) async fn fetch(
         after_id: query.after.map(|key| key.run_id),
         limit: rows_for(query.limit),
     };
+    // How many of the few need to be looked at: a page of them, where nothing else is asked.
+    let few = (given.is_alone() && filter.search.is_none()).then_some(given.limit);
     if filter.stalled {
-        let few = (given.is_alone() && filter.search.is_none()).then_some(given.limit);
         return match query.reading_order() {
             Order::NewestFirst => page_of_stalled_runs!("<", "DESC", given, now, few).fetch_all(conn).await,
             Order::OldestFirst => page_of_stalled_runs!(">", "ASC", given, now, few).fetch_all(conn).await,
@@ -250,8 +272,8 @@ pub(super) async fn fetch(
     }
     if filter.held {
         return match query.reading_order() {
-            Order::NewestFirst => page_of_held_runs!("<", "DESC", given).fetch_all(conn).await,
-            Order::OldestFirst => page_of_held_runs!(">", "ASC", given).fetch_all(conn).await,
+            Order::NewestFirst => page_of_held_runs!("<", "DESC", given, few).fetch_all(conn).await,
+            Order::OldestFirst => page_of_held_runs!(">", "ASC", given, few).fetch_all(conn).await,
         };
     }
     let mut labels = filter.labels.iter().map(|(name, value)| format!("{name}:{value}"));
@@ -260,17 +282,20 @@ pub(super) async fn fetch(
             Some(search) if search.ids.is_some() => by_id_or_title(conn, given, search, order).await,
             _ => in_order(conn, given, order).await,
         },
-        (Some(one), order) => {
-            let other = labels.next().unwrap_or_else(|| one.clone());
-            match order {
-                Order::NewestFirst => {
-                    page_of_labelled_runs!("<", "DESC", given, one, other).fetch_all(conn).await
-                }
-                Order::OldestFirst => {
-                    page_of_labelled_runs!(">", "ASC", given, one, other).fetch_all(conn).await
-                }
+        (Some(one), order) => match (labels.next(), order) {
+            (None, Order::NewestFirst) => {
+                page_of_labelled_runs!("<", "DESC", given, one).fetch_all(conn).await
             }
-        }
+            (None, Order::OldestFirst) => {
+                page_of_labelled_runs!(">", "ASC", given, one).fetch_all(conn).await
+            }
+            (Some(other), Order::NewestFirst) => {
+                page_of_labelled_runs!("<", "DESC", given, one, other).fetch_all(conn).await
+            }
+            (Some(other), Order::OldestFirst) => {
+                page_of_labelled_runs!(">", "ASC", given, one, other).fetch_all(conn).await
+            }
+        },
     }
 }
 
