@@ -1,8 +1,8 @@
 //! One active projector at a time.
 //!
 //! The lease stands in the checkpoint's row, with a fencing token that grows with every holder. A batch
-//! locks that row anyway, so it compares the token in the same breath: a projector that was paused for
-//! longer than its lease finds another token and writes nothing. An advisory lock could not promise that:
+//! locks that row anyway, and moves the checkpoint only where the token is its own: a projector that was paused
+//! for longer than its lease finds another token and writes nothing. An advisory lock could not promise that:
 //! it belongs to a session, which a pooler shares and a failover drops, and nothing ties it to what is
 //! written. All times are the database's own.
 
