@@ -6,6 +6,7 @@ mod browser;
 mod burst;
 mod connection;
 mod hostile;
+mod lists;
 mod looks;
 mod pages;
 mod patches;
