@@ -87,6 +87,39 @@ async fn whoever_lost_the_lease_writes_nothing(pool: PgPool) {
     assert_eq!(fences(&pool).await, [4], "1 was lost, 2 and 3 were the other's");
 }
 
+/// It is overtaken between two looks at its lease: its batch was on its way already.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn whoever_loses_the_lease_while_a_batch_waits_writes_nothing(pool: PgPool) {
+    watch_the_fence(&pool).await;
+    let mut story = Story::default();
+    let mut progress = Progress::listen(&pool).await;
+    let log = Watched::over(&story.log);
+    let running = Running::start(Arc::new(log.clone()), &pool, 100);
+    log.until_followed(1).await;
+    for run in 0.. {
+        let mut other = pool.begin().await.unwrap();
+        sqlx::query("SELECT FROM projection.checkpoints FOR UPDATE").execute(&mut *other).await.unwrap();
+        story.given(run, [queued(), started()]).await;
+        let waiting = "SELECT query FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting = until("somebody who waits for the checkpoint's row", async || {
+            sqlx::query_scalar::<_, String>(waiting).fetch_optional(&pool).await.unwrap()
+        });
+        // Where it is the look at the lease, there is another time.
+        if waiting.await.starts_with("BEGIN") {
+            let taken =
+                "UPDATE projection.checkpoints SET fence = 7, lease_until = now(); TRUNCATE public.moves";
+            sqlx::raw_sql(taken).execute(&mut *other).await.unwrap();
+            other.commit().await.unwrap();
+            break;
+        }
+        other.rollback().await.unwrap();
+    }
+    progress.until(story.log.head().await.unwrap()).await;
+    running.stop().await;
+    assert_eq!(fences(&pool).await, [8], "7 was the other's");
+}
+
 /// A lease is never longer than its term, and whoever stands by takes it the first time that it asks after the
 /// end: what a death costs follows from these two, on a machine of any speed.
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
