@@ -19,6 +19,9 @@ const PACE: Duration = Duration::from_millis(20);
 /// One event in so many is also read; the reads are not to be the load.
 const READ_ONE_IN: usize = 10;
 
+/// What is sent before is not counted: connections, caches and plans are made then.
+const WARM_UP: Duration = Duration::from_secs(1);
+
 /// What a producer saw.
 #[derive(Default)]
 struct Seen {
@@ -33,6 +36,7 @@ struct Acknowledged {
     sent: Instant,
     at: Instant,
     position: u64,
+    counts: bool,
 }
 
 /// Who reads what a producer has sent, and which of its events.
@@ -67,7 +71,7 @@ pub async fn measure(rig: &Rig, server: &Server, length: Duration) -> Result<Vec
         let first = begin + PACE * number / u32::try_from(PRODUCERS).unwrap_or(u32::MAX);
         // Evenly too: if all read after the same event of theirs, reads would come in bursts.
         let reads = Reads { connection: reads, viewer, turn: number as usize % READ_ONE_IN };
-        tokio::spawn(produce(writes, reads, run, producer, first, first + length))
+        tokio::spawn(produce(writes, reads, run, producer, first, first + WARM_UP + length))
     });
     let mut metrics = Connection::open(server.address, "none").await?;
     let before = applied(metrics.get("/metrics").await?)?;
@@ -147,9 +151,12 @@ async fn produce(
         let sent = Instant::now();
         let answer = writes.post(&path, succeeded(seen.sent).as_bytes()).await?;
         let at = Instant::now();
-        seen.acknowledged.push(at - sent);
+        let counts = due >= first + WARM_UP;
+        if counts {
+            seen.acknowledged.push(at - sent);
+        }
         if seen.sent % READ_ONE_IN == reads.turn {
-            tell.send(Acknowledged { sent, at, position: position(answer)? })?;
+            tell.send(Acknowledged { sent, at, position: position(answer)?, counts })?;
         }
         seen.sent += 1;
         due += PACE;
@@ -166,11 +173,13 @@ async fn read(
     mut told: mpsc::UnboundedReceiver<Acknowledged>,
 ) -> Result<(Times, Times), Failure> {
     let (mut visible, mut after) = (Times::default(), Times::default());
-    while let Some(Acknowledged { sent, at, position }) = told.recv().await {
+    while let Some(Acknowledged { sent, at, position, counts }) = told.recv().await {
         reads.get(&format!("{path}?after={position}")).await?;
         let now = Instant::now();
-        visible.push(now - sent);
-        after.push(now - at);
+        if counts {
+            visible.push(now - sent);
+            after.push(now - at);
+        }
     }
     Ok((visible, after))
 }
