@@ -8,11 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     Completed, EventBody, HeartbeatSeconds, Labels, ProposedEvent, RunId, Started, Status, TenantId,
 };
+use eventlog::contract::Layer;
 use eventlog::memory::MemoryLog;
 use eventlog::streams::{run_event, run_stream};
-use eventlog::{
-    AppendError, Appended, EventLog, LogError, Position, RecordedEvent, StreamAppend, Subscription,
-};
+use eventlog::{AppendError, Appended, EventLog, StreamAppend};
 use futures::future::{BoxFuture, join_all};
 use serde_json::json;
 use tokio::sync::{Barrier, Mutex};
@@ -83,35 +82,14 @@ struct Before<F> {
 }
 
 #[async_trait]
-impl<F: Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static> EventLog for Before<F> {
+impl<F: Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static> Layer for Before<F> {
+    fn behind(&self) -> &dyn EventLog {
+        &*self.inner
+    }
+
     async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
         (self.first)().await;
         self.inner.append(streams).await
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &str,
-        from: u64,
-        limit: usize,
-    ) -> Result<Vec<RecordedEvent>, LogError> {
-        self.inner.read_stream(stream, from, limit).await
-    }
-
-    async fn last_event(&self, stream: &str) -> Result<Option<RecordedEvent>, LogError> {
-        self.inner.last_event(stream).await
-    }
-
-    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
-        self.inner.read_all(after, limit).await
-    }
-
-    async fn head(&self) -> Result<Position, LogError> {
-        self.inner.head().await
-    }
-
-    async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {
-        self.inner.subscribe(after).await
     }
 }
 
