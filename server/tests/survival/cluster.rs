@@ -64,7 +64,8 @@ async fn a_ledger_moves_to_a_cluster_with_all_it_has() {
     api.stop().await;
 
     // The read tables still speak of the old log, and nobody mixes the two up.
-    let refused = site.command(&["serve", "--event-log", &moved]).output().await.unwrap();
+    let refused =
+        site.command(&["serve", "--listen", "127.0.0.1:0", "--event-log", &moved]).output().await.unwrap();
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && words.contains("are folded from the event log postgres"), "{words}");
     site.event_log = moved;
