@@ -2,24 +2,25 @@
 
 use std::sync::Arc;
 
-use eventlog::contract::Layer;
 use eventlog::memory::MemoryLog;
-use eventlog::{EventLog, LogError, Position, RecordedEvent};
+use eventlog::{
+    AppendError, Appended, EventLog, LogError, Position, RecordedEvent, StreamAppend, Subscription,
+};
 use projector::Maintenance;
 use sqlx::PgPool;
 
 use crate::support::*;
 use crate::{given, maintenance, run_sql};
 
-/// The same events at other positions, as a cluster has them: they grow, with gaps. For reads alone.
+/// The same events at other positions, as a cluster has them: they grow, with gaps.
 struct Elsewhere(MemoryLog);
 
 const APART: u64 = 1_000;
 
 #[async_trait::async_trait]
-impl Layer for Elsewhere {
-    fn behind(&self) -> &dyn EventLog {
-        &self.0
+impl EventLog for Elsewhere {
+    async fn append(&self, _: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+        Err(AppendError::Overloaded)
     }
 
     async fn read_stream(
@@ -42,6 +43,10 @@ impl Layer for Elsewhere {
 
     async fn head(&self) -> Result<Position, LogError> {
         Ok(Position(self.0.head().await?.0 * APART))
+    }
+
+    async fn subscribe(&self, _: Position) -> Result<Box<dyn Subscription>, LogError> {
+        Err(LogError::Unsupported("nobody follows this log"))
     }
 }
 
