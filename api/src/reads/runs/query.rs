@@ -136,24 +136,34 @@ macro_rules! page_of_labelled_runs {
     };
 }
 
-/// As [`page_of_runs`], of those whose titles begin alike, where nothing else but a time is asked. The keys of
-/// the page come from the index of titles alone; only the page's own runs are then looked at.
-macro_rules! page_of_titled_runs {
-    ($beyond:tt, $direction:tt, $given:ident) => {
+/// As [`page_of_runs`], of those whose keys a part of a query finds: the keys of the page come first, and only its
+/// own runs are then looked at. `$limit` names the parameter that says how many keys are wanted.
+macro_rules! page_of_keys {
+    ($keys:tt, $limit:tt, $beyond:tt, $direction:tt, $given:ident $(, $more:expr)*) => {
         page_of_runs!(
-            ["(SELECT x.queued_at, x.run_id FROM projection.runs AS x
-               WHERE x.tenant = $1 AND x.title_key >= lower($9) AND x.title_key < lower($9) || chr(1114111)
+            ["(SELECT x.queued_at, x.run_id FROM " + $keys + "
                  AND ($7::timestamptz IS NULL OR x.queued_at >= $7)
                  AND ($8::timestamptz IS NULL OR x.queued_at < $8)
-                 AND ($12::timestamptz IS NULL OR (x.queued_at, x.run_id) "
-                + $beyond
-                + " ($12, $13::uuid))
-               ORDER BY x.queued_at "
-                + $direction
-                + ", x.run_id "
-                + $direction
-                + " LIMIT $14) AS t JOIN projection.runs AS r ON r.run_id = t.run_id"],
-            "t",
+                 AND ($12::timestamptz IS NULL OR (x.queued_at, x.run_id) " + $beyond + " ($12, $13::uuid))
+               ORDER BY x.queued_at " + $direction + ", x.run_id " + $direction + "
+               LIMIT " + $limit + ") AS k JOIN projection.runs AS r ON r.run_id = k.run_id"],
+            "k",
+            $beyond,
+            $direction,
+            $given
+            $(, $more)*
+        )
+    };
+}
+
+/// As [`page_of_runs`], of those whose titles begin alike, where nothing else but a time is asked. The keys of
+/// the page come from the index of titles alone.
+macro_rules! page_of_titled_runs {
+    ($beyond:tt, $direction:tt, $given:ident) => {
+        page_of_keys!(
+            "projection.runs AS x
+               WHERE x.tenant = $1 AND x.title_key >= lower($9) AND x.title_key < lower($9) || chr(1114111)",
+            "$14",
             $beyond,
             $direction,
             $given
@@ -164,35 +174,25 @@ macro_rules! page_of_titled_runs {
 /// As [`page_of_runs`], of those that are stalled. They are among the active runs, which are few: both sorts
 /// are looked up by status, whatever else is asked. OFFSET 0 keeps the planner from walking all runs in the
 /// order of the list instead. The shortest of all limits is for the index, and leaves few queued runs whose own is
-/// looked up. Where nothing else is asked, `$few` is the page's limit, and only the page's own runs are looked at as
-/// a whole; else it is NULL, and the rest is asked of all that are stalled.
+/// looked up. `$few` is the page's limit where nothing else is asked; else it is NULL, and the rest is asked of all
+/// that are stalled.
 macro_rules! page_of_stalled_runs {
     ($beyond:tt, $direction:tt, $given:ident, $now:expr, $few:expr) => {
-        page_of_runs!(
-            ["(SELECT y.queued_at, y.run_id FROM (
-                   SELECT x.queued_at, x.run_id FROM projection.runs AS x
-                   WHERE x.tenant = $1 AND x.status = 'running' AND x.heartbeat_due_at < $15::timestamptz
-                   UNION ALL
-                   SELECT x.queued_at, x.run_id FROM projection.runs AS x
-                   WHERE x.tenant = $1 AND x.status = 'queued' AND x.queued_at < $15::timestamptz - make_interval(
-                       secs => (SELECT min(p.queued_limit_seconds) FROM policy.stale_policies AS p
-                                WHERE p.tenant = $1))
-                     AND x.queued_at < $15::timestamptz - make_interval(
-                       secs => (SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
-                                WHERE p.tenant = x.tenant AND p.kind IN (x.kind, '*')
-                                ORDER BY p.kind = '*' LIMIT 1))
-                   OFFSET 0) AS y
-               WHERE ($7::timestamptz IS NULL OR y.queued_at >= $7)
-                 AND ($8::timestamptz IS NULL OR y.queued_at < $8)
-                 AND ($12::timestamptz IS NULL OR (y.queued_at, y.run_id) "
-                + $beyond
-                + " ($12, $13::uuid))
-               ORDER BY y.queued_at "
-                + $direction
-                + ", y.run_id "
-                + $direction
-                + " LIMIT $16) AS s JOIN projection.runs AS r ON r.run_id = s.run_id"],
-            "s",
+        page_of_keys!(
+            "(SELECT y.queued_at, y.run_id FROM projection.runs AS y
+               WHERE y.tenant = $1 AND y.status = 'running' AND y.heartbeat_due_at < $15::timestamptz
+               UNION ALL
+               SELECT y.queued_at, y.run_id FROM projection.runs AS y
+               WHERE y.tenant = $1 AND y.status = 'queued' AND y.queued_at < $15::timestamptz - make_interval(
+                   secs => (SELECT min(p.queued_limit_seconds) FROM policy.stale_policies AS p
+                            WHERE p.tenant = $1))
+                 AND y.queued_at < $15::timestamptz - make_interval(
+                   secs => (SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
+                            WHERE p.tenant = y.tenant AND p.kind IN (y.kind, '*')
+                            ORDER BY p.kind = '*' LIMIT 1))
+               OFFSET 0) AS x
+               WHERE true",
+            "$16",
             $beyond,
             $direction,
             $given,
@@ -205,20 +205,9 @@ macro_rules! page_of_stalled_runs {
 /// As [`page_of_runs`], of those that the projection holds back. There are hardly ever any. `$few` as there.
 macro_rules! page_of_held_runs {
     ($beyond:tt, $direction:tt, $given:ident, $few:expr) => {
-        page_of_runs!(
-            ["(SELECT x.queued_at, x.run_id FROM projection.runs AS x
-               WHERE x.tenant = $1 AND x.held_revision IS NOT NULL
-                 AND ($7::timestamptz IS NULL OR x.queued_at >= $7)
-                 AND ($8::timestamptz IS NULL OR x.queued_at < $8)
-                 AND ($12::timestamptz IS NULL OR (x.queued_at, x.run_id) "
-                + $beyond
-                + " ($12, $13::uuid))
-               ORDER BY x.queued_at "
-                + $direction
-                + ", x.run_id "
-                + $direction
-                + " LIMIT $15) AS h JOIN projection.runs AS r ON r.run_id = h.run_id"],
-            "h",
+        page_of_keys!(
+            "projection.runs AS x WHERE x.tenant = $1 AND x.held_revision IS NOT NULL",
+            "$15",
             $beyond,
             $direction,
             $given,
