@@ -3,7 +3,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::key::idempotency_key;
 use domain::reason::ReasonCode;
-use domain::text::CleanText;
 use domain::{
     Completed, Event, EventBody, Initiator, ItemFailed, ItemSucceeded, Labels, Queued, RunId, Started,
     TenantId,
@@ -11,6 +10,7 @@ use domain::{
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
 use eventlog::streams::{record, run_stream};
 use eventlog::{EventLog, ExpectedRevision, StreamAppend};
+use redaction::CleanText;
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 use uuid::{Builder, Uuid};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use redaction::{CleanText, hidden_by_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -10,7 +11,6 @@ use uuid::Uuid;
 use crate::ids::{CorrelationId, InvalidId, Kind, PrincipalId, RunId, TenantId};
 use crate::key::IdempotencyKey;
 use crate::reason::ReasonCode;
-use crate::text::{CleanText, hidden_by_name};
 
 /// One thing that happened to a run.
 #[derive(Debug, Clone, PartialEq)]

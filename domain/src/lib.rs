@@ -1,4 +1,4 @@
-//! The run: its events, its rules ([`decide`]) and its fold ([`evolve`]), reason codes, clean text and
+//! The run: its events, its rules ([`decide`]) and its fold ([`evolve`]), reason codes and
 //! idempotency keys.
 //!
 //! Everything here is pure. There is no I/O, no clock and no randomness: times and ids are arguments,
@@ -10,7 +10,6 @@ mod ids;
 pub mod key;
 pub mod reason;
 mod run;
-pub mod text;
 pub mod wire;
 
 pub use decide::{Command, ProposedEvent, Rejection, decide};

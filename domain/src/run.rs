@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use redaction::CleanText;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::{Event, EventBody, ItemName, Queued};
 use crate::reason::ReasonCode;
-use crate::text::CleanText;
 
 /// What operators see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::reason::ReasonCode;
-use domain::text::CleanText;
 use domain::{Event, EventBody, ItemName, Outcome, PrincipalId, Run, RunId, evolve};
 use eventlog::RecordedEvent;
+use redaction::CleanText;
 
 use crate::counters::Counters;
 use crate::decode::{Decoded, Entry, Held, Read};

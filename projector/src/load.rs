@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::reason::ReasonCode;
-use domain::text::CleanText;
 use domain::{Counts, EndedAs, ItemName, Outcome, PrincipalId, Run, RunId, Status};
+use redaction::CleanText;
 use sqlx::PgConnection;
 use uuid::Uuid;
 

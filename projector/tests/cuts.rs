@@ -6,10 +6,10 @@ mod support;
 use std::collections::BTreeMap;
 
 use chrono::Timelike;
-use domain::text::CleanText;
 use domain::{EndedAs, EventBody, Outcome, Run, Status, evolve};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use redaction::CleanText;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use support::*;

@@ -3,8 +3,8 @@
 
 use api::fuzzing;
 use domain::key::{canonical_request, check_context, idempotency_key};
-use domain::text::{CleanText, MAX_CHARS, redact_json};
 use domain::{EventBody, wire};
+use redaction::{CleanText, MAX_CHARS, redact_json};
 use serde_json::Value;
 
 /// The types of the events that are stored.

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use domain::reason::ReasonCode;
-use domain::text::CleanText;
 use domain::{Command, EventBody, Failed, PrincipalId, ProposedEvent, Run, RunId, Status, TenantId, decide};
 use eventlog::streams;
+use redaction::CleanText;
 use uuid::Uuid;
 
 use super::Commands;

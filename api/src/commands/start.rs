@@ -8,13 +8,13 @@
 
 use chrono::{DateTime, Utc};
 use domain::key::idempotency_key;
-use domain::text::{CleanText, redact_json};
 use domain::{
     Command, EventBody, Initiator, ItemCount, Kind, Labels, PrincipalId, ProposedEvent, Queued, RunId,
     Status, TenantId, decide,
 };
 use eventlog::streams::{RESERVED, Reserved, reservation_stream, run_stream};
 use eventlog::{AppendError, ExpectedRevision, LogError, NewEvent, Position, StreamAppend};
+use redaction::{CleanText, redact_json};
 use serde_json::Value;
 use uuid::{NoContext, Timestamp, Uuid};
 

@@ -24,7 +24,7 @@ mod runs;
 mod steady;
 mod timeline;
 
-use domain::text::CleanText;
+use redaction::CleanText;
 use sqlx::PgConnection;
 
 use crate::batch::Changes;

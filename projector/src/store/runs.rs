@@ -2,8 +2,8 @@
 //! can change ([`super::steady`]), so that a large context is written once.
 
 use chrono::{DateTime, Utc};
-use domain::text::CleanText;
 use domain::{EndedAs, Run, Status};
+use redaction::CleanText;
 use sqlx::PgConnection;
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::Event;
-use domain::text::CleanText;
+use redaction::CleanText;
 use uuid::Uuid;
 
 use crate::batch::{Changes, run_id};

@@ -46,7 +46,7 @@ pub fn skipped(name: &str) -> EventBody {
 
 pub fn failed_item(name: &str) -> EventBody {
     let Failure { reason_code, message } = failure();
-    let label = Some(domain::text::CleanText::new(&format!("Item {name}")));
+    let label = Some(redaction::CleanText::new(&format!("Item {name}")));
     EventBody::ItemFailed(ItemFailed { item: item(name), label, reason_code, message })
 }
 

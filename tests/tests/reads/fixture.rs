@@ -107,7 +107,7 @@ impl Story {
     async fn insert_run(&self, pool: &PgPool, position: i64) {
         let (run, queued) = (&self.run, self.run.queued.as_deref().unwrap());
         let number = |n: u64| i64::try_from(n).unwrap();
-        let text = |t: &Option<domain::text::CleanText>| t.as_ref().map(|t| t.as_str().to_owned());
+        let text = |t: &Option<redaction::CleanText>| t.as_ref().map(|t| t.as_str().to_owned());
         sqlx::query(
             "INSERT INTO projection.runs VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
                  $14::json, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, DEFAULT, $28, $29)",

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::reason::ReasonCode;
-use domain::text::CleanText;
 use domain::{Event, EventBody, ItemName, Outcome, Run, RunId, TenantId, wire};
+use redaction::CleanText;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use sqlx::types::Json;

@@ -170,7 +170,7 @@ fn show(
     let status = run.status.ok_or_else(|| missing("status"))?;
     let context =
         serde_json::value::to_raw_value(&queued.context).map_err(|error| Problem::internal(&error))?;
-    let text = |text: &domain::text::CleanText| text.as_str().to_owned();
+    let text = |text: &redaction::CleanText| text.as_str().to_owned();
     Ok(RunView {
         run_id,
         kind: queued.kind.as_str().to_owned(),

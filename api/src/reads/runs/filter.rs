@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::text::CleanText;
 use domain::{Kind, PrincipalId, Status};
+use redaction::CleanText;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

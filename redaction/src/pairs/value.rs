@@ -1,7 +1,7 @@
 //! Where the value of a pair ends, and whether it is a secret or just prose.
 
-use super::super::redact::{Find, is_marker};
 use super::starts_with_whole_marker;
+use crate::redact::{Find, is_marker};
 
 /// What stands between name and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,15 +2,15 @@
 //!
 //! Written by hand because where a value ends depends on how it began.
 
-use super::names::secret_kind;
-use super::redact::{Find, MARKER, is_marker, marker_len};
+use crate::names::secret_kind;
+use crate::redact::{Find, MARKER, is_marker, marker_len};
 
 mod value;
 
 use value::{Sign, value};
 
 /// Finds the values of pairs whose name promises a secret.
-pub(super) fn pairs(text: &str) -> Vec<Find> {
+pub(crate) fn pairs(text: &str) -> Vec<Find> {
     let bytes = text.as_bytes();
     let mut finds: Vec<Find> = Vec::new();
     let mut at = 0;

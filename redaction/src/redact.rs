@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use super::signs::Signs;
-use super::{entropy, pairs, providers, rules};
+use crate::signs::Signs;
+use crate::{entropy, pairs, providers, rules};
 
 /// How a marker starts; the kind and `]` follow.
-pub(super) const MARKER: &str = "[redacted:";
+pub(crate) const MARKER: &str = "[redacted:";
 
 /// One secret: where it is, and what kind it is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Find {
+pub(crate) struct Find {
     pub start: usize,
     pub end: usize,
     pub kind: &'static str,
@@ -18,12 +18,12 @@ pub(super) struct Find {
 
 /// The text without its secrets. Borrowed when there were none. Redacting twice is the same
 /// as redacting once: the rules run until they find nothing more.
-pub(super) fn redact(text: &str) -> Cow<'_, str> {
+pub(crate) fn redact(text: &str) -> Cow<'_, str> {
     redact_measured(text).0
 }
 
 /// As [`redact`], with the length in bytes of the shortest secret that was found.
-pub(super) fn redact_measured(text: &str) -> (Cow<'_, str>, usize) {
+pub(crate) fn redact_measured(text: &str) -> (Cow<'_, str>, usize) {
     // The rules know ASCII. Wide letters and odd spaces are for people to read, not to hide behind.
     if let Some(folded) = fold(text)
         && let (Cow::Owned(redacted), shortest) = run_rules(&folded)
@@ -48,7 +48,7 @@ fn run_rules(text: &str) -> (Cow<'_, str>, usize) {
 }
 
 /// Full-width forms and white space as ASCII; none when there are none.
-pub(super) fn fold(text: &str) -> Option<String> {
+pub(crate) fn fold(text: &str) -> Option<String> {
     let plain = |c: char| match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
         c if c.is_whitespace() => ' ',
@@ -116,7 +116,7 @@ fn replace(text: &str, finds: Vec<Find>, shortest: &mut usize) -> Option<String>
 }
 
 /// The length of the marker that the text starts with, 0 when it starts with none.
-pub(super) fn marker_len(text: &str) -> usize {
+pub(crate) fn marker_len(text: &str) -> usize {
     let Some(rest) = text.strip_prefix(MARKER) else {
         return 0;
     };
@@ -125,6 +125,6 @@ pub(super) fn marker_len(text: &str) -> usize {
 }
 
 /// Whether the text is one marker and nothing else.
-pub(super) fn is_marker(text: &str) -> bool {
+pub(crate) fn is_marker(text: &str) -> bool {
     !text.is_empty() && marker_len(text) == text.len()
 }

@@ -2,7 +2,7 @@
 
 /// The kind of secret that a name promises: `db_password`, `X-Api-Key`, `clientSecret`.
 /// Only the last words count: `token_count` or `password_policy` are no secrets.
-pub(super) fn secret_kind(name: &str) -> Option<&'static str> {
+pub(crate) fn secret_kind(name: &str) -> Option<&'static str> {
     if !may_be_secret(name) {
         return None;
     }

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::redact::Find;
-use super::rules::fixed;
+use crate::redact::Find;
+use crate::rules::fixed;
 
 /// Prefix and kind. The first prefix that fits names the kind.
 const KINDS: &[(&str, &str)] = &[
@@ -76,7 +76,7 @@ static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Finds provider keys.
-pub(super) fn keys(text: &str) -> Vec<Find> {
+pub(crate) fn keys(text: &str) -> Vec<Find> {
     let mut finds = Vec::new();
     let mut from = 0;
     while let Some(found) = SHAPES.find_at(text, from) {

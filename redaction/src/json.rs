@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::names::secret_kind;
-use super::recognized_secret;
-use super::redact::{MARKER, is_marker, redact};
-use super::strip::strip;
+use crate::names::secret_kind;
+use crate::recognized_secret;
+use crate::redact::{MARKER, is_marker, redact};
+use crate::strip::strip;
 
 /// Redacts the secrets in every string of a JSON value, and every string or number whose
 /// member name says that it is secret. Strings are not cut, names stay as they are.
@@ -32,7 +32,7 @@ pub fn redact_json(value: &mut Value) {
 }
 
 /// The kind of secret that the name of a member looks like, at any depth (see
-/// [`super::recognized_secret`]). Names are kept as they are, so such a value can't be kept at all.
+/// [`crate::recognized_secret`]). Names are kept as they are, so such a value can't be kept at all.
 #[must_use]
 pub fn secret_name(value: &Value) -> Option<&'static str> {
     match value {

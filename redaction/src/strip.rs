@@ -10,7 +10,7 @@ const BELL: char = '\u{7}';
 const TERMINATOR: char = '\u{9c}';
 
 /// One line of visible text. Borrowed when nothing had to change.
-pub(super) fn strip(raw: &str) -> Cow<'_, str> {
+pub(crate) fn strip(raw: &str) -> Cow<'_, str> {
     if is_plain(raw) {
         return Cow::Borrowed(raw);
     }

@@ -2,7 +2,7 @@
 
 /// What one pass over the bytes has seen.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Signs {
+pub(crate) struct Signs {
     /// `:` or `=`.
     pub separator: bool,
     /// `%3D` or `%3A` may be there.

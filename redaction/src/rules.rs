@@ -4,12 +4,12 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::names::secret_kind;
-use super::redact::{Find, is_marker};
+use crate::names::secret_kind;
+use crate::redact::{Find, is_marker};
 
 /// Compiles a pattern that is part of this program.
 #[allow(clippy::expect_used)] // The pattern is a constant and the tests compile every one.
-pub(super) fn fixed(pattern: &str) -> Regex {
+pub(crate) fn fixed(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a constant pattern")
 }
 
@@ -21,7 +21,7 @@ static PRIVATE_KEY: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Private-key blocks. A block without its end runs to the end of the text.
-pub(super) fn private_keys(text: &str) -> Vec<Find> {
+pub(crate) fn private_keys(text: &str) -> Vec<Find> {
     all(&PRIVATE_KEY, text, 0, "private_key")
 }
 
@@ -34,7 +34,7 @@ static JWT: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// JSON web tokens (RFC 7519), signed or encrypted, whole or cut off.
-pub(super) fn jwts(text: &str) -> Vec<Find> {
+pub(crate) fn jwts(text: &str) -> Vec<Find> {
     all(&JWT, text, 0, "jwt")
 }
 
@@ -50,7 +50,7 @@ static DSN: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Passwords in the user part of a URL.
-pub(super) fn url_passwords(text: &str) -> Vec<Find> {
+pub(crate) fn url_passwords(text: &str) -> Vec<Find> {
     let mut finds = Vec::new();
     for found in URL_USER.captures_iter(text) {
         let Some(rest) = found.get(2) else { continue };
@@ -91,7 +91,7 @@ static COOKIE: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// The values in cookie headers (RFC 6265).
-pub(super) fn cookies(text: &str) -> Vec<Find> {
+pub(crate) fn cookies(text: &str) -> Vec<Find> {
     all(&COOKIE, text, 1, "cookie")
 }
 
@@ -105,7 +105,7 @@ static DIGEST: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Digest credentials (RFC 7616), to the end of the text: their parts come in any order.
-pub(super) fn digests(text: &str) -> Vec<Find> {
+pub(crate) fn digests(text: &str) -> Vec<Find> {
     all(&DIGEST, text, 1, "digest")
 }
 
@@ -135,7 +135,7 @@ const ABOUT_HEADERS: &[&str] = &[
 ];
 
 /// Bearer credentials in their header: there even a word is one.
-pub(super) fn headers(text: &str) -> Vec<Find> {
+pub(crate) fn headers(text: &str) -> Vec<Find> {
     let mut finds = all(&HEADER, text, 1, "bearer");
     finds.retain(|find| {
         let word = text[find.start..find.end].trim_end_matches(['.', '/', '-']);
@@ -145,7 +145,7 @@ pub(super) fn headers(text: &str) -> Vec<Find> {
 }
 
 /// Bearer (RFC 6750) and basic (RFC 7617) credentials without the header's name.
-pub(super) fn credentials(text: &str) -> Vec<Find> {
+pub(crate) fn credentials(text: &str) -> Vec<Find> {
     let mut finds = Vec::new();
     for found in CREDENTIALS.captures_iter(text) {
         let (Some(scheme), Some(value)) = (found.get(1), found.get(2)) else {
@@ -216,7 +216,7 @@ static SPOKEN: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Secrets in sentences and command lines, with no sign between name and value.
-pub(super) fn spoken(text: &str) -> Vec<Find> {
+pub(crate) fn spoken(text: &str) -> Vec<Find> {
     let mut finds = Vec::new();
     for found in SPOKEN.captures_iter(text) {
         let quoted = (1..=3).find_map(|group| found.get(group));
@@ -245,7 +245,7 @@ static ELEMENT: LazyLock<Regex> =
     LazyLock::new(|| fixed(r"<([A-Za-z][\w.:-]*)(?:\s[^<>]*)?>\s*([^<>]+?)\s*(?:</|<!|…|\z)"));
 
 /// XML elements with a secret's name.
-pub(super) fn xml_elements(text: &str) -> Vec<Find> {
+pub(crate) fn xml_elements(text: &str) -> Vec<Find> {
     let mut finds = Vec::new();
     for found in ELEMENT.captures_iter(text) {
         let (Some(name), Some(value)) = (found.get(1), found.get(2)) else {

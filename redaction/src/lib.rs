@@ -41,7 +41,7 @@ const UNGUESSABLE: usize = 20;
 /// what was stored.
 ///
 /// ```
-/// use domain::text::CleanText;
+/// use redaction::CleanText;
 /// let text = CleanText::new("login failed:\n  password=hunter2");
 /// assert_eq!(text.as_str(), "login failed: password=[redacted:password]");
 /// ```

@@ -1,6 +1,6 @@
 //! Long tokens that look random, whoever made them.
 
-use super::redact::Find;
+use crate::redact::Find;
 
 /// Shorter runs are too often identifiers.
 const MIN_LENGTH: usize = 32;
@@ -22,7 +22,7 @@ se le sa si ar ve ra ld ur io ic ro ri ne me li co ce ll ma om ta pe ec tr el ns
 ss ca ch ge ho pr nc no di ie em rt un po pl ad ct il mo so lo wi be tu ut ul ap ag im id";
 
 /// Finds runs that look random: capitals, small letters and digits, no words.
-pub(super) fn tokens(text: &str) -> Vec<Find> {
+pub(crate) fn tokens(text: &str) -> Vec<Find> {
     let bytes = text.as_bytes();
     let mut finds = Vec::new();
     let mut at = 0;
