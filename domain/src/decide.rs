@@ -26,7 +26,7 @@ pub struct Command {
 }
 
 /// An event that a producer proposes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ProposedEvent {
     /// The producer's id for it, or one made for it.
     pub id: Uuid,
@@ -38,6 +38,24 @@ pub struct ProposedEvent {
     pub causation_id: Option<CorrelationId>,
     /// What happened.
     pub body: EventBody,
+}
+
+impl ProposedEvent {
+    /// Whether it says what `event` says, which is in the run under the same id: then it repeats it, and otherwise
+    /// the id was used for two events. A time that it leaves out says nothing: the ledger filled one in.
+    #[must_use]
+    pub fn repeats(&self, event: &Event) -> bool {
+        let same_time = self.occurred_at.is_none_or(|at| kept(at) == event.occurred_at);
+        same_time
+            && self.body == event.body
+            && self.correlation_id == event.correlation_id
+            && self.causation_id == event.causation_id
+    }
+}
+
+/// A time as it is kept: in whole microseconds.
+fn kept(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.trunc_subsecs(6)
 }
 
 /// Why a command changed nothing. `index` counts the command's events from 0.
@@ -81,13 +99,14 @@ const MAX_AHEAD: TimeDelta = TimeDelta::days(1);
 
 /// Decides what a command appends. Events that the run already has (same id) are left out, so an
 /// answer shorter than the command names the rest as duplicates; they change nothing, in any status.
+/// That they say the same ([`ProposedEvent::repeats`]) is for the caller to see, who can read what is there.
 ///
 /// `run` must hold all of the run's event ids. `now` is the ledger's time.
 ///
 /// # Errors
 /// A [`Rejection`] for the first event that may not happen; then nothing is appended.
 pub fn decide(run: &Run, command: Command, now: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
-    let recorded_at = run.last_event_at.map_or(now, |last| last.max(now)).trunc_subsecs(6);
+    let recorded_at = kept(run.last_event_at.map_or(now, |last| last.max(now)));
     let mut stage = Stage::of(run);
     let mut revision = run.next_revision();
     let mut seen = HashSet::new();
@@ -108,7 +127,7 @@ pub fn decide(run: &Run, command: Command, now: DateTime<Utc>) -> Result<Vec<Eve
             continue;
         }
         stage = follow(stage, &proposed.body, index)?;
-        let occurred_at = proposed.occurred_at.unwrap_or(now).trunc_subsecs(6);
+        let occurred_at = kept(proposed.occurred_at.unwrap_or(now));
         if occurred_at.year() < 2000 || occurred_at > now + MAX_AHEAD {
             return Err(Rejection::ImplausibleTime { index, at: occurred_at });
         }

@@ -1,7 +1,5 @@
 //! What can go wrong with a log.
 
-use uuid::Uuid;
-
 /// A log that does not answer, or answers nonsense.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LogError {
@@ -29,10 +27,7 @@ pub enum AppendError {
         /// The revision it has; none for a stream without events.
         actual: Option<u64>,
     },
-    /// The event's id belongs to another event, or only a part of the append was there already.
-    #[error("event id {0} is already in use")]
-    EventIdTaken(Uuid),
-    /// The append can't be what the caller meant: no streams, no events, an id or a stream twice.
+    /// The append can't be what the caller meant: no streams, no events, a stream twice, an id twice in a stream.
     #[error("malformed append: {0}")]
     Malformed(&'static str),
     /// The append has more bytes than the log takes at once. Append it in parts.

@@ -19,7 +19,6 @@ pub(crate) fn check(streams: &[StreamAppend]) -> Result<(), AppendError> {
         return malformed("it names no stream");
     }
     let mut names = HashSet::with_capacity(streams.len());
-    let mut ids = HashSet::new();
     for StreamAppend { stream, events, .. } in streams {
         if !is_name(stream) {
             return malformed("a stream's name has 1 to 512 bytes and no NUL");
@@ -30,6 +29,7 @@ pub(crate) fn check(streams: &[StreamAppend]) -> Result<(), AppendError> {
         if events.is_empty() {
             return malformed("it has no events for a stream");
         }
+        let mut ids = HashSet::with_capacity(events.len());
         for event in events {
             if !is_name(&event.event_type) {
                 return malformed("an event's type has 1 to 512 bytes and no NUL");

@@ -4,12 +4,12 @@
 pub mod contract;
 mod error;
 mod form;
-mod known;
 #[cfg(feature = "kurrent")]
 pub mod kurrent;
 pub mod memory;
 mod port;
 pub mod postgres;
+mod repeat;
 pub mod streams;
 
 pub use error::{AppendError, LogError};

@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use uuid::Uuid;
 
 use crate::error::{AppendError, LogError};
 use crate::form;
-use crate::known::{Place, Repeat, judge};
 use crate::port::{Appended, AppendedStream, EventLog, Position, RecordedEvent, StreamAppend, Subscription};
+use crate::repeat::{self, There};
 
 /// An event log in memory. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +29,6 @@ struct Events {
     all: Vec<RecordedEvent>,
     /// The indexes of each stream's events, by revision.
     streams: HashMap<String, Vec<usize>>,
-    by_id: HashMap<Uuid, Place>,
 }
 
 impl MemoryLog {
@@ -49,20 +47,27 @@ impl MemoryLog {
 impl Events {
     fn append(&mut self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
         form::check(&streams)?;
-        match judge(&streams, &self.by_id) {
-            Repeat::New => {}
-            Repeat::Whole(appended) => return Ok(appended),
-            Repeat::Taken(id) => return Err(AppendError::EventIdTaken(id)),
-        }
-        for append in &streams {
-            let actual = self.last_revision(&append.stream);
-            let expected = append.expected.last();
-            if expected != actual {
-                return Err(AppendError::Conflict { stream: append.stream.clone(), expected, actual });
-            }
+        if let Some(conflict) = streams.iter().find_map(|append| self.conflict(append)) {
+            let ends: Option<_> = streams.iter().map(|append| self.repeated(append)).collect();
+            return ends.map(|streams| Appended { streams, duplicate: true }).ok_or(conflict);
         }
         let streams = streams.into_iter().filter_map(|append| self.push(append)).collect();
         Ok(Appended { streams, duplicate: false })
+    }
+
+    fn conflict(&self, append: &StreamAppend) -> Option<AppendError> {
+        let (expected, actual) = (append.expected.last(), self.last_revision(&append.stream));
+        let stream = append.stream.clone();
+        (expected != actual).then_some(AppendError::Conflict { stream, expected, actual })
+    }
+
+    /// Where the append has its events, if it is a repeat.
+    fn repeated(&self, append: &StreamAppend) -> Option<AppendedStream> {
+        let first = append.expected.next()?;
+        let there = self.streams.get(&append.stream)?.get(usize::try_from(first).ok()?..)?;
+        let there = there.iter().take(append.events.len()).map(|index| &self.all[*index]);
+        let there: Vec<There> = there.map(|event| (event.id, event.position)).collect();
+        repeat::end_of(append, first, &there)
     }
 
     fn last_revision(&self, stream: &str) -> Option<u64> {
@@ -76,7 +81,6 @@ impl Events {
             let revision = indexes.len() as u64;
             indexes.push(self.all.len());
             let position = Position(self.all.len() as u64 + 1);
-            self.by_id.insert(event.id, Place { stream: append.stream.clone(), revision, position });
             self.all.push(RecordedEvent {
                 position,
                 stream: append.stream.clone(),

@@ -28,12 +28,17 @@ impl ExpectedRevision {
             Self::Exact(revision) => Some(revision),
         }
     }
+
+    /// Where the first event goes; none where that is beyond all numbers.
+    pub(crate) fn next(self) -> Option<u64> {
+        self.last().map_or(Some(0), |last| last.checked_add(1))
+    }
 }
 
 /// An event to append: opaque bytes to the log, which gives back exactly these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
-    /// Unique in the whole log.
+    /// By which a repeat is known. In another stream it means nothing.
     pub id: Uuid,
     /// The wire name.
     pub event_type: String,
@@ -81,7 +86,7 @@ pub struct RecordedEvent {
     pub stream: String,
     /// Its place in the stream, from 0, without gaps.
     pub revision: u64,
-    /// Unique in the whole log.
+    /// See [`NewEvent::id`].
     pub id: Uuid,
     /// The wire name.
     pub event_type: String,
@@ -96,10 +101,6 @@ pub struct RecordedEvent {
 pub struct Guarantees {
     /// Appends to several streams in one step. Without it they are refused.
     pub several_streams: bool,
-    /// An event id that is in use is refused, wherever it is. Without it, ids are compared within the stream
-    /// alone, and only when the stream is not where the writer expected it: a writer that repeats an append
-    /// must repeat its expectation too.
-    pub unique_event_ids: bool,
     /// The most bytes of data and metadata that an append of one event may have. With more events it may be
     /// somewhat less: a log that counts differently refuses what is too large.
     pub max_append_bytes: usize,
@@ -121,18 +122,20 @@ pub struct Retention {
 pub trait EventLog: Send + Sync + 'static {
     /// What this log promises beyond what every log does.
     fn guarantees(&self) -> Guarantees {
-        Guarantees { several_streams: true, unique_event_ids: true, max_append_bytes: usize::MAX }
+        Guarantees { several_streams: true, max_append_bytes: usize::MAX }
     }
 
     /// Appends to one or more streams in one step: all of it is durable when this returns, or none.
     ///
-    /// Idempotent by event id: when every event of the append is already there, in its stream and in
-    /// this order, the answer is where they are, with `duplicate` set, whatever revision was expected.
+    /// Idempotent by event id: when an expectation does not hold because the events are there already, by their
+    /// ids and in this order, just behind the revision that was expected, and so in each of the streams, the
+    /// answer is where they are, with `duplicate` set. So a writer that repeats an append repeats its expectation
+    /// too. Ids are compared nowhere else: not with other streams, and not where the expectation holds, for whoever
+    /// knows the last revision of a stream knows what is in it.
     ///
     /// # Errors
     /// [`AppendError::Conflict`] when an expected revision does not hold (with the actual one),
-    /// [`AppendError::EventIdTaken`] when an event id is in use elsewhere, [`AppendError::Overloaded`]
-    /// when the queue is full (nothing was taken in), or [`AppendError::Log`].
+    /// [`AppendError::Overloaded`] when the queue is full (nothing was taken in), or [`AppendError::Log`].
     async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError>;
 
     /// Reads a stream forwards: at most `limit` events from revision `from` on. A stream without

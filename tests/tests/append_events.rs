@@ -1,6 +1,7 @@
 //! Appending events over HTTP: the order of a run's life, repeats, revisions, batches, limits.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use api::access::Role;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -131,8 +132,151 @@ async fn a_repeat_is_told_so_and_changes_nothing(pool: PgPoolOptions, database: 
     }
     // Another run's id is not a repeat.
     let other = producer.new_run("repeat", json!({"other": true})).await;
-    let problem = producer.append(&other, json!([events[0]])).await.problem(409, "event_id_taken");
-    assert_eq!(problem.text_at("/event_id"), events[0]["id"].as_str().unwrap());
+    let answer = producer.append(&other, json!([events[0]])).await.expect(200);
+    assert_eq!(results(&answer), ["created"]);
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn an_id_of_another_tenant_is_as_good_as_any(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let (ours, theirs) = (house.producer(), house.client_of("other", Role::Producer));
+    let events = json!([
+        {"type": "Started", "id": Uuid::new_v4()},
+        {"type": "ItemFailed", "item": "a", "reason_code": "x", "message": "ours", "id": Uuid::new_v4()},
+    ]);
+    let run = ours.new_run("ids", json!({})).await;
+    ours.append(&run, events.clone()).await.expect(200);
+    // The same ids say something else there, one by one and all at once.
+    let other = theirs.new_run("ids", json!({})).await;
+    for event in [
+        json!({"type": "Started", "worker": "w", "id": events[1]["id"]}),
+        json!({"type": "ItemSucceeded", "item": "b", "id": events[0]["id"]}),
+    ] {
+        let answer = theirs.append(&other, json!([event])).await.expect(200);
+        assert_eq!(results(&answer), ["created"]);
+        assert!(!answer.text.contains(&run), "{}", answer.text);
+    }
+    // Nor may our own next one be lost to them.
+    let done = json!([{"type": "Completed", "id": events[1]["id"], "message": "theirs"}]);
+    theirs.append(&other, done).await.problem(409, "event_id_taken");
+    let again = ours.append(&run, events).await.expect(200);
+    assert_eq!(results(&again), ["duplicate", "duplicate"]);
+    house.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn an_id_again_with_other_content_is_refused_by_where_it_is(
+    pool: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let mut house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = house.producer();
+    let elsewhere = producer.at(&house.another_api().await);
+    let run = producer.new_run("taken", json!({})).await;
+    let ids: Vec<String> = (0..4).map(|_| Uuid::new_v4().to_string()).collect();
+    let started =
+        json!({"type": "Started", "id": ids[0], "worker": "w-1", "occurred_at": "2026-03-01T12:00:00Z"});
+    let failed = json!({"type": "ItemFailed", "id": ids[1], "item": "a", "reason_code": "denied",
+        "message": "password=hunter2", "correlation_id": "c-1"});
+    let progressed = json!({"type": "Progressed", "id": ids[2], "message": "half"});
+    producer.append(&run, json!([started, failed, progressed])).await.expect(200);
+
+    // The same once more: with its members in another order, a time in another zone or left out, texts that are
+    // cleaned to the same.
+    let turned = json!({"worker": "w-1", "occurred_at": "2026-03-01T13:00:00.0000001+01:00", "id": ids[0],
+        "type": "Started"});
+    let timeless = json!({"type": "Started", "id": ids[0], "worker": "w-1"});
+    let cleaned = json!({"type": "ItemFailed", "id": ids[1], "item": "a", "reason_code": "denied",
+        "message": "password=\u{200b}hunter3", "correlation_id": "c-1"});
+    for same in [&started, &turned, &timeless, &failed, &cleaned, &progressed] {
+        for client in [&producer, &elsewhere] {
+            let answer = client.append(&run, json!([same])).await.expect(200);
+            assert_eq!(results(&answer), ["duplicate"], "{same}");
+        }
+    }
+
+    // Anything else under the same id.
+    let with = |event: &Value, member: &str, value: Value| {
+        let mut event = event.clone();
+        event[member] = value;
+        event
+    };
+    for (revision, other) in [
+        (1, json!({"type": "Completed", "id": ids[0]})),
+        (1, with(&started, "worker", json!("w-2"))),
+        (1, with(&started, "occurred_at", json!("2026-03-01T12:00:00.000001Z"))),
+        (1, with(&started, "heartbeat_seconds", json!(30))),
+        (1, with(&started, "causation_id", json!("c"))),
+        (2, with(&failed, "item", json!("b"))),
+        (2, with(&failed, "message", json!("another"))),
+        (2, with(&failed, "label", json!("A"))),
+        (2, with(&failed, "correlation_id", json!("c-2"))),
+        (2, json!({"type": "ItemSucceeded", "id": ids[1], "item": "a", "correlation_id": "c-1"})),
+        (3, with(&progressed, "message", json!(null))),
+        (3, with(&progressed, "occurred_at", json!("2026-03-01T12:00:00Z"))),
+    ] {
+        for client in [&producer, &elsewhere] {
+            // Among new ones and repeats: nothing is appended.
+            let repeated = if revision == 3 { &failed } else { &progressed };
+            let batch = json!([repeated, event("ItemSucceeded"), other, event("Completed")]);
+            let problem = client.append(&run, batch).await.problem(409, "event_id_taken");
+            assert_eq!(problem.number_at("/revision"), revision, "{other}");
+            assert_eq!(problem.number_at("/event_index"), 2);
+            assert_eq!(problem.text_at("/event_id"), other["id"].as_str().unwrap());
+        }
+    }
+
+    // Within a request nothing holds it yet.
+    for other in [
+        json!({"type": "Progressed", "id": ids[3], "message": "b"}),
+        json!({"type": "Progressed", "id": ids[3], "message": "a", "occurred_at": "2026-03-01T12:00:00Z"}),
+        json!({"type": "Progressed", "id": ids[3], "message": "a", "correlation_id": "c"}),
+    ] {
+        let batch = json!([{"type": "Progressed", "id": ids[3], "message": "a"}, other]);
+        let problem = producer.append(&run, batch).await.problem(422, "validation_failed");
+        assert_eq!(problem.text_at("/errors/0/pointer"), "/events/1/id");
+    }
+
+    // After the end as well, and for the first event of all.
+    let ended = producer.append(&run, json!([event("Completed")])).await.expect(200);
+    assert_eq!(ended.number_at("/revision"), 4);
+    let late = with(&started, "worker", json!("w-2"));
+    let problem = elsewhere.append(&run, json!([late])).await.problem(409, "event_id_taken");
+    assert_eq!(problem.number_at("/revision"), 1);
+    let queued: Uuid =
+        sqlx::query_scalar("SELECT event_id FROM log.events WHERE stream = $1 AND revision = 0")
+            .bind(format!("run-demo-{run}"))
+            .fetch_one(&house.pool)
+            .await
+            .unwrap();
+    let first = json!([{"type": "Started", "id": queued}]);
+    let problem = producer.append(&run, first).await.problem(409, "event_id_taken");
+    assert_eq!(problem.number_at("/revision"), 0);
+    house.stop().await;
+}
+
+/// Two processes at once, one of which repeats while the other appends: whoever comes second is told.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn two_events_of_one_id_that_race_are_one_and_a_refusal(
+    pool: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let mut house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let here = house.producer();
+    let there = here.at(&house.another_api().await);
+    let run = here.new_run("race", json!({})).await;
+    here.append(&run, json!([event("Started")])).await.expect(200);
+    for n in 0..20 {
+        let id = Uuid::new_v4();
+        let says = |what: &str| json!([{"type": "Progressed", "id": id, "message": format!("{what} {n}")}]);
+        let (one, other) = futures::join!(here.append(&run, says("one")), there.append(&run, says("other")));
+        let mut statuses = [one.status, other.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 409], "{} {}", one.text, other.text);
+        let refused = if one.status == 409 { one } else { other };
+        assert_eq!(refused.problem(409, "event_id_taken").number_at("/revision"), 2 + n);
+    }
     house.stop().await;
 }
 

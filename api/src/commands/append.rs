@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::Commands;
 use super::cache::Folded;
 use super::error::CommandError;
+use super::repeats::Repeats;
 
 /// Events that a producer wants appended to a run, all or none.
 #[derive(Debug, Clone)]
@@ -74,8 +75,9 @@ impl Commands {
         if read {
             self.runs.catch_up(stream, folded).await?;
         }
-        let mut taken = None;
+        let mut repeats = Repeats::default();
         for _ in 0..self.tries {
+            repeats.must_say_the_same(&*self.log, stream, &folded.run, command).await?;
             let before = folded.run.next_revision();
             let step = match decide(&folded.run, command.clone(), self.now()) {
                 Ok(events) if events.is_empty() => return answer(folded, command, before),
@@ -89,15 +91,10 @@ impl Commands {
             match step {
                 Ok(Step::Done) => return answer(folded, command, before),
                 Ok(Step::ReadOn) => {}
-                // Another process may have appended a part of it meanwhile.
-                Err(CommandError::EventIdTaken(id)) => taken = Some(id),
                 Err(error) => return Err(error),
             }
             self.runs.catch_up(stream, folded).await?;
             read = true;
-            if let Some(id) = taken.take().filter(|id| !folded.run.event_ids.contains_key(id)) {
-                return Err(CommandError::EventIdTaken(id));
-            }
         }
         Err(CommandError::Contended)
     }

@@ -27,9 +27,16 @@ pub enum CommandError {
     /// There is no such notification for this caller.
     #[error("there is no such notification")]
     NoNotification,
-    /// An event id is in use in another run.
-    #[error("the event id {0} belongs to another event")]
-    EventIdTaken(Uuid),
+    /// The run has an event of that id that says something else.
+    #[error("the event id {id} belongs to revision {revision}, which says something else")]
+    EventIdTaken {
+        /// Which of the command's events, from 0.
+        index: usize,
+        /// Its id.
+        id: Uuid,
+        /// The revision of the event that has the id.
+        revision: u64,
+    },
     /// Others kept appending to the same stream.
     #[error("others kept appending to the same stream")]
     Contended,
@@ -56,7 +63,6 @@ impl From<AppendError> for CommandError {
     fn from(error: AppendError) -> Self {
         match error {
             AppendError::Conflict { .. } => Self::Contended,
-            AppendError::EventIdTaken(id) => Self::EventIdTaken(id),
             AppendError::TooLarge { bytes, most } => Self::TooLarge { bytes, most },
             AppendError::Overloaded => Self::Overloaded,
             AppendError::Log(error) => Self::Log(error),
@@ -78,16 +84,19 @@ impl From<CommandError> for Problem {
             CommandError::NoNotification => {
                 Problem::not_found("There is no such notification for this token.")
             }
-            CommandError::EventIdTaken(id) => Problem::new(
+            CommandError::EventIdTaken { index, id, revision } => Problem::new(
                 StatusCode::CONFLICT,
                 "event_id_taken",
                 "The event id is in use",
                 format!(
-                    "The event id {id} belongs to another event. An id is used again only to repeat the same \
-                     event; give every new event a new one."
+                    "/events/{index}: the event id {id} belongs to revision {revision} of the run, which says \
+                     something else. Nothing was appended. An id is used again only to repeat the same event; \
+                     give every new event a new one."
                 ),
             )
-            .with("event_id", id.to_string()),
+            .with("event_id", id.to_string())
+            .with("event_index", index)
+            .with("revision", revision),
             CommandError::Contended => Problem::unavailable(
                 "contended",
                 "Others kept appending to the same run. Nothing was appended; repeat the request.",

@@ -8,6 +8,7 @@ mod error;
 mod http;
 mod notification;
 mod parse;
+mod repeats;
 mod stale;
 mod start;
 mod sweeper;

@@ -55,33 +55,21 @@ impl Commands {
         let mut expected = ExpectedRevision::NoStream;
         for _ in 0..self.tries {
             let event = NewEvent {
-                // The same for every try at this place, so that a repeat is one.
-                id: match expected {
-                    ExpectedRevision::NoStream => Uuid::new_v5(&notification, b"read"),
-                    ExpectedRevision::Exact(last) => {
-                        Uuid::new_v5(&notification, format!("read:{}", last + 1).as_bytes())
-                    }
-                },
+                // Nobody can know it before. That it is recorded once is by the expected revision.
+                id: Uuid::new_v4(),
                 event_type: NOTIFICATION_READ.to_owned(),
                 data: data.clone(),
                 metadata: b"{}".to_vec(),
             };
             let append = StreamAppend { stream: stream.clone(), expected, events: vec![event] };
-            let found = match self.log.append(vec![append]).await {
-                Ok(appended) if appended.duplicate => None,
+            match self.log.append(vec![append]).await {
                 Ok(appended) => {
-                    let place = appended.streams.first();
-                    Some(
-                        place
-                            .ok_or_else(|| CommandError::Internal("the log answered no position".into()))?
-                            .position,
-                    )
+                    let place = appended.streams.first().map(|place| place.position);
+                    return place
+                        .ok_or_else(|| CommandError::Internal("the log answered no position".into()));
                 }
-                Err(AppendError::Conflict { .. }) => None,
+                Err(AppendError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
-            };
-            if let Some(position) = found {
-                return Ok(position);
             }
             let last = self.log.last_event(&stream).await?;
             let last = last.ok_or_else(|| LogError::Corrupt(format!("{stream} has events and has none")))?;

@@ -186,7 +186,7 @@ fn same_id_same_event(events: &[ProposedEvent]) -> Result<(), Problem> {
     let mut first: HashMap<Uuid, usize> = HashMap::new();
     for (index, event) in events.iter().enumerate() {
         let earlier = *first.entry(event.id).or_insert(index);
-        if events[earlier].body != event.body {
+        if events[earlier] != *event {
             let detail = format!("it is also the id of /events/{earlier}, which says something else");
             return Err(Problem::invalid(format!("/events/{index}/id"), detail));
         }

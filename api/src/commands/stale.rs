@@ -24,8 +24,8 @@ impl Commands {
     /// Appends a presumed `Failed` to a run that has been stalled for longer than the grace, as the log has
     /// the run now. Says whether it did.
     ///
-    /// The event names the revision that was judged, and its id is made of run and revision: if the run has
-    /// moved on meanwhile, or somebody else was faster, nothing is appended, and the run is looked at anew.
+    /// The event names the revision that was judged: if the run has moved on meanwhile, or somebody else was
+    /// faster, nothing is appended, and the run is looked at anew. Its id nobody can know, or use up, before.
     ///
     /// # Errors
     /// [`CommandError`].
@@ -48,15 +48,8 @@ impl Commands {
                     let (revision, status) = (folded.run.revision, folded.run.status);
                     CommandError::Rejected { rejection, revision, status }
                 })?;
-                if events.is_empty() {
-                    // A producer has used up the id; then its run is its own affair.
-                    return Ok(false);
-                }
-                match self.append_decided(&stream, &mut folded, &events).await {
-                    Ok(Step::Done) => return Ok(true),
-                    // Another sweeper's event has the same id, so this is how it may look.
-                    Ok(Step::ReadOn) | Err(CommandError::EventIdTaken(_)) => {}
-                    Err(error) => return Err(error),
+                if let Step::Done = self.append_decided(&stream, &mut folded, &events).await? {
+                    return Ok(true);
                 }
             }
             Err(CommandError::Contended)
@@ -96,7 +89,7 @@ fn judge(run: &Run, patience: Patience, now: DateTime<Utc>) -> Result<Option<(u6
 fn command(tenant: &TenantId, run: RunId, revision: u64, failed: Failed) -> Result<Command, CommandError> {
     let actor = PrincipalId::try_from(PrincipalId::SYSTEM.to_owned());
     let proposed = ProposedEvent {
-        id: Uuid::new_v5(&run.uuid(), format!("stale:{revision}").as_bytes()),
+        id: Uuid::new_v4(),
         occurred_at: None,
         correlation_id: None,
         causation_id: None,

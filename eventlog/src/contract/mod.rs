@@ -58,7 +58,7 @@ macro_rules! for_each_contract_case {
         $case!(large_batches_are_read_in_pages);
         $case!(large_events_are_read_to_the_end);
         $case!(a_repeat_is_answered_with_the_first_place);
-        $case!(an_id_of_another_event_is_refused);
+        $case!(an_id_matters_in_its_own_stream_alone);
         $case!(a_repeat_of_a_part_is_refused);
         $case!(a_repeat_in_one_of_several_streams_is_refused);
         $case!(writers_on_streams_of_their_own_all_succeed);

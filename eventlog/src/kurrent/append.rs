@@ -1,6 +1,5 @@
 //! Appending, and finding out what became of it.
 
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
@@ -16,19 +15,14 @@ use super::Inner;
 use super::attempt::Attempt;
 use super::link::failure;
 use super::options::CallOptions;
-use super::read::Signed;
 use super::size::{MAX_APPEND_BYTES, size, taken_at_most, too_large};
 use super::wire::proposed;
 use crate::error::{AppendError, LogError};
 use crate::form;
-use crate::known::{Place, Repeat, judge};
 use crate::port::{Appended, AppendedStream, ExpectedRevision, Position, Retention, StreamAppend};
 
 /// Positions that were answered as new. An answer that names one of them again is a repeat.
 const ANSWERED: usize = 16_384;
-
-/// Events of a stream that are looked through at once.
-const PAGE: usize = 1_000;
 
 /// What was answered of late.
 pub(super) struct Answered {
@@ -60,7 +54,7 @@ impl Inner {
             // The protocol has no way to say a revision that a stream can't have.
             ExpectedRevision::Exact(revision) if i64::try_from(revision).is_err() => {
                 let actual = self.last_event(&append.stream).await?.map(|event| event.revision);
-                return self.explain(append, &Attempt::new(), actual).await;
+                return Err(conflict(append, actual));
             }
             ExpectedRevision::Exact(revision) => StreamState::StreamRevision(revision),
         };
@@ -91,12 +85,13 @@ impl Inner {
                 let sure = alone && heard_before > 0 && place.position.0 > heard_before;
                 self.believe(&append, &attempt, place, sure).await
             }
+            // The server has looked whether it is a repeat, just behind the expected revision.
             Err(Error::WrongExpectedVersion { current, .. }) => {
                 let actual = match current {
                     CurrentRevision::Current(revision) => Some(revision),
                     CurrentRevision::NoStream => None,
                 };
-                self.explain(append, &attempt, actual).await
+                Err(conflict(append, actual))
             }
             Err(Error::ResourceDeleted) => Err(AppendError::Malformed("the stream was ended for good")),
             Err(error) => {
@@ -144,52 +139,6 @@ impl Inner {
         }
     }
 
-    /// The stream is not where it was expected: because the append, or an earlier one of the same events, is
-    /// there already, or because it is a conflict.
-    async fn explain(
-        &self,
-        append: StreamAppend,
-        attempt: &Attempt,
-        actual: Option<u64>,
-    ) -> Result<Appended, AppendError> {
-        let expected = append.expected.last();
-        let (places, by_us) = match actual {
-            Some(last) => self.places(&append, attempt, last).await?,
-            None => (HashMap::new(), false),
-        };
-        let stream = append.stream.clone();
-        match judge(&[append], &places) {
-            Repeat::Whole(appended) => Ok(Appended { duplicate: !by_us, ..appended }),
-            Repeat::Taken(id) => Err(AppendError::EventIdTaken(id)),
-            Repeat::New => Err(AppendError::Conflict { stream, expected, actual }),
-        }
-    }
-
-    /// Where the stream has events with these ids, and whether this attempt wrote them. First it looks where
-    /// a repeat has them, just after the expected revision; only then through all of the stream.
-    async fn places(
-        &self,
-        append: &StreamAppend,
-        attempt: &Attempt,
-        last: u64,
-    ) -> Result<(HashMap<Uuid, Place>, bool), LogError> {
-        let mut found = Found { append, attempt, places: HashMap::new(), by_us: false };
-        let next = append.expected.last().map_or(0, |revision| revision.saturating_add(1));
-        if next <= last {
-            let next = StreamPosition::Position(next);
-            found.take(self.part(&append.stream, next, append.events.len()).await?.events);
-        }
-        let mut from = 0;
-        while found.places.len() < append.events.len() && from <= last {
-            let part = self.part(&append.stream, StreamPosition::Position(from), PAGE).await?.events;
-            // Where its oldest events were let go the stream begins later.
-            let Some((at, _)) = part.last() else { break };
-            from = at.revision.saturating_add(1);
-            found.take(part);
-        }
-        Ok((found.places, found.by_us))
-    }
-
     /// `$maxAge` in seconds and `$tb`, in the stream's metadata. Our own words: the client's write the age in
     /// milliseconds, which the server takes for seconds.
     pub(super) async fn retain(&self, stream: &str, retention: Retention) -> Result<(), LogError> {
@@ -229,23 +178,6 @@ impl Inner {
     }
 }
 
-/// Events of an append that its stream has.
-struct Found<'a> {
-    append: &'a StreamAppend,
-    attempt: &'a Attempt,
-    places: HashMap<Uuid, Place>,
-    by_us: bool,
-}
-
-impl Found<'_> {
-    fn take(&mut self, page: Vec<Signed>) {
-        for (event, by) in page {
-            if self.append.events.iter().any(|wanted| wanted.id == event.id) {
-                self.by_us |= by.as_ref() == Some(self.attempt);
-                let place =
-                    Place { stream: event.stream, revision: event.revision, position: event.position };
-                self.places.insert(event.id, place);
-            }
-        }
-    }
+fn conflict(append: StreamAppend, actual: Option<u64>) -> AppendError {
+    AppendError::Conflict { expected: append.expected.last(), stream: append.stream, actual }
 }

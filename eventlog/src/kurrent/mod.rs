@@ -91,11 +91,7 @@ impl KurrentLog {
 #[async_trait]
 impl EventLog for KurrentLog {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            several_streams: false,
-            unique_event_ids: false,
-            max_append_bytes: MAX_APPEND_BYTES - MOST_BESIDE,
-        }
+        Guarantees { several_streams: false, max_append_bytes: MAX_APPEND_BYTES - MOST_BESIDE }
     }
 
     async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {

@@ -1,24 +1,31 @@
 //! Which appends of a batch are taken. Pure: heads in, rows and answers out.
 
-use std::collections::{HashMap, HashSet};
-
-use uuid::Uuid;
+use std::collections::HashMap;
 
 use super::queue::Request;
 use crate::error::AppendError;
-use crate::known::{Place, Repeat, judge};
 use crate::port::{Appended, AppendedStream, Position, RecordedEvent, StreamAppend};
+use crate::repeat::{self, There};
 
 /// What becomes of one request.
 pub(super) enum Verdict {
     /// Its events are among the rows.
     Accept,
-    /// A stream is not where it expected. It may still be a repeat: ask for its events' ids.
+    /// A stream is not where it expected. It may still be a repeat, see [`Plan::wanted`].
     Mismatch(AppendError),
-    /// The answer, whatever else the batch does.
-    Settled(Result<Appended, AppendError>),
-    /// It shares an event id with an accepted request of this batch: it comes after that.
+    /// It is a repeat, of events that are there.
+    Repeat(Appended),
+    /// This batch moves a stream that is not where it expected: it is judged when that is done.
     Defer,
+}
+
+/// Where an append has its events if it is a repeat.
+pub(super) struct Wanted<'a> {
+    /// Which of the requests it belongs to.
+    request: usize,
+    pub append: &'a StreamAppend,
+    /// The revision of its first event.
+    pub first: u64,
 }
 
 /// A batch as it would be committed.
@@ -34,55 +41,23 @@ pub(super) struct Plan<'a> {
 }
 
 /// Judges each request by itself, as if those before it had happened. `heads` has the last revisions of
-/// the streams that have events; `places` has the events that were looked up.
-pub(super) fn plan<'a>(
-    requests: &'a [Request],
-    heads: &HashMap<&'a str, u64>,
-    places: &HashMap<Uuid, Place>,
-) -> Plan<'a> {
+/// the streams that have events.
+pub(super) fn plan<'a>(requests: &'a [Request], heads: &HashMap<&'a str, u64>) -> Plan<'a> {
     let verdicts = Vec::with_capacity(requests.len());
     let mut plan = Plan { verdicts, rows: Vec::new(), events: 0, moved: HashMap::new() };
-    let mut ids: HashSet<Uuid> = HashSet::new();
     for request in requests {
-        let verdict = if ids_of(request).any(|id| ids.contains(&id)) {
-            Verdict::Defer
-        } else if let Some(settled) = settled(request, places) {
-            Verdict::Settled(settled)
-        } else if let Some(conflict) = plan.conflict(request, heads) {
-            Verdict::Mismatch(conflict)
-        } else {
-            ids.extend(ids_of(request));
-            plan.accept(request);
-            Verdict::Accept
+        let verdict = match plan.conflict(request, heads) {
+            None => {
+                plan.accept(request);
+                Verdict::Accept
+            }
+            // Perhaps by the very events that it has.
+            Some(_) if plan.moves(request) => Verdict::Defer,
+            Some(conflict) => Verdict::Mismatch(conflict),
         };
         plan.verdicts.push(verdict);
     }
     plan
-}
-
-/// The answer to a request some of whose events the log has already.
-fn settled(request: &Request, places: &HashMap<Uuid, Place>) -> Option<Result<Appended, AppendError>> {
-    match judge(&request.streams, places) {
-        Repeat::New => None,
-        // What a lost commit of our own has left is no repeat to the caller: it is where it was to go.
-        Repeat::Whole(appended) => {
-            let duplicate = !(request.in_doubt && is_as_expected(&request.streams, &appended));
-            Some(Ok(Appended { duplicate, ..appended }))
-        }
-        Repeat::Taken(id) => Some(Err(AppendError::EventIdTaken(id))),
-    }
-}
-
-fn is_as_expected(streams: &[StreamAppend], appended: &Appended) -> bool {
-    streams.iter().zip(&appended.streams).all(|(append, at)| {
-        let first = append.expected.last().map_or(Some(0), |last| last.checked_add(1));
-        first.and_then(|first| first.checked_add(append.events.len() as u64)) == Some(at.revision + 1)
-    })
-}
-
-/// The ids of a request's events.
-pub(super) fn ids_of(request: &Request) -> impl Iterator<Item = Uuid> {
-    request.streams.iter().flat_map(|append| &append.events).map(|event| event.id)
 }
 
 impl<'a> Plan<'a> {
@@ -100,6 +75,11 @@ impl<'a> Plan<'a> {
         })
     }
 
+    /// Whether the rows move a stream of the request.
+    fn moves(&self, request: &Request) -> bool {
+        request.streams.iter().any(|append| self.moved.contains_key(append.stream.as_str()))
+    }
+
     fn accept(&mut self, request: &'a Request) {
         for append in &request.streams {
             let first = append.expected.last().map_or(0, |last| last + 1);
@@ -109,14 +89,35 @@ impl<'a> Plan<'a> {
         self.events += request.events;
     }
 
-    /// Answers those mismatches that are repeats, or that use ids of other events.
-    pub fn settle_mismatches(&mut self, requests: &[Request], places: &HashMap<Uuid, Place>) {
-        for (verdict, request) in self.verdicts.iter_mut().zip(requests) {
-            if !matches!(verdict, Verdict::Mismatch(_)) {
-                continue;
-            }
-            if let Some(settled) = settled(request, places) {
-                *verdict = Verdict::Settled(settled);
+    /// Where the mismatches have their events if they are repeats; only of those whose streams reach so far.
+    pub fn wanted(&self, requests: &'a [Request], heads: &HashMap<&str, u64>) -> Vec<Wanted<'a>> {
+        let mismatched = |request: &usize| matches!(self.verdicts.get(*request), Some(Verdict::Mismatch(_)));
+        let places = |request: usize| {
+            let appends = requests[request].streams.iter();
+            let places: Option<Vec<Wanted<'a>>> = appends
+                .map(|append| {
+                    let first = append.expected.next()?;
+                    let end = first.checked_add(append.events.len() as u64)?;
+                    // Of a stream that was expected to be new, perhaps nothing was read yet.
+                    let unread = append.expected.last().is_none();
+                    let reached = heads.get(append.stream.as_str()).map_or(unread, |last| end <= last + 1);
+                    reached.then_some(Wanted { request, append, first })
+                })
+                .collect();
+            places.unwrap_or_default()
+        };
+        (0..requests.len()).filter(mismatched).flat_map(places).collect()
+    }
+
+    /// Answers those mismatches that are repeats, given what the streams have where these would be.
+    pub fn settle(&mut self, requests: &[Request], wanted: &[Wanted<'_>], found: &[Vec<There>]) {
+        let places: Vec<_> = wanted.iter().zip(found).collect();
+        for of_one in places.chunk_by(|(one, _), (next, _)| one.request == next.request) {
+            let ends = of_one.iter().map(|(at, there)| repeat::end_of(at.append, at.first, there));
+            if let (Some(streams), Some((at, _))) = (ends.collect::<Option<_>>(), of_one.first()) {
+                // What a lost commit of our own has left is no repeat to the caller.
+                let duplicate = !requests[at.request].in_doubt;
+                self.verdicts[at.request] = Verdict::Repeat(Appended { streams, duplicate });
             }
         }
     }

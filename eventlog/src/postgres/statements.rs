@@ -1,16 +1,16 @@
 //! The writer's statements.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use sqlx::postgres::{PgHasArrayType, PgTypeInfo};
 use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
+use super::batch::Wanted;
 use super::{bigint, unsigned};
 use crate::error::LogError;
-use crate::known::Place;
 use crate::port::{Position, StreamAppend};
+use crate::repeat::There;
 
 /// Why a statement failed, as far as the writer treats it differently.
 #[derive(Debug)]
@@ -103,18 +103,38 @@ pub(super) async fn heads_of(db: &mut PgConnection, streams: &[&str]) -> Result<
     rows.into_iter().map(|last| Ok(last.map(unsigned).transpose()?)).collect()
 }
 
-/// Where those of these events are that the log has.
-pub(super) async fn places_of(db: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Place>, Failure> {
+/// What the streams have at these places, one entry for each: as many events as the append has, or fewer where
+/// there are no more.
+pub(super) async fn there(db: &mut PgConnection, wanted: &[Wanted<'_>]) -> Result<Vec<Vec<There>>, Failure> {
+    let streams: Vec<&str> = wanted.iter().map(|at| at.append.stream.as_str()).collect();
+    let firsts = wanted.iter().map(|at| bigint(at.first)).collect::<Result<Vec<i64>, _>>()?;
+    let counts = wanted.iter().map(|at| bigint(at.append.events.len() as u64));
+    let counts = counts.collect::<Result<Vec<i64>, _>>()?;
+    // One walk along the stream's index for each, however many there are.
     let rows = sqlx::query!(
-        "SELECT event_id, stream, revision, position FROM log.events WHERE event_id = ANY($1)",
-        ids
+        r#"SELECT wanted.place AS "place!", there.event_id, there.position
+           FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+               WITH ORDINALITY AS wanted (stream, first, count, place)
+           CROSS JOIN LATERAL (
+               SELECT e.revision, e.event_id, e.position FROM log.events AS e
+               WHERE e.stream = wanted.stream AND e.revision >= wanted.first
+               ORDER BY e.revision LIMIT wanted.count
+           ) AS there
+           ORDER BY wanted.place, there.revision"#,
+        &streams as _,
+        &firsts,
+        &counts
     )
     .fetch_all(db)
     .await?;
-    let place = |stream, revision, position| -> Result<Place, Failure> {
-        Ok(Place { stream, revision: unsigned(revision)?, position: Position(unsigned(position)?) })
-    };
-    rows.into_iter().map(|row| Ok((row.event_id, place(row.stream, row.revision, row.position)?))).collect()
+    let mut there: Vec<Vec<There>> = wanted.iter().map(|_| Vec::new()).collect();
+    for row in rows {
+        let at = usize::try_from(unsigned(row.place)?).ok().and_then(|place| place.checked_sub(1));
+        if let Some(there) = at.and_then(|at| there.get_mut(at)) {
+            there.push((row.event_id, Position(unsigned(row.position)?)));
+        }
+    }
+    Ok(there)
 }
 
 /// An event to insert.

@@ -48,9 +48,9 @@ pub(super) struct Writer {
 /// How careful a try is.
 #[derive(Clone, Copy, PartialEq)]
 enum Care {
-    /// Event ids are looked up only for appends that would be refused.
+    /// Of a stream that is expected to be new nothing is read.
     Usual,
-    /// All event ids are looked up first, under the lock: something may have been committed already.
+    /// All streams are looked at first, under the lock: something may have been committed already.
     Doubtful,
 }
 
@@ -165,7 +165,7 @@ impl Writer {
                     return refuse_all(requests, &LogError::Corrupt(what));
                 }
                 Failure::Violation(_) => {
-                    // A NoStream that was wrong, or an id in use. The lock makes the next look final.
+                    // A NoStream that was wrong. The lock makes the next look final.
                     violations += 1;
                     self.shared = true;
                     self.heads.clear();
@@ -215,7 +215,7 @@ fn answer(requests: Vec<Request>, committed: Committed) -> Vec<Request> {
                 request.answer(Ok(appended));
             }
             Verdict::Mismatch(conflict) => request.answer(Err(conflict)),
-            Verdict::Settled(result) => request.answer(result),
+            Verdict::Repeat(appended) => request.answer(Ok(appended)),
             Verdict::Defer => deferred.push(request),
         }
     }

@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use eventlog::memory::MemoryLog;
 use eventlog::{
-    AppendError, Appended, AppendedStream, EventLog, ExpectedRevision, LogError, Position, RecordedEvent,
-    StreamAppend, Subscription,
+    AppendError, Appended, AppendedStream, EventLog, ExpectedRevision, LogError, NewEvent, Position,
+    RecordedEvent, StreamAppend, Subscription,
 };
-use uuid::Uuid;
 
 /// What is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +20,10 @@ pub enum Fault {
     AnswersInAnotherOrder,
     KnowsNoRepeats,
     HidesRepeats,
-    TakesIdsTwice,
+    ComparesIdsEverywhere,
+    FindsRepeatsAnywhere,
+    TakesAPartForTheWhole,
+    TakesOneStreamForAll,
     TakesAnyForm,
     FoldsNames,
     CutsNames,
@@ -103,18 +105,40 @@ impl Broken {
             (Fault::NamesNoActualRevision, AppendError::Conflict { stream, expected, .. }) => {
                 Err(AppendError::Conflict { stream, expected, actual: None })
             }
-            (Fault::TakesIdsTwice, AppendError::EventIdTaken(_)) => {
-                let mut streams = self.as_it_is(streams).await;
-                for event in streams.iter_mut().flat_map(|append| &mut append.events) {
-                    event.id = Uuid::new_v4();
+            (Fault::FindsRepeatsAnywhere, conflict @ AppendError::Conflict { .. }) => {
+                self.found(&streams, Vec::len).await.ok_or(conflict)
+            }
+            (Fault::TakesAPartForTheWhole, conflict @ AppendError::Conflict { .. }) => {
+                self.found(&streams, |_| 1).await.ok_or(conflict)
+            }
+            (Fault::TakesOneStreamForAll, conflict @ AppendError::Conflict { .. }) => {
+                let mut found = Err(conflict);
+                for one in streams.chunks(1) {
+                    found = self.found(one, Vec::len).await.map_or(found, Ok);
                 }
-                self.log.append(streams).await
+                found
             }
             (Fault::TakesAnyForm, AppendError::Malformed(_)) => {
                 Ok(Appended { streams: Vec::new(), duplicate: false })
             }
             (_, error) => Err(error),
         }
+    }
+
+    /// Takes an append for a repeat where so many of its events are anywhere in each of its streams.
+    async fn found(
+        &self,
+        streams: &[StreamAppend],
+        enough: impl Fn(&Vec<NewEvent>) -> usize,
+    ) -> Option<Appended> {
+        let mut ends = Vec::new();
+        for append in streams {
+            let mut there = self.log.read_stream(&append.stream, 0, usize::MAX).await.unwrap();
+            there.retain(|event| append.events.iter().any(|given| given.id == event.id));
+            let last = there.last().filter(|_| there.len() >= enough(&append.events))?;
+            ends.push(AppendedStream { revision: last.revision, position: last.position });
+        }
+        Some(Appended { streams: ends, duplicate: true })
     }
 }
 
@@ -131,6 +155,17 @@ impl EventLog for Broken {
                 let held = now.iter().zip(&streams).all(|(now, append)| now.expected == append.expected);
                 if held {
                     streams = self.as_it_is(streams).await;
+                }
+            }
+            Fault::ComparesIdsEverywhere => {
+                let all = self.log.read_all(Position(0), usize::MAX).await?;
+                let elsewhere = |append: &StreamAppend| {
+                    let of_others = all.iter().filter(|event| event.stream != append.stream);
+                    of_others.into_iter().any(|there| append.events.iter().any(|event| event.id == there.id))
+                };
+                if let Some(append) = streams.iter().find(|append| elsewhere(append)) {
+                    let stream = append.stream.clone();
+                    return Err(AppendError::Conflict { stream, expected: None, actual: None });
                 }
             }
             // A drop between the steps leaves the first one.
@@ -157,7 +192,9 @@ impl EventLog for Broken {
         match self.fault {
             Fault::AnswersInAnotherOrder => appended.streams.reverse(),
             Fault::KnowsNoRepeats if appended.duplicate => {
-                return Err(AppendError::EventIdTaken(streams[0].events[0].id));
+                let now = self.log.last_event(&streams[0].stream).await?.map(|last| last.revision);
+                let stream = streams[0].stream.clone();
+                return Err(AppendError::Conflict { stream, expected: None, actual: now });
             }
             Fault::HidesRepeats => appended.duplicate = false,
             Fault::CountsBackwards => {

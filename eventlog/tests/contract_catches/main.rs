@@ -40,8 +40,10 @@ caught! {
     KnowsNoRepeats: a_repeat_is_answered_with_the_first_place, the_same_append_many_times_at_once_is_one,
         any_sequence_of_appends_is_as_the_model_says;
     HidesRepeats: a_repeat_is_answered_with_the_first_place, the_same_append_many_times_at_once_is_one;
-    TakesIdsTwice: an_id_of_another_event_is_refused, a_repeat_of_a_part_is_refused,
-        a_repeat_in_one_of_several_streams_is_refused, any_sequence_of_appends_is_as_the_model_says;
+    ComparesIdsEverywhere: an_id_matters_in_its_own_stream_alone, any_sequence_of_appends_is_as_the_model_says;
+    FindsRepeatsAnywhere: a_repeat_of_a_part_is_refused, any_sequence_of_appends_is_as_the_model_says;
+    TakesAPartForTheWhole: a_repeat_of_a_part_is_refused, any_sequence_of_appends_is_as_the_model_says;
+    TakesOneStreamForAll: a_repeat_in_one_of_several_streams_is_refused;
     TakesAnyForm: malformed_appends_are_refused_and_harm_nobody;
     FoldsNames: names_come_back_exactly;
     CutsNames: names_come_back_exactly;

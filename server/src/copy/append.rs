@@ -58,7 +58,7 @@ async fn stream_events(target: &Log, events: Vec<RecordedEvent>) -> Result<(), E
             Err(AppendError::TooLarge { .. }) if part.len() > 1 => most_events = part.len() / 2,
             // A part of them is there, from when a copy was broken off: it goes on behind them. Whether they
             // are the same is compared in the end.
-            Err(AppendError::Conflict { .. } | AppendError::EventIdTaken(_)) => {
+            Err(AppendError::Conflict { .. }) => {
                 let there = target.last_event(&first.stream).await?.map(|event| event.revision);
                 let known = part.iter().take_while(|event| Some(event.revision) <= there).count();
                 if known == 0 {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::{Client, House};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// A sweeper as another process would have it, an hour later.
 fn sweeper(house: &House, config: SweeperConfig) -> Sweeper {
@@ -112,6 +113,45 @@ async fn a_late_end_supersedes_the_presumed_one_everywhere(pool: PgPoolOptions, 
         .unwrap();
     assert_eq!(runs, 0);
     producer.append(&run, json!([{"type": "Progressed"}])).await.problem(409, "illegal_transition");
+    house.stop().await;
+}
+
+/// Whoever guesses how the ledger might name its own events, of the same run or from another tenant, is in nobody's
+/// way.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn no_id_that_somebody_takes_stops_the_ledgers_own_events(
+    pool: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let house = House::start(pool, database).await;
+    let (producer, other) = (house.producer(), house.client_of("other", Role::Producer));
+    let run = running(&producer, "drift.check").await;
+    let elsewhere = running(&other, "drift.check").await;
+    let namespace: Uuid = run.parse().unwrap();
+    let notification = Uuid::new_v5(&namespace, b"ended:operator");
+    let mut ids: Vec<Uuid> =
+        (0..12).map(|n| Uuid::new_v5(&namespace, format!("stale:{n}").as_bytes())).collect();
+    ids.push(Uuid::new_v5(&notification, b"read"));
+    ids.extend((0..4).map(|n| Uuid::new_v5(&notification, format!("read:{n}").as_bytes())));
+    let taken: Value = ids.iter().map(|id| json!({"type": "Progressed", "id": id})).collect();
+    for (client, run) in [(&other, &elsewhere), (&producer, &run)] {
+        let answer = client.append(run, taken.clone()).await.expect(200);
+        let results: Vec<&Value> =
+            answer.body["events"].as_array().unwrap().iter().map(|event| &event["result"]).collect();
+        assert_eq!(results, vec!["created"; ids.len()]);
+    }
+    now(&house, &producer, &run).await;
+
+    policy(&house, "demo", "drift.check", FAIL).await;
+    assert_eq!(sweeper(&house, SweeperConfig::default()).sweep().await.unwrap(), 1);
+    let row = now(&house, &producer, &run).await;
+    assert_eq!((&row["status"], &row["presumed"]), (&json!("failed"), &json!(true)));
+    let told_of = told(&house, 0).await;
+    assert_eq!(told_of["notification_id"], notification.to_string());
+    let operator = house.client(Role::Operator);
+    let read = format!("/notifications/{notification}/read");
+    let position = operator.post(&read, &json!({})).await.expect(200).number_at("/position");
+    assert!(told(&house, position).await["read_at"].is_string());
     house.stop().await;
 }
 

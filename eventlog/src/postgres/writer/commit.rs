@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection};
-use uuid::Uuid;
 
-use super::super::batch::{Plan, Verdict, ids_of, plan};
+use super::super::batch::{Plan, plan};
 use super::super::queue::Request;
 use super::super::statements::{self as sql, Failure};
 use super::{Care, Committed, Writer};
@@ -55,8 +54,8 @@ impl Writer {
     /// One statement, which only works if nobody else has appended.
     async fn alone(&mut self, db: &mut PgConnection, requests: &[Request]) -> Result<Committed, Failure> {
         let heads = self.heads_for(db, requests, Care::Usual).await?;
-        let mut plan = plan(requests, &heads, &HashMap::new());
-        look_for_repeats(db, requests, &mut plan).await?;
+        let mut plan = plan(requests, &heads);
+        look_for_repeats(db, requests, &heads, &mut plan).await?;
         if plan.rows.is_empty() {
             // Refusals, too, are only right if nobody else has appended.
             if sql::head(db).await? != self.head {
@@ -90,15 +89,8 @@ impl Writer {
         }
         self.head = head;
         let heads = self.heads_for(&mut tx, requests, care).await?;
-        let places = match care {
-            Care::Usual => HashMap::new(),
-            Care::Doubtful => {
-                let ids: Vec<Uuid> = requests.iter().flat_map(ids_of).collect();
-                sql::places_of(&mut tx, &ids).await?
-            }
-        };
-        let mut plan = plan(requests, &heads, &places);
-        look_for_repeats(&mut tx, requests, &mut plan).await?;
+        let mut plan = plan(requests, &heads);
+        look_for_repeats(&mut tx, requests, &heads, &mut plan).await?;
         if !plan.rows.is_empty() {
             sql::insert(&mut tx, &plan.rows, plan.events, head).await?;
         }
@@ -157,19 +149,16 @@ impl Writer {
 }
 
 /// An append whose expectation does not hold may be one that is there already.
-async fn look_for_repeats(
+async fn look_for_repeats<'a>(
     db: &mut PgConnection,
-    requests: &[Request],
-    plan: &mut Plan<'_>,
+    requests: &'a [Request],
+    heads: &HashMap<&str, u64>,
+    plan: &mut Plan<'a>,
 ) -> Result<(), Failure> {
-    let mismatched = |verdict: &Verdict| matches!(verdict, Verdict::Mismatch(_));
-    let ids: Vec<Uuid> = (plan.verdicts.iter().zip(requests))
-        .filter(|(verdict, _)| mismatched(verdict))
-        .flat_map(|(_, request)| ids_of(request))
-        .collect();
-    if !ids.is_empty() {
-        let places = sql::places_of(db, &ids).await?;
-        plan.settle_mismatches(requests, &places);
+    let wanted = plan.wanted(requests, heads);
+    if !wanted.is_empty() {
+        let found = sql::there(db, &wanted).await?;
+        plan.settle(requests, &wanted, &found);
     }
     Ok(())
 }
