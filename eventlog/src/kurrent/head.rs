@@ -53,11 +53,15 @@ impl Scan {
 
 impl Inner {
     /// The position of our last event. What lies between two calls is looked through once; the first one looks
-    /// backwards, as far as our last event is away.
+    /// backwards, as far as our last event is away. A log that ends before what was looked through once has lost
+    /// some of it: then our last event is not after its end.
     pub(super) async fn head(&self) -> Result<Position, LogError> {
         let _one_at_a_time = self.searching.lock().await;
-        let Some(end) = self.end().await? else { return Ok(self.scan().ours) };
+        let Some(end) = self.end().await? else { return Ok(Position(0)) };
         let known = self.scan().upto;
+        if known.is_some_and(|known| end.at < known) {
+            return Ok(self.scan().ours.min(Position(end.at.commit)));
+        }
         let upto = match known {
             Some(upto) => upto,
             None => self.search_backwards().await?,

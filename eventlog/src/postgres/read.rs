@@ -141,8 +141,18 @@ async fn some(
 }
 
 pub(super) async fn head(pool: &PgPool) -> Result<Position, LogError> {
-    let position = sqlx::query_scalar!("SELECT position FROM log.head").fetch_one(pool);
-    Ok(Position(unsigned(position.await.map_err(unavailable)?)?))
+    let row = sqlx::query!(
+        r#"SELECT position, COALESCE((SELECT max(position) FROM log.events), 0) AS "last!" FROM log.head"#
+    );
+    let row = row.fetch_one(pool).await.map_err(unavailable)?;
+    if row.last != row.position {
+        // Whatever came next would leave a gap for ever, or come where something is.
+        return Err(LogError::Corrupt(format!(
+            "its last event is at position {}, and by its head there are events up to {}",
+            row.last, row.position
+        )));
+    }
+    Ok(Position(unsigned(row.position)?))
 }
 
 /// What the database's trouble means to a reader.

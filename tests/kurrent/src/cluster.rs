@@ -91,6 +91,11 @@ impl Cluster {
         self.store.keep_foreign(stream, count, bytes);
     }
 
+    /// Has its last events lost, whosever they are, as when it is restored to an earlier moment.
+    pub fn lose(&self, events: usize) {
+        self.store.lose(events);
+    }
+
     /// Makes a node the leader.
     pub fn elect(&self, node: usize) {
         self.leader.store(node, Ordering::SeqCst);

@@ -97,6 +97,22 @@ impl Store {
         self.tell(&inner);
     }
 
+    /// Loses its last events, as when it is restored to an earlier moment: whatever comes next comes at their places.
+    pub fn lose(&self, count: usize) {
+        let mut inner = self.inner();
+        for _ in 0..count {
+            let Some(lost) = inner.all.pop() else { break };
+            if let Some(there) = inner.streams.get_mut(&lost.stream) {
+                there.pop();
+                if there.is_empty() {
+                    inner.streams.remove(&lost.stream);
+                }
+            }
+        }
+        inner.next = inner.all.last().map_or(0, |last| last.position);
+        self.tell(&inner);
+    }
+
     /// Keeps the events, or finds that they are there already: just after the expected revision, in this
     /// order. That is all that a real server compares. Gives the last revision and position.
     pub fn append(
