@@ -22,6 +22,18 @@ pub enum ProjectorError {
         /// After which position the batch was read.
         after: Position,
     },
+    /// The log does not have what the tables were folded from: new events would come at positions that these have
+    /// passed already, and nobody would fold them.
+    #[error(
+        "the event log is behind the read tables: they were folded up to position {}, and {lost}. Events that were \
+         acknowledged are gone from the log, or it is another log", .reached.0
+    )]
+    LogBehind {
+        /// How far the tables have come.
+        reached: Position,
+        /// What the log does not have.
+        lost: Lost,
+    },
     /// Another process has taken the lease.
     #[error("another process has taken over")]
     Fenced,
@@ -60,7 +72,29 @@ pub enum ProjectorError {
     Negative(i64),
 }
 
+/// What a log does not have that the tables were folded from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// Whatever came after this position.
+    #[error("the log ends at {}", .0.0)]
+    End(Position),
+    /// The newest event that the tables show.
+    #[error("the log does not have the event that they show at position {} ({stream})", .position.0)]
+    Event {
+        /// Where it was.
+        position: Position,
+        /// The stream that it was in.
+        stream: String,
+    },
+}
+
 impl ProjectorError {
+    /// Whether it is the log that is wrong: no work on the tables can mend that.
+    #[must_use]
+    pub fn is_about_log(&self) -> bool {
+        matches!(self, Self::Log(LogError::Corrupt(_)) | Self::LogBehind { .. } | Self::Unreachable { .. })
+    }
+
     /// Whether trying again is of no use, and it is about some events only. Either the tables refuse the
     /// data itself: SQLSTATE class 22 (data exception), 23 (integrity constraint violation) and 54 (limit
     /// exceeded, such as an index entry that is too long), or a value that has no form on the wire. Or rows

@@ -8,7 +8,9 @@
 
 use std::time::Duration;
 
-use crate::error::ProjectorError;
+use eventlog::Position;
+
+use crate::error::{ProjectorError, unsigned};
 use crate::tables::Tables;
 
 /// How long a lease lasts when it is not renewed.
@@ -44,19 +46,20 @@ impl Lease {
         self.fence
     }
 
-    /// Makes it last from now on again. A batch does so by itself; this is for times without any.
-    pub async fn beat(&self, tables: &Tables) -> Result<(), ProjectorError> {
+    /// Makes it last from now on again. A batch does so by itself; this is for times without any. Gives where the
+    /// checkpoint is.
+    pub async fn beat(&self, tables: &Tables) -> Result<Position, ProjectorError> {
         let mut tx = tables.begin().await?;
-        let renewed = sqlx::query!(
+        let reached = sqlx::query_scalar!(
             "UPDATE checkpoints SET lease_until = clock_timestamp() + make_interval(secs => $2)
-             WHERE name = 'monitoring' AND fence = $1",
+             WHERE name = 'monitoring' AND fence = $1 RETURNING position",
             self.fence,
             TERM.as_secs_f64()
         )
-        .execute(&mut *tx)
+        .fetch_optional(&mut *tx)
         .await?;
         tx.commit().await?;
-        if renewed.rows_affected() == 1 { Ok(()) } else { Err(ProjectorError::Fenced) }
+        Ok(Position(unsigned(reached.ok_or(ProjectorError::Fenced)?)?))
     }
 
     /// Gives it back, so that the next one need not wait. If somebody else has it, that is fine too.

@@ -4,6 +4,7 @@
 //! never disagree, and a batch that comes twice changes nothing. An event that can't be folded holds back
 //! its own run, in `projection.dead_letters`, and nobody else's.
 
+mod agree;
 mod apply;
 mod batch;
 mod counters;
@@ -18,7 +19,8 @@ mod run;
 mod store;
 mod tables;
 
-pub use error::ProjectorError;
-pub use maintenance::{Difference, Findings, Maintenance, Progress, Rebuilt, Retried, Wrong};
+pub use agree::check_log;
+pub use error::{Lost, ProjectorError};
+pub use maintenance::{Difference, Findings, Maintenance, Progress, Rebuilt, Retried, Unreadable, Wrong};
 pub use notifications::notification_id;
 pub use run::{Projector, ProjectorConfig};

@@ -8,8 +8,9 @@ use sqlx::PgPool;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::agree::{self, Folded};
 use crate::apply::{self, Applied};
-use crate::error::ProjectorError;
+use crate::error::{Lost, ProjectorError};
 use crate::lag;
 use crate::lease::{BEAT, Lease};
 use crate::maintenance::{Maintenance, sample};
@@ -18,6 +19,9 @@ use crate::tables::{Schema, Tables};
 /// The pauses between tries while something fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long the log may take to show that it is still the same, beside the work: it is only a precaution.
+const LOOK_WITHIN: Duration = Duration::from_millis(200);
 
 /// The settings of a [`Projector`].
 #[derive(Debug, Clone)]
@@ -124,6 +128,7 @@ impl Projector {
     ) -> Result<(), ProjectorError> {
         let Some(begun) = stop.run_until_cancelled(self.begin()).await else { return Ok(()) };
         let (mut after, mut subscription) = begun?;
+        let mut last = None;
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -131,7 +136,7 @@ impl Projector {
                 () = stop.cancelled() => return Ok(()),
                 batch = subscription.next_batch(self.config.max_batch_events.max(1)) => batch?,
                 _ = beat.tick() => {
-                    lease.beat(&self.tables).await?;
+                    self.still_there(lease, after, last.as_ref()).await?;
                     continue;
                 }
             };
@@ -140,7 +145,10 @@ impl Projector {
                 let (part, later) = rest.split_at(fitting(rest, self.config.max_batch_bytes));
                 let checkpoint = self.apply_with(Some(lease), after, part).await?;
                 *progress = true;
-                after = part.last().map_or(after, |last| last.position);
+                if let Some(record) = part.last() {
+                    after = record.position;
+                    last = Some(Folded::of(record));
+                }
                 if checkpoint > after {
                     return Ok(());
                 }
@@ -151,7 +159,40 @@ impl Projector {
 
     async fn begin(&self) -> Result<(Position, Box<dyn Subscription>), ProjectorError> {
         let after = self.tables.checkpoint().await?;
+        let agrees = agree::check(&*self.log, &self.tables, after).await;
+        let behind = matches!(agrees, Err(ProjectorError::LogBehind { .. }));
+        metrics::gauge!("runledger_projector_log_behind").set(if behind { 1.0 } else { 0.0 });
+        agrees?;
         Ok((after, self.log.subscribe(after).await?))
+    }
+
+    /// Renews the lease, and sees whether the checkpoint and the log are still where we follow, with the event that
+    /// was folded last. Who follows after a position that they do not have would never hear of what comes before it.
+    async fn still_there(
+        &self,
+        lease: &Lease,
+        after: Position,
+        last: Option<&Folded>,
+    ) -> Result<(), ProjectorError> {
+        let checkpoint = lease.beat(&self.tables).await?;
+        if checkpoint < after {
+            return Err(ProjectorError::Rewound { checkpoint, after });
+        }
+        let there = async {
+            if let Some(last) = last {
+                last.must_be_in(&*self.log, checkpoint).await?;
+            }
+            let head = self.log.head().await?;
+            if head < after {
+                return Err(ProjectorError::LogBehind { reached: checkpoint, lost: Lost::End(head) });
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(LOOK_WITHIN, there).await {
+            Ok(Err(behind @ ProjectorError::LogBehind { .. })) => Err(behind),
+            // Whether it answers is told by who reads it.
+            _ => Ok(()),
+        }
     }
 
     /// Applies a batch that was read after a position, in one transaction; gives back where the

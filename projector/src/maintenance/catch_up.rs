@@ -116,7 +116,7 @@ impl<'a> Filling<'a> {
 
     /// Renews the lease where nothing is folded for a while.
     pub async fn beat(&self) -> Result<(), ProjectorError> {
-        self.lease.beat(&self.tables).await
+        self.lease.beat(&self.tables).await.map(drop)
     }
 
     /// Does something that takes its time and folds nothing, and keeps the lease meanwhile. Whoever loses it

@@ -3,11 +3,13 @@
 use std::fmt;
 
 use domain::RunId;
+use eventlog::EventLog;
+use eventlog::streams::{StreamKind, run_event, stream_kind};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::beside;
-use crate::error::ProjectorError;
+use crate::error::{ProjectorError, unsigned};
 
 /// How many differences are told one by one.
 const TOLD: usize = 100;
@@ -24,6 +26,20 @@ pub struct Findings {
     pub wrong: u64,
     /// The first 100 of them in each table.
     pub differences: Vec<Difference>,
+    /// The first event of each stream that the log can't give any more, of the first 100 such streams. The rows of
+    /// their runs need not be what is wrong.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// An event that the log has and nobody can read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// In which stream.
+    pub stream: String,
+    /// Its place there.
+    pub revision: u64,
+    /// Why it can't be read.
+    pub error: String,
 }
 
 /// A row that is not as the log says.
@@ -62,6 +78,7 @@ impl Findings {
         self.rows += other.rows;
         self.wrong += other.wrong;
         self.differences.extend(other.differences);
+        self.unreadable.extend(other.unreadable);
     }
 }
 
@@ -80,6 +97,34 @@ pub(super) async fn compare(
         findings.add(columns.compare(&mut *db, &table, other, &filter).await?);
     }
     Ok(findings)
+}
+
+/// The streams of runs that the fold of the log into another schema holds, because the log itself can't give the
+/// event at which it stopped.
+pub(super) async fn unreadable(
+    db: &mut PgConnection,
+    log: &dyn EventLog,
+    other: &str,
+) -> Result<Vec<Unreadable>, ProjectorError> {
+    let sql = format!(
+        "SELECT DISTINCT ON (stream) stream, revision FROM {other}.dead_letters
+         ORDER BY stream, revision LIMIT {TOLD}"
+    );
+    let held: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(db).await?;
+    let mut unreadable = Vec::new();
+    for (stream, revision) in held {
+        let revision = unsigned(revision)?;
+        // Other streams are nobody's rows.
+        if stream_kind(&stream) != StreamKind::Run {
+            continue;
+        }
+        let found = log.read_stream(&stream, revision, 1).await?;
+        let fault = found.first().filter(|record| record.revision == revision).map(run_event);
+        if let Some(Err(error)) = fault {
+            unreadable.push(Unreadable { stream, revision, error: error.to_string() });
+        }
+    }
+    Ok(unreadable)
 }
 
 /// The columns of a table.
@@ -147,7 +192,7 @@ impl Columns {
         );
         let (rows, wrong): (i64, i64) = sqlx::query_as(AssertSqlSafe(sql)).fetch_one(&mut *db).await?;
         let mut findings =
-            Findings { rows: rows.unsigned_abs(), wrong: wrong.unsigned_abs(), differences: Vec::new() };
+            Findings { rows: rows.unsigned_abs(), wrong: wrong.unsigned_abs(), ..Findings::default() };
         if wrong > 0 {
             let sql = format!(
                 "SELECT CASE WHEN {} THEN to_jsonb(live) END, CASE WHEN {} THEN to_jsonb(folded) END

@@ -19,7 +19,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::error::ProjectorError;
 use crate::tables::{Schema, Tables};
 
-pub use compare::{Difference, Findings, Wrong};
+pub use compare::{Difference, Findings, Unreadable, Wrong};
 pub use rebuild::Rebuilt;
 pub use retry::Retried;
 pub(crate) use sampler::sample;

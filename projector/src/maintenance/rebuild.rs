@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use super::catch_up::Filling;
 use super::refold::{read_marks, refold};
 use super::{Maintenance, Progress, beside};
+use crate::agree::check_log;
 use crate::apply::{lock_checkpoint, tell};
 use crate::batch::CountFrom;
 use crate::error::{ProjectorError, bigint};
@@ -18,6 +19,15 @@ use crate::tables::{Schema, Tables};
 /// Postgres' `deadlock_timeout`, so that it never ends a reader.
 const WAIT_FOR_READERS: &str = "100ms";
 const LET_PASS: Duration = Duration::from_millis(200);
+
+/// What new tables must have reached before they take the place of the live ones.
+#[derive(Debug, Clone, Copy)]
+enum Goal {
+    /// As far as these went, so that no reader sees a position that goes back.
+    LiveTables,
+    /// The end of the log.
+    EndOfLog,
+}
 
 /// What a rebuild did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +49,39 @@ impl Maintenance {
     ///
     /// # Errors
     /// [`ProjectorError`]; the live tables are as they were then, and a rebuild can go on.
+    /// [`ProjectorError::LogBehind`] where the log has lost what they were folded from: whoever was answered with a
+    /// position must be told first.
     pub async fn rebuild(
         &self,
         source: &str,
         anew: bool,
+        told: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Rebuilt, ProjectorError> {
+        let live = sqlx::query_scalar!("SELECT name FROM log.source").fetch_optional(&self.pool).await?;
+        if live.is_none_or(|live| live == source) {
+            check_log(&*self.log, &self.pool).await?;
+        }
+        self.fold_anew(source, anew, Goal::LiveTables, told).await
+    }
+
+    /// As [`Maintenance::rebuild`], from nothing, for a log that was restored: the new tables go as far as the log does,
+    /// also where the live ones went further. Not before everybody who holds a position is told so.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn rebuild_restored(
+        &self,
+        source: &str,
+        told: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Rebuilt, ProjectorError> {
+        self.fold_anew(source, true, Goal::EndOfLog, told).await
+    }
+
+    async fn fold_anew(
+        &self,
+        source: &str,
+        anew: bool,
+        goal: Goal,
         told: &(dyn Fn(Progress) + Sync),
     ) -> Result<Rebuilt, ProjectorError> {
         let next = self.tables(Schema::Next);
@@ -54,7 +93,7 @@ impl Maintenance {
         filling.beating(beside::analyze(&next)).await?;
         loop {
             filling.up_to(head, told).await?;
-            if let Some(rebuilt) = self.swap(&mut filling, &next, source).await? {
+            if let Some(rebuilt) = self.swap(&mut filling, &next, source, goal).await? {
                 return Ok(Rebuilt { from, ..rebuilt });
             }
             filling.beat().await?;
@@ -79,13 +118,17 @@ impl Maintenance {
         filling: &mut Filling<'_>,
         next: &Tables,
         source: &str,
+        goal: Goal,
     ) -> Result<Option<Rebuilt>, ProjectorError> {
         let mut tx = self.tables(Schema::Live).begin().await?;
         beside::run(&mut tx, format!("SET LOCAL lock_timeout = '{WAIT_FOR_READERS}'")).await?;
         let swapped = async {
             beside::run(&mut tx, "LOCK TABLE checkpoints IN ACCESS EXCLUSIVE MODE".into()).await?;
             let live = lock_checkpoint(&mut tx, None).await?;
-            let goal = if same_log(&mut tx, source).await? { live } else { self.log.head().await? };
+            let goal = match goal {
+                Goal::LiveTables if same_log(&mut tx, source).await? => live,
+                _ => self.log.head().await?,
+            };
             filling.rest(goal).await?;
             let held = next.dead_letters().await?.0;
             filling.hold_still(&mut tx).await?;

@@ -5,9 +5,10 @@ use eventlog::Position;
 use sqlx::AssertSqlSafe;
 
 use super::catch_up::Filling;
-use super::compare::{Findings, Which, compare};
+use super::compare::{Findings, Which, compare, unreadable};
 use super::refold::{read_marks, refold};
 use super::{Maintenance, Progress, beside};
+use crate::agree::check_log;
 use crate::apply::lock_checkpoint;
 use crate::batch::CountFrom;
 use crate::decode::run_of;
@@ -33,6 +34,7 @@ impl Maintenance {
         told: &(dyn Fn(Progress) + Sync),
         comparing: &(dyn Fn(&str) + Sync),
     ) -> Result<Findings, ProjectorError> {
+        check_log(&*self.log, &self.pool).await?;
         let (live, check) = (self.tables(Schema::Live), self.tables(Schema::Check));
         let mut filling = Filling::begin(&*self.log, check.clone(), "a check", true).await?;
         filling.up_to(|| live.checkpoint(), told).await?;
@@ -50,7 +52,8 @@ impl Maintenance {
         lock.rollback().await?;
 
         let compared = compare(&mut snapshot, Schema::Check.name(), Which::All, comparing);
-        let findings = filling.beating(compared).await?;
+        let mut findings = filling.beating(compared).await?;
+        findings.unreadable = unreadable(&mut snapshot, &*self.log, Schema::Check.name()).await?;
         snapshot.rollback().await?;
         // Tables that are somebody else's by now are left alone.
         filling.beat().await?;
@@ -97,7 +100,8 @@ impl Maintenance {
         .await?;
         refold(&mut tx, &*self.log, stream, 0, checkpoint, CountFrom(u64::MAX)).await?;
         read_marks(&mut tx, &*self.log, run, checkpoint).await?;
-        let findings = compare(&mut tx, "pg_temp", Which::Run(run, stream), &|_| {}).await?;
+        let mut findings = compare(&mut tx, "pg_temp", Which::Run(run, stream), &|_| {}).await?;
+        findings.unreadable = unreadable(&mut tx, &*self.log, "pg_temp").await?;
         tx.rollback().await?;
         Ok(findings)
     }

@@ -15,7 +15,7 @@ const LEASE_ENDS: &str = "UPDATE projection_next.checkpoints SET lease_until = n
 async fn lost(pool: &PgPool, other: impl FnOnce(Watched) -> Watched, held: fn(&Watched) -> &Gate) {
     let story = given().await;
     let right = story.project(pool, &[]).await;
-    let log = Watched { heads: Gate::after(1), ..Watched::over(&story.log) };
+    let log = Watched { heads: Gate::after(2), ..Watched::over(&story.log) };
     let first = over(&log, pool);
     let first = tokio::spawn(async move { first.rebuild("memory", false, &|_| {}).await });
     log.heads.until_held().await;
@@ -47,14 +47,14 @@ async fn half_tables_of_another_do_not_go_live(pool: PgPool) {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn whole_tables_of_another_are_its_own_to_swap(pool: PgPool) {
-    lost(&pool, |log| Watched { heads: Gate::after(1), ..log }, |log| &log.heads).await;
+    lost(&pool, |log| Watched { heads: Gate::after(2), ..log }, |log| &log.heads).await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn tables_that_somebody_removed_do_not_go_live(pool: PgPool) {
     let story = given().await;
     let right = story.project(&pool, &[]).await;
-    let log = Watched { heads: Gate::after(1), ..Watched::over(&story.log) };
+    let log = Watched { heads: Gate::after(2), ..Watched::over(&story.log) };
     let first = over(&log, &pool);
     let first = tokio::spawn(async move { first.rebuild("memory", false, &|_| {}).await });
     log.heads.until_held().await;

@@ -44,7 +44,9 @@ pub struct Story {
     pub log: MemoryLog,
     pub runs: BTreeMap<u8, Run>,
     pub events: Vec<(u8, Event)>,
-    ticks: i64,
+    /// The ids of runs that are not [`run_id`]'s.
+    pub ids: BTreeMap<u8, RunId>,
+    pub ticks: i64,
 }
 
 impl Story {
@@ -54,12 +56,17 @@ impl Story {
         noon() + TimeDelta::minutes(20 * self.ticks)
     }
 
+    /// The id of the n-th run of this story.
+    pub fn id_of(&self, n: u8) -> RunId {
+        self.ids.get(&n).copied().unwrap_or_else(|| run_id(n))
+    }
+
     /// Proposes an event; false when the rules refuse it.
     pub async fn propose(&mut self, n: u8, body: EventBody) -> bool {
         let now = self.tick();
         let command = Command {
             tenant: tenant(n),
-            run: run_id(n),
+            run: self.id_of(n),
             actor: "worker-1".parse().unwrap(),
             expected_revision: None,
             events: vec![ProposedEvent {
