@@ -1,19 +1,24 @@
 //! How many requests are let in at once, and how many bytes of bodies: the rest is told to come back,
 //! rather than filling the memory while the database is slow.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::problem::Problem;
 use crate::state::ApiConfig;
 
 /// The unit in which bodies are counted.
 const KIB: usize = 1024;
+
+/// How long a request that has waited aside waits for a place: those that waited for the same come back together.
+const COMES_BACK: Duration = Duration::from_secs(1);
 
 /// What is left of the room for requests.
 #[derive(Debug, Clone)]
@@ -48,14 +53,52 @@ impl Admission {
 }
 
 /// Lets a request in if there is room for it, or answers 503 at once.
-pub(crate) async fn admit(State(admission): State<Admission>, request: Request, next: Next) -> Response {
-    let room = admission.requests.try_acquire().ok();
+pub(crate) async fn admit(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
+    let room = Place::take(&admission.requests);
     let body = admission.bodies.try_acquire_many(admission.room(&request)).ok();
-    if room.is_none() || body.is_none() {
+    let (Some(place), Some(_body)) = (room, body) else {
         let detail = "The server has as many requests in hand as it takes. Nothing of this one was read.";
         return Problem::unavailable("overloaded", detail, 1).into_response();
+    };
+    request.extensions_mut().insert(place.clone());
+    let answer = next.run(request).await;
+    place.leave();
+    answer
+}
+
+/// A request's place among those in hand. It gives the place up while it waits for something that takes no work, so
+/// that whoever waits takes no room from who works. Clones are the same place.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    requests: Arc<Semaphore>,
+    permit: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+}
+
+impl Place {
+    fn take(requests: &Arc<Semaphore>) -> Option<Self> {
+        let permit = requests.clone().try_acquire_owned().ok()?;
+        Some(Self { requests: requests.clone(), permit: Arc::new(Mutex::new(Some(permit))) })
     }
-    next.run(request).await
+
+    /// Waits for something aside, and takes a place again, for which it may have to wait a moment too.
+    ///
+    /// # Errors
+    /// 503 `overloaded` where there is none by then.
+    pub(crate) async fn aside<T>(&self, something: impl Future<Output = T>) -> Result<T, Problem> {
+        self.leave();
+        let waited = something.await;
+        let Ok(Ok(permit)) = timeout(COMES_BACK, self.requests.clone().acquire_owned()).await else {
+            let detail =
+                "The request has waited, and the server has as many others in hand by now as it takes.";
+            return Err(Problem::unavailable("overloaded", detail, 1));
+        };
+        *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+        Ok(waited)
+    }
+
+    fn leave(&self) {
+        drop(self.permit.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
 }
 
 #[cfg(test)]
@@ -67,6 +110,20 @@ mod tests {
         let builder =
             headers.iter().fold(Request::builder(), |builder, (name, value)| builder.header(*name, *value));
         builder.body(Body::empty()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_waits_aside_makes_room_and_comes_back_into_it() {
+        let requests = Arc::new(Semaphore::new(1));
+        let first = Place::take(&requests).unwrap();
+        assert!(Place::take(&requests).is_none());
+        let other = first.aside(async { Place::take(&requests).unwrap() }).await;
+        // The other one is still there when the wait is over.
+        assert_eq!(other.unwrap_err().code, "overloaded");
+        let waited = first.aside(async { drop(Place::take(&requests).unwrap()) }).await;
+        assert!(waited.is_ok() && Place::take(&requests).is_none());
+        first.leave();
+        assert!(Place::take(&requests).is_some());
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! How far the projections have come, and how far they are behind the log.
 //!
 //! Requests only look at numbers in memory. Two tasks keep these up to date: one follows the
-//! checkpoint, one samples the head of the log.
+//! checkpoint, one samples the head of the log. Only who brings a position beyond the head that is known has the
+//! log asked for it ([`asking`]), and who waits for the projection waits aside ([`waiting`]).
 
+mod asking;
 mod heads;
 mod tasks;
+mod waiting;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,8 +18,13 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+use crate::ledger::Ledger;
+use asking::Asked;
 use heads::Heads;
+use waiting::Waiting;
+pub(crate) use waiting::{Crowded, MOST_OF_A_TOKEN};
 
 /// How far the projections are behind the log.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,33 +63,94 @@ pub struct Behind {
     pub projected: Position,
 }
 
+/// Why a read did not get to see a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unseen {
+    /// The log ends before it, at this position.
+    Ahead(Position),
+    /// As many wait as may.
+    Crowded(Crowded),
+    /// The projection did not reach it in time.
+    Behind(Behind),
+}
+
 /// Knows how current the read tables are. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Freshness {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
+    log: Arc<dyn EventLog>,
+    ledger: Ledger,
     projected: watch::Sender<Position>,
     heads: Mutex<Heads>,
     held: Mutex<HeldBack>,
+    waiting: Waiting,
+    asked: Asked,
+    /// Cancelled when the ledger is not the one any more that this process began with.
+    restored: CancellationToken,
+}
+
+impl fmt::Debug for Freshness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Freshness").field("lag", &self.lag()).finish_non_exhaustive()
+    }
 }
 
 impl Freshness {
     /// Begins to follow the projection's checkpoint and the log's head, until `shutdown`. Must be
     /// called within a Tokio runtime. `pool` gives one connection away to listen on.
     #[must_use]
-    pub fn start(pool: PgPool, log: Arc<dyn EventLog>, shutdown: CancellationToken) -> Self {
-        let freshness = Self::unfed();
+    pub fn start(pool: PgPool, log: Arc<dyn EventLog>, ledger: Ledger, shutdown: CancellationToken) -> Self {
+        let freshness = Self::unfed(log, ledger);
         tokio::spawn(tasks::follow_checkpoint(freshness.clone(), pool, shutdown.clone()));
-        tokio::spawn(tasks::sample_head(freshness.clone(), log, shutdown));
+        tokio::spawn(tasks::sample_head(freshness.clone(), shutdown));
         freshness
     }
 
-    fn unfed() -> Self {
-        let projected = watch::Sender::new(Position(0));
-        Self { shared: Arc::new(Shared { projected, heads: Mutex::default(), held: Mutex::default() }) }
+    fn unfed(log: Arc<dyn EventLog>, ledger: Ledger) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                log,
+                ledger,
+                projected: watch::Sender::new(Position(0)),
+                heads: Mutex::default(),
+                held: Mutex::default(),
+                waiting: Waiting::default(),
+                asked: Asked::default(),
+                restored: CancellationToken::new(),
+            }),
+        }
+    }
+
+    /// The ledger that this process serves, in the epoch that it began with.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        self.shared.ledger
+    }
+
+    /// Resolves when the ledger is in another epoch than the one that this process began with, or is another one:
+    /// whatever the process remembers of runs and positions is not to be trusted any more.
+    pub async fn restored(&self) {
+        self.shared.restored.cancelled().await;
+    }
+
+    fn note_ledger(&self, ledger: Ledger) {
+        if ledger != self.shared.ledger && !self.shared.restored.is_cancelled() {
+            tracing::error!(
+                began_with = self.shared.ledger.epoch,
+                epoch = ledger.epoch,
+                "the ledger was restored while this process ran: what it remembers is of another epoch"
+            );
+            self.shared.restored.cancel();
+        }
+    }
+
+    /// Whether the log ends before what it is known to have had, or the tables show.
+    #[must_use]
+    pub fn is_log_behind(&self) -> bool {
+        self.heads().is_behind()
     }
 
     /// The position that the projection has reached, as far as we have heard.
@@ -110,6 +180,47 @@ impl Freshness {
     /// Says that the log holds an event at `position`: whoever appends knows it before any sample does.
     pub fn note_appended(&self, position: Position) {
         self.heads().note(position, Instant::now());
+    }
+
+    /// Whether the projection has reached `position`, so that a read need not wait for it.
+    pub(crate) fn shows(&self, position: Position) -> bool {
+        position <= self.projected() && !self.is_log_behind()
+    }
+
+    /// Whether the log is known to have `position`, so that it need not be asked.
+    pub(crate) fn has(&self, position: Position) -> bool {
+        position <= self.heads().known()
+    }
+
+    /// Makes sure that the log has `position`, for a request of that token's holder.
+    ///
+    /// # Errors
+    /// [`Unseen::Ahead`] or [`Unseen::Crowded`].
+    pub(crate) async fn find(
+        &self,
+        position: Position,
+        token_id: Uuid,
+        limit: Duration,
+    ) -> Result<(), Unseen> {
+        let _place = self.shared.waiting.enter(token_id).map_err(Unseen::Crowded)?;
+        self.head_beyond(position, limit).await.map_err(Unseen::Ahead)
+    }
+
+    /// Waits until the projection shows `position` to a request of that token's holder. A position that the log does
+    /// not have is not waited for.
+    ///
+    /// # Errors
+    /// [`Unseen`], at once but for [`Unseen::Behind`].
+    pub(crate) async fn reach(
+        &self,
+        position: Position,
+        token_id: Uuid,
+        limit: Duration,
+    ) -> Result<(), Unseen> {
+        let until = Instant::now() + limit;
+        let _place = self.shared.waiting.enter(token_id).map_err(Unseen::Crowded)?;
+        self.head_beyond(position, limit).await.map_err(Unseen::Ahead)?;
+        self.wait_for(position, until.saturating_duration_since(Instant::now())).await.map_err(Unseen::Behind)
     }
 
     /// Waits until the projection has reached `position`, for `limit` at most.

@@ -20,7 +20,7 @@ pub(crate) async fn alive() -> Json<Value> {
 }
 
 /// `GET /readyz`: the database and the log answer, and the log takes appends. 503 with the same details when
-/// one does not. A projection that lags or holds runs back is told and does not make the process unready:
+/// one does not, or the log ends before what it had. A projection that lags or holds runs back is told and does not make the process unready:
 /// writes go on.
 pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
     let (database, log, appends, head) = tokio::join!(
@@ -31,7 +31,8 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
         ask("head of the log", state.log.head()),
     );
     let word = |ok: bool| if ok { "ok" } else { "unavailable" };
-    let ready = database.is_some() && log.is_some() && appends.is_some();
+    let behind = state.freshness.is_log_behind();
+    let ready = database.is_some() && log.is_some() && appends.is_some() && !behind;
     let lag = state.freshness.lag();
     let held = state.freshness.held();
     let details = json!({
@@ -39,6 +40,8 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
         "database": word(database.is_some()),
         "log": word(log.is_some()),
         "appends": word(appends.is_some()),
+        // The log ends before what the tables show: it was restored, or has lost events.
+        "positions": if behind { "log_behind" } else { "ok" },
         "head": head.map(|head| head.0),
         "projected": lag.projected.0,
         "lag_events": lag.events,

@@ -13,6 +13,7 @@ pub mod freshness;
 pub mod fuzzing;
 mod health;
 mod hub;
+pub mod ledger;
 pub mod live;
 mod observe;
 mod openapi;

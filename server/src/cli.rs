@@ -66,6 +66,12 @@ pub enum Command {
     /// The event log.
     #[command(subcommand)]
     Log(LogCommand),
+    /// Begins a new epoch, after the database or the event log was restored to an earlier moment.
+    ///
+    /// Positions are given anew then that were given before, to other events. In a new epoch everybody who comes with a
+    /// position of before is told so. Read tables that show what the log has lost are built anew first. Run it after
+    /// every restore, before the processes of the ledger are started.
+    Restored(RestoredArgs),
     /// Runs a command with a private Postgres beside it, whose address it finds in DATABASE_URL.
     WithPostgres(WithPostgresArgs),
 }
@@ -355,6 +361,22 @@ pub enum PolicyCommand {
         #[command(flatten)]
         database: DatabaseArgs,
     },
+}
+
+/// `runledger restored`
+#[derive(Debug, Args)]
+pub struct RestoredArgs {
+    /// Builds the read tables anew also where they show nothing that the log has lost. Where the log is on a cluster
+    /// this is always done: its positions tell too little.
+    #[arg(long, env = "RUNLEDGER_REBUILD")]
+    pub rebuild: bool,
+    /// Says what was done as one JSON object.
+    #[arg(long, env = "RUNLEDGER_JSON")]
+    pub json: bool,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub event_log: EventLogArgs,
 }
 
 /// `runledger with-postgres`

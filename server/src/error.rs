@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use eventlog::LogError;
+use projector::ProjectorError;
 use sqlx::migrate::MigrateError;
 
 use crate::connect::is_away;
@@ -51,7 +52,19 @@ pub enum Error {
     Log(#[from] LogError),
     /// The projector.
     #[error("the projector failed: {0}")]
-    Projector(#[from] projector::ProjectorError),
+    Projector(ProjectorError),
+    /// The log has lost what the tables were folded from.
+    #[error(
+        "{0}.\nIf the log or the database was restored, run `runledger restored`: it builds the read tables anew \
+         and begins a new epoch, so that everybody who was answered with a position is told. Otherwise restore what \
+         the log has lost first. Nothing was changed. See docs/restoring.md"
+    )]
+    LogBehind(ProjectorError),
+    /// The ledger was restored under a running process.
+    #[error(
+        "the ledger was restored while this process ran, and what it remembers is of the epoch before: start it again"
+    )]
+    Restored,
     /// A file or folder of ours.
     #[error("{path}: {source}", path = .path.display())]
     File {
@@ -93,12 +106,24 @@ pub enum Error {
     },
 }
 
+impl From<ProjectorError> for Error {
+    fn from(error: ProjectorError) -> Self {
+        match error {
+            error @ ProjectorError::LogBehind { .. } => Self::LogBehind(error),
+            other => Self::Projector(other),
+        }
+    }
+}
+
 impl Error {
     /// Whether the database or the log is away, and may be back in a moment.
     pub(crate) fn is_away(&self) -> bool {
         match self {
             Self::Database(error) | Self::Migrate(MigrateError::Execute(error)) => is_away(error),
-            Self::Log(error) => matches!(error, LogError::Unavailable(_)),
+            Self::Log(error) | Self::Projector(ProjectorError::Log(error)) => {
+                matches!(error, LogError::Unavailable(_))
+            }
+            Self::Projector(ProjectorError::Database(error)) => is_away(error),
             _ => false,
         }
     }

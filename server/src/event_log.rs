@@ -60,6 +60,12 @@ impl Place {
         }
     }
 
+    /// Whether it is kept, saved and restored together with the read tables.
+    #[must_use]
+    pub fn is_in_database(&self) -> bool {
+        matches!(self, Self::Postgres)
+    }
+
     /// Opens the log.
     ///
     /// # Errors

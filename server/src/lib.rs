@@ -14,6 +14,7 @@ mod logging;
 mod maintain;
 mod meter;
 pub mod postgres;
+mod restored;
 mod run;
 mod services;
 
@@ -48,6 +49,7 @@ pub async fn main(cli: Cli) -> Result<ExitCode, Error> {
         Command::Tenant(command) => admin::tenant(command).await?,
         Command::Token(command) => admin::token(command).await?,
         Command::Policy(command) => admin::policy(command).await?,
+        Command::Restored(args) => restored::restored(args).await?,
         Command::WithPostgres(args) => return run::with_postgres(args).await.map(ExitCode::from),
     }
     Ok(ExitCode::SUCCESS)

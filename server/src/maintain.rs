@@ -98,17 +98,29 @@ async fn rebuild(
 }
 
 async fn verify(work: &Maintenance, which: Option<(RunId, Option<TenantId>)>) -> Result<ExitCode, Error> {
-    let findings = if let Some((run, tenant)) = which {
-        work.verify_run(run, tenant.as_ref()).await?
+    let found = if let Some((run, tenant)) = which {
+        work.verify_run(run, tenant.as_ref()).await
     } else {
         let meter = Meter::new("folding");
         let comparing = |table: &str| meter.say(&format!("comparing {table}"));
-        let findings = work.verify(&|progress| meter.show(progress), &comparing).await?;
+        let found = work.verify(&|progress| meter.show(progress), &comparing).await;
         meter.done();
-        findings
+        found
     };
-    Ok(tell_findings(&findings))
+    match found {
+        Ok(findings) => Ok(tell_findings(&findings)),
+        Err(error) if error.is_about_log() => {
+            say!("{error}");
+            say!("{LOG_IS_WRONG}");
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
+
+/// What no work on the tables can mend.
+const LOG_IS_WRONG: &str = "the event log itself is wrong, and the read tables may be right: restore the log from a \
+    backup, then run `runledger restored`; see docs/restoring.md";
 
 fn tell_findings(findings: &Findings) -> ExitCode {
     for difference in &findings.differences {
@@ -119,9 +131,17 @@ fn tell_findings(findings: &Findings) -> ExitCode {
     if wrong > told {
         say!("... and {} more", wrong - told);
     }
+    for event in &findings.unreadable {
+        say!("{} revision {}: the log's event can't be read: {}", event.stream, event.revision, event.error);
+    }
     if wrong == 0 {
         say!("{rows} rows are as the log says");
         return ExitCode::SUCCESS;
+    }
+    if !findings.unreadable.is_empty() {
+        say!("wrong rows: {wrong}, of {rows} that there should be by what can be read of the log");
+        say!("{LOG_IS_WRONG}");
+        return ExitCode::FAILURE;
     }
     say!(
         "wrong rows: {wrong}, of {rows} that there should be; `runledger projector rebuild` makes them right"

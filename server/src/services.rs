@@ -7,15 +7,17 @@ use std::time::Duration;
 use api::access::Tokens;
 use api::commands::{Commands, Sweeper, SweeperConfig};
 use api::freshness::Freshness;
+use api::ledger::Ledger;
 use api::live::Live;
 use api::reads::ReadPool;
 use api::{ApiConfig, ApiState, Door};
 use chrono::TimeDelta;
 use eventlog::EventLog;
-use projector::{Projector, ProjectorConfig};
+use projector::{Projector, ProjectorConfig, ProjectorError};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{HttpArgs, SweeperArgs};
@@ -32,6 +34,9 @@ const WARM: u32 = 4;
 
 /// The pause when the database went away again just after it came.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a log on a cluster may seem to have lost events until that is believed.
+const ELECTION: Duration = Duration::from_secs(5);
 
 /// Clients of the page with the metrics that may be connected at once.
 const METRICS_CLIENTS: usize = 64;
@@ -101,7 +106,17 @@ impl Services {
         let (pool, log) = open(database, &parts.event_log, parts.migrate, address).await?;
         let mut services = Self { address, log, api, tasks, stop_api, stop_rest, pools: vec![pool.clone()] };
         if let (Some(http), Some(metrics)) = (parts.http, metrics) {
-            let state = services.api_state(database, &pool, &http);
+            let ledger = Ledger::load(&pool).await?;
+            let state = services.api_state(database, &pool, &http, ledger);
+            let freshness = state.freshness.clone();
+            let stop = services.stop_rest.clone();
+            services.tasks.spawn(async move {
+                match stop.run_until_cancelled(freshness.restored()).await {
+                    // What is remembered of runs and positions would be mixed with what is there now.
+                    Some(()) => Err(Error::Restored),
+                    None => Ok(()),
+                }
+            });
             services.start_sweeper(&state, &pool, parts.sweeper);
             door.open(api::router(state, move || metrics.render()));
         }
@@ -113,7 +128,13 @@ impl Services {
         Ok(services)
     }
 
-    fn api_state(&mut self, database: &PgConnectOptions, pool: &PgPool, http: &HttpArgs) -> ApiState {
+    fn api_state(
+        &mut self,
+        database: &PgConnectOptions,
+        pool: &PgPool,
+        http: &HttpArgs,
+        ledger: Ledger,
+    ) -> ApiState {
         let reads = ReadPool::pool_options()
             .max_connections(http.read_connections)
             // Who comes after a quiet time need not wait until the database has a connection for them.
@@ -122,7 +143,7 @@ impl Services {
             .connect_lazy_with(database.clone());
         self.pools.push(reads.clone());
         let log = self.log.clone();
-        let freshness = Freshness::start(pool.clone(), log.clone(), self.stop_rest.clone());
+        let freshness = Freshness::start(pool.clone(), log.clone(), ledger, self.stop_rest.clone());
         ApiState {
             // Streams end with the requests: they would never end by themselves.
             live: Live::start(pool.clone(), &freshness, self.stop_api.clone()),
@@ -224,7 +245,23 @@ async fn open_once(
     database::check_schema(&pool).await?;
     event_log.claim(&pool).await?;
     let log = event_log.open(database).await?;
+    must_agree(event_log, &log, &pool).await?;
     Ok((pool, log))
+}
+
+/// Makes sure that the log has what the read tables were folded from. A leader of a cluster that is none any more
+/// may not know its last events, for a moment.
+async fn must_agree(event_log: &Place, log: &Arc<dyn EventLog>, pool: &PgPool) -> Result<(), Error> {
+    let until = Instant::now() + if event_log.is_in_database() { Duration::ZERO } else { ELECTION };
+    loop {
+        match projector::check_log(&**log, pool).await {
+            Err(error @ ProjectorError::LogBehind { .. }) if Instant::now() < until => {
+                tracing::warn!(%error, "asking the log once more in {PAUSE:?}");
+                tokio::time::sleep(PAUSE).await;
+            }
+            checked => return Ok(checked?),
+        }
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use server::postgres::{PrivatePostgres, PrivatePostgresConfig};
-use support::{PATIENCE, runledger};
+use support::{LOOK_AGAIN, PATIENCE, runledger};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -180,11 +180,13 @@ async fn a_stuck_run_is_presumed_failed_once_a_policy_says_so() {
     let url = format!("{base}/v1/tenants/acme/runs/{}?after={next}", run["run_id"].as_str().unwrap());
     let presumed = async {
         loop {
-            // Waits for the next event on the other side.
+            // The next event is waited for once the log has it; before that it is ahead of the log.
             let answer = site.http.get(&url).bearer_auth(&producer).send().await.unwrap();
             if answer.status() == 200 {
                 return answer.json::<Value>().await.unwrap();
             }
+            assert_eq!(answer.json::<Value>().await.unwrap()["code"], "position_ahead");
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     };
     let row = tokio::time::timeout(PATIENCE, presumed).await.expect("a sweeper finds it");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use api::access::{Role, Tokens, create_tenant, create_token};
 use api::commands::{Commands, CommandsConfig};
 use api::freshness::Freshness;
+use api::ledger::Ledger;
 use api::live::Live;
 use api::reads::ReadPool;
 use api::{ApiConfig, ApiState};
@@ -110,7 +111,8 @@ impl House {
         // Tokens and freshness keep one connection each to listen on.
         let pool = PgPoolOptions::new().max_connections(4).connect_with(self.database.clone()).await.unwrap();
         self.pools.push(pool.clone());
-        let freshness = Freshness::start(pool.clone(), log.clone(), self.shutdown.clone());
+        let ledger = Ledger::load(&pool).await.unwrap();
+        let freshness = Freshness::start(pool.clone(), log.clone(), ledger, self.shutdown.clone());
         let state = ApiState {
             config: Arc::new(config),
             commands: Commands::with_config(log.clone(), commands),

@@ -9,8 +9,10 @@ use crate::client::Client;
 pub struct Message {
     /// What it is about.
     pub event: String,
-    /// Where the stream goes on after it.
+    /// The position after which the stream goes on.
     pub id: u64,
+    /// The epoch of the ledger that it is of.
+    pub epoch: u64,
     /// What it says.
     pub data: Value,
 }
@@ -97,16 +99,20 @@ impl Stream {
 }
 
 fn read(block: &str) -> Option<Said> {
-    let (mut event, mut id, mut data) = (None, None, None);
+    let (mut event, mut id, mut data) = (None, None::<(u64, u64)>, None);
     for line in block.lines() {
         match line.split_once(": ") {
             Some(("event", value)) => event = Some(value.to_owned()),
-            Some(("id", value)) => id = Some(value.parse().unwrap()),
+            Some(("id", value)) => {
+                let (position, epoch) = value.split_once('-').unwrap();
+                id = Some((position.parse().unwrap(), epoch.parse().unwrap()));
+            }
             Some(("data", value)) => data = Some(serde_json::from_str(value).unwrap()),
             Some(("retry", _)) => return None,
             Some(("", comment)) => return Some(Said::Comment(comment.to_owned())),
             _ => panic!("no field of a message: {line:?}"),
         }
     }
-    Some(Said::Message(Message { event: event?, id: id?, data: data? }))
+    let (id, epoch) = id?;
+    Some(Said::Message(Message { event: event?, id, epoch, data: data? }))
 }

@@ -104,6 +104,7 @@ async fn who_was_ahead_starts_over(pool: PgPoolOptions, database: PgConnectOptio
     let mut stream = Stream::open(&viewer, "/stream", Some(1_000_000)).await;
     let reset = stream.message().await;
     assert_eq!((reset.event.as_str(), reset.id), ("reset", 0));
+    assert_eq!(reset.data["code"], "position_ahead");
     for bad in ["-1", "x", "99999999999999999999"] {
         let request = viewer.request(reqwest::Method::GET, "/stream").header("last-event-id", bad);
         tests::Answer::of(request).await.problem(422, "validation_failed");

@@ -22,6 +22,7 @@ use super::start::StartRequest;
 use crate::access::{Caller, Producer, Viewer, path_param};
 use crate::body::JsonBody;
 use crate::problem::Problem;
+use crate::reads::asked::AsKnown;
 use crate::state::ApiState;
 
 /// The routes of the commands.
@@ -45,6 +46,8 @@ struct StartAnswer {
     revision: u64,
     /// The position of its last event: read with `?after=` it to see it.
     position: u64,
+    /// The epoch of the ledger that the position is of.
+    epoch: u64,
     links: Links,
 }
 
@@ -63,7 +66,11 @@ struct Links {
     post,
     path = "/v1/tenants/{tenant}/runs",
     tag = "runs",
-    params(("tenant" = String, Path, description = "The tenant's short name")),
+    params(
+        ("tenant" = String, Path, description = "The tenant's short name"),
+        ("Runledger-Epoch" = Option<u64>, Header, description = "The epoch that the ledger must be in"),
+        ("Runledger-After" = Option<u64>, Header, description = "A position that the log must have"),
+    ),
     request_body = StartBody,
     responses(
         (status = 201, description = "The run is new", body = StartAnswer),
@@ -72,6 +79,7 @@ struct Links {
         (status = 401, description = "No valid token", body = Problem),
         (status = 403, description = "Not a producer's token", body = Problem),
         (status = 404, description = "No such tenant for this token", body = Problem),
+        (status = 412, description = "The ledger was restored since", body = Problem),
         (status = 413, description = "Too large", body = Problem),
         (status = 422, description = "A field is wrong", body = Problem),
         (status = 503, description = "Not possible at the moment", body = Problem),
@@ -80,6 +88,7 @@ struct Links {
 async fn start_run(
     State(state): State<ApiState>,
     Producer(caller): Producer,
+    _: AsKnown,
     JsonBody(mut body): JsonBody<StartBody>,
 ) -> Result<Response, Problem> {
     let (initiator, unordered) = (body.initiator()?, body.unordered()?);
@@ -106,10 +115,11 @@ async fn start_run(
         reused: started.reused,
         revision: started.revision,
         position: started.position.0,
+        epoch: state.freshness.ledger().epoch,
         links: Links { view: format!("/t/{tenant}/runs/{}", started.run), this },
     };
     let status = if started.reused { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, [(LOCATION, location)], Json(answer)).into_response())
+    Ok(marked(&state, started.position, (status, [(LOCATION, location)], Json(answer))))
 }
 
 /// Where the run is after an append.
@@ -121,6 +131,8 @@ struct AppendAnswer {
     revision: u64,
     /// A position at which all of the events can be seen: read with `?after=` it.
     position: u64,
+    /// The epoch of the ledger that the position is of.
+    epoch: u64,
     /// Its status.
     status: &'static str,
     /// One entry for each event that was sent, in the same order.
@@ -148,6 +160,8 @@ struct EventAnswer {
         ("tenant" = String, Path, description = "The tenant's short name"),
         ("run" = Uuid, Path, description = "The run"),
         ("If-Match" = Option<String>, Header, description = "The revision the run must be at, in quotes"),
+        ("Runledger-Epoch" = Option<u64>, Header, description = "The epoch that the ledger must be in"),
+        ("Runledger-After" = Option<u64>, Header, description = "A position that the log must have"),
     ),
     request_body = EventsBody,
     responses(
@@ -157,7 +171,7 @@ struct EventAnswer {
         (status = 403, description = "Not a producer's token", body = Problem),
         (status = 404, description = "No such run", body = Problem),
         (status = 409, description = "Not possible in the run's status", body = Problem),
-        (status = 412, description = "The run is at another revision", body = Problem),
+        (status = 412, description = "The run is at another revision, or the ledger was restored since", body = Problem),
         (status = 413, description = "Too large or too many events", body = Problem),
         (status = 422, description = "A field is wrong", body = Problem),
         (status = 503, description = "Not possible at the moment", body = Problem),
@@ -166,6 +180,7 @@ struct EventAnswer {
 async fn append_events(
     State(state): State<ApiState>,
     Producer(caller): Producer,
+    _: AsKnown,
     RunInPath(run): RunInPath,
     headers: HeaderMap,
     JsonBody(body): JsonBody<EventsBody>,
@@ -189,10 +204,11 @@ async fn append_events(
         run_id: run.uuid(),
         revision: appended.revision,
         position: appended.position.0,
+        epoch: state.freshness.ledger().epoch,
         status: appended.status.as_str(),
         events: events.collect(),
     };
-    Ok(([(ETAG, etag)], Json(answer)).into_response())
+    Ok(marked(&state, appended.position, ([(ETAG, etag)], Json(answer))))
 }
 
 /// A notification that has been read.
@@ -204,6 +220,8 @@ struct ReadAnswer {
     read: bool,
     /// Where in the log it is recorded.
     position: u64,
+    /// The epoch of the ledger that the position is of.
+    epoch: u64,
 }
 
 /// Records that the caller has read one of its notifications.
@@ -225,10 +243,13 @@ struct ReadAnswer {
 async fn read_notification(
     State(state): State<ApiState>,
     Viewer(caller): Viewer,
+    _: AsKnown,
     NotificationInPath(id): NotificationInPath,
-) -> Result<Json<ReadAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let position = mark_read(&state, caller, id).await?;
-    Ok(Json(ReadAnswer { notification_id: id, read: true, position: position.0 }))
+    let epoch = state.freshness.ledger().epoch;
+    let answer = Json(ReadAnswer { notification_id: id, read: true, position: position.0, epoch });
+    Ok(marked(&state, position, answer))
 }
 
 /// Marks one of the caller's own notifications as read. Answers the position at which that is recorded.
@@ -268,6 +289,13 @@ impl FromRequestParts<ApiState> for NotificationInPath {
         let text = path_param(parts, state, "id").await?;
         text.parse().map(Self).map_err(|_| CommandError::NoNotification.into())
     }
+}
+
+/// An answer that tells a position, marked with the ledger and the epoch that it is of.
+fn marked(state: &ApiState, position: Position, answer: impl IntoResponse) -> Response {
+    let mut answer = answer.into_response();
+    state.freshness.ledger().mark(answer.headers_mut(), position);
+    answer
 }
 
 fn header(text: &str) -> Result<HeaderValue, Problem> {

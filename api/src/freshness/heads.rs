@@ -12,17 +12,52 @@ const GRAIN: Duration = Duration::from_millis(10);
 /// When there are more samples than this, every second one goes.
 const MOST: usize = 4_096;
 
+/// For how long the log must be seen to end before what it had until that is believed: a cluster's former leader
+/// that does not know yet that it is none may say so for a moment.
+const CERTAIN: Duration = Duration::from_secs(5);
+
 /// The samples that are not projected yet, positions and times both growing.
 #[derive(Debug, Default)]
 pub(super) struct Heads {
     head: Position,
     projected: Position,
     samples: VecDeque<(Position, Instant)>,
+    /// Since when the log is seen to end before what it had.
+    short_since: Option<Instant>,
+    /// That is believed. What this process knows of the log is wrong then, and stays so.
+    behind: bool,
 }
 
 impl Heads {
     pub(super) fn head(&self) -> Position {
         self.head
+    }
+
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// Where the log is known to end at least.
+    pub(super) fn known(&self) -> Position {
+        if self.behind { self.head } else { self.head.max(self.projected) }
+    }
+
+    /// Takes in an answer of the log, and what was known of its end before it was asked. Says whether that the log
+    /// is behind is new.
+    pub(super) fn answered(&mut self, known: Position, head: Position, now: Instant) -> bool {
+        if head >= known {
+            self.short_since = None;
+            self.note(head, now);
+            return false;
+        }
+        let since = *self.short_since.get_or_insert(now);
+        if self.behind || now.saturating_duration_since(since) < CERTAIN {
+            return false;
+        }
+        self.behind = true;
+        self.head = head;
+        self.samples.clear();
+        true
     }
 
     /// For how long a position beyond `position` has been known.
@@ -59,7 +94,9 @@ impl Heads {
 
     pub(super) fn forget_up_to(&mut self, position: Position) {
         self.projected = position;
-        self.head = self.head.max(position);
+        if !self.behind {
+            self.head = self.head.max(position);
+        }
         let gone = self.samples.partition_point(|(sample, _)| *sample <= position);
         self.samples.drain(..gone);
     }
@@ -85,6 +122,26 @@ mod tests {
         assert_eq!(heads.age_beyond(Position(9), now), SECOND * 3);
         assert_eq!(heads.age_beyond(Position(10), now), SECOND * 2);
         assert_eq!(heads.age_beyond(Position(20), now), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_log_that_ends_before_what_it_had_is_believed_after_a_while_and_for_good() {
+        let mut heads = Heads::default();
+        let start = Instant::now();
+        heads.note(Position(10), start);
+        heads.forget_up_to(Position(12));
+        assert_eq!(heads.known(), Position(12));
+        // Once, and then as it was: a leader that was none any more.
+        assert!(!heads.answered(Position(12), Position(9), start + SECOND));
+        assert!(!heads.answered(Position(12), Position(12), start + SECOND * 2));
+        assert!(!heads.answered(Position(12), Position(9), start + SECOND * 3));
+        assert!(!heads.answered(Position(12), Position(9), start + SECOND * 7));
+        assert_eq!((heads.is_behind(), heads.known()), (false, Position(12)));
+        assert!(heads.answered(Position(12), Position(9), start + SECOND * 8));
+        assert_eq!((heads.is_behind(), heads.known()), (true, Position(9)));
+        // It grows past what it had: what came in between is not what was there.
+        assert!(!heads.answered(Position(9), Position(20), start + SECOND * 9));
+        assert_eq!((heads.is_behind(), heads.known()), (true, Position(20)));
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! What keeps [`Freshness`] fed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::{EventLog, Position};
+use eventlog::Position;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{Freshness, HeldBack};
+use crate::ledger::Ledger;
 
 /// Where the projector announces the position it has reached.
 const CHANNEL: &str = "runledger_projected";
@@ -63,7 +63,9 @@ async fn listen(
                 None => return Err(sqlx::Error::Io(std::io::ErrorKind::ConnectionAborted.into())),
             },
             _ = poll.tick() => {
-                freshness.set_projected(checkpoint(pool).await?);
+                let (projected, ledger) = checkpoint(pool).await?;
+                freshness.note_ledger(ledger);
+                freshness.set_projected(projected);
                 freshness.set_held(held_back(pool).await?);
                 *backoff = FIRST_BACKOFF;
             }
@@ -83,27 +85,26 @@ async fn held_back(pool: &PgPool) -> Result<HeldBack, sqlx::Error> {
     Ok(HeldBack { runs: held.runs.unsigned_abs(), events: held.events.unsigned_abs() })
 }
 
-async fn checkpoint(pool: &PgPool) -> Result<Position, sqlx::Error> {
-    let position =
-        sqlx::query_scalar!("SELECT position FROM projection.checkpoints WHERE name = 'monitoring'")
-            .fetch_one(pool)
-            .await?;
-    u64::try_from(position).map(Position).map_err(|error| sqlx::Error::ColumnDecode {
+async fn checkpoint(pool: &PgPool) -> Result<(Position, Ledger), sqlx::Error> {
+    let row = sqlx::query!(
+        "SELECT position, ledger_id, epoch FROM projection.checkpoints, ledger.identity WHERE name = 'monitoring'"
+    )
+    .fetch_one(pool)
+    .await?;
+    let position = u64::try_from(row.position).map_err(|error| sqlx::Error::ColumnDecode {
         index: "projection.checkpoints.position".into(),
         source: error.into(),
-    })
+    })?;
+    Ok((Position(position), Ledger::new(row.ledger_id, row.epoch)))
 }
 
-pub(super) async fn sample_head(freshness: Freshness, log: Arc<dyn EventLog>, shutdown: CancellationToken) {
+pub(super) async fn sample_head(freshness: Freshness, shutdown: CancellationToken) {
     let mut sample = interval(SAMPLE);
     sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
     while shutdown.run_until_cancelled(sample.tick()).await.is_some() {
-        match log.head().await {
-            Ok(head) => {
-                freshness.note_appended(head);
-                failing = false;
-            }
+        match freshness.sample().await {
+            Ok(_) => failing = false,
             // Said once, not twice a second.
             Err(error) if !failing => {
                 tracing::warn!(%error, "can't read the head of the log; the lag may be more than it seems");
@@ -115,5 +116,6 @@ pub(super) async fn sample_head(freshness: Freshness, log: Arc<dyn EventLog>, sh
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         metrics::gauge!("runledger_read_lag_events").set(lag.events as f64);
         metrics::gauge!("runledger_read_lag_seconds").set(lag.seconds);
+        metrics::gauge!("runledger_log_behind").set(if freshness.is_log_behind() { 1.0 } else { 0.0 });
     }
 }

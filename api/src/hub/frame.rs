@@ -33,6 +33,7 @@ pub(super) struct Frame {
     /// How many notifications are unread, where there are any.
     pub(super) unread: Option<String>,
     pub(super) position: u64,
+    pub(super) epoch: u64,
     pub(super) moment: Moment,
     /// How far the page lags behind, where it does.
     pub(super) lag: Option<String>,
@@ -70,6 +71,7 @@ impl Frame {
                 n => Some(words::number(n)),
             },
             position: read.position.0,
+            epoch: state.freshness.ledger().epoch,
             moment: Moment::new(now, now),
             lag: (lag.seconds > NOTABLE_LAG_SECONDS).then(|| {
                 format!(

@@ -3,12 +3,14 @@
 use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use eventlog::Position;
 
 use super::refusal::Refusal;
 use crate::access::{Caller, OpeningSecret, identify};
+use crate::ledger::LAST;
 use crate::problem::Problem;
 use crate::reads::TenantRead;
-use crate::reads::asked::AskedQuery;
+use crate::reads::asked::{After, AskedQuery};
 use crate::reads::params::Params;
 use crate::state::ApiState;
 
@@ -65,7 +67,7 @@ pub(super) struct Visit<Q> {
     pub(super) query: Result<Q, Problem>,
     /// They as they came, decoded, without those that a form left empty.
     pub(super) pairs: Vec<(String, String)>,
-    after: Option<u64>,
+    after: Option<After>,
 }
 
 impl<Q: AskedQuery> FromRequestParts<ApiState> for Visit<Q> {
@@ -75,7 +77,8 @@ impl<Q: AskedQuery> FromRequestParts<ApiState> for Visit<Q> {
         let visitor = Visitor::from_request_parts(parts, state).await?;
         let mut params = Params::of(&parts.uri)?;
         params.edit(from_form);
-        let after = params.number("after", 0, i64::MAX as u64)?;
+        let after = params.number("after", 0, LAST)?.map(Position);
+        let after = after.map(|position| After::new(position, &visitor.caller, &parts.extensions));
         let pairs = params.pairs().to_vec();
         let query = Q::take(&mut params).and_then(|query| params.end(Q::ALLOWED).map(|()| query));
         Ok(Self { visitor, query, pairs, after })
@@ -106,11 +109,14 @@ impl<Q> Visit<Q> {
     /// # Errors
     /// The database's.
     pub(super) async fn begin(&self, state: &ApiState) -> Result<TenantRead, Problem> {
-        if let Some(after) = self.after {
-            let wait = state.freshness.wait_for(eventlog::Position(after), state.config.max_after_wait);
-            if let Err(behind) = wait.await {
-                tracing::debug!(%behind, "a page is shown before it has what was asked for");
+        if let Some(after) = &self.after
+            && let Err(problem) = after.shown(state).await
+        {
+            // Who has waited and finds no room now is not let in for that.
+            if problem.code == "overloaded" {
+                return Err(problem);
             }
+            tracing::debug!(%problem.detail, "a page is shown before it has what was asked for");
         }
         state.reads.begin(&self.visitor.caller.tenant).await
     }

@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use super::Turn;
 use super::changes::RunChange;
+use super::seen::Seen;
 use crate::access::Ended;
+use crate::ledger::Ledger;
 
 /// For whom the messages are.
 #[derive(Debug, Clone)]
@@ -28,6 +30,7 @@ pub(super) struct Audience {
 
 /// One who listens.
 pub(super) struct Listener {
+    ledger: Ledger,
     audience: Audience,
     turns: broadcast::Receiver<Turn>,
     ended: broadcast::Receiver<Ended>,
@@ -49,10 +52,24 @@ pub(super) struct Sources {
     pub(super) stop: CancellationToken,
 }
 
+/// Why all must be read anew, where it is more than that the tables were mended or that much was missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Why {
+    /// The listener comes from a position that the log does not have.
+    PositionAhead,
+    /// The listener comes from another epoch: the ledger was restored since.
+    EpochChanged,
+}
+
 /// Where the stream stands.
 #[derive(Serialize)]
 struct At {
     position: u64,
+    epoch: u64,
+    /// The code of the problem that another request would be answered with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<Why>,
     /// After how long at most something is heard again. Who hears nothing for much longer is cut off.
     #[serde(skip_serializing_if = "Option::is_none")]
     heartbeat_ms: Option<u64>,
@@ -62,13 +79,14 @@ impl Listener {
     /// One who was told everything up to `position`, and is now told so. `lasts` bounds the stream: who
     /// goes on listening comes again and shows that it still may.
     pub(super) fn new(
+        ledger: Ledger,
         audience: Audience,
         sources: Sources,
         position: Position,
-        heartbeat: Duration,
-        lasts: Duration,
+        (heartbeat, lasts): (Duration, Duration),
     ) -> Self {
         Self {
+            ledger,
             audience,
             turns: sources.turns,
             ended: sources.ended,
@@ -88,7 +106,8 @@ impl Listener {
                 if change.recipient.as_deref() != Some(self.audience.principal.as_str()) {
                     change.notification = None;
                 }
-                self.ready.push_back(message("run", change.position, &change));
+                let message = self.message("run", change.position, &change);
+                self.ready.push_back(message);
             }
         }
     }
@@ -97,13 +116,16 @@ impl Listener {
     /// from there, and hears that the stream is still there.
     pub(super) fn say_position(&mut self) {
         let heartbeat_ms = u64::try_from(self.heartbeat.as_millis()).ok();
-        self.ready.push_back(message("position", self.told.0, &At { position: self.told.0, heartbeat_ms }));
+        let at = At { position: self.told.0, epoch: self.ledger.epoch, code: None, heartbeat_ms };
+        let message = self.message("position", self.told.0, &at);
+        self.ready.push_back(message);
     }
 
     /// Puts in line that all of it must be read anew.
-    pub(super) fn say_reset(&mut self) {
-        let at = At { position: self.told.0, heartbeat_ms: None };
-        self.ready.push_back(message("reset", self.told.0, &at));
+    pub(super) fn say_reset(&mut self, code: Option<Why>) {
+        let at = At { position: self.told.0, epoch: self.ledger.epoch, code, heartbeat_ms: None };
+        let message = self.message("reset", self.told.0, &at);
+        self.ready.push_back(message);
     }
 
     /// The next part of the stream; none at its end. What a broken connection loses is not lost: it is told
@@ -129,10 +151,10 @@ impl Listener {
                     Ok(Ok(Turn::Runs(runs))) => self.take(&runs),
                     Ok(Ok(Turn::Reset(position))) => {
                         self.told = position;
-                        self.say_reset();
+                        self.say_reset(None);
                     }
                     // Too slow: what was missed is gone. The next turn goes on after it.
-                    Ok(Err(RecvError::Lagged(_))) => self.say_reset(),
+                    Ok(Err(RecvError::Lagged(_))) => self.say_reset(None),
                     Ok(Err(RecvError::Closed)) => return None,
                     // The comment is for whatever is in between; a script can't hear it, but the message.
                     Err(_) => {
@@ -152,16 +174,17 @@ impl Listener {
             self.say_runs(news);
         }
     }
-}
 
-/// A message in the form of the HTML standard, section 9.2 (server-sent events).
-fn message(event: &str, id: u64, data: &impl Serialize) -> String {
-    match serde_json::to_string(data) {
-        // JSON in one line has no line breaks of its own.
-        Ok(data) => format!("event: {event}\nid: {id}\ndata: {data}\n\n"),
-        Err(error) => {
-            tracing::error!(%error, "a message has no form in JSON");
-            String::new()
+    /// A message in the form of the HTML standard, section 9.2 (server-sent events).
+    fn message(&self, event: &str, position: u64, data: &impl Serialize) -> String {
+        let id = Seen { position: Position(position), epoch: Some(self.ledger.epoch) };
+        match serde_json::to_string(data) {
+            // JSON in one line has no line breaks of its own.
+            Ok(data) => format!("event: {event}\nid: {id}\ndata: {data}\n\n"),
+            Err(error) => {
+                tracing::error!(%error, "a message has no form in JSON");
+                String::new()
+            }
         }
     }
 }
@@ -179,12 +202,13 @@ mod tests {
         let principal = "slow".parse().unwrap();
         let audience = Audience { principal, token_id: Uuid::nil(), run: None };
         let long = Duration::from_secs(3600);
-        let mut listener = Listener::new(audience, sources, Position(7), long, long);
+        let ledger = Ledger { id: Uuid::nil(), epoch: 5 };
+        let mut listener = Listener::new(ledger, audience, sources, Position(7), (long, long));
         // More than are kept: the first are gone before they are heard.
         for position in [8, 9, 10] {
             turns.send(Turn::Reset(Position(position))).unwrap();
         }
-        let reset = |id| format!("event: reset\nid: {id}\ndata: {{\"position\":{id}}}\n\n");
+        let reset = |id| format!("event: reset\nid: {id}-5\ndata: {{\"position\":{id},\"epoch\":5}}\n\n");
         for told in [7, 9, 10] {
             assert_eq!(listener.next().await, Some(reset(told)));
         }

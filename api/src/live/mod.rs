@@ -8,6 +8,7 @@
 mod changes;
 mod listener;
 mod reader;
+mod seen;
 mod stream;
 
 use std::collections::HashMap;

@@ -7,10 +7,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use domain::RunId;
-use eventlog::Position;
 
 use super::changes::{Changes, RunChange, changes};
-use super::listener::{Audience, Listener, Sources};
+use super::listener::{Audience, Listener, Sources, Why};
+use super::seen::Seen;
 use crate::access::Caller;
 use crate::problem::Problem;
 use crate::reads::asked::{Asked, AskedQuery, RunInPath};
@@ -27,28 +27,29 @@ const RETRY: &str = "retry: 1000\n\n";
 /// Where a stream goes on.
 #[derive(Debug)]
 pub(super) struct StreamQuery {
-    last_event_id: Option<u64>,
+    last_event_id: Option<Seen>,
 }
 
 impl AskedQuery for StreamQuery {
     const ALLOWED: &'static [&'static str] = &["last_event_id"];
 
     fn take(params: &mut Params) -> Result<Self, Problem> {
-        Ok(Self { last_event_id: params.number("last_event_id", 0, i64::MAX as u64)? })
+        Ok(Self { last_event_id: params.parsed("last_event_id")? })
     }
 }
 
 /// Tells what happens to the tenant's runs, as server-sent events. The first is `position`, or whatever
 /// has happened since the last one seen; `run` says that a run has changed; `reset` that what was shown
-/// must be read anew. The `id` of each is a position.
+/// must be read anew. The `id` of each is a position, a hyphen and the ledger's epoch. Who comes from another
+/// epoch, or from a position that the log does not have, is told `reset` with the `code` of the reason.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/stream",
     tag = "live",
     params(
         ("tenant" = String, Path, description = "The tenant's short name"),
-        ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this position"),
-        ("last_event_id" = Option<u64>, Query, description = "The same, where no header is sent"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Go on after the message of this id, or after this position"),
+        ("last_event_id" = Option<String>, Query, description = "The same, where no header is sent"),
         ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
     ),
     responses(
@@ -76,8 +77,8 @@ pub(super) async fn stream_tenant(
     params(
         ("tenant" = String, Path, description = "The tenant's short name"),
         ("run" = uuid::Uuid, Path, description = "The run's id"),
-        ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this position"),
-        ("last_event_id" = Option<u64>, Query, description = "The same, where no header is sent"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Go on after the message of this id, or after this position"),
+        ("last_event_id" = Option<String>, Query, description = "The same, where no header is sent"),
         ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
     ),
     responses(
@@ -107,7 +108,7 @@ async fn open(
     let Caller { tenant, principal, token_id, .. } = &asked.caller;
     // A browser that comes back asks for the address that it began with, and says in the header how far it
     // has come since.
-    let seen = header_of(headers)?.or(asked.query.last_event_id).map(Position);
+    let seen = header_of(headers)?.or(asked.query.last_event_id);
     // First listen, then look: what comes between the two is seen in both, and told once.
     let sources = Sources {
         turns: state.live.subscribe(tenant).await?,
@@ -118,33 +119,47 @@ async fn open(
     if let Some(run) = run {
         must_exist(read.conn(), tenant, run).await?;
     }
-    let missed = match seen {
-        Some(seen) if seen <= read.position => {
-            changes(read.conn(), &[(tenant.clone(), seen)]).await?.remove(tenant)
-        }
-        // It was at a position that these tables have not reached: they are others.
-        Some(_) => Some(Changes::TooMany),
-        None => None,
-    };
+    let (ledger, config) = (state.freshness.ledger(), &state.config);
     let audience = Audience { principal: principal.clone(), token_id: *token_id, run };
-    let config = &state.config;
-    let mut listener =
-        Listener::new(audience, sources, read.position, config.stream_heartbeat, config.stream_lasts);
-    match missed {
-        Some(Changes::Runs(runs)) => listener.say_runs(&runs),
-        Some(Changes::TooMany) => listener.say_reset(),
+    let times = (config.stream_heartbeat, config.stream_lasts);
+    let mut listener = Listener::new(ledger, audience, sources, read.position, times);
+    // A browser can't be refused: it would never come back, and its script could not tell why. So whoever comes from
+    // elsewhere is let in, and told first.
+    let position = read.position;
+    match seen {
+        Some(seen) if seen.epoch.is_some_and(|epoch| epoch != ledger.epoch) => {
+            listener.say_reset(Some(Why::EpochChanged));
+        }
+        Some(seen) if seen.position <= position => {
+            match changes(read.conn(), &[(tenant.clone(), seen.position)]).await?.remove(tenant) {
+                Some(Changes::Runs(runs)) => listener.say_runs(&runs),
+                Some(Changes::TooMany) => listener.say_reset(None),
+                None => {}
+            }
+        }
+        // These tables have not reached it: they are behind, or the log is.
+        Some(seen) => {
+            drop(read);
+            let ahead = match asked.after(seen.position).in_log(state).await {
+                Ok(()) => None,
+                Err(problem) if problem.code == "position_ahead" => Some(Why::PositionAhead),
+                Err(problem) => return Err(problem),
+            };
+            listener.say_reset(ahead);
+        }
         None => {}
     }
     listener.say_position();
-    drop(read);
-    Ok(answer(listener))
+    let mut answer = answer(listener);
+    ledger.mark(answer.headers_mut(), position);
+    Ok(answer)
 }
 
-fn header_of(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+fn header_of(headers: &HeaderMap) -> Result<Option<Seen>, Problem> {
     let Some(value) = headers.get(LAST_EVENT_ID) else { return Ok(None) };
-    let position = value.to_str().ok().and_then(|text| text.trim().parse::<i64>().ok());
-    position.and_then(|position| u64::try_from(position).ok()).map(Some).ok_or_else(|| {
-        Problem::invalid("header Last-Event-ID", "must be the id of a message of this stream: a position")
+    let seen = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    seen.map(Some).ok_or_else(|| {
+        Problem::invalid("header Last-Event-ID", "must be the id of a message of this stream, or a position")
     })
 }
 

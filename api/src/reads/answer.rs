@@ -1,4 +1,4 @@
-//! The form of every answer: JSON with the position it reflects and the lag in its headers.
+//! The form of every answer: JSON with the position it reflects, the ledger's epoch and the lag in its headers.
 
 use std::fmt::Write;
 
@@ -22,7 +22,7 @@ pub(super) fn answer(state: &ApiState, position: Position, body: impl Serialize)
     let mut response = Json(body).into_response();
     let lag = state.freshness.lag_of(position);
     let headers = response.headers_mut();
-    headers.insert("runledger-position", HeaderValue::from(position.0));
+    state.freshness.ledger().mark(headers, position);
     headers.insert("runledger-lag-events", HeaderValue::from(lag.events));
     if let Ok(seconds) = HeaderValue::try_from(format!("{:.3}", lag.seconds)) {
         headers.insert("runledger-lag-seconds", seconds);

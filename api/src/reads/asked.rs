@@ -1,26 +1,23 @@
 //! What every read asks: who, what, and how current it must be.
 
 use axum::extract::{FromRequestParts, OriginalUri};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{Extensions, StatusCode};
 use domain::RunId;
 use eventlog::Position;
 
 use super::params::Params;
 use super::pool::TenantRead;
 use crate::access::{Caller, Viewer, path_param};
+use crate::admission::Place;
+use crate::freshness::{Crowded, MOST_OF_A_TOKEN, Unseen};
+use crate::ledger::{EPOCH_PARAM, Known};
 use crate::problem::Problem;
 use crate::state::ApiState;
 
-/// The header that says the same as `?after=`.
-const AFTER_HEADER: &str = "runledger-after";
-
-/// The largest position: what a `bigint` holds.
-const LAST_POSITION: u64 = i64::MAX as u64;
-
 /// The query parameters of one resource.
 pub(crate) trait AskedQuery: Sized + Send {
-    /// Their names, for who asks with another. `after` goes without saying.
+    /// Their names, for who asks with another. `after` and `epoch` go without saying.
     const ALLOWED: &'static [&'static str];
 
     /// Takes its parameters out.
@@ -36,7 +33,16 @@ pub(crate) struct Asked<Q> {
     pub(crate) query: Q,
     /// The address that was asked, for links to further pages.
     pub(crate) address: Address,
-    after: Option<Position>,
+    after: Option<After>,
+    place: Option<Place>,
+}
+
+/// A position that a view is to show, for whom, and the place of the request that waits for it.
+#[derive(Debug, Clone)]
+pub(crate) struct After {
+    position: Position,
+    token_id: uuid::Uuid,
+    place: Option<Place>,
 }
 
 /// The address of a read.
@@ -44,7 +50,7 @@ pub(crate) struct Asked<Q> {
 pub(crate) struct Address {
     /// The path as it came.
     pub(crate) path: String,
-    /// All parameters, decoded, but `after`.
+    /// All parameters, decoded, but `after` and `epoch`.
     pub(crate) pairs: Vec<(String, String)>,
 }
 
@@ -59,36 +65,93 @@ impl<Q: AskedQuery> FromRequestParts<ApiState> for Asked<Q> {
             None => parts.uri.path().to_owned(),
         };
         let mut params = Params::of(&parts.uri)?;
-        let asked_after = params.number("after", 0, LAST_POSITION)?;
-        let after = match asked_after {
-            Some(position) => Some(position),
-            None => after_header(&parts.headers)?,
-        };
+        let known = Known::take(&parts.headers, &mut params)?;
+        state.freshness.ledger().must_be(known)?;
+        let after = known.after.map(|position| After::new(position, &caller, &parts.extensions));
         let address = Address { path, pairs: params.pairs().to_vec() };
         let query = Q::take(&mut params)?;
-        let allowed: Vec<&str> = Q::ALLOWED.iter().copied().chain(["after"]).collect();
+        let allowed: Vec<&str> = Q::ALLOWED.iter().copied().chain(["after", EPOCH_PARAM]).collect();
         params.end(&allowed)?;
-        Ok(Self { caller, query, address, after: after.map(Position) })
+        Ok(Self { caller, query, address, after, place: parts.extensions.get().cloned() })
     }
 }
 
-fn after_header(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(AFTER_HEADER) else { return Ok(None) };
-    let position = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    match position.filter(|position| *position <= LAST_POSITION) {
-        Some(position) => Ok(Some(position)),
-        None => Err(Problem::invalid(
-            "header Runledger-After",
-            format!("must be a position: a whole number from 0 to {LAST_POSITION}"),
-        )),
+impl After {
+    /// The caller's request for a view that shows `position`.
+    pub(crate) fn new(position: Position, caller: &Caller, request: &Extensions) -> Self {
+        Self { position, token_id: caller.token_id, place: request.get().cloned() }
     }
+
+    /// Waits until the projection shows the position, aside, so that it takes no room from requests that wait for
+    /// nothing.
+    ///
+    /// # Errors
+    /// At once: 412 `position_ahead` where the log ends before it, 429 or 503 `too_many_waiting` where as many wait as
+    /// may. Later: 503 `projection_behind`, or `overloaded` where there is no room by then.
+    pub(crate) async fn shown(&self, state: &ApiState) -> Result<(), Problem> {
+        if state.freshness.shows(self.position) {
+            return Ok(());
+        }
+        let limit = state.config.max_after_wait;
+        self.aside(state, state.freshness.reach(self.position, self.token_id, limit)).await
+    }
+
+    /// Makes sure that the log has the position, whether or not the projection shows it.
+    ///
+    /// # Errors
+    /// As [`After::shown`], at once.
+    pub(crate) async fn in_log(&self, state: &ApiState) -> Result<(), Problem> {
+        if state.freshness.has(self.position) {
+            return Ok(());
+        }
+        let limit = state.config.max_after_wait;
+        self.aside(state, state.freshness.find(self.position, self.token_id, limit)).await
+    }
+
+    async fn aside(
+        &self,
+        state: &ApiState,
+        seen: impl Future<Output = Result<(), Unseen>>,
+    ) -> Result<(), Problem> {
+        let seen = match &self.place {
+            Some(place) => place.aside(seen).await?,
+            None => seen.await,
+        };
+        seen.map_err(|unseen| match unseen {
+            Unseen::Ahead(head) => state.freshness.ledger().ahead(self.position, head),
+            Unseen::Crowded(crowded) => too_many_waiting(crowded),
+            Unseen::Behind(behind) => {
+                Problem::unavailable("projection_behind", format!("Not yet: {behind}."), 1)
+                    .with("current_position", behind.projected.0)
+            }
+        })
+    }
+}
+
+fn too_many_waiting(crowded: Crowded) -> Problem {
+    let (status, whose) = match crowded {
+        Crowded::Token => (
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("{MOST_OF_A_TOKEN} requests of this token wait for a position already"),
+        ),
+        Crowded::All => {
+            (StatusCode::SERVICE_UNAVAILABLE, "As many requests wait for a position as may".to_owned())
+        }
+    };
+    let detail = format!("{whose}. Ask without it, or again when others were answered.");
+    Problem::new(status, "too_many_waiting", "Too many wait already", detail).retry_after(1)
 }
 
 impl<Q> Asked<Q> {
+    /// Another position that this request speaks of.
+    pub(crate) fn after(&self, position: Position) -> After {
+        After { position, token_id: self.caller.token_id, place: self.place.clone() }
+    }
+
     /// Opens the caller's view of the read tables, once they have reached the position that was asked for.
     ///
     /// # Errors
-    /// 503 `projection_behind` when they have not within the configured time, or the database's.
+    /// Those of [`After::shown`], or the database's.
     pub(crate) async fn begin(&self, state: &ApiState) -> Result<TenantRead, Problem> {
         self.wait(state).await?;
         state.reads.begin(&self.caller.tenant).await
@@ -104,14 +167,29 @@ impl<Q> Asked<Q> {
     }
 
     async fn wait(&self, state: &ApiState) -> Result<(), Problem> {
-        if let Some(after) = self.after {
-            let reached = state.freshness.wait_for(after, state.config.max_after_wait).await;
-            reached.map_err(|behind| {
-                Problem::unavailable("projection_behind", format!("Not yet: {behind}."), 1)
-                    .with("current_position", behind.projected.0)
-            })?;
+        match &self.after {
+            Some(after) => after.shown(state).await,
+            None => Ok(()),
         }
-        Ok(())
+    }
+}
+
+/// A request that changes something, of somebody who knows this ledger as it is, or says nothing of it: 412 before
+/// anything is done where the epoch is another one, or the log does not reach a position that the caller has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AsKnown;
+
+impl FromRequestParts<ApiState> for AsKnown {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let known = Known::take(&parts.headers, &mut Params::of(&parts.uri)?)?;
+        state.freshness.ledger().must_be(known)?;
+        if let Some(position) = known.after {
+            let caller = Caller::from_request_parts(parts, state).await?;
+            After::new(position, &caller, &parts.extensions).in_log(state).await?;
+        }
+        Ok(Self)
     }
 }
 

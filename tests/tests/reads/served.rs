@@ -7,6 +7,7 @@ use std::time::Duration;
 use api::access::{Role, Tokens, create_tenant, create_token};
 use api::commands::Commands;
 use api::freshness::Freshness;
+use api::ledger::Ledger;
 use api::live::Live;
 use api::reads::ReadPool;
 use api::{ApiConfig, ApiState};
@@ -107,7 +108,8 @@ impl Served {
         let plain = PgPoolOptions::new().max_connections(4).connect_with(options).await.unwrap();
         let shutdown = CancellationToken::new();
         let log = Arc::new(HeadOnly::default());
-        let freshness = Freshness::start(plain.clone(), log.clone(), shutdown.clone());
+        let ledger = Ledger::load(&plain).await.unwrap();
+        let freshness = Freshness::start(plain.clone(), log.clone(), ledger, shutdown.clone());
         let config = ApiConfig { max_after_wait, ..ApiConfig::default() };
         let state = ApiState {
             config: Arc::new(config),

@@ -1,0 +1,224 @@
+//! Which ledger this is, and which of its epochs: what a position is a position of.
+//!
+//! A ledger that was restored to an earlier moment gives positions anew that it gave before, to other events.
+//! So every answer with a position says the epoch too, and who brings a position back, or the epoch alone, is
+//! told when that is not what it was: nobody else can know that acknowledged events are gone.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use eventlog::Position;
+use sqlx::{PgExecutor, PgPool};
+use uuid::Uuid;
+
+use crate::problem::Problem;
+use crate::reads::params::Params;
+
+/// How far an answer goes.
+const POSITION: HeaderName = HeaderName::from_static("runledger-position");
+/// Of which ledger.
+const LEDGER: HeaderName = HeaderName::from_static("runledger-ledger");
+/// In which of its epochs.
+const EPOCH: HeaderName = HeaderName::from_static("runledger-epoch");
+/// The position that a caller has seen: a read waits for it, and an append must find it in the log.
+const AFTER: HeaderName = HeaderName::from_static("runledger-after");
+
+/// The query parameter that says the same as the header `Runledger-Epoch`.
+pub(crate) const EPOCH_PARAM: &str = "epoch";
+
+/// The largest position, and the largest epoch: what a `bigint` holds.
+pub(crate) const LAST: u64 = i64::MAX as u64;
+
+/// A ledger in one of its epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ledger {
+    /// Which ledger.
+    pub id: Uuid,
+    /// The millisecond since 1970 at which its epoch began.
+    pub epoch: u64,
+}
+
+impl Ledger {
+    /// The ledger of a migrated database.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn load(pool: &PgPool) -> Result<Self, sqlx::Error> {
+        let row = sqlx::query!("SELECT ledger_id, epoch FROM ledger.identity").fetch_one(pool).await?;
+        Ok(Self::new(row.ledger_id, row.epoch))
+    }
+
+    /// Begins a new epoch: what was acknowledged in those before may be gone. Gives the ledger as it is from then on.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn begin_epoch(db: impl PgExecutor<'_>) -> Result<Self, sqlx::Error> {
+        let row = sqlx::query!(
+            r#"UPDATE ledger.identity
+               SET epoch = GREATEST(epoch + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+               RETURNING ledger_id, epoch"#
+        );
+        let row = row.fetch_one(db).await?;
+        Ok(Self::new(row.ledger_id, row.epoch))
+    }
+
+    pub(crate) fn new(id: Uuid, epoch: i64) -> Self {
+        // The table takes no epoch below 1.
+        Self { id, epoch: epoch.unsigned_abs() }
+    }
+
+    /// Says with an answer of which position, ledger and epoch it is.
+    pub(crate) fn mark(self, headers: &mut HeaderMap, position: Position) {
+        headers.insert(POSITION, HeaderValue::from(position.0));
+        headers.insert(EPOCH, HeaderValue::from(self.epoch));
+        if let Ok(id) = HeaderValue::try_from(self.id.to_string()) {
+            headers.insert(LEDGER, id);
+        }
+    }
+
+    /// Makes sure that who speaks of that epoch, or of that ledger, speaks of this one.
+    ///
+    /// # Errors
+    /// 412 `epoch_changed`.
+    pub(crate) fn must_be(self, known: Known) -> Result<(), Problem> {
+        if known.epoch.is_none_or(|epoch| epoch == self.epoch) && known.ledger.is_none_or(|id| id == self.id)
+        {
+            return Ok(());
+        }
+        let detail = if known.ledger.is_some_and(|id| id != self.id) {
+            "This is another ledger than the one that the request speaks of: its database was made anew, or the \
+             address leads elsewhere than before. Nothing was done."
+        } else {
+            "The ledger was restored since: it is in another epoch than the one that the request speaks of. \
+             Nothing was done. Events that were acknowledged before may be gone, and positions mean other \
+             events now: look at your runs again, and repeat what is missing under the new epoch."
+        };
+        let problem = Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "epoch_changed",
+            "The ledger is not the one that you knew",
+            detail,
+        );
+        let problem = self.named_in(problem);
+        Err(match known.epoch {
+            Some(epoch) => problem.with("given_epoch", epoch),
+            None => problem,
+        })
+    }
+
+    /// 412: the log ends before a position that somebody has from a ledger of this name.
+    pub(crate) fn ahead(self, given: Position, head: Position) -> Problem {
+        let problem = Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "position_ahead",
+            "The position is ahead of the log",
+            format!(
+                "Position {} is ahead of the log, which ends at {}. Nothing was done. If this ledger gave you \
+                 that position, it was restored to an earlier moment since, and events that it had \
+                 acknowledged are gone: look at your runs again, and repeat what is missing.",
+                given.0, head.0
+            ),
+        );
+        self.named_in(problem).with("position", given.0).with("head", head.0)
+    }
+
+    fn named_in(self, problem: Problem) -> Problem {
+        problem.with("ledger", self.id.to_string()).with("epoch", self.epoch)
+    }
+}
+
+/// What a caller says of the ledger that it has spoken to before. Whoever says nothing is answered as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    epoch: Option<u64>,
+    ledger: Option<Uuid>,
+    /// The position that it has seen.
+    pub(crate) after: Option<Position>,
+}
+
+impl Known {
+    /// Takes it from the headers, and from the query, which counts more.
+    ///
+    /// # Errors
+    /// 422 for what is no epoch, no id or no position.
+    pub(crate) fn take(headers: &HeaderMap, params: &mut Params) -> Result<Self, Problem> {
+        let epoch = params.number(EPOCH_PARAM, 0, LAST)?;
+        let after = params.number("after", 0, LAST)?;
+        let number = |text: &str| text.parse().ok().filter(|number| *number <= LAST);
+        let position = "must be a position: a whole number from 0 to 9223372036854775807";
+        let epoch_form = "must be an epoch, as an answer's header Runledger-Epoch gave it";
+        let ledger_form = "must be a ledger's id, as an answer's header Runledger-Ledger gave it";
+        Ok(Self {
+            epoch: epoch.map_or_else(|| header(headers, &EPOCH, epoch_form, number), |it| Ok(Some(it)))?,
+            ledger: header(headers, &LEDGER, ledger_form, |text| text.parse().ok())?,
+            after: after
+                .map_or_else(|| header(headers, &AFTER, position, number), |it| Ok(Some(it)))?
+                .map(Position),
+        })
+    }
+}
+
+fn header<T>(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    form: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    match value.to_str().ok().and_then(|text| read(text.trim())) {
+        Some(value) => Ok(Some(value)),
+        None => Err(Problem::invalid(format!("header {}", shown(name)), form)),
+    }
+}
+
+/// A header's name as it is written in documents.
+fn shown(name: &HeaderName) -> &'static str {
+    if *name == EPOCH {
+        "Runledger-Epoch"
+    } else if *name == LEDGER {
+        "Runledger-Ledger"
+    } else {
+        "Runledger-After"
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn known(query: &str, headers: &[(&'static str, &str)]) -> Result<Known, Problem> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
+        Known::take(&headers.collect(), &mut Params::of(&format!("/x?{query}").parse().unwrap())?)
+    }
+
+    #[test]
+    fn who_says_nothing_is_answered_and_who_says_another_epoch_or_ledger_is_not() {
+        let ledger = Ledger { id: Uuid::from_u128(7), epoch: 5 };
+        let id = ledger.id.to_string();
+        let code = |known: Result<Known, Problem>| ledger.must_be(known.unwrap()).err().map(|it| it.code);
+        assert_eq!(code(known("", &[])), None);
+        assert_eq!(code(known("epoch=5", &[("runledger-ledger", &id)])), None);
+        assert_eq!(code(known("epoch=4", &[("runledger-epoch", "5")])), Some("epoch_changed"));
+        assert_eq!(code(known("", &[("runledger-epoch", "6")])), Some("epoch_changed"));
+        let other = Uuid::from_u128(8).to_string();
+        assert_eq!(code(known("epoch=5", &[("runledger-ledger", &other)])), Some("epoch_changed"));
+        assert_eq!(known("after=9", &[]).unwrap().after, Some(Position(9)));
+        assert_eq!(known("", &[("runledger-after", " 9 ")]).unwrap().after, Some(Position(9)));
+    }
+
+    #[test]
+    fn what_has_no_form_is_named() {
+        for (name, shown, bad) in [
+            ("runledger-epoch", "header Runledger-Epoch", "x"),
+            ("runledger-epoch", "header Runledger-Epoch", ""),
+            ("runledger-after", "header Runledger-After", "9223372036854775808"),
+            ("runledger-after", "header Runledger-After", "-1"),
+            ("runledger-ledger", "header Runledger-Ledger", "7"),
+        ] {
+            let problem = known("", &[(name, bad)]).unwrap_err();
+            assert_eq!((problem.status, problem.errors[0].pointer.as_str()), (422, shown), "{bad}");
+        }
+        assert_eq!(known("epoch=x", &[]).unwrap_err().errors[0].pointer, "?epoch");
+    }
+}
