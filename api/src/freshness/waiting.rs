@@ -96,6 +96,7 @@ mod tests {
         places.pop();
         waiting.enter(Uuid::max()).unwrap();
         drop(places);
-        assert_eq!((waiting.tokens().all, waiting.tokens().each.len()), (0, 0));
+        let tokens = waiting.tokens();
+        assert_eq!((tokens.all, tokens.each.len()), (0, 0));
     }
 }
