@@ -1,139 +1,159 @@
-//! How many requests are let in at once, and how many bytes of bodies: the rest is told to come back,
-//! rather than filling the memory while the database is slow.
+//! Who is let in: how many requests at once, and with how much room for their bodies. The rest is told to come
+//! back, rather than filling the memory while the database is slow.
+//!
+//! Who shows no good token has a room of their own, and never touches what those who have one need: neither
+//! for requests, nor for bodies, nor while a token is looked up.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod place;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::sync::Semaphore;
 
+use crate::access::{Credential, Identified, Tokens};
 use crate::problem::Problem;
+use crate::received::{Limits, Room, Share, receive};
+use crate::serve::Connection;
 use crate::state::ApiConfig;
 
-/// The unit in which bodies are counted.
-const KIB: usize = 1024;
+pub(crate) use place::Place;
 
-/// How long a request that has waited aside waits for a place: those that waited for the same come back together.
-const COMES_BACK: Duration = Duration::from_secs(1);
+/// How many tokens that were not seen before are looked up at once; others wait for their turn.
+const NEWCOMERS: usize = 16;
 
-/// What is left of the room for requests.
+/// Forms hold a token, or what of a page was ticked: 200 notifications at most.
+const FORM: Limits = Limits {
+    bytes: 16 * 1024,
+    patience: Duration::from_secs(10),
+    advice: "Load the page again, and send its form from there.",
+};
+
+/// What is left of the room for requests. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Admission {
     requests: Arc<Semaphore>,
-    /// In KiB.
-    bodies: Arc<Semaphore>,
-    max_body_bytes: usize,
+    strangers: Arc<Semaphore>,
+    newcomers: Arc<Semaphore>,
+    bodies: Room,
+    forms: Room,
+    tokens: Tokens,
+}
+
+/// What a request holds until it is answered.
+struct Admitted {
+    place: Place,
+    _body: Share,
 }
 
 impl Admission {
-    pub fn new(config: &ApiConfig) -> Self {
-        let bodies = config.max_bodies_bytes.max(config.max_body_bytes).div_ceil(KIB);
+    pub fn new(config: &ApiConfig, tokens: Tokens) -> Self {
         Self {
             requests: Arc::new(Semaphore::new(config.max_requests)),
-            bodies: Arc::new(Semaphore::new(bodies.min(Semaphore::MAX_PERMITS))),
-            max_body_bytes: config.max_body_bytes,
+            strangers: Arc::new(Semaphore::new(config.max_stranger_requests)),
+            newcomers: Arc::new(Semaphore::new(NEWCOMERS)),
+            bodies: Room::new(config.max_bodies_bytes.max(config.max_body_bytes)),
+            forms: Room::new(config.max_forms_bytes),
+            tokens,
         }
     }
 
-    /// The room that a request's body needs, in KiB: what it says, or all that it may have.
-    fn room(&self, request: &Request) -> u32 {
-        let headers = request.headers();
-        let said = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        let bytes = match said {
-            Some(bytes) => bytes.min(self.max_body_bytes),
-            None if headers.contains_key(TRANSFER_ENCODING) => self.max_body_bytes,
-            None => 0,
+    async fn let_in(&self, request: Request) -> Result<(Request, Admitted), Problem> {
+        // A form that is still coming holds nothing but what has come of it.
+        let (mut request, form) = self.with_form(request).await?;
+        let (found, place) = if belongs_to_a_tenant(&request) {
+            let (found, place) = self.identified(request.headers()).await?;
+            (Some(found), place)
+        } else {
+            (None, enter(&self.strangers)?)
         };
-        u32::try_from(bytes.div_ceil(KIB)).unwrap_or(u32::MAX)
+        let known = found.as_ref().is_some_and(|found| found.0.is_ok());
+        if known && let Some(connection) = request.extensions().get::<Arc<Connection>>() {
+            connection.is_known();
+        }
+        let body = form.unwrap_or_else(|| self.bodies.share());
+        if known {
+            request.extensions_mut().insert(body.clone());
+        }
+        if let Some(found) = found {
+            request.extensions_mut().insert(found);
+        }
+        request.extensions_mut().insert(place.clone());
+        Ok((request, Admitted { place, _body: body }))
+    }
+
+    /// Who asks, and a place among those of their kind.
+    async fn identified(&self, headers: &HeaderMap) -> Result<(Identified, Place), Problem> {
+        let shown = match Credential::of(headers) {
+            Ok(shown) => shown,
+            Err(none) => return Ok((Identified(Err(none)), enter(&self.strangers)?)),
+        };
+        if self.tokens.is_familiar(&shown) {
+            let place = enter(&self.requests)?;
+            return Ok((Identified(self.tokens.holder(&shown).await), place));
+        }
+        // Whoever makes tokens up by the thousand waits with others who were never seen.
+        let turn = self.newcomers.acquire().await.map_err(|_| overloaded())?;
+        let found = self.tokens.holder(&shown).await;
+        drop(turn);
+        let room = if found.is_ok() { &self.requests } else { &self.strangers };
+        Ok((Identified(found), enter(room)?))
+    }
+
+    /// The request with all of its form, where it is that of a page, and the room that the form takes.
+    async fn with_form(&self, request: Request) -> Result<(Request, Option<Share>), Problem> {
+        if !is_form(&request) {
+            return Ok((request, None));
+        }
+        let share = self.forms.share();
+        let (mut head, body) = request.into_parts();
+        let mut asked = Request::new(body);
+        *asked.headers_mut() = head.headers.clone();
+        let form = receive(asked, FORM, &share).await?;
+        for said_of_the_wire in [CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING] {
+            head.headers.remove(said_of_the_wire);
+        }
+        Ok((Request::from_parts(head, Body::from(form)), Some(share)))
     }
 }
 
 /// Lets a request in if there is room for it, or answers 503 at once.
-pub(crate) async fn admit(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
-    let room = Place::take(&admission.requests);
-    let body = admission.bodies.try_acquire_many(admission.room(&request)).ok();
-    let (Some(place), Some(_body)) = (room, body) else {
-        let detail = "The server has as many requests in hand as it takes. Nothing of this one was read.";
-        return Problem::unavailable("overloaded", detail, 1).into_response();
-    };
-    request.extensions_mut().insert(place.clone());
-    let answer = next.run(request).await;
-    place.leave();
-    answer
-}
-
-/// A request's place among those in hand. It gives the place up while it waits for something that takes no work, so
-/// that whoever waits takes no room from who works. Clones are the same place.
-#[derive(Debug, Clone)]
-pub(crate) struct Place {
-    requests: Arc<Semaphore>,
-    permit: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
-}
-
-impl Place {
-    fn take(requests: &Arc<Semaphore>) -> Option<Self> {
-        let permit = requests.clone().try_acquire_owned().ok()?;
-        Some(Self { requests: requests.clone(), permit: Arc::new(Mutex::new(Some(permit))) })
-    }
-
-    /// Waits for something aside, and takes a place again, for which it may have to wait a moment too.
-    ///
-    /// # Errors
-    /// 503 `overloaded` where there is none by then.
-    pub(crate) async fn aside<T>(&self, something: impl Future<Output = T>) -> Result<T, Problem> {
-        self.leave();
-        let waited = something.await;
-        let Ok(Ok(permit)) = timeout(COMES_BACK, self.requests.clone().acquire_owned()).await else {
-            let detail =
-                "The request has waited, and the server has as many others in hand by now as it takes.";
-            return Err(Problem::unavailable("overloaded", detail, 1));
-        };
-        *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
-        Ok(waited)
-    }
-
-    fn leave(&self) {
-        drop(self.permit.lock().unwrap_or_else(PoisonError::into_inner).take());
+pub(crate) async fn admit(State(admission): State<Admission>, request: Request, next: Next) -> Response {
+    match admission.let_in(request).await {
+        Ok((request, admitted)) => {
+            let answer = next.run(request).await;
+            admitted.place.leave();
+            answer
+        }
+        Err(problem) => problem.into_response(),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::body::Body;
+fn enter(room: &Arc<Semaphore>) -> Result<Place, Problem> {
+    Place::take(room).ok_or_else(overloaded)
+}
 
-    fn request(headers: &[(&str, &str)]) -> Request {
-        let builder =
-            headers.iter().fold(Request::builder(), |builder, (name, value)| builder.header(*name, *value));
-        builder.body(Body::empty()).unwrap()
-    }
+fn overloaded() -> Problem {
+    let detail = "The server has as many requests in hand as it takes. Nothing of this one was done.";
+    Problem::unavailable("overloaded", detail, 1)
+}
 
-    #[tokio::test]
-    async fn who_waits_aside_makes_room_and_comes_back_into_it() {
-        let requests = Arc::new(Semaphore::new(1));
-        let first = Place::take(&requests).unwrap();
-        assert!(Place::take(&requests).is_none());
-        let other = first.aside(async { Place::take(&requests).unwrap() }).await;
-        // The other one is still there when the wait is over.
-        assert_eq!(other.unwrap_err().code, "overloaded");
-        let waited = first.aside(async { drop(Place::take(&requests).unwrap()) }).await;
-        assert!(waited.is_ok() && Place::take(&requests).is_none());
-        first.leave();
-        assert!(Place::take(&requests).is_some());
-    }
+fn path(request: &Request) -> &str {
+    request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str)
+}
 
-    #[test]
-    fn a_body_takes_the_room_that_it_says_or_may_take() {
-        let admission = Admission::new(&ApiConfig { max_body_bytes: 1 << 20, ..ApiConfig::default() });
-        let room = |headers: &[(&str, &str)]| admission.room(&request(headers));
-        assert_eq!(room(&[]), 0);
-        assert_eq!(room(&[("content-length", "1")]), 1);
-        assert_eq!(room(&[("content-length", "5000")]), 5);
-        assert_eq!(room(&[("content-length", "99999999999")]), 1024);
-        assert_eq!(room(&[("transfer-encoding", "chunked")]), 1024);
-    }
+fn belongs_to_a_tenant(request: &Request) -> bool {
+    path(request).contains("{tenant}")
+}
+
+/// Whether it brings a form to a page. What calls itself one and is sent to the API is refused by its type.
+fn is_form(request: &Request) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
+    kind.starts_with(b"application/x-www-form-urlencoded") && !path(request).starts_with("/v1/")
 }

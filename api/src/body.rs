@@ -2,41 +2,48 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
 use crate::problem::{FieldError, Problem};
+use crate::received::{Limits, Share, receive};
+use crate::state::ApiState;
 
 /// How long a body may take to come.
 const SLOWEST: Duration = Duration::from_secs(15);
 
-/// A JSON body of type `T`. Refuses other content types (415), larger bodies than the limit (413),
-/// what is not JSON (400) and what is not a `T` (422, naming the field).
+/// A JSON body of type `T`, of a caller who is known. Refuses other content types (415), larger bodies than
+/// the limit (413), what is not JSON (400) and what is not a `T` (422, naming the field).
 #[derive(Debug, Clone)]
 pub struct JsonBody<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, Problem> {
         if !is_json(&request) {
-            return Err(unsupported("Send the body as JSON with the header Content-Type: application/json."));
+            return Err(Problem::not_json(
+                "Send the body as JSON with the header Content-Type: application/json.",
+            ));
         }
-        if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
-            && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-        {
-            return Err(unsupported("Send the body as it is, without Content-Encoding."));
-        }
-        let reading = tokio::time::timeout(SLOWEST, Bytes::from_request(request, state));
-        let bytes = reading.await.map_err(|_| too_slow())?.map_err(unreadable)?;
-        Self::read(&bytes)
+        // Who is not known has none, and was refused before this.
+        let share = request.extensions().get::<Share>().cloned();
+        let share = share.ok_or_else(|| Problem::internal(&NobodyKnown))?;
+        let limits = Limits {
+            bytes: state.config.max_body_bytes,
+            patience: SLOWEST,
+            advice: "Send fewer events in one request, or smaller ones.",
+        };
+        Self::read(&receive(request, limits, &share).await?)
     }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("a body was to be read though nobody knows its sender")]
+struct NobodyKnown;
 
 impl<T: DeserializeOwned> JsonBody<T> {
     /// Reads it from bytes.
@@ -52,40 +59,10 @@ impl<T: DeserializeOwned> JsonBody<T> {
     }
 }
 
-fn unsupported(detail: &str) -> Problem {
-    Problem::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_media_type",
-        "The body must be plain JSON",
-        detail,
-    )
-}
-
-fn too_slow() -> Problem {
-    Problem::new(
-        StatusCode::REQUEST_TIMEOUT,
-        "body_timeout",
-        "The body did not come in time",
-        format!("The body must be here within {} s. Nothing was appended.", SLOWEST.as_secs()),
-    )
-}
-
 fn is_json(request: &Request) -> bool {
     let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = value.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
-}
-
-fn unreadable(rejection: BytesRejection) -> Problem {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            "The body is too large",
-            "Send fewer events in one request, or smaller ones.",
-        );
-    }
-    Problem::malformed(format!("The body could not be read: {rejection}."))
 }
 
 /// Reads JSON into a `T`. `base` is the JSON Pointer of `bytes` in the whole body.

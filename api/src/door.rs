@@ -12,7 +12,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use crate::problem::Problem;
-use crate::{health, hub, observe};
+use crate::{head, health, hub, observe};
 
 /// How long a client should wait before it asks again.
 const RETRY_AFTER_SECONDS: u16 = 1;
@@ -37,6 +37,7 @@ impl Door {
             .route("/healthz", get(health::alive))
             .route("/readyz", get(not_ready))
             .fallback(not_yet)
+            .layer(from_fn(head::check))
             .layer(from_fn(hub::for_people))
             .layer(from_fn(observe::observe));
         Router::new().fallback(move |request: Request| {
@@ -72,7 +73,7 @@ mod tests {
     use axum::body::Body;
 
     async fn status(door: &Door, path: &str) -> StatusCode {
-        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let request = Request::builder().uri(path).header("host", "x").body(Body::empty()).unwrap();
         door.routes().oneshot(request).await.unwrap().status()
     }
 

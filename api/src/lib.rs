@@ -11,6 +11,7 @@ mod door;
 pub mod freshness;
 #[doc(hidden)]
 pub mod fuzzing;
+mod head;
 mod health;
 mod hub;
 pub mod ledger;
@@ -20,6 +21,7 @@ mod openapi;
 pub mod policies;
 pub mod problem;
 pub mod reads;
+mod received;
 mod router;
 mod serve;
 mod state;
@@ -27,5 +29,5 @@ mod strict;
 
 pub use door::Door;
 pub use router::{metrics_router, openapi_document, router};
-pub use serve::serve;
+pub use serve::{ServeConfig, serve};
 pub use state::{ApiConfig, ApiState};

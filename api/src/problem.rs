@@ -31,7 +31,23 @@ pub struct Problem {
     pub more: Map<String, Value>,
     #[serde(skip)]
     #[schema(ignore)]
-    retry_after_seconds: Option<u16>,
+    hint: Option<Hint>,
+}
+
+/// The codings that a body may be packed by, as `Accept-Encoding` names them (RFC 9110, section 12.5.3).
+const CODINGS: &str = "gzip, br";
+
+/// What a header of the answer says about mending it.
+#[derive(Debug, Clone, Copy)]
+enum Hint {
+    /// `Retry-After`, in seconds.
+    RetryAfter(u16),
+    /// `Accept`: JSON (RFC 9110, section 15.5.16).
+    AcceptJson,
+    /// `Accept`: a page's form.
+    AcceptForm,
+    /// `Accept-Encoding`: the content codings that are taken (the same section).
+    AcceptEncoding,
 }
 
 /// One place in the request that is wrong.
@@ -60,7 +76,7 @@ impl Problem {
             detail: detail.into().into(),
             errors: Vec::new(),
             more: Map::new(),
-            retry_after_seconds: None,
+            hint: None,
         }
     }
 
@@ -86,6 +102,35 @@ impl Problem {
     #[must_use]
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+    }
+
+    /// 415: the body is not called JSON.
+    #[must_use]
+    pub fn not_json(detail: impl Into<String>) -> Self {
+        Self::unsupported(Hint::AcceptJson, detail)
+    }
+
+    /// 415: the body is not called a form.
+    #[must_use]
+    pub fn not_a_form(detail: impl Into<String>) -> Self {
+        Self::unsupported(Hint::AcceptForm, detail)
+    }
+
+    /// 415: the body is packed by a content coding that is not known here.
+    #[must_use]
+    pub fn unknown_coding(detail: impl Into<String>) -> Self {
+        Self::unsupported(Hint::AcceptEncoding, detail)
+    }
+
+    fn unsupported(hint: Hint, detail: impl Into<String>) -> Self {
+        let mut problem = Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "The body is of a type, or packed in a way, that is not taken here",
+            detail,
+        );
+        problem.hint = Some(hint);
+        problem
     }
 
     /// 422: a field is wrong.
@@ -121,7 +166,7 @@ impl Problem {
     pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after_seconds: u16) -> Self {
         let mut problem =
             Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Not possible at the moment; try again", detail);
-        problem.retry_after_seconds = Some(retry_after_seconds);
+        problem.hint = Some(Hint::RetryAfter(retry_after_seconds));
         problem
     }
 
@@ -166,14 +211,22 @@ impl From<sqlx::Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = self.retry_after_seconds;
+        let hint = self.hint;
         let mut response = (status, Json(&self)).into_response();
         // Whoever looks with a browser is shown a page of it instead.
         response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        if let Some(hint) = hint {
+            let (name, value) = match hint {
+                Hint::RetryAfter(seconds) => (header::RETRY_AFTER, HeaderValue::from(seconds)),
+                Hint::AcceptJson => (header::ACCEPT, HeaderValue::from_static("application/json")),
+                Hint::AcceptForm => {
+                    (header::ACCEPT, HeaderValue::from_static("application/x-www-form-urlencoded"))
+                }
+                Hint::AcceptEncoding => (header::ACCEPT_ENCODING, HeaderValue::from_static(CODINGS)),
+            };
+            headers.insert(name, value);
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"runledger\""));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -13,13 +13,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::admission::{Admission, admit};
 use crate::problem::Problem;
 use crate::state::{ApiConfig, ApiState};
-use crate::{commands, health, hub, live, observe, reads};
+use crate::{commands, head, health, hub, live, observe, reads};
+
+/// Shorter answers are not packed, in bytes: they are in one packet either way.
+const WORTH_PACKING: u16 = 1_024;
 
 /// Every route of the API. `metrics` gives the text that `/metrics` answers (Prometheus' own format).
 pub fn router<M>(state: ApiState, metrics: M) -> Router
@@ -31,7 +36,7 @@ where
     let document = serde_json::to_vec(&openapi).map(Bytes::from).map_err(|error| Problem::internal(&error));
     let document = get(async move || document.map(|json| ([(CONTENT_TYPE, "application/json")], json)));
     let config = state.config.clone();
-    let admission = Admission::new(&config);
+    let admission = Admission::new(&config, state.tokens.clone());
     let routes = routes
         .merge(hub::routes())
         .layer(from_fn_with_state(admission, admit))
@@ -56,6 +61,8 @@ where
         .route("/metrics", get(async move || as_metrics(metrics())))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn(head::check))
+        .layer(from_fn(observe::observe))
 }
 
 fn as_metrics(text: String) -> impl IntoResponse {
@@ -65,11 +72,25 @@ fn as_metrics(text: String) -> impl IntoResponse {
 fn layered(routes: Router, config: &ApiConfig) -> Router {
     routes
         // From the inside out: a panic is answered like any other failure, and all of it is observed.
-        .layer(DefaultBodyLimit::max(config.max_body_bytes))
         .layer(from_fn_with_state(config.request_timeout, in_time))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(head::check))
         .layer(from_fn(hub::for_people))
+        .layer(compression())
         .layer(from_fn(observe::observe))
+}
+
+/// Packs answers by gzip or Brotli for those who ask for it.
+///
+/// Events are to be there at once. Pages are left as they are: each holds its session's word against forgery
+/// beside what the address says, and packed together their size would give the word away, byte by byte, to who
+/// watches the wire and chooses addresses (the attack known as BREACH).
+fn compression() -> CompressionLayer<impl Predicate> {
+    let worth_it = SizeAbove::new(WORTH_PACKING)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::IMAGES)
+        .and(NotForContentType::const_new("text/html"));
+    CompressionLayer::new().gzip(true).br(true).compress_when(worth_it)
 }
 
 /// The API's description, generated from its code.
@@ -136,7 +157,7 @@ mod tests {
     use tower::ServiceExt;
 
     async fn asked(routes: Router, config: &ApiConfig) -> (StatusCode, serde_json::Value) {
-        let request = Request::builder().uri("/x").body(Body::empty()).unwrap();
+        let request = Request::builder().uri("/x").header("host", "x").body(Body::empty()).unwrap();
         let response = layered(routes, config).oneshot(request).await.unwrap();
         assert!(response.headers().contains_key("x-request-id"));
         let status = response.status();

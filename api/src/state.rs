@@ -16,11 +16,15 @@ use crate::reads::ReadPool;
 pub struct ApiConfig {
     /// The largest body that is read, in bytes.
     pub max_body_bytes: usize,
-    /// How many bytes the bodies of all requests together may have, as far as their lengths are said; a
-    /// body without a length counts as the largest.
+    /// How many bytes of the bodies of all requests together are in hand at once, counted as they come and
+    /// unpacked; more are answered 503.
     pub max_bodies_bytes: usize,
+    /// The same for the forms of pages, which who has no token sends as well.
+    pub max_forms_bytes: usize,
     /// How many requests are in hand at once; more are answered 503.
     pub max_requests: usize,
+    /// The same for those who show no good token.
+    pub max_stranger_requests: usize,
     /// How long one request may take in all.
     pub request_timeout: Duration,
     /// How long a read with `after` waits for the projection.
@@ -36,7 +40,9 @@ impl Default for ApiConfig {
         Self {
             max_body_bytes: 4 * 1024 * 1024,
             max_bodies_bytes: 128 * 1024 * 1024,
+            max_forms_bytes: 8 * 1024 * 1024,
             max_requests: 2_048,
+            max_stranger_requests: 256,
             request_timeout: Duration::from_secs(30),
             max_after_wait: Duration::from_secs(10),
             stream_heartbeat: Duration::from_secs(15),

@@ -145,6 +145,21 @@ pub struct HttpArgs {
     /// Clients that may be connected at once; more wait to be accepted.
     #[arg(long, env = "RUNLEDGER_MAX_CONNECTIONS", default_value_t = 12_000)]
     pub max_connections: usize,
+    /// How long a connection may be idle between two requests, in seconds. Longer than a balancer in front keeps
+    /// its own.
+    #[arg(long, env = "RUNLEDGER_KEEP_ALIVE_SECONDS", default_value_t = 75, value_parser = clap::value_parser!(u64).range(1..))]
+    pub keep_alive_seconds: u64,
+}
+
+/// Whether the API speaks TLS. With it, and without it behind a proxy, it speaks HTTP/2 and HTTP/1.1.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TlsArgs {
+    /// The certificate of the API and those that vouch for it, a PEM file. Read anew on SIGHUP.
+    #[arg(long, env = "RUNLEDGER_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, a PEM file (PKCS #8, PKCS #1 or SEC 1).
+    #[arg(long, env = "RUNLEDGER_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
 }
 
 /// Whether stuck runs are looked for.
@@ -185,6 +200,8 @@ pub struct ServeArgs {
     pub http: HttpArgs,
     #[command(flatten)]
     pub sweeper: SweeperArgs,
+    #[command(flatten)]
+    pub tls: TlsArgs,
     /// Leaves projecting to `runledger projector run` elsewhere.
     #[arg(long)]
     pub no_projector: bool,

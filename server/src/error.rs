@@ -73,6 +73,14 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// The certificate or the key of the API.
+    #[error("TLS: {path}: {reason}", path = .path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The address can't be listened on.
     #[error("can't listen on {address}: {source}; choose another with --listen, port 0 picks a free one")]
     Listen {

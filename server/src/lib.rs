@@ -17,6 +17,7 @@ pub mod postgres;
 mod restored;
 mod run;
 mod services;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -3,7 +3,7 @@
 use tokio::process::Command as Process;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{DatabaseArgs, ProjectorRunArgs, ServeArgs, WithPostgresArgs};
+use crate::cli::{DatabaseArgs, ProjectorRunArgs, ServeArgs, TlsArgs, WithPostgresArgs};
 use crate::database::{self, Database};
 use crate::error::Error;
 use crate::services::{Parts, Services};
@@ -17,6 +17,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Error> {
     let database = Database::open(&args.database).await?;
     let parts = Parts {
         http: Some(args.http),
+        tls: args.tls,
         projector: !args.no_projector,
         sweeper: Some(args.sweeper),
         metrics: None,
@@ -40,6 +41,7 @@ pub async fn project(args: ProjectorRunArgs) -> Result<(), Error> {
     let database = Database::open(&args.database).await?;
     let parts = Parts {
         http: None,
+        tls: TlsArgs::default(),
         projector: true,
         sweeper: None,
         metrics: args.metrics_listen,

@@ -10,7 +10,7 @@ use api::freshness::Freshness;
 use api::ledger::Ledger;
 use api::live::Live;
 use api::reads::ReadPool;
-use api::{ApiConfig, ApiState, Door};
+use api::{ApiConfig, ApiState, Door, ServeConfig};
 use chrono::TimeDelta;
 use eventlog::EventLog;
 use projector::{Projector, ProjectorConfig, ProjectorError};
@@ -20,9 +20,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{HttpArgs, SweeperArgs};
+use crate::cli::{HttpArgs, SweeperArgs, TlsArgs};
 use crate::error::Error;
 use crate::event_log::Place;
+use crate::tls::Certificate;
 use crate::{connect, database, exporter};
 
 /// How long a request waits for a connection to the database. Well below the time that a request may take,
@@ -46,6 +47,8 @@ const METRICS_CLIENTS: usize = 64;
 pub struct Parts {
     /// The API, and where it listens.
     pub http: Option<HttpArgs>,
+    /// Its certificate, where it speaks TLS.
+    pub tls: TlsArgs,
     /// The projector.
     pub projector: bool,
     /// The sweeper, as it is set; it comes with the API.
@@ -87,20 +90,26 @@ impl Services {
             metrics = Some(handle);
         }
         if let Some(http) = &parts.http {
+            let certificate = Certificate::read(&parts.tls)?;
             let listener = listen(http.listen).await?;
             address = Some(listener.local_addr().map_err(Error::listening(http.listen))?);
-            let (routes, stop, connections) = (door.routes(), stop_api.clone(), http.max_connections);
-            api.spawn(
-                async move { api::serve(listener, routes, connections, stop).await.map_err(Error::Api) },
-            );
+            let serving = ServeConfig {
+                max_connections: http.max_connections,
+                keep_alive: Duration::from_secs(http.keep_alive_seconds),
+                tls: certificate.as_ref().map(Certificate::config).transpose()?,
+                ..ServeConfig::default()
+            };
+            if let Some(certificate) = certificate {
+                tasks.spawn(certificate.keep_up(stop_rest.clone()));
+            }
+            let (routes, stop) = (door.routes(), stop_api.clone());
+            api.spawn(async move { api::serve(listener, routes, serving, stop).await.map_err(Error::Api) });
         }
         if let (Some(on), Some(handle)) = (parts.metrics, metrics.clone()) {
             let listener = listen(on).await?;
             let page = api::metrics_router(move || handle.render());
-            let stop = stop_rest.clone();
-            tasks.spawn(async move {
-                api::serve(listener, page, METRICS_CLIENTS, stop).await.map_err(Error::Api)
-            });
+            let (serving, stop) = (metrics_serving(), stop_rest.clone());
+            tasks.spawn(async move { api::serve(listener, page, serving, stop).await.map_err(Error::Api) });
         }
 
         let (pool, log) = open(database, &parts.event_log, parts.migrate, address).await?;
@@ -262,6 +271,10 @@ async fn must_agree(event_log: &Place, log: &Arc<dyn EventLog>, pool: &PgPool) -
             checked => return Ok(checked?),
         }
     }
+}
+
+fn metrics_serving() -> ServeConfig {
+    ServeConfig { max_connections: METRICS_CLIENTS, ..ServeConfig::default() }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {

@@ -37,12 +37,21 @@ impl Browser {
     /// # Panics
     /// When there is none, or it does not start.
     pub async fn open() -> Self {
+        Self::open_with(&[]).await
+    }
+
+    /// The same with further arguments.
+    ///
+    /// # Panics
+    /// When there is none, or it does not start.
+    pub async fn open_with(more: &[&str]) -> Self {
         let profile = TempDir::new().unwrap();
         let mut config = BrowserConfig::builder()
             .new_headless_mode()
             // Whoever is root has no sandbox, and tests often are.
             .no_sandbox()
             .args(["--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--lang=en"])
+            .args(more.iter().copied())
             .user_data_dir(profile.path());
         if let Some(program) = std::env::var_os("RUNLEDGER_CHROMIUM") {
             config = config.chrome_executable(PathBuf::from(program));

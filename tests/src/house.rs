@@ -11,7 +11,7 @@ use api::freshness::Freshness;
 use api::ledger::Ledger;
 use api::live::Live;
 use api::reads::ReadPool;
-use api::{ApiConfig, ApiState};
+use api::{ApiConfig, ApiState, ServeConfig};
 use eventlog::EventLog;
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
 use projector::{Projector, ProjectorConfig};
@@ -30,6 +30,8 @@ pub struct Setup {
     pub without_projector: bool,
     /// The API's settings.
     pub api: ApiConfig,
+    /// How its connections are served.
+    pub serve: ServeConfig,
     /// The commands' settings.
     pub commands: CommandsConfig,
 }
@@ -82,7 +84,7 @@ impl House {
             tasks: JoinSet::new(),
             shutdown: CancellationToken::new(),
         };
-        house.url = house.serve(log.clone(), setup.api, setup.commands).await;
+        house.url = house.serve(log.clone(), setup.api, setup.commands, setup.serve).await;
         if !setup.without_projector {
             house.start_projector();
         }
@@ -101,10 +103,16 @@ impl House {
     pub async fn another_api(&mut self) -> String {
         let log = connect_log(&self.database).await;
         self.logs.push(log.clone());
-        self.serve(log, ApiConfig::default(), CommandsConfig::default()).await
+        self.serve(log, ApiConfig::default(), CommandsConfig::default(), ServeConfig::default()).await
     }
 
-    async fn serve(&mut self, log: Arc<dyn EventLog>, config: ApiConfig, commands: CommandsConfig) -> String {
+    async fn serve(
+        &mut self,
+        log: Arc<dyn EventLog>,
+        config: ApiConfig,
+        commands: CommandsConfig,
+        serve: ServeConfig,
+    ) -> String {
         let reads =
             ReadPool::pool_options().max_connections(4).connect_with(self.database.clone()).await.unwrap();
         self.pools.push(reads.clone());
@@ -124,9 +132,10 @@ impl House {
         };
         let router = api::router(state, String::new);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if serve.tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let stop = self.shutdown.clone();
-        self.tasks.spawn(async move { api::serve(listener, router, 1_000, stop).await.unwrap() });
+        self.tasks.spawn(async move { api::serve(listener, router, serve, stop).await.unwrap() });
         url
     }
 

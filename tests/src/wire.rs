@@ -1,6 +1,8 @@
 //! A wire between a client and a server, which can be cut and mended, or held.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -15,6 +17,7 @@ pub struct Wire {
     carries: Option<JoinHandle<()>>,
     /// Whether what is sent arrives.
     flows: watch::Sender<bool>,
+    accepted: Arc<AtomicUsize>,
 }
 
 impl Wire {
@@ -27,14 +30,22 @@ impl Wire {
         let address = listener.local_addr().unwrap();
         let server = url.trim_start_matches("http://").to_owned();
         let flows = watch::Sender::new(true);
-        let carries = Some(tokio::spawn(carry(listener, server.clone(), flows.clone())));
-        Self { address, server, carries, flows }
+        let accepted = Arc::default();
+        let carries =
+            Some(tokio::spawn(carry(listener, server.clone(), flows.clone(), Arc::clone(&accepted))));
+        Self { address, server, carries, flows, accepted }
     }
 
     /// The URL of the server by this wire.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// How many connections were made by it.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// Cuts all connections, and lets none through.
@@ -52,7 +63,8 @@ impl Wire {
     /// When somebody else has taken the port.
     pub async fn mend(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
-        self.carries = Some(tokio::spawn(carry(listener, self.server.clone(), self.flows.clone())));
+        let (server, flows) = (self.server.clone(), self.flows.clone());
+        self.carries = Some(tokio::spawn(carry(listener, server, flows, self.accepted.clone())));
     }
 
     /// Lets nothing arrive any more on any connection, while none is closed: as when a network is gone, and
@@ -75,10 +87,16 @@ impl Drop for Wire {
     }
 }
 
-async fn carry(listener: TcpListener, server: String, flows: watch::Sender<bool>) {
+async fn carry(
+    listener: TcpListener,
+    server: String,
+    flows: watch::Sender<bool>,
+    accepted: Arc<AtomicUsize>,
+) {
     let mut connections = JoinSet::new();
     loop {
         let (client, _) = listener.accept().await.unwrap();
+        accepted.fetch_add(1, Ordering::Relaxed);
         let (server, flows) = (server.clone(), flows.clone());
         connections.spawn(async move {
             let server = TcpStream::connect(server).await.unwrap();

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
-use axum::http::header;
+use axum::http::header::{self, HeaderMap};
 use axum::http::request::Parts;
 use domain::{PrincipalId, TenantId};
 use uuid::Uuid;
 
+use super::lookup::Tokens;
 use super::role::Role;
 use super::session::{CSRF_HEADER, OpeningSecret};
-use super::token;
+use super::token::{self, TokenHash};
 use crate::problem::Problem;
 use crate::state::ApiState;
 
@@ -55,19 +56,80 @@ pub(crate) async fn identify(
     parts: &mut Parts,
     state: &ApiState,
 ) -> Result<(Caller, Option<OpeningSecret>), Problem> {
-    // A token that is sent on purpose counts more than a cookie that goes along by itself.
-    let session = OpeningSecret::of_cookie(&parts.headers)
-        .filter(|_| !parts.headers.contains_key(header::AUTHORIZATION));
-    let caller = match &session {
-        Some(session) => by_session(state, session).await?,
-        None => by_token(parts, state).await?,
+    let shown = Credential::of(&parts.headers)?;
+    let caller = match parts.extensions.get::<Identified>() {
+        Some(Identified(found)) => found.clone()?,
+        None => state.tokens.holder(&shown).await?,
     };
     let tenant = path_param(parts, state, "tenant").await?;
     if tenant != caller.tenant.as_str() {
         // To the letter the same for a tenant that does not exist.
         return Err(Problem::not_found("There is no such tenant for this token."));
     }
+    let session = match shown {
+        Credential::Session(session) => Some(session),
+        Credential::Token(_) => None,
+    };
     Ok((Arc::unwrap_or_clone(caller), session))
+}
+
+/// What a request shows of who sends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// The hash of a token.
+    Token(TokenHash),
+    /// A session's cookie.
+    Session(OpeningSecret),
+}
+
+/// Who was found to ask when the request was let in; one or the other is found once for each request.
+#[derive(Debug, Clone)]
+pub(crate) struct Identified(pub(crate) Result<Arc<Caller>, Problem>);
+
+impl Credential {
+    /// By which it is known without being told.
+    pub(crate) fn hash(&self) -> TokenHash {
+        match self {
+            Self::Token(hash) => *hash,
+            Self::Session(session) => session.hash(),
+        }
+    }
+
+    /// What those headers show. A token that is sent on purpose counts more than a cookie that goes along
+    /// by itself.
+    ///
+    /// # Errors
+    /// 401 when there is none, or none that can be right.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        if !headers.contains_key(header::AUTHORIZATION)
+            && let Some(session) = OpeningSecret::of_cookie(headers)
+        {
+            return Ok(Self::Session(session));
+        }
+        let hash = token::check(bearer(headers)?)
+            .map_err(|fault| Problem::unauthorized(format!("The token can't be right: {fault}.")))?;
+        Ok(Self::Token(hash))
+    }
+}
+
+impl Tokens {
+    /// Who holds what was shown.
+    ///
+    /// # Errors
+    /// 401 when nobody does any more, 503 when the database does not answer.
+    pub(crate) async fn holder(&self, shown: &Credential) -> Result<Arc<Caller>, Problem> {
+        let (found, why_not) = match shown {
+            Credential::Token(hash) => (
+                self.find(*hash).await?,
+                "The token is unknown or was revoked. Ask the tenant's owner for a new one.",
+            ),
+            Credential::Session(session) => {
+                (self.of_session(session).await?, "The session has ended. Sign in again, or send a token.")
+            }
+        };
+        self.remember(shown.hash(), found.is_some()).await;
+        found.ok_or_else(|| Problem::unauthorized(why_not))
+    }
 }
 
 impl FromRequestParts<ApiState> for Viewer {
@@ -90,19 +152,6 @@ impl FromRequestParts<ApiState> for Producer {
             format!("Appending needs a token of the role producer; this one's role is {}.", caller.role);
         Err(Problem::forbidden(detail).with("role", caller.role.as_str()).with("needed_role", "producer"))
     }
-}
-
-async fn by_token(parts: &Parts, state: &ApiState) -> Result<Arc<Caller>, Problem> {
-    let hash = token::check(bearer(parts)?)
-        .map_err(|fault| Problem::unauthorized(format!("The token can't be right: {fault}.")))?;
-    state.tokens.find(hash).await?.ok_or_else(|| {
-        Problem::unauthorized("The token is unknown or was revoked. Ask the tenant's owner for a new one.")
-    })
-}
-
-async fn by_session(state: &ApiState, session: &OpeningSecret) -> Result<Arc<Caller>, Problem> {
-    let caller = state.tokens.of_session(session).await?;
-    caller.ok_or_else(|| Problem::unauthorized("The session has ended. Sign in again, or send a token."))
 }
 
 /// Browsers send a cookie along with whatever they are told to send, so what changes something must show
@@ -131,9 +180,8 @@ pub async fn path_param(parts: &mut Parts, state: &ApiState, name: &str) -> Resu
 }
 
 /// The token of the header `Authorization: Bearer TOKEN` (RFC 6750, section 2.1).
-fn bearer(parts: &Parts) -> Result<&str, Problem> {
-    let value = parts
-        .headers
+fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+    let value = headers
         .get(header::AUTHORIZATION)
         .ok_or_else(|| Problem::unauthorized("Send the token in the header Authorization: Bearer rlg_..."))?;
     let credentials = value.to_str().ok().and_then(|text| text.trim().split_once(' '));

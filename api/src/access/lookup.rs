@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::caller::Caller;
+use super::caller::{Caller, Credential};
 use super::role::UnknownRole;
 use super::store::{AccessError, REVOKED};
 use super::token::{self, TokenHash};
@@ -27,8 +27,14 @@ pub struct Tokens {
     pool: PgPool,
     known: Cache<TokenHash, Arc<Caller>>,
     sessions: Cache<TokenHash, Arc<Caller>>,
+    /// Of whom the last that was heard is that they may come in. It lets nobody in: it says who is looked up
+    /// before those who were never seen.
+    familiar: Cache<TokenHash, ()>,
     ended: broadcast::Sender<Ended>,
 }
+
+/// For how long it is remembered that a token was good.
+const FAMILIAR_FOR: Duration = Duration::from_secs(3_600);
 
 /// Word that somebody's right to come in, looked up before, must be looked up anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +55,9 @@ impl Tokens {
     pub fn start(pool: PgPool, shutdown: CancellationToken) -> Self {
         // Only tokens that are good are kept, so nobody can fill it with guesses.
         let cache = || Cache::builder().max_capacity(10_000).time_to_live(TRUSTED_FOR).build();
+        let familiar = Cache::builder().max_capacity(50_000).time_to_live(FAMILIAR_FOR).build();
         let ended = broadcast::Sender::new(WORDS);
-        let tokens = Self { pool, known: cache(), sessions: cache(), ended };
+        let tokens = Self { pool, known: cache(), sessions: cache(), familiar, ended };
         let watch = tokens.clone();
         tokio::spawn(async move { shutdown.run_until_cancelled(watch.watch()).await });
         tokens
@@ -109,6 +116,19 @@ impl Tokens {
     fn forget_all(&self) {
         self.known.invalidate_all();
         self.sessions.invalidate_all();
+    }
+
+    /// Whether what was shown was good when it was last looked up.
+    pub(crate) fn is_familiar(&self, shown: &Credential) -> bool {
+        self.familiar.contains_key(&shown.hash())
+    }
+
+    pub(super) async fn remember(&self, hash: TokenHash, good: bool) {
+        match (good, self.familiar.contains_key(&hash)) {
+            (true, false) => self.familiar.insert(hash, ()).await,
+            (false, true) => self.familiar.invalidate(&hash).await,
+            _ => {}
+        }
     }
 
     /// Tells whoever follows [`Self::ended`].

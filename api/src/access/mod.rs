@@ -9,8 +9,8 @@ mod session;
 mod store;
 mod token;
 
-pub(crate) use caller::identify;
 pub use caller::{Caller, Producer, Viewer, path_param};
+pub(crate) use caller::{Credential, Identified, identify};
 pub(crate) use lookup::Ended;
 pub use lookup::{Tokens, holder_of};
 pub use role::{Role, UnknownRole};

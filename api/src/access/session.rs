@@ -89,7 +89,7 @@ impl OpeningSecret {
         Sha256::digest(self.csrf()) == Sha256::digest(word)
     }
 
-    fn hash(&self) -> TokenHash {
+    pub(super) fn hash(&self) -> TokenHash {
         Sha256::digest(&self.0).into()
     }
 }

@@ -9,7 +9,8 @@ use super::refusal::Refusal;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
-/// The fields of a form, in their order. One that can't be read is refused with a page.
+/// The fields of a form, in their order; it was received when its request was let in. One that can't be read
+/// is refused with a page.
 #[derive(Default)]
 pub(super) struct Fields(Vec<(String, String)>);
 
@@ -37,15 +38,7 @@ impl Fields {
 fn unreadable(rejection: FormRejection) -> Problem {
     let detail = "Load the page again, and send its form from there.";
     match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The form is too large", detail)
-        }
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            "That is no form of a page",
-            detail,
-        ),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::not_a_form(detail),
         _ => Problem::malformed(format!("The form can't be read: {rejection}. {detail}")),
     }
 }

@@ -127,7 +127,7 @@ pub(crate) async fn for_people(request: Request, next: Next) -> Response {
         return response;
     };
     let mut page = refused(&problem);
-    for name in [header::RETRY_AFTER, header::ALLOW] {
+    for name in [header::RETRY_AFTER, header::ALLOW, header::ACCEPT, header::ACCEPT_ENCODING] {
         if let Some(value) = response.headers_mut().remove(&name) {
             page.headers_mut().insert(name, value);
         }

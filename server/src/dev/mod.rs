@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-use crate::cli::DevArgs;
+use crate::cli::{DevArgs, TlsArgs};
 use crate::database::Database;
 use crate::error::Error;
 use crate::run::until_stopped;
@@ -60,6 +60,7 @@ pub async fn run(args: DevArgs) -> Result<(), Error> {
 async fn start(args: &DevArgs, database: &Database) -> Result<(Services, DevFile, String), Error> {
     let parts = Parts {
         http: Some(args.http.clone()),
+        tls: TlsArgs::default(),
         projector: true,
         sweeper: Some(args.sweeper.clone()),
         metrics: None,

@@ -123,7 +123,7 @@ impl Served {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (router, stop) = (api::router(state, String::new), shutdown.clone());
-        tokio::spawn(async move { api::serve(listener, router, 100, stop).await });
+        tokio::spawn(async move { api::serve(listener, router, api::ServeConfig::default(), stop).await });
         Self { freshness, url, tokens, log, shutdown }
     }
 

@@ -1,0 +1,66 @@
+//! A request's place among those in hand, given up while it only waits.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::problem::Problem;
+
+/// How long a request that has waited aside waits for a place: those that waited for the same come back together.
+const COMES_BACK: Duration = Duration::from_secs(1);
+
+/// A request's place among those in hand. It gives the place up while it waits for something that takes no work, so
+/// that whoever waits takes no room from who works. Clones are the same place.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    requests: Arc<Semaphore>,
+    permit: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+}
+
+impl Place {
+    pub(super) fn take(requests: &Arc<Semaphore>) -> Option<Self> {
+        let permit = requests.clone().try_acquire_owned().ok()?;
+        Some(Self { requests: requests.clone(), permit: Arc::new(Mutex::new(Some(permit))) })
+    }
+
+    /// Waits for something aside, and takes a place again, for which it may have to wait a moment too.
+    ///
+    /// # Errors
+    /// 503 `overloaded` where there is none by then.
+    pub(crate) async fn aside<T>(&self, something: impl Future<Output = T>) -> Result<T, Problem> {
+        self.leave();
+        let waited = something.await;
+        let Ok(Ok(permit)) = timeout(COMES_BACK, self.requests.clone().acquire_owned()).await else {
+            let detail =
+                "The request has waited, and the server has as many others in hand by now as it takes.";
+            return Err(Problem::unavailable("overloaded", detail, 1));
+        };
+        *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+        Ok(waited)
+    }
+
+    pub(super) fn leave(&self) {
+        drop(self.permit.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_aside_makes_room_and_comes_back_into_it() {
+        let requests = Arc::new(Semaphore::new(1));
+        let first = Place::take(&requests).unwrap();
+        assert!(Place::take(&requests).is_none());
+        let other = first.aside(async { Place::take(&requests).unwrap() }).await;
+        // The other one is still there when the wait is over.
+        assert_eq!(other.unwrap_err().code, "overloaded");
+        let waited = first.aside(async { drop(Place::take(&requests).unwrap()) }).await;
+        assert!(waited.is_ok() && Place::take(&requests).is_none());
+        first.leave();
+        assert!(Place::take(&requests).is_some());
+    }
+}
