@@ -6,9 +6,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use migrations::Concern;
 use serde_json::{Value, json};
 
 use crate::problem::Problem;
+use crate::reads::look_as_readers;
 use crate::state::ApiState;
 
 /// How long each of the checks may take.
@@ -19,12 +21,16 @@ pub(crate) async fn alive() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// `GET /readyz`: the database and the log answer, and the log takes appends. 503 with the same details when
-/// one does not, or the log ends before what it had. A projection that lags or holds runs back is told and does not make the process unready:
+/// `GET /readyz`: the database and the log answer, the log takes appends and has what the tables show, and readers get
+/// their rows: it reads as they do, and looks for the rights that this needs. 503 with the same details when something
+/// is amiss; `missing` says what the database lacks. A projection that lags or holds runs back is told and does not
+/// make the process unready:
 /// writes go on.
 pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
-    let (database, log, appends, head) = tokio::join!(
+    let (database, reads, missing, log, appends, head) = tokio::join!(
         ask("database", state.tokens.ping()),
+        ask("reads", look_as_readers(state.tokens.pool())),
+        ask("rights in the database", state.tokens.missing()),
         ask("log", state.log.check()),
         ask("log for appends", state.log.takes_appends()),
         // Where others use the log as well, its last event of ours may be long looked for.
@@ -32,12 +38,17 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
     );
     let word = |ok: bool| if ok { "ok" } else { "unavailable" };
     let behind = state.freshness.is_log_behind();
-    let ready = database.is_some() && log.is_some() && appends.is_some() && !behind;
+    let missing = missing.unwrap_or_default();
+    // A log without its guards works; that somebody could change it is told all the same.
+    let reads = reads.is_some() && missing.iter().all(|one| one.concern == Concern::History);
+    let ready = database.is_some() && reads && log.is_some() && appends.is_some() && !behind;
     let lag = state.freshness.lag();
     let held = state.freshness.held();
     let details = json!({
         "status": word(ready),
         "database": word(database.is_some()),
+        "reads": word(reads),
+        "missing": missing.iter().map(|one| one.what.as_str()).collect::<Vec<_>>(),
         "log": word(log.is_some()),
         "appends": word(appends.is_some()),
         // The log ends before what the tables show: it was restored, or has lost events.
@@ -56,7 +67,7 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE,
         "not_ready",
         "The ledger can't do its work at the moment",
-        "The members of this answer say what does not answer; the log has the details.",
+        "The members of this answer say what does not answer, or is missing; the log has the details.",
     );
     for (name, value) in details.as_object().into_iter().flatten().filter(|(name, _)| *name != "status") {
         problem = problem.with(name, value.clone());

@@ -15,6 +15,7 @@ mod head;
 mod health;
 mod hub;
 pub mod ledger;
+mod listeners;
 pub mod live;
 mod observe;
 mod openapi;
@@ -28,6 +29,7 @@ mod state;
 mod strict;
 
 pub use door::Door;
+pub use listeners::Listeners;
 pub use router::{metrics_router, openapi_document, router};
 pub use serve::{ServeConfig, serve};
 pub use state::{ApiConfig, ApiState};

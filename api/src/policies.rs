@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{InvalidId, Kind, TenantId};
+use serde::Serialize;
 use sqlx::PgPool;
 
 /// The kinds that a policy is for: one, or all that have no policy of their own (`*`).
@@ -24,7 +25,7 @@ pub struct PolicyChange {
 }
 
 /// A policy. That of a run's kind counts as a whole; nothing of `*` is mixed in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StalePolicy {
     /// Whose runs.
     pub tenant: String,

@@ -86,7 +86,7 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "malformed_request", "The request can't be read", detail)
     }
 
-    /// 401: no token, or one that is unknown or revoked.
+    /// 401: no token, or one that is unknown, revoked or expired.
     #[must_use]
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed", detail)

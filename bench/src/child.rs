@@ -113,7 +113,7 @@ pub struct Caller {
 pub async fn caller(pool: &PgPool, tenant: &str, role: Role) -> Result<Caller, Failure> {
     let tenant: TenantId = tenant.parse()?;
     match create_tenant(pool, &tenant, "Bench").await {
-        Ok(()) | Err(AccessError::TenantExists(_)) => {}
+        Ok(_) | Err(AccessError::TenantExists(_)) => {}
         Err(error) => return Err(error.into()),
     }
     let made = create_token(pool, &tenant, role, &format!("bench-{}", role.as_str()).parse()?).await?;

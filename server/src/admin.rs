@@ -1,8 +1,10 @@
 //! `runledger tenant`, `runledger token` and `runledger policy`.
 
-use api::access;
+use api::access::{self, NewTokenFor, TenantRow, TokenRow};
 use api::policies::{self, PolicyChange, PolicyKind, StalePolicy};
+use chrono::{DateTime, Utc};
 use domain::{PrincipalId, TenantId};
+use serde_json::json;
 
 use crate::cli::{PolicyCommand, TenantCommand, TokenCommand};
 use crate::database::connect_existing;
@@ -15,24 +17,28 @@ use crate::say;
 /// When an argument is malformed or the database refuses.
 pub async fn tenant(command: TenantCommand) -> Result<(), Error> {
     match command {
-        TenantCommand::Create { tenant, name, database } => {
+        TenantCommand::Create { tenant, name, output, database } => {
             let tenant: TenantId = parsed(&tenant)?;
             let name = name.unwrap_or_else(|| tenant.to_string());
-            access::create_tenant(&connect_existing(&database).await?, &tenant, &name).await?;
-            say!("tenant {tenant} created");
+            let created = access::create_tenant(&connect_existing(&database).await?, &tenant, &name).await?;
+            output.tell(&created, |created| say!("tenant {} created", created.tenant))
         }
-        TenantCommand::List { database } => {
-            for tenant in access::list_tenants(&connect_existing(&database).await?).await? {
-                say!("{:<24}  {}  {}", tenant.tenant, tenant.created_at.format("%F %T"), tenant.name);
-            }
+        TenantCommand::List { output, database } => {
+            let tenants = access::list_tenants(&connect_existing(&database).await?).await?;
+            output.tell(&tenants, |tenants| {
+                for TenantRow { tenant, name, created_at } in tenants {
+                    say!("{tenant:<24}  {}  {name}", created_at.format("%F %T"));
+                }
+            })
         }
-        TenantCommand::Revoke { tenant, database } => {
+        TenantCommand::Revoke { tenant, output, database } => {
             let tenant: TenantId = parsed(&tenant)?;
             let revoked = access::revoke_tenant(&connect_existing(&database).await?, &tenant).await?;
-            say!("{revoked} tokens of tenant {tenant} revoked");
+            output.tell(&json!({"tenant": tenant.as_str(), "revoked_tokens": revoked}), |_| {
+                say!("{revoked} tokens of tenant {tenant} revoked");
+            })
         }
     }
-    Ok(())
 }
 
 /// Runs a `runledger token` command.
@@ -41,35 +47,62 @@ pub async fn tenant(command: TenantCommand) -> Result<(), Error> {
 /// When an argument is malformed or the database refuses.
 pub async fn token(command: TokenCommand) -> Result<(), Error> {
     match command {
-        TokenCommand::Create { tenant, role, principal, database } => {
+        TokenCommand::Create { tenant, role, principal, expires, output, database } => {
             let tenant: TenantId = parsed(&tenant)?;
             let role = access::Role::parse(&role).ok_or_else(|| {
                 let all = access::Role::ALL.map(access::Role::as_str).join(", ");
                 Error::Usage(format!("{role:?} is no role: it is one of {all}"))
             })?;
             let principal: PrincipalId = parsed(&principal)?;
+            let expires_at =
+                expires.map(|expires| expires.from(Utc::now())).transpose().map_err(Error::Usage)?;
             let pool = connect_existing(&database).await?;
-            let created = access::create_token(&pool, &tenant, role, &principal).await?;
-            say!("{}", created.token.reveal());
-            eprintln!("token {} created; it is shown this once", created.token_id);
+            let holder = NewTokenFor { tenant: &tenant, role, principal: &principal, expires_at };
+            let created = access::create_expiring_token(&pool, holder).await?;
+            let told = json!({
+                "token_id": created.token_id,
+                "token": created.token.reveal(),
+                "tenant": tenant.as_str(),
+                "role": role.as_str(),
+                "principal": principal.as_str(),
+                "expires_at": expires_at,
+            });
+            output.tell(&told, |_| {
+                say!("{}", created.token.reveal());
+                let life = expires_at.map_or_else(String::new, |at| format!(", good until {}", moment(at)));
+                eprintln!("token {} created{life}; it is shown this once", created.token_id);
+            })
         }
-        TokenCommand::List { tenant, database } => {
+        TokenCommand::List { tenant, output, database } => {
             let tenant: TenantId = parsed(&tenant)?;
-            for token in access::list_tokens(&connect_existing(&database).await?, &tenant).await? {
-                let life = match token.revoked_at {
-                    Some(at) => format!("revoked {}", at.format("%F %T")),
-                    None => "active".into(),
-                };
-                let created = token.created_at.format("%F %T");
-                say!("{}  {:<8}  {created}  {life:<27}  {}", token.token_id, token.role, token.principal);
-            }
+            let tokens = access::list_tokens(&connect_existing(&database).await?, &tenant).await?;
+            output.tell(&tokens, |tokens| {
+                for token in tokens {
+                    let TokenRow { token_id, role, principal, .. } = token;
+                    let (created, life) = (token.created_at.format("%F %T"), life(token, Utc::now()));
+                    say!("{token_id}  {role:<8}  {created}  {life:<27}  {principal}");
+                }
+            })
         }
-        TokenCommand::Revoke { token_id, database } => {
+        TokenCommand::Revoke { token_id, output, database } => {
             access::revoke_token(&connect_existing(&database).await?, token_id).await?;
-            say!("token {token_id} revoked");
+            output.tell(&json!({"token_id": token_id, "revoked": true}), |_| say!("token {token_id} revoked"))
         }
     }
-    Ok(())
+}
+
+/// Whether a token is good, and until or since when.
+fn life(token: &TokenRow, now: DateTime<Utc>) -> String {
+    match (token.revoked_at, token.expires_at) {
+        (Some(at), _) => format!("revoked {}", moment(at)),
+        (None, Some(at)) if at <= now => format!("expired {}", moment(at)),
+        (None, Some(at)) => format!("until {}", moment(at)),
+        (None, None) => "active".into(),
+    }
+}
+
+fn moment(at: DateTime<Utc>) -> impl std::fmt::Display {
+    at.format("%F %T")
 }
 
 /// Runs a `runledger policy` command.
@@ -78,24 +111,25 @@ pub async fn token(command: TokenCommand) -> Result<(), Error> {
 /// When an argument is malformed or the database refuses.
 pub async fn policy(command: PolicyCommand) -> Result<(), Error> {
     match command {
-        PolicyCommand::Set { tenant, kind, queued_limit_seconds, fail_stale, database } => {
+        PolicyCommand::Set { tenant, kind, queued_limit_seconds, fail_stale, output, database } => {
             let (tenant, kind): (TenantId, PolicyKind) = (parsed(&tenant)?, parsed(&kind)?);
             let change = PolicyChange { queued_limit_seconds, fail_stale };
             let pool = connect_existing(&database).await?;
-            show(&policies::set_policy(&pool, &tenant, &kind, change).await?);
+            output.tell(&policies::set_policy(&pool, &tenant, &kind, change).await?, show)
         }
-        PolicyCommand::List { tenant, database } => {
+        PolicyCommand::List { tenant, output, database } => {
             let tenant: Option<TenantId> = tenant.as_deref().map(parsed).transpose()?;
             let pool = connect_existing(&database).await?;
-            policies::list_policies(&pool, tenant.as_ref()).await?.iter().for_each(show);
+            let policies = policies::list_policies(&pool, tenant.as_ref()).await?;
+            output.tell(&policies, |policies| policies.iter().for_each(show))
         }
-        PolicyCommand::Remove { tenant, kind, database } => {
+        PolicyCommand::Remove { tenant, kind, output, database } => {
             let (tenant, kind): (TenantId, PolicyKind) = (parsed(&tenant)?, parsed(&kind)?);
             policies::remove_policy(&connect_existing(&database).await?, &tenant, &kind).await?;
-            say!("policy of tenant {tenant} for {} removed", kind.as_str());
+            let told = json!({"tenant": tenant.as_str(), "kind": kind.as_str(), "removed": true});
+            output.tell(&told, |_| say!("policy of tenant {tenant} for {} removed", kind.as_str()))
         }
     }
-    Ok(())
 }
 
 fn show(policy: &StalePolicy) {

@@ -1,13 +1,16 @@
-//! The command line. Every setting is a flag or an environment variable, documented in `--help`.
+//! The command line. Every flag has an environment variable, and the flag counts more: `--some-flag` is
+//! `RUNLEDGER_SOME_FLAG`. A command's own flags come first, then those that it shares with others, in the order of
+//! the groups below. `docs/settings.md` lists them all.
 #![allow(missing_docs, reason = "what a flattened field means stands with its type")]
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use uuid::Uuid;
 
 use crate::event_log::Place;
+use crate::expiry::Expires;
+use crate::listen;
 
 /// The ledger of long-running operations.
 #[derive(Debug, Parser)]
@@ -52,8 +55,11 @@ pub enum Command {
     /// The projector by itself, and what can be done with its tables.
     #[command(subcommand)]
     Projector(ProjectorCommand),
-    /// Brings the database's tables up to date.
-    Migrate(DatabaseArgs),
+    /// Brings the database's tables up to date, and the roles, grants and policies on them.
+    ///
+    /// Run it again whenever a database was restored: roles are in no dump. It mends what is missing, or says what a
+    /// superuser must run.
+    Migrate(MigrateArgs),
     /// Tenants: whose runs they are.
     #[command(subcommand)]
     Tenant(TenantCommand),
@@ -76,15 +82,22 @@ pub enum Command {
     WithPostgres(WithPostgresArgs),
 }
 
-/// Where the database is.
+/// Which database.
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseArgs {
-    /// A Postgres of yours: postgres://user:password@host/database. Without it the program starts a
-    /// private one in the data folder.
+    /// A Postgres of yours: postgres://user:password@host/database, also with `sslmode=verify-full` and the like.
+    /// Without it, the private one of a program that runs on the data folder.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
+    #[command(flatten)]
+    pub private: PrivateArgs,
+}
+
+/// Where a private Postgres is.
+#[derive(Debug, Clone, Args)]
+pub struct PrivateArgs {
     /// The folder of the private Postgres and of `dev.json`. One process at a time may use it.
-    #[arg(long, env = "RUNLEDGER_DATA_DIR", default_value = "./.runledger")]
+    #[arg(long, env = "RUNLEDGER_DATA_DIR", default_value = "./.runledger", value_parser = folder)]
     pub data_dir: PathBuf,
     /// The folder that holds `initdb` and `postgres`, if they are not where they are usually found.
     #[arg(long, env = "PG_BIN_DIR")]
@@ -92,6 +105,15 @@ pub struct DatabaseArgs {
     /// From where Postgres is downloaded when this machine has none.
     #[arg(long, env = "RUNLEDGER_POSTGRES_RELEASES_URL", hide = true)]
     pub postgres_releases_url: Option<String>,
+}
+
+/// A folder, there or not yet. What is a file, or would be in one, can't become a folder.
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.ancestors().find(|part| part.exists()) {
+        Some(part) if !part.is_dir() => Err(format!("{} is a file: name a folder", part.display())),
+        _ => Ok(path),
+    }
 }
 
 /// Where the events are.
@@ -118,11 +140,13 @@ pub enum LogCommand {
 #[derive(Debug, Args)]
 pub struct CopyArgs {
     /// From where: `postgres`, or a cluster's address.
-    #[arg(long, value_parser = Place::parse)]
+    #[arg(long, env = "RUNLEDGER_FROM", hide_env_values = true, value_parser = Place::parse)]
     pub from: Place,
     /// To where.
-    #[arg(long, value_parser = Place::parse)]
+    #[arg(long, env = "RUNLEDGER_TO", hide_env_values = true, value_parser = Place::parse)]
     pub to: Place,
+    #[command(flatten)]
+    pub output: OutputArgs,
     #[command(flatten)]
     pub database: DatabaseArgs,
 }
@@ -130,9 +154,9 @@ pub struct CopyArgs {
 /// Where the API listens and what it takes in.
 #[derive(Debug, Clone, Args)]
 pub struct HttpArgs {
-    /// Address and port of the API. Port 0 picks a free one.
+    /// Host and port of the API; of a host's name, all addresses. Port 0 picks a free one.
     #[arg(long, env = "RUNLEDGER_LISTEN", default_value = "127.0.0.1:7311")]
-    pub listen: SocketAddr,
+    pub listen: listen::Place,
     /// The largest request body, in bytes.
     #[arg(long, env = "RUNLEDGER_MAX_BODY_BYTES", default_value_t = 4 * 1024 * 1024)]
     pub max_body_bytes: usize,
@@ -176,22 +200,43 @@ pub struct SweeperArgs {
 /// `runledger dev`
 #[derive(Debug, Args)]
 pub struct DevArgs {
+    /// Runs a few sample producers against the HTTP API, as any client would.
+    #[arg(long, env = "RUNLEDGER_DEMO")]
+    pub demo: bool,
     #[command(flatten)]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    pub event_log: EventLogArgs,
+    pub database: DevDatabaseArgs,
     #[command(flatten)]
     pub http: HttpArgs,
     #[command(flatten)]
     pub sweeper: SweeperArgs,
-    /// Runs a few sample producers against the HTTP API, as any client would.
-    #[arg(long)]
-    pub demo: bool,
+}
+
+/// Where `dev` keeps what it makes. What it makes is for trying out, so it goes nowhere but where it was told to for
+/// this command: DATABASE_URL and RUNLEDGER_EVENT_LOG may name somebody's real ledger.
+#[derive(Debug, Args)]
+pub struct DevDatabaseArgs {
+    /// A Postgres to try it on, in the place of the private one. DATABASE_URL is not used.
+    #[arg(long, env = "RUNLEDGER_DEV_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    #[command(flatten)]
+    pub private: PrivateArgs,
+    /// A cluster to try it on, as `serve --event-log` takes it. RUNLEDGER_EVENT_LOG is not used.
+    #[arg(long, env = "RUNLEDGER_DEV_EVENT_LOG", hide_env_values = true, default_value = "postgres", value_parser = Place::parse)]
+    pub event_log: Place,
 }
 
 /// `runledger serve`
 #[derive(Debug, Args)]
 pub struct ServeArgs {
+    /// Leaves projecting to `runledger projector run` elsewhere.
+    #[arg(long, env = "RUNLEDGER_NO_PROJECTOR")]
+    pub no_projector: bool,
+    /// Brings tables and rights up to date first, as `runledger migrate` does.
+    #[arg(long, env = "RUNLEDGER_MIGRATE")]
+    pub migrate: bool,
+    /// Keeps the database in a private Postgres in the data folder, which is made if there is none.
+    #[arg(long, env = "RUNLEDGER_PRIVATE_POSTGRES")]
+    pub private_postgres: bool,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]
@@ -199,15 +244,20 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub http: HttpArgs,
     #[command(flatten)]
-    pub sweeper: SweeperArgs,
-    #[command(flatten)]
     pub tls: TlsArgs,
-    /// Leaves projecting to `runledger projector run` elsewhere.
-    #[arg(long)]
-    pub no_projector: bool,
-    /// Brings the tables up to date first, as `runledger migrate` does.
-    #[arg(long, env = "RUNLEDGER_MIGRATE")]
-    pub migrate: bool,
+    #[command(flatten)]
+    pub sweeper: SweeperArgs,
+}
+
+/// `runledger migrate`
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// A database user that is to serve without owning anything: it may append and read, and can't change what is in
+    /// the log. It is made if it is missing, without a password.
+    #[arg(long, env = "RUNLEDGER_SERVE_ROLE", value_name = "USER")]
+    pub serve_role: Option<String>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
 }
 
 /// `runledger projector ...`
@@ -221,8 +271,10 @@ pub enum ProjectorCommand {
     /// drains what has waited. Fails when anything is still held.
     Retry {
         /// Only this run.
-        #[arg(long)]
+        #[arg(long, env = "RUNLEDGER_RUN")]
         run: Option<Uuid>,
+        #[command(flatten)]
+        output: OutputArgs,
         #[command(flatten)]
         database: DatabaseArgs,
         #[command(flatten)]
@@ -236,8 +288,10 @@ pub enum ProjectorCommand {
         #[command(flatten)]
         which: WhichRun,
         /// Begins from nothing, whatever an earlier rebuild has left.
-        #[arg(long, conflicts_with = "run")]
+        #[arg(long, env = "RUNLEDGER_ANEW", conflicts_with = "run")]
         anew: bool,
+        #[command(flatten)]
+        output: OutputArgs,
         #[command(flatten)]
         database: DatabaseArgs,
         #[command(flatten)]
@@ -249,6 +303,8 @@ pub enum ProjectorCommand {
         #[command(flatten)]
         which: WhichRun,
         #[command(flatten)]
+        output: OutputArgs,
+        #[command(flatten)]
         database: DatabaseArgs,
         #[command(flatten)]
         event_log: EventLogArgs,
@@ -258,9 +314,9 @@ pub enum ProjectorCommand {
 /// `runledger projector run`
 #[derive(Debug, Args)]
 pub struct ProjectorRunArgs {
-    /// Address and port of a page with this process's metrics, at /metrics. Without it there is none.
+    /// Host and port of a page with this process's metrics, at /metrics. Without it there is none.
     #[arg(long, env = "RUNLEDGER_METRICS_LISTEN")]
-    pub metrics_listen: Option<SocketAddr>,
+    pub metrics_listen: Option<listen::Place>,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]
@@ -271,11 +327,19 @@ pub struct ProjectorRunArgs {
 #[derive(Debug, Clone, Args)]
 pub struct WhichRun {
     /// Only this run.
-    #[arg(long)]
+    #[arg(long, env = "RUNLEDGER_RUN")]
     pub run: Option<Uuid>,
     /// Whose run it is; needed only where no table knows the run any more.
-    #[arg(long, requires = "run")]
+    #[arg(long, env = "RUNLEDGER_RUN_TENANT", requires = "run")]
     pub tenant: Option<String>,
+}
+
+/// How a command answers.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct OutputArgs {
+    /// Answers with one JSON document on standard output.
+    #[arg(long, env = "RUNLEDGER_JSON")]
+    pub json: bool,
 }
 
 /// `runledger tenant ...`
@@ -286,13 +350,17 @@ pub enum TenantCommand {
         /// 1 to 63 characters a-z, 0-9 and -.
         tenant: String,
         /// The name people know it by; the tenant's own where it is left out.
-        #[arg(long)]
+        #[arg(long, env = "RUNLEDGER_NAME")]
         name: Option<String>,
+        #[command(flatten)]
+        output: OutputArgs,
         #[command(flatten)]
         database: DatabaseArgs,
     },
     /// Lists the tenants.
     List {
+        #[command(flatten)]
+        output: OutputArgs,
         #[command(flatten)]
         database: DatabaseArgs,
     },
@@ -300,6 +368,8 @@ pub enum TenantCommand {
     Revoke {
         /// Which tenant.
         tenant: String,
+        #[command(flatten)]
+        output: OutputArgs,
         #[command(flatten)]
         database: DatabaseArgs,
     },
@@ -311,22 +381,30 @@ pub enum TokenCommand {
     /// Creates a token and shows it, this once.
     Create {
         /// Whose runs it opens.
-        #[arg(long)]
+        #[arg(long, env = "RUNLEDGER_TENANT")]
         tenant: String,
         /// owner, manager, operator, readonly, producer or auditor.
-        #[arg(long)]
+        #[arg(long, env = "RUNLEDGER_ROLE")]
         role: String,
         /// Who uses it: the actor of its events, and the initiator whose notifications it reads.
-        #[arg(long)]
+        #[arg(long, env = "RUNLEDGER_PRINCIPAL")]
         principal: String,
+        /// When it ends: after a time such as 90d, 12h or 30m, at the end of a day such as 2027-01-31 (UTC), or at a
+        /// moment such as 2027-01-31T12:00:00Z. Without it, never.
+        #[arg(long, env = "RUNLEDGER_EXPIRES", value_name = "TIME|DATE")]
+        expires: Option<Expires>,
+        #[command(flatten)]
+        output: OutputArgs,
         #[command(flatten)]
         database: DatabaseArgs,
     },
     /// Lists a tenant's tokens, without the tokens themselves.
     List {
         /// Which tenant.
-        #[arg(long)]
+        #[arg(long, env = "RUNLEDGER_TENANT")]
         tenant: String,
+        #[command(flatten)]
+        output: OutputArgs,
         #[command(flatten)]
         database: DatabaseArgs,
     },
@@ -334,6 +412,8 @@ pub enum TokenCommand {
     Revoke {
         /// The token's id, as `token list` shows it.
         token_id: Uuid,
+        #[command(flatten)]
+        output: OutputArgs,
         #[command(flatten)]
         database: DatabaseArgs,
     },
@@ -345,36 +425,42 @@ pub enum PolicyCommand {
     /// Makes a policy, or changes what is given of it. Without a policy no run is ever presumed failed.
     Set {
         /// Whose runs.
-        #[arg(long)]
+        #[arg(long, env = "RUNLEDGER_TENANT")]
         tenant: String,
         /// The kind of operation; * for all kinds of the tenant that have no policy of their own.
-        #[arg(long)]
+        #[arg(long, env = "RUNLEDGER_KIND")]
         kind: String,
         /// How long a run may wait in the queue before it is shown as stalled.
-        #[arg(long)]
+        #[arg(long, env = "RUNLEDGER_QUEUED_LIMIT_SECONDS")]
         queued_limit_seconds: Option<i32>,
         /// Whether a run that stays stalled is presumed failed.
-        #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+        #[arg(long, env = "RUNLEDGER_FAIL_STALE", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
         fail_stale: Option<bool>,
+        #[command(flatten)]
+        output: OutputArgs,
         #[command(flatten)]
         database: DatabaseArgs,
     },
     /// Lists the policies.
     List {
         /// Only this tenant's.
-        #[arg(long)]
+        #[arg(long, env = "RUNLEDGER_TENANT")]
         tenant: Option<String>,
+        #[command(flatten)]
+        output: OutputArgs,
         #[command(flatten)]
         database: DatabaseArgs,
     },
     /// Removes a policy.
     Remove {
         /// Whose.
-        #[arg(long)]
+        #[arg(long, env = "RUNLEDGER_TENANT")]
         tenant: String,
         /// The kind, or *.
-        #[arg(long)]
+        #[arg(long, env = "RUNLEDGER_KIND")]
         kind: String,
+        #[command(flatten)]
+        output: OutputArgs,
         #[command(flatten)]
         database: DatabaseArgs,
     },
@@ -399,8 +485,11 @@ pub struct RestoredArgs {
 /// `runledger with-postgres`
 #[derive(Debug, Args)]
 pub struct WithPostgresArgs {
+    /// A Postgres that is used in the place of a private one.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
     #[command(flatten)]
-    pub database: DatabaseArgs,
+    pub private: PrivateArgs,
     /// The command and its arguments.
     #[arg(trailing_var_arg = true, required = true)]
     pub command: Vec<String>,

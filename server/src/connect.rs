@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 
 use crate::error::Error;
 
@@ -53,13 +54,79 @@ async fn connect(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
 fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> Error {
     let socket = options.get_socket().map(|folder| folder.display().to_string());
     let host = socket.unwrap_or_else(|| options.get_host().to_owned());
-    Error::Unreachable { host, port: options.get_port(), reason: error.to_string() }
+    let reason = match error {
+        sqlx::Error::Tls(source) => no_tls(options, &source.to_string()),
+        sqlx::Error::Io(source) if is_of_tls(source) => no_tls(options, &source.to_string()),
+        other => other.to_string(),
+    };
+    Error::Unreachable { host, port: options.get_port(), reason }
+}
+
+/// Why there is no connection that the settings call safe, and how to get one.
+fn no_tls(options: &PgConnectOptions, said: &str) -> String {
+    let host = options.get_host();
+    let mend = if said.contains("does not support TLS") {
+        "turn `ssl` on in the server, or choose another sslmode".to_owned()
+    } else if said.contains("NotValidForName") || said.contains("not valid for name") {
+        format!("its certificate is for another name than {host}: connect by a name that is in it")
+    } else if said.contains("UnknownIssuer") {
+        "nobody whom we trust has signed its certificate: name the authority that has in sslrootcert"
+            .to_owned()
+    } else if said.contains("Expired") || said.contains("expired") {
+        "its certificate is over: renew it".to_owned()
+    } else {
+        "look at sslmode, sslrootcert, sslcert and sslkey".to_owned()
+    };
+    format!("{said}; {mend}")
+}
+
+/// Whether it comes from the handshake, not from the network: no try later is better.
+fn is_of_tls(error: &std::io::Error) -> bool {
+    // The system itself reports nothing of this kind.
+    error.kind() == std::io::ErrorKind::InvalidData
+}
+
+/// The parameters that name files, with the names that the client knows them by as well, and their variables.
+const FILES: [(&[&str], &str); 3] = [
+    (&["sslrootcert", "ssl-root-cert", "ssl-ca"], "PGSSLROOTCERT"),
+    (&["sslcert", "ssl-cert"], "PGSSLCERT"),
+    (&["sslkey", "ssl-key"], "PGSSLKEY"),
+];
+
+/// Makes sure that the files of a URL can be read: without them the client reports no more than a file that is not
+/// there, as it does of a server's socket. As libpq does, a root certificate is checked with whatever the mode.
+///
+/// # Errors
+/// [`Error::Usage`] that names the file.
+pub fn with_files(options: PgConnectOptions, url: &str) -> Result<PgConnectOptions, Error> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let pairs: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+    for (names, variable) in FILES {
+        let given = pairs
+            .iter()
+            .rfind(|(name, _)| names.contains(name))
+            .map(|(_, value)| percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy().into_owned());
+        // Certificates may also stand there as they are.
+        let file = given
+            .or_else(|| std::env::var(variable).ok())
+            .filter(|text| !text.trim().starts_with("-----BEGIN"));
+        let Some(file) = file else { continue };
+        if let Err(error) = std::fs::File::open(&file) {
+            return Err(Error::Usage(format!("the database's {} can't be read: {file}: {error}", names[0])));
+        }
+    }
+    let rooted = pairs.iter().any(|(name, _)| FILES[0].0.contains(name));
+    match options.get_ssl_mode() {
+        PgSslMode::Require if rooted => Ok(options.ssl_mode(PgSslMode::VerifyCa)),
+        _ => Ok(options),
+    }
 }
 
 /// Whether it may be better in a moment.
 pub fn is_away(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Io(error) => !is_of_tls(error),
+        sqlx::Error::PoolTimedOut => true,
         // Class 08: no connection; 53: it lacks resources, such as free connections; 57: it starts or stops.
         sqlx::Error::Database(error) => {
             error.code().is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class)))

@@ -11,9 +11,10 @@ use eventlog::streams::{StreamKind, run_event, stream_kind};
 use eventlog::{EventLog, LogError, Position, RecordedEvent};
 use futures::{StreamExt, stream};
 use projector::Progress;
+use serde::Serialize;
 use sqlx::PgPool;
 
-use crate::cli::CopyArgs;
+use crate::cli::{CopyArgs, OutputArgs};
 use crate::database;
 use crate::error::Error;
 use crate::event_log::Place;
@@ -35,12 +36,16 @@ type Log = Arc<dyn EventLog>;
 pub async fn copy(args: CopyArgs) -> Result<ExitCode, Error> {
     let (from, to) = (args.from, args.to);
     if from.name() == to.name() {
-        return Err(Error::Usage("--from and --to name the same event log".to_owned()));
+        return Err(Error::Usage(format!(
+            "--from and --to are both called {}, by which the tables remember a log: give one of two clusters a \
+             streamPrefix",
+            from.name()
+        )));
     }
     let pool = database::connect_existing(&args.database).await?;
     let options = (*pool.connect_options()).clone();
     let (source, target) = (from.open(&options).await?, to.open(&options).await?);
-    let done = copy_and_compare(&pool, (&from, &source), (&to, &target)).await;
+    let done = copy_and_compare(args.output, &pool, (&from, &source), (&to, &target)).await;
     source.shutdown().await;
     target.shutdown().await;
     pool.close().await;
@@ -48,6 +53,7 @@ pub async fn copy(args: CopyArgs) -> Result<ExitCode, Error> {
 }
 
 async fn copy_and_compare(
+    output: OutputArgs,
     pool: &PgPool,
     (from, source): (&Place, &Log),
     (to, target): (&Place, &Log),
@@ -56,6 +62,12 @@ async fn copy_and_compare(
     let meter = Meter::new("copying");
     let mut at = copied(pool, &from, &to).await?;
     let goal = source.head().await?;
+    if goal == Position(0) {
+        return Err(Error::Usage(format!(
+            "the event log {from} holds no events: there is nothing to copy. Is --from the one that was meant, and \
+             its streamPrefix?"
+        )));
+    }
     while at < goal {
         let page = source.read_all(at, PAGE).await?;
         let Some(last) = page.last().map(|event| event.position) else { break };
@@ -65,11 +77,11 @@ async fn copy_and_compare(
         meter.show(Progress { reached: at, goal });
     }
     meter.done();
-    compare(source, target).await
+    compare(output, source, target).await
 }
 
 /// What a comparison has found.
-#[derive(Default)]
+#[derive(Default, Serialize)]
 struct Compared {
     streams: u64,
     runs: u64,
@@ -78,7 +90,7 @@ struct Compared {
 }
 
 /// Compares every stream of the source with the target's, event by event, and every run by its fold.
-async fn compare(source: &Log, target: &Log) -> Result<ExitCode, Error> {
+async fn compare(output: OutputArgs, source: &Log, target: &Log) -> Result<ExitCode, Error> {
     let meter = Meter::new("comparing");
     let goal = source.head().await?;
     let mut seen: HashSet<String> = HashSet::new();
@@ -105,18 +117,17 @@ async fn compare(source: &Log, target: &Log) -> Result<ExitCode, Error> {
         meter.show(Progress { reached: at, goal });
     }
     meter.done();
-    for wrong in &compared.wrong {
-        say!("{wrong}");
-    }
-    let Compared { streams, runs, events, wrong } = compared;
-    if wrong.is_empty() {
-        say!(
-            "{events} events of {streams} streams are the same in both logs, and {runs} runs fold to the same"
-        );
-        return Ok(ExitCode::SUCCESS);
-    }
-    say!("streams that differ: {}, of {streams}", wrong.len());
-    Ok(ExitCode::FAILURE)
+    output.tell(&compared, |Compared { streams, runs, events, wrong }| {
+        wrong.iter().for_each(|wrong| say!("{wrong}"));
+        if wrong.is_empty() {
+            say!(
+                "{events} events of {streams} streams are the same in both logs, and {runs} runs fold to the same"
+            );
+        } else {
+            say!("streams that differ: {}, of {streams}", wrong.len());
+        }
+    })?;
+    Ok(if compared.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// How many events the stream has, whether it is a run's, and what is wrong with it.

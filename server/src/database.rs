@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
-use crate::cli::DatabaseArgs;
-use crate::connect::probe;
+use crate::cli::{DatabaseArgs, PrivateArgs};
+use crate::connect::{self, probe};
 use crate::error::Error;
-use crate::files;
 use crate::postgres::{PrivatePostgres, PrivatePostgresConfig};
+use crate::{files, rights};
 
 /// The file in the data folder by which other commands find a private database that is running.
 const ADDRESS_FILE: &str = "database-url";
@@ -31,10 +32,30 @@ impl Database {
     ///
     /// # Errors
     /// When the URL can't be read or the private server does not start.
-    pub async fn open(args: &DatabaseArgs) -> Result<Self, Error> {
-        if let Some(url) = named_url(args) {
-            return Ok(Self { options: parse(url)?, url: url.to_owned(), private: None });
+    pub async fn named_or_private(url: Option<&str>, private: &PrivateArgs) -> Result<Self, Error> {
+        match url {
+            Some(url) => Self::named(url),
+            None => Self::start_private(private).await,
         }
+    }
+
+    /// The database that was named, or the private one of a program that is running on the data folder. None is
+    /// made: an empty database in the place of the one that was meant would look like a ledger that lost all.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub fn named_or_running(args: &DatabaseArgs) -> Result<Self, Error> {
+        match named_url(args.database_url.as_deref()) {
+            Some(url) => Self::named(url),
+            None => Self::named(&running_private_url(&args.private.data_dir)?),
+        }
+    }
+
+    /// A private database, which lives as long as this value.
+    ///
+    /// # Errors
+    /// When its server does not start.
+    async fn start_private(args: &PrivateArgs) -> Result<Self, Error> {
         let private = PrivatePostgres::start(PrivatePostgresConfig {
             data_dir: args.data_dir.clone(),
             bin_dir: args.pg_bin_dir.clone(),
@@ -45,6 +66,19 @@ impl Database {
         let url = private.url();
         files::write_private(&args.data_dir.join(ADDRESS_FILE), url.as_bytes())?;
         Ok(Self { options: named(private.connect_options()), url, private: Some(private) })
+    }
+
+    /// The database of that URL.
+    ///
+    /// # Errors
+    /// When the URL can't be read.
+    fn named(url: &str) -> Result<Self, Error> {
+        Ok(Self { options: parse(url)?, url: url.to_owned(), private: None })
+    }
+
+    /// Whether it is nobody else's.
+    pub fn is_private(&self) -> bool {
+        self.private.is_some()
     }
 
     /// Resolves when the private server dies by itself; never where the database is not ours.
@@ -73,15 +107,12 @@ impl Database {
 /// # Errors
 /// When there is neither.
 pub async fn connect_existing(args: &DatabaseArgs) -> Result<PgPool, Error> {
-    let options = match named_url(args) {
-        Some(url) => parse(url)?,
-        None => parse(&running_private_url(&args.data_dir)?)?,
-    };
-    probe(&options).await.map_err(|error| match named_url(args) {
+    let options = Database::named_or_running(args)?.options;
+    probe(&options).await.map_err(|error| match named_url(args.database_url.as_deref()) {
         Some(_) => error,
         None => Error::Usage(format!(
             "the private database on {} does not answer: start `runledger dev` there, or set DATABASE_URL ({error})",
-            args.data_dir.display()
+            args.private.data_dir.display()
         )),
     })?;
     let pool = PgPoolOptions::new().max_connections(SHORT_COMMANDS).connect_with(options).await?;
@@ -90,8 +121,8 @@ pub async fn connect_existing(args: &DatabaseArgs) -> Result<PgPool, Error> {
 }
 
 /// The URL that was given. An empty one is none: that is how a variable is unset in many places.
-fn named_url(args: &DatabaseArgs) -> Option<&str> {
-    args.database_url.as_deref().map(str::trim).filter(|url| !url.is_empty())
+pub fn named_url(url: Option<&str>) -> Option<&str> {
+    url.map(str::trim).filter(|url| !url.is_empty())
 }
 
 fn running_private_url(data_dir: &Path) -> Result<String, Error> {
@@ -112,26 +143,29 @@ fn parse(url: &str) -> Result<PgConnectOptions, Error> {
     }
     let options = PgConnectOptions::from_str(url.trim()).map_err(|_| {
         Error::Usage(
-            "DATABASE_URL is no Postgres URL: write postgres://user:password@host:5432/database".into(),
+            "DATABASE_URL can't be read: write postgres://user:password@host:5432/database?sslmode=verify-full, and \
+             what is special in a password as % and two digits"
+                .into(),
         )
     })?;
-    Ok(named(options))
+    connect::with_files(named(options), url)
 }
 
 fn named(options: PgConnectOptions) -> PgConnectOptions {
     options.application_name("runledger")
 }
 
-/// Brings the tables up to date.
+/// Brings the tables up to date, and the rights on them. `serves` is a user that is to serve and own nothing.
 ///
 /// # Errors
-/// When a migration fails.
-pub async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
+/// When a migration fails, or rights are missing that this user may not give.
+pub async fn migrate(options: &PgConnectOptions, serves: Option<&str>) -> Result<(), Error> {
     probe(options).await?;
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-    migrations::MIGRATOR.run(&pool).await?;
-    pool.close().await;
-    Ok(())
+    let mut connection = PgConnection::connect_with(options).await?;
+    rights::may_migrate(&mut connection).await?;
+    migrations::MIGRATOR.run(&mut connection).await?;
+    rights::mend(&mut connection, serves).await?;
+    Ok(connection.close().await?)
 }
 
 /// Checks that the tables are those that this program was built for.
@@ -151,6 +185,13 @@ pub async fn check_schema(pool: &PgPool) -> Result<(), Error> {
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Err(Error::Schema(
             "the database has no tables of runledger: run `runledger migrate` first".into(),
         )),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501") => {
+            let user = pool.connect_options().get_username().to_owned();
+            Err(Error::Schema(format!(
+                "the database user {user} may not read the tables ({error}): run `runledger migrate --serve-role {user}` \
+                 as the owner of the tables"
+            )))
+        }
         Err(error) => Err(error.into()),
     }
 }

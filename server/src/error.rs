@@ -3,12 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 
+use api::access::AccessError;
+use api::policies::PolicyError;
 use eventlog::LogError;
 use projector::ProjectorError;
 use sqlx::migrate::MigrateError;
 
 use crate::connect::is_away;
 use crate::postgres::PostgresError;
+use crate::rights::Lacking;
 
 /// Why the program stops. Each message is meant for the person at the terminal.
 #[derive(Debug, thiserror::Error)]
@@ -41,12 +44,15 @@ pub enum Error {
     /// The tables are older or newer than the program.
     #[error("{0}")]
     Schema(String),
+    /// Roles, grants, policies or guards are missing in the database.
+    #[error("{0}")]
+    Rights(Lacking),
     /// Tenants and tokens.
     #[error(transparent)]
-    Access(#[from] api::access::AccessError),
+    Access(#[from] AccessError),
     /// Policies.
     #[error(transparent)]
-    Policy(#[from] api::policies::PolicyError),
+    Policy(#[from] PolicyError),
     /// The event log.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -84,8 +90,8 @@ pub enum Error {
     /// The address can't be listened on.
     #[error("can't listen on {address}: {source}; choose another with --listen, port 0 picks a free one")]
     Listen {
-        /// Which address.
-        address: std::net::SocketAddr,
+        /// Which address, or host and port.
+        address: String,
         /// What the system says.
         source: io::Error,
     },
@@ -101,6 +107,9 @@ pub enum Error {
     /// The metrics could not be set up.
     #[error("the metrics could not be set up: {0}")]
     Metrics(String),
+    /// What was found can't be written as JSON.
+    #[error("the answer can't be written as JSON: {0}")]
+    Output(serde_json::Error),
     /// The sample producers.
     #[error("the sample producers failed: {0}")]
     Demo(String),
@@ -127,23 +136,36 @@ impl Error {
     /// Whether the database or the log is away, and may be back in a moment.
     pub(crate) fn is_away(&self) -> bool {
         match self {
-            Self::Database(error) | Self::Migrate(MigrateError::Execute(error)) => is_away(error),
             Self::Log(error) | Self::Projector(ProjectorError::Log(error)) => {
                 matches!(error, LogError::Unavailable(_))
             }
-            Self::Projector(ProjectorError::Database(error)) => is_away(error),
-            _ => false,
+            _ => self.database().is_some_and(is_away),
         }
+    }
+
+    /// What the database itself says, if it is the database's word.
+    fn database(&self) -> Option<&sqlx::Error> {
+        match self {
+            Self::Database(error)
+            | Self::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
+            | Self::Access(AccessError::Database(error))
+            | Self::Policy(PolicyError::Database(error))
+            | Self::Projector(ProjectorError::Database(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// What mends it, where the message is another room's and can't know.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        let code = self.database()?.as_database_error()?.code()?;
+        // insufficient_privilege
+        (code == "42501").then_some("this is for the owner of the tables: connect as that database user")
     }
 
     /// Ties a system error to the file it is about.
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, source }
-    }
-
-    /// Ties a system error to the address that was to be listened on.
-    pub(crate) fn listening(address: std::net::SocketAddr) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Listen { address, source }
     }
 }

@@ -8,20 +8,26 @@ mod database;
 mod dev;
 mod error;
 pub mod event_log;
+mod expiry;
 mod exporter;
 mod files;
+pub mod listen;
 mod logging;
 mod maintain;
 mod meter;
+mod output;
 pub mod postgres;
 mod restored;
+mod rights;
 mod run;
 mod services;
 mod tls;
+mod usage;
 
 use std::process::ExitCode;
 
 pub use error::Error;
+pub use usage::parse;
 
 use cli::{Cli, Command, LogCommand, ProjectorCommand};
 

@@ -2,15 +2,15 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use server::cli::Cli;
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    match server::main(Cli::parse()).await {
+    match server::main(server::parse()).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("runledger: {error}");
+            if let Some(advice) = error.advice() {
+                eprintln!("{advice}");
+            }
             ExitCode::FAILURE
         }
     }

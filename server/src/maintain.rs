@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use domain::{RunId, TenantId};
 use projector::{Difference, Findings, Maintenance, Retried, Wrong};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::cli::{DatabaseArgs, EventLogArgs, ProjectorCommand, WhichRun};
+use crate::cli::{DatabaseArgs, EventLogArgs, OutputArgs, ProjectorCommand, WhichRun};
 use crate::database;
 use crate::error::Error;
 use crate::meter::Meter;
@@ -20,21 +21,26 @@ use crate::say;
 pub async fn projector(command: ProjectorCommand) -> Result<ExitCode, Error> {
     match command {
         ProjectorCommand::Run(args) => crate::run::project(args).await.map(|()| ExitCode::SUCCESS),
-        ProjectorCommand::Retry { run, database, event_log } => {
+        ProjectorCommand::Retry { run, output, database, event_log } => {
             let run = run.map(run_id).transpose()?;
-            on(&database, &event_log, Tables::Same, async |work| Ok(tell_retried(&work.retry(run).await?)))
-                .await
+            on(&database, &event_log, Tables::Same, async |work| {
+                tell_retried(output, &work.retry(run).await?)
+            })
+            .await
         }
-        ProjectorCommand::Rebuild { which, anew, database, event_log } => {
+        ProjectorCommand::Rebuild { which, anew, output, database, event_log } => {
             let which = wanted(which)?;
             // All of them may come from another log than before; one run may not.
             let tables = if which.is_none() { Tables::New } else { Tables::Same };
             let source = event_log.event_log.name();
-            on(&database, &event_log, tables, async |work| rebuild(&work, which, &source, anew).await).await
+            on(&database, &event_log, tables, async |work| {
+                tell_rebuilt(output, &work, which, &source, anew).await
+            })
+            .await
         }
-        ProjectorCommand::Verify { which, database, event_log } => {
+        ProjectorCommand::Verify { which, output, database, event_log } => {
             let which = wanted(which)?;
-            on(&database, &event_log, Tables::Same, async |work| verify(&work, which).await).await
+            on(&database, &event_log, Tables::Same, async |work| verify(output, &work, which).await).await
         }
     }
 }
@@ -68,36 +74,46 @@ async fn on(
     done
 }
 
-async fn rebuild(
+async fn tell_rebuilt(
+    output: OutputArgs,
     work: &Maintenance,
     which: Option<(RunId, Option<TenantId>)>,
     source: &str,
     anew: bool,
 ) -> Result<ExitCode, Error> {
+    let run = which.as_ref().map(|(run, _)| *run);
     let rebuilt = if let Some((run, tenant)) = which {
-        let rebuilt = work.rebuild_run(run, tenant.as_ref()).await?;
-        say!("run {run} folded anew, as of position {}", rebuilt.to.0);
-        rebuilt
+        work.rebuild_run(run, tenant.as_ref()).await?
     } else {
         let meter = Meter::new("rebuilding");
         let rebuilt = work.rebuild(source, anew, &|progress| meter.show(progress)).await?;
         meter.done();
-        if rebuilt.from.0 > 0 {
-            say!("went on from position {}, where an earlier rebuild was", rebuilt.from.0);
-        }
-        say!("the new tables serve, as of position {}", rebuilt.to.0);
         rebuilt
     };
-    if rebuilt.held > 0 {
-        say!(
-            "{} events could not be folded and hold their runs back: see projection.dead_letters",
-            rebuilt.held
-        );
-    }
+    let (from, to, held) = (rebuilt.from.0, rebuilt.to.0, rebuilt.held);
+    let told = json!({"run_id": run.map(|run| run.to_string()), "from": from, "to": to, "held_events": held});
+    output.tell(&told, |_| {
+        match run {
+            Some(run) => say!("run {run} folded anew, as of position {to}"),
+            None => {
+                if from > 0 {
+                    say!("went on from position {from}, where an earlier rebuild was");
+                }
+                say!("the new tables serve, as of position {to}");
+            }
+        }
+        if held > 0 {
+            say!("{held} events could not be folded and hold their runs back: see projection.dead_letters");
+        }
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn verify(work: &Maintenance, which: Option<(RunId, Option<TenantId>)>) -> Result<ExitCode, Error> {
+async fn verify(
+    output: OutputArgs,
+    work: &Maintenance,
+    which: Option<(RunId, Option<TenantId>)>,
+) -> Result<ExitCode, Error> {
     let found = if let Some((run, tenant)) = which {
         work.verify_run(run, tenant.as_ref()).await
     } else {
@@ -107,22 +123,38 @@ async fn verify(work: &Maintenance, which: Option<(RunId, Option<TenantId>)>) ->
         meter.done();
         found
     };
-    match found {
-        Ok(findings) => Ok(tell_findings(&findings)),
+    let findings = match found {
+        Ok(findings) => findings,
         Err(error) if error.is_about_log() => {
-            say!("{error}");
-            say!("{LOG_IS_WRONG}");
-            Ok(ExitCode::FAILURE)
+            let told = json!({"error": error.to_string(), "log_is_wrong": true});
+            output.tell(&told, |_| {
+                say!("{error}");
+                say!("{LOG_IS_WRONG}");
+            })?;
+            return Ok(ExitCode::FAILURE);
         }
-        Err(error) => Err(error.into()),
-    }
+        Err(error) => return Err(error.into()),
+    };
+    let (rows, wrong) = (findings.rows, findings.wrong);
+    let differences: Vec<Value> = findings.differences.iter().map(as_json).collect();
+    let unreadable: Vec<Value> = findings
+        .unreadable
+        .iter()
+        .map(|event| json!({"stream": event.stream, "revision": event.revision, "error": event.error}))
+        .collect();
+    let told = json!({
+        "rows": rows, "wrong_rows": wrong, "differences": differences,
+        "unreadable_events": unreadable, "log_is_wrong": !findings.unreadable.is_empty(),
+    });
+    output.tell(&told, |_| tell_findings(&findings))?;
+    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What no work on the tables can mend.
 const LOG_IS_WRONG: &str = "the event log itself is wrong, and the read tables may be right: restore the log from a \
     backup, then run `runledger restored`; see docs/restoring.md";
 
-fn tell_findings(findings: &Findings) -> ExitCode {
+fn tell_findings(findings: &Findings) {
     for difference in &findings.differences {
         say!("{}", in_words(difference));
     }
@@ -136,17 +168,32 @@ fn tell_findings(findings: &Findings) -> ExitCode {
     }
     if wrong == 0 {
         say!("{rows} rows are as the log says");
-        return ExitCode::SUCCESS;
+        return;
     }
     if !findings.unreadable.is_empty() {
         say!("wrong rows: {wrong}, of {rows} that there should be by what can be read of the log");
         say!("{LOG_IS_WRONG}");
-        return ExitCode::FAILURE;
+        return;
     }
     say!(
         "wrong rows: {wrong}, of {rows} that there should be; `runledger projector rebuild` makes them right"
     );
-    ExitCode::FAILURE
+}
+
+/// A row that is wrong. `columns` has, by name, the value in the table and the one by the log.
+fn as_json(difference: &Difference) -> Value {
+    let key: serde_json::Map<String, Value> = difference.key.iter().cloned().collect();
+    let (wrong, columns) = match &difference.wrong {
+        Wrong::Missing => ("missing", Value::Null),
+        Wrong::OneTooMany => ("one_too_many", Value::Null),
+        Wrong::Changed(columns) => {
+            let column = |(name, is, by_log): &(String, Value, Value)| {
+                (name.clone(), json!({"is": is, "by_log": by_log}))
+            };
+            ("changed", columns.iter().map(column).collect::<serde_json::Map<_, _>>().into())
+        }
+    };
+    json!({"table": difference.table, "key": key, "wrong": wrong, "columns": columns})
 }
 
 /// Such as `runs run_id="..": status is "failed", the log says "succeeded"`.
@@ -164,17 +211,22 @@ fn in_words(difference: &Difference) -> String {
     format!("{} {}: {wrong}", difference.table, key.join(" "))
 }
 
-fn tell_retried(retried: &[Retried]) -> ExitCode {
-    for one in retried {
-        match &one.error {
-            None => say!("{}: all {} events folded", one.stream, one.before),
-            Some(error) => say!("{}: {} of {} events still held: {error}", one.stream, one.after, one.before),
+fn tell_retried(output: OutputArgs, retried: &[Retried]) -> Result<ExitCode, Error> {
+    let one = |one: &Retried| json!({"stream": one.stream, "held_before": one.before, "held_after": one.after, "error": one.error});
+    output.tell(&retried.iter().map(one).collect::<Vec<_>>(), |_| {
+        for one in retried {
+            match &one.error {
+                None => say!("{}: all {} events folded", one.stream, one.before),
+                Some(error) => {
+                    say!("{}: {} of {} events still held: {error}", one.stream, one.after, one.before)
+                }
+            }
         }
-    }
-    if retried.is_empty() {
-        say!("nothing is held");
-    }
-    if retried.iter().any(|one| one.after > 0) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        if retried.is_empty() {
+            say!("nothing is held");
+        }
+    })?;
+    Ok(if retried.iter().any(|one| one.after > 0) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn wanted(which: WhichRun) -> Result<Option<(RunId, Option<TenantId>)>, Error> {

@@ -3,9 +3,10 @@
 use tokio::process::Command as Process;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{DatabaseArgs, ProjectorRunArgs, ServeArgs, TlsArgs, WithPostgresArgs};
+use crate::cli::{MigrateArgs, ProjectorRunArgs, ServeArgs, TlsArgs, WithPostgresArgs};
 use crate::database::{self, Database};
 use crate::error::Error;
+use crate::listen;
 use crate::services::{Parts, Services};
 
 /// `runledger serve`: until it is told to stop, or a part fails.
@@ -14,22 +15,42 @@ use crate::services::{Parts, Services};
 /// What made it stop.
 pub async fn serve(args: ServeArgs) -> Result<(), Error> {
     let mut stop = Stop::listen()?;
-    let database = Database::open(&args.database).await?;
+    let url = served(&args)?;
+    // Before anything is made.
+    let listeners = listen::on(&args.http.listen).await?;
+    let database = Database::named_or_private(url, &args.database.private).await?;
     let parts = Parts {
-        http: Some(args.http),
         tls: args.tls,
         projector: !args.no_projector,
         sweeper: Some(args.sweeper),
         metrics: None,
         event_log: args.event_log.event_log,
         // A private database is nobody else's to migrate.
-        migrate: args.migrate || args.database.database_url.is_none(),
+        migrate: args.migrate || database.is_private(),
+        http: Some((args.http, listeners)),
     };
     let Some(services) = started(&mut stop, &database, parts).await? else { return database.close().await };
-    if let Some(address) = services.address {
+    for address in &services.addresses {
         tracing::info!(%address, "listening");
     }
     until_stopped(services, database).await
+}
+
+/// The URL of the database that `serve` was told of; none for a private one. None is made that was not asked for: an
+/// empty one in the place of the one that was meant would look like a ledger that lost all.
+fn served(args: &ServeArgs) -> Result<Option<&str>, Error> {
+    match (database::named_url(args.database.database_url.as_deref()), args.private_postgres) {
+        (Some(url), false) => Ok(Some(url)),
+        (None, true) => Ok(None),
+        (None, false) => Err(Error::Usage(
+            "which database? Set DATABASE_URL, or say --private-postgres for a private one in the data folder; \
+             `runledger dev` is for trying it out"
+                .to_owned(),
+        )),
+        (Some(_), true) => Err(Error::Usage(
+            "DATABASE_URL names one database, --private-postgres another: leave one of them out".to_owned(),
+        )),
+    }
 }
 
 /// `runledger projector run`: until it is told to stop, or it fails.
@@ -38,13 +59,17 @@ pub async fn serve(args: ServeArgs) -> Result<(), Error> {
 /// What made it stop.
 pub async fn project(args: ProjectorRunArgs) -> Result<(), Error> {
     let mut stop = Stop::listen()?;
-    let database = Database::open(&args.database).await?;
+    let metrics = match &args.metrics_listen {
+        Some(place) => Some(listen::on(place).await?),
+        None => None,
+    };
+    let database = Database::named_or_running(&args.database)?;
     let parts = Parts {
         http: None,
         tls: TlsArgs::default(),
         projector: true,
         sweeper: None,
-        metrics: args.metrics_listen,
+        metrics,
         event_log: args.event_log.event_log,
         migrate: false,
     };
@@ -64,13 +89,11 @@ async fn started(stop: &mut Stop, database: &Database, parts: Parts) -> Result<O
 /// `runledger migrate`
 ///
 /// # Errors
-/// When a migration fails.
-pub async fn migrate(args: DatabaseArgs) -> Result<(), Error> {
-    let database = Database::open(&args).await?;
-    let migrated = database::migrate(&database.options).await;
-    database.close().await?;
-    migrated?;
-    tracing::info!("the tables are up to date");
+/// When a migration fails, or rights are missing that this user may not give.
+pub async fn migrate(args: MigrateArgs) -> Result<(), Error> {
+    let database = Database::named_or_running(&args.database)?;
+    database::migrate(&database.options, args.serve_role.as_deref()).await?;
+    tracing::info!("the tables and the rights on them are up to date");
     Ok(())
 }
 
@@ -79,7 +102,8 @@ pub async fn migrate(args: DatabaseArgs) -> Result<(), Error> {
 /// # Errors
 /// When the server or the command can't be started.
 pub async fn with_postgres(args: WithPostgresArgs) -> Result<u8, Error> {
-    let database = Database::open(&args.database).await?;
+    let url = database::named_url(args.database_url.as_deref());
+    let database = Database::named_or_private(url, &args.private).await?;
     let (program, arguments) = args.command.split_first().ok_or_else(|| Error::Usage("no command".into()))?;
     let status = Process::new(program).args(arguments).env("DATABASE_URL", &database.url).status();
     // The terminal sends Ctrl-C to the command as well; we stay to clean up behind it.

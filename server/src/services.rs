@@ -10,12 +10,11 @@ use api::freshness::Freshness;
 use api::ledger::Ledger;
 use api::live::Live;
 use api::reads::ReadPool;
-use api::{ApiConfig, ApiState, Door, ServeConfig};
+use api::{ApiConfig, ApiState, Door, Listeners, ServeConfig};
 use chrono::TimeDelta;
 use eventlog::EventLog;
 use projector::{Projector, ProjectorConfig, ProjectorError};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +23,7 @@ use crate::cli::{HttpArgs, SweeperArgs, TlsArgs};
 use crate::error::Error;
 use crate::event_log::Place;
 use crate::tls::Certificate;
-use crate::{connect, database, exporter};
+use crate::{connect, database, exporter, rights};
 
 /// How long a request waits for a connection to the database. Well below the time that a request may take,
 /// so that a database that is away is named as what is wrong, and soon.
@@ -43,18 +42,18 @@ const ELECTION: Duration = Duration::from_secs(5);
 const METRICS_CLIENTS: usize = 64;
 
 /// Which parts run in this process.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Parts {
-    /// The API, and where it listens.
-    pub http: Option<HttpArgs>,
-    /// Its certificate, where it speaks TLS.
+    /// The API, and what it listens on: bound before anything else, so that a port that is taken is told first.
+    pub http: Option<(HttpArgs, Listeners)>,
+    /// The API's certificate, where it speaks TLS.
     pub tls: TlsArgs,
     /// The projector.
     pub projector: bool,
     /// The sweeper, as it is set; it comes with the API.
     pub sweeper: Option<SweeperArgs>,
     /// Where a page with the metrics is, in a process without the API.
-    pub metrics: Option<SocketAddr>,
+    pub metrics: Option<Listeners>,
     /// Where the events are.
     pub event_log: Place,
     /// Whether the tables are brought up to date first.
@@ -63,8 +62,8 @@ pub struct Parts {
 
 /// The running parts.
 pub struct Services {
-    /// Where the API really listens; none where it does not run.
-    pub address: Option<SocketAddr>,
+    /// Where the API really listens; nowhere where it does not run.
+    pub addresses: Vec<SocketAddr>,
     log: Arc<dyn EventLog>,
     api: JoinSet<Result<(), Error>>,
     tasks: JoinSet<Result<(), Error>>,
@@ -77,25 +76,25 @@ impl Services {
     /// Starts the parts, as soon as the database answers. Until then the API says that it does not.
     ///
     /// # Errors
-    /// When the database refuses us, its tables are not this program's, or the address is taken.
+    /// When the database refuses us, or its tables or the rights on them are not this program's.
     pub async fn start(database: &PgConnectOptions, parts: Parts) -> Result<Self, Error> {
         let stop_api = CancellationToken::new();
         let (mut api, mut tasks) = (JoinSet::new(), JoinSet::new());
         let (door, stop_rest) = (Door::default(), CancellationToken::new());
-        let mut address = None;
+        let mut addresses = Vec::new();
         let mut metrics = None;
         if parts.http.is_some() || parts.metrics.is_some() {
             let handle = exporter::install()?;
             tasks.spawn(exporter::keep_up(handle.clone(), stop_rest.clone()));
             metrics = Some(handle);
         }
-        if let Some(http) = &parts.http {
+        let mut http = None;
+        if let Some((args, listeners)) = parts.http {
             let certificate = Certificate::read(&parts.tls)?;
-            let listener = listen(http.listen).await?;
-            address = Some(listener.local_addr().map_err(Error::listening(http.listen))?);
+            addresses = listeners.addresses().map_err(Error::Api)?;
             let serving = ServeConfig {
-                max_connections: http.max_connections,
-                keep_alive: Duration::from_secs(http.keep_alive_seconds),
+                max_connections: args.max_connections,
+                keep_alive: Duration::from_secs(args.keep_alive_seconds),
                 tls: certificate.as_ref().map(Certificate::config).transpose()?,
                 ..ServeConfig::default()
             };
@@ -103,18 +102,20 @@ impl Services {
                 tasks.spawn(certificate.keep_up(stop_rest.clone()));
             }
             let (routes, stop) = (door.routes(), stop_api.clone());
-            api.spawn(async move { api::serve(listener, routes, serving, stop).await.map_err(Error::Api) });
+            api.spawn(async move { api::serve(listeners, routes, serving, stop).await.map_err(Error::Api) });
+            http = Some(args);
         }
-        if let (Some(on), Some(handle)) = (parts.metrics, metrics.clone()) {
-            let listener = listen(on).await?;
+        if let (Some(listener), Some(handle)) = (parts.metrics, metrics.clone()) {
             let page = api::metrics_router(move || handle.render());
             let (serving, stop) = (metrics_serving(), stop_rest.clone());
             tasks.spawn(async move { api::serve(listener, page, serving, stop).await.map_err(Error::Api) });
         }
 
-        let (pool, log) = open(database, &parts.event_log, parts.migrate, address).await?;
-        let mut services = Self { address, log, api, tasks, stop_api, stop_rest, pools: vec![pool.clone()] };
-        if let (Some(http), Some(metrics)) = (parts.http, metrics) {
+        let listening = addresses.first().copied();
+        let (pool, log) = open(database, &parts.event_log, parts.migrate, listening).await?;
+        let mut services =
+            Self { addresses, log, api, tasks, stop_api, stop_rest, pools: vec![pool.clone()] };
+        if let (Some(http), Some(metrics)) = (http, metrics) {
             let ledger = Ledger::load(&pool).await?;
             let state = services.api_state(database, &pool, &http, ledger);
             let freshness = state.freshness.clone();
@@ -244,7 +245,7 @@ async fn open_once(
     migrate: bool,
 ) -> Result<(PgPool, Arc<dyn EventLog>), Error> {
     if migrate {
-        database::migrate(database).await?;
+        database::migrate(database, None).await?;
     }
     let pool = PgPoolOptions::new()
         .max_connections(6)
@@ -252,6 +253,7 @@ async fn open_once(
         .connect_with(database.clone())
         .await?;
     database::check_schema(&pool).await?;
+    rights::check(&mut *pool.acquire().await?).await?;
     event_log.claim(&pool).await?;
     let log = event_log.open(database).await?;
     must_agree(event_log, &log, &pool).await?;
@@ -275,10 +277,6 @@ async fn must_agree(event_log: &Place, log: &Arc<dyn EventLog>, pool: &PgPool) -
 
 fn metrics_serving() -> ServeConfig {
     ServeConfig { max_connections: METRICS_CLIENTS, ..ServeConfig::default() }
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(Error::listening(address))
 }
 
 /// Waits for all of them; gives the first failure.

@@ -3,82 +3,11 @@
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use server::postgres::{PrivatePostgres, PrivatePostgresConfig};
-use support::{LOOK_AGAIN, PATIENCE, runledger};
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-
-/// A database server that knows nothing of us.
-struct Site {
-    postgres: PrivatePostgres,
-    _folder: TempDir,
-    http: reqwest::Client,
-}
-
-impl Site {
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let config = PrivatePostgresConfig { data_dir: folder.path().to_owned(), ..Default::default() };
-        let postgres = PrivatePostgres::start(config).await.unwrap();
-        Self { postgres, _folder: folder, http: reqwest::Client::new() }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = runledger();
-        command.env("DATABASE_URL", self.postgres.url()).args(args);
-        command
-    }
-
-    async fn output(&self, args: &[&str]) -> Output {
-        self.command(args).output().await.unwrap()
-    }
-
-    /// Runs a short command that must succeed; gives what it printed.
-    async fn run(&self, args: &[&str]) -> String {
-        let output = self.output(args).await;
-        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Starts an API process; gives it and its base URL.
-    async fn api(&self, more: &[&str]) -> (Child, String) {
-        let args = ["--log-format", "json", "serve", "--no-projector", "--listen", "127.0.0.1:0"];
-        let mut child = self.command(&args).args(more).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = async {
-            loop {
-                let line = lines.next_line().await.unwrap().expect("it says where it listens");
-                let line: Value = serde_json::from_str(&line).expect("every line of the log is JSON");
-                if line["message"] == "listening" {
-                    return line["address"].as_str().unwrap().to_owned();
-                }
-            }
-        };
-        let address = tokio::time::timeout(PATIENCE, address).await.unwrap();
-        // Somebody must read on, or the program stops at a full pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        (child, format!("http://{address}"))
-    }
-
-    async fn post(&self, base: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
-        let url = format!("{base}/v1/tenants/acme{path}");
-        let answer = self.http.post(url).bearer_auth(token).json(body).send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap())
-    }
-}
-
-async fn terminated(mut child: Child) -> bool {
-    let pid = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
-    tokio::time::timeout(PATIENCE, child.wait()).await.expect("stops in time").unwrap().success()
-}
+use support::{LOOK_AGAIN, PATIENCE};
+use support::site::{Site, terminated};
 
 #[tokio::test]
 async fn two_api_processes_and_a_projector_share_a_database() {

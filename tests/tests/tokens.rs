@@ -3,7 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use api::access::{AccessError, Role, create_tenant, create_token, list_tenants, list_tokens, revoke_token};
+use api::access::{
+    AccessError, NewToken, NewTokenFor, Role, create_expiring_token, create_sign_in_code, create_tenant,
+    create_token, list_tenants, list_tokens, revoke_token,
+};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::{House, Setup};
 use uuid::Uuid;
@@ -35,6 +39,96 @@ async fn a_revoked_token_is_refused(pool: PgPoolOptions, database: PgConnectOpti
     revoke_token(&house.pool, made.token_id).await.unwrap();
     let unknown = revoke_token(&house.pool, Uuid::now_v7()).await.unwrap_err();
     assert!(matches!(unknown, AccessError::NoToken(_)));
+    house.stop().await;
+}
+
+/// A token of the tenant `demo` that ends so long from now, and the moment.
+async fn expiring(house: &House, seconds: i64) -> (NewToken, DateTime<Utc>) {
+    let (tenant, principal) = ("demo".parse().unwrap(), "ria".parse().unwrap());
+    let end = Utc::now() + TimeDelta::seconds(seconds);
+    let holder =
+        NewTokenFor { tenant: &tenant, role: Role::Operator, principal: &principal, expires_at: Some(end) };
+    (create_expiring_token(&house.pool, holder).await.unwrap(), end)
+}
+
+/// However fresh it is in the API's memory, it is good for no request that begins after its end.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_token_is_good_until_it_expires(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let (made, end) = expiring(&house, 3).await;
+    let client = house.client(Role::Operator).with_token(Some(made.token.reveal()));
+    client.get("/runs").await.expect(200);
+    let bound = Instant::now() + Duration::from_secs(60);
+    let problem = loop {
+        let asked = Utc::now();
+        let answer = client.get("/runs").await;
+        if answer.status == 401 {
+            assert!(Utc::now() >= end, "refused before its end");
+            break answer.problem(401, "unauthorized");
+        }
+        answer.expect(200);
+        assert!(asked < end, "good after its end");
+        assert!(Instant::now() < bound, "good for ever");
+    };
+    assert!(problem.text_at("/detail").contains("The token expired at "), "{}", problem.text);
+    assert!(
+        list_tokens(&house.pool, &"demo".parse().unwrap())
+            .await
+            .unwrap()
+            .iter()
+            .any(|row| row.expires_at.is_some())
+    );
+    // Others stay good.
+    house.client(Role::Operator).get("/runs").await.expect(200);
+    house.stop().await;
+}
+
+/// A session, however it was opened, and a stream end with the token.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn what_a_token_opened_ends_with_it(pool: PgPoolOptions, database: PgConnectOptions) {
+    let house = House::start(pool, database).await;
+    let (made, end) = expiring(&house, 3).await;
+    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let code =
+        create_sign_in_code(&house.pool, made.token_id, Utc::now() + TimeDelta::hours(1)).await.unwrap();
+    let by_link = browser.get(format!("{}/sign-in/{}", house.url(), code.reveal()));
+    let by_form = browser.post(format!("{}/sign-in", house.url())).form(&[("token", made.token.reveal())]);
+    let by_form = by_form.header("origin", house.url());
+    let mut cookies = Vec::new();
+    for request in [by_link, by_form] {
+        let signed_in = request.send().await.unwrap();
+        assert_eq!(signed_in.status(), 303);
+        let cookie =
+            signed_in.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        cookies.push(cookie);
+    }
+    let ends: Vec<DateTime<Utc>> =
+        sqlx::query_scalar("SELECT expires_at FROM access.sessions").fetch_all(&house.pool).await.unwrap();
+    assert_eq!(ends.len(), 2);
+    assert!(ends.iter().all(|ends| (*ends - end).abs() < TimeDelta::milliseconds(1)), "{ends:?}");
+
+    let runs = format!("{}/v1/tenants/demo/runs", house.url());
+    let ask = async |cookie: &str| {
+        browser.get(&runs).header("cookie", cookie).send().await.unwrap().status().as_u16()
+    };
+    let stream =
+        browser.get(format!("{}/v1/tenants/demo/stream", house.url())).bearer_auth(made.token.reveal());
+    let stream = stream.send().await.unwrap();
+    assert_eq!(stream.status(), 200);
+    // It would go on for ten minutes.
+    let rest =
+        tokio::time::timeout(Duration::from_secs(60), stream.text()).await.expect("the stream ends").unwrap();
+    assert!(Utc::now() >= end - TimeDelta::seconds(1), "it ended long before the token: {rest}");
+    for cookie in &cookies {
+        loop {
+            let asked = Utc::now();
+            let status = ask(cookie).await;
+            if asked >= end {
+                assert_eq!(status, 401);
+                break;
+            }
+        }
+    }
     house.stop().await;
 }
 

@@ -1,6 +1,7 @@
 //! The caller of a request, from its path and its token.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::header::{self, HeaderMap};
@@ -28,6 +29,8 @@ pub struct Caller {
     pub principal: PrincipalId,
     /// Which token it is.
     pub token_id: Uuid,
+    /// When the token, or the session, ends by itself. By our own clock, which nobody sets.
+    pub ends: Option<Instant>,
 }
 
 /// A caller who may view: any role.
@@ -118,17 +121,19 @@ impl Tokens {
     /// # Errors
     /// 401 when nobody does any more, 503 when the database does not answer.
     pub(crate) async fn holder(&self, shown: &Credential) -> Result<Arc<Caller>, Problem> {
-        let (found, why_not) = match shown {
-            Credential::Token(hash) => (
-                self.find(*hash).await?,
-                "The token is unknown or was revoked. Ask the tenant's owner for a new one.",
-            ),
-            Credential::Session(session) => {
-                (self.of_session(session).await?, "The session has ended. Sign in again, or send a token.")
-            }
+        let found = match shown {
+            Credential::Token(hash) => self.find(*hash).await,
+            Credential::Session(session) => self.of_session(session).await?.ok_or_else(|| {
+                Problem::unauthorized("The session has ended. Sign in again, or send a token.")
+            }),
         };
-        self.remember(shown.hash(), found.is_some()).await;
-        found.ok_or_else(|| Problem::unauthorized(why_not))
+        match &found {
+            Ok(_) => self.remember(shown.hash(), true).await,
+            Err(problem) if problem.status == 401 => self.remember(shown.hash(), false).await,
+            // Nothing was learned of them.
+            Err(_) => {}
+        }
+        found
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use domain::InvalidId;
+use migrations::Missing;
+use moka::Expiry;
 use moka::future::Cache;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
@@ -30,11 +33,21 @@ pub struct Tokens {
     /// Of whom the last that was heard is that they may come in. It lets nobody in: it says who is looked up
     /// before those who were never seen.
     familiar: Cache<TokenHash, ()>,
+    /// What was missing in the database when it was last looked.
+    missing: Cache<(), Arc<Vec<Missing>>>,
     ended: broadcast::Sender<Ended>,
 }
 
 /// For how long it is remembered that a token was good.
 const FAMILIAR_FOR: Duration = Duration::from_secs(3_600);
+/// Forgets a caller at the latest when their token or session ends.
+struct AtItsEnd;
+
+impl Expiry<TokenHash, Arc<Caller>> for AtItsEnd {
+    fn expire_after_create(&self, _: &TokenHash, caller: &Arc<Caller>, now: Instant) -> Option<Duration> {
+        caller.ends.map(|end| end.saturating_duration_since(now))
+    }
+}
 
 /// Word that somebody's right to come in, looked up before, must be looked up anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,10 +67,12 @@ impl Tokens {
     #[must_use]
     pub fn start(pool: PgPool, shutdown: CancellationToken) -> Self {
         // Only tokens that are good are kept, so nobody can fill it with guesses.
-        let cache = || Cache::builder().max_capacity(10_000).time_to_live(TRUSTED_FOR).build();
+        let cache =
+            || Cache::builder().max_capacity(10_000).time_to_live(TRUSTED_FOR).expire_after(AtItsEnd).build();
         let familiar = Cache::builder().max_capacity(50_000).time_to_live(FAMILIAR_FOR).build();
+        let missing = Cache::builder().time_to_live(TRUSTED_FOR).build();
         let ended = broadcast::Sender::new(WORDS);
-        let tokens = Self { pool, known: cache(), sessions: cache(), familiar, ended };
+        let tokens = Self { pool, known: cache(), sessions: cache(), familiar, missing, ended };
         let watch = tokens.clone();
         tokio::spawn(async move { shutdown.run_until_cancelled(watch.watch()).await });
         tokens
@@ -142,7 +157,7 @@ impl Tokens {
         self.ended.subscribe()
     }
 
-    pub(super) fn pool(&self) -> &PgPool {
+    pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
     }
 
@@ -151,21 +166,30 @@ impl Tokens {
         &self.sessions
     }
 
-    /// Who holds the token of that hash; none when it is unknown or revoked. However many ask for the
-    /// same token at once, the database is asked once.
+    /// Who holds the token of that hash. However many ask for the same token at once, the database is asked
+    /// once.
     ///
     /// # Errors
-    /// 503 when the database does not answer, 500 when it holds what it should not.
-    pub(super) async fn find(&self, hash: TokenHash) -> Result<Option<Arc<Caller>>, Problem> {
+    /// 401 that says why when it is not good, 503 when the database does not answer, 500 when it holds what it
+    /// should not.
+    pub(super) async fn find(&self, hash: TokenHash) -> Result<Arc<Caller>, Problem> {
         // A miss is an error to the cache, so that it keeps none.
         let found = self.known.try_get_with(hash, async {
-            let looked_up = look_up(&self.pool, hash).await;
-            looked_up.map_err(|error| Some(refusal(error)))?.map(Arc::new).ok_or(None)
+            let looked_up = look_up(&self.pool, hash).await.map_err(refusal)?;
+            looked_up
+                .map(Arc::new)
+                .map_err(|why| Problem::unauthorized(format!("{why}. Ask the tenant's owner for a new one.")))
         });
-        match found.await {
-            Ok(caller) => Ok(Some(caller)),
-            Err(missed) => Arc::unwrap_or_clone(missed).map_or(Ok(None), Err),
-        }
+        found.await.map_err(Arc::unwrap_or_clone)
+    }
+
+    /// What the database lacks that readers or the program need, as it was a moment ago at most.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) async fn missing(&self) -> Result<Arc<Vec<Missing>>, Arc<sqlx::Error>> {
+        let look = async { migrations::missing(&mut *self.pool.acquire().await?).await.map(Arc::new) };
+        self.missing.try_get_with((), look).await
     }
 
     /// Asks the database for nothing but an answer.
@@ -177,28 +201,53 @@ impl Tokens {
     }
 }
 
-/// Who holds a token; none when it is malformed, unknown or revoked.
+/// Why a token is not good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum NotGood {
+    #[error("The token is unknown")]
+    Unknown,
+    #[error("The token was revoked")]
+    Revoked,
+    #[error("The token expired at {}", .0.format("%F %T UTC"))]
+    Expired(DateTime<Utc>),
+}
+
+/// Who holds a token; none when it is malformed, unknown, revoked or expired.
 ///
 /// # Errors
 /// The database's, or [`AccessError::Corrupt`].
 pub async fn holder_of(pool: &PgPool, token: &str) -> Result<Option<Caller>, AccessError> {
     match token::check(token) {
-        Ok(hash) => look_up(pool, hash).await,
+        Ok(hash) => Ok(look_up(pool, hash).await?.ok()),
         Err(_) => Ok(None),
     }
 }
 
-async fn look_up(pool: &PgPool, hash: TokenHash) -> Result<Option<Caller>, AccessError> {
+async fn look_up(pool: &PgPool, hash: TokenHash) -> Result<Result<Caller, NotGood>, AccessError> {
+    let asked = Instant::now();
     let row = sqlx::query!(
-        "SELECT token_id, tenant, role, principal FROM access.tokens WHERE hash = $1 AND revoked_at IS NULL",
+        r#"SELECT token_id, tenant, role, principal, revoked_at, expires_at, now() AS "now!"
+           FROM access.tokens WHERE hash = $1"#,
         &hash[..]
-    )
-    .fetch_optional(pool)
-    .await?;
-    row.map(|row| caller_of(row.token_id, &row.tenant, &row.role, &row.principal)).transpose()
+    );
+    let Some(row) = row.fetch_optional(pool).await? else { return Ok(Err(NotGood::Unknown)) };
+    match row.expires_at {
+        _ if row.revoked_at.is_some() => Ok(Err(NotGood::Revoked)),
+        Some(end) if end <= row.now => Ok(Err(NotGood::Expired(end))),
+        end => {
+            let ends = end.map(|end| moment_of(end, row.now, asked));
+            caller_of(row.token_id, &row.tenant, &row.role, &row.principal, ends).map(Ok)
+        }
+    }
 }
 
-/// The holder of a token, from its row.
+/// A moment of the database's clock on our own, which nobody sets: never later, by as long as the database took to say
+/// what time it was.
+pub(super) fn moment_of(end: DateTime<Utc>, now: DateTime<Utc>, asked: Instant) -> Instant {
+    asked + (end - now).to_std().unwrap_or_default()
+}
+
+/// The holder of a token, from its row, and when their right ends.
 ///
 /// # Errors
 /// [`AccessError::Corrupt`].
@@ -207,6 +256,7 @@ pub(super) fn caller_of(
     tenant: &str,
     role: &str,
     principal: &str,
+    ends: Option<Instant>,
 ) -> Result<Caller, AccessError> {
     let corrupt = |what: String| AccessError::Corrupt { table: "access.tokens", what };
     Ok(Caller {
@@ -214,6 +264,7 @@ pub(super) fn caller_of(
         role: role.parse().map_err(|error: UnknownRole| corrupt(error.to_string()))?,
         principal: principal.parse().map_err(|error: InvalidId| corrupt(error.to_string()))?,
         token_id,
+        ends,
     })
 }
 

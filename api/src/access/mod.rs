@@ -16,8 +16,8 @@ pub use lookup::{Tokens, holder_of};
 pub use role::{Role, UnknownRole};
 pub use session::{CSRF_HEADER, LASTS, OpeningSecret, create_sign_in_code};
 pub use store::{
-    AccessError, NewToken, TenantRow, TokenRow, create_tenant, create_token, list_tenants, list_tokens,
-    revoke_tenant, revoke_token,
+    AccessError, NewToken, NewTokenFor, TenantRow, TokenRow, create_expiring_token, create_tenant,
+    create_token, list_tenants, list_tokens, revoke_tenant, revoke_token,
 };
 pub use token::{Fault, Secret, TokenHash};
 

@@ -1,9 +1,10 @@
-//! Sessions of browsers: a cookie that stands for a token, for some hours at most.
+//! Sessions of browsers: a cookie that stands for a token, for some hours at most and no longer than the token.
 //!
 //! A session has no rights of its own. Each look-up goes by its token, so it is over the moment that is
 //! revoked. What the browser holds is never stored, only its SHA-256.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::http::{HeaderMap, header};
 use base64::Engine;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use super::caller::Caller;
 use super::cookie;
-use super::lookup::{Ended, Tokens, caller_of, refusal};
+use super::lookup::{Ended, Tokens, caller_of, moment_of, refusal};
 use super::store::{AccessError, announce};
 use super::token::{self, TokenHash};
 use crate::problem::Problem;
@@ -123,11 +124,7 @@ impl Tokens {
     pub async fn sign_in(&self, token: &str) -> Result<(OpeningSecret, Arc<Caller>), Problem> {
         let hash = token::check(token.trim())
             .map_err(|fault| Problem::unauthorized(format!("The token can't be right: {fault}.")))?;
-        let caller = self.find(hash).await?.ok_or_else(|| {
-            Problem::unauthorized(
-                "The token is unknown or was revoked. Ask the tenant's owner for a new one.",
-            )
-        })?;
+        let caller = self.find(hash).await?;
         Ok((self.open(caller.token_id).await?, caller))
     }
 
@@ -197,8 +194,10 @@ impl Tokens {
         let session = OpeningSecret::generate().map_err(refusal)?;
         // Somebody has to sweep, and who signs in has time.
         sqlx::query!("DELETE FROM access.sessions WHERE expires_at < now()").execute(self.pool()).await?;
+        // It ends with its token at the latest. NULL, for a token without end, counts for nothing here.
         let made = sqlx::query!(
-            "INSERT INTO access.sessions (hash, token_id, expires_at) VALUES ($1, $2, $3)",
+            "INSERT INTO access.sessions (hash, token_id, expires_at)
+             SELECT $1, token_id, least($3, expires_at) FROM access.tokens WHERE token_id = $2",
             &session.hash()[..],
             token_id,
             Utc::now() + LASTS
@@ -209,15 +208,21 @@ impl Tokens {
 }
 
 async fn look_up(pool: &PgPool, hash: TokenHash) -> Result<Option<Caller>, AccessError> {
+    let asked = Instant::now();
     let row = sqlx::query!(
-        "SELECT t.token_id, t.tenant, t.role, t.principal
-         FROM access.sessions AS s JOIN access.tokens AS t USING (token_id)
-         WHERE s.hash = $1 AND s.expires_at > now() AND t.revoked_at IS NULL",
+        r#"SELECT t.token_id, t.tenant, t.role, t.principal, least(s.expires_at, t.expires_at) AS "end!",
+               now() AS "now!"
+           FROM access.sessions AS s JOIN access.tokens AS t USING (token_id)
+           WHERE s.hash = $1 AND least(s.expires_at, t.expires_at) > now() AND t.revoked_at IS NULL"#,
         &hash[..]
     )
     .fetch_optional(pool)
     .await?;
-    row.map(|row| caller_of(row.token_id, &row.tenant, &row.role, &row.principal)).transpose()
+    row.map(|row| {
+        let ends = moment_of(row.end, row.now, asked);
+        caller_of(row.token_id, &row.tenant, &row.role, &row.principal, Some(ends))
+    })
+    .transpose()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{PrincipalId, TenantId};
+use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -40,7 +41,7 @@ pub enum AccessError {
 }
 
 /// A tenant.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct TenantRow {
     /// Its short name.
     pub tenant: String,
@@ -51,7 +52,7 @@ pub struct TenantRow {
 }
 
 /// What is known of a token; never the token itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct TokenRow {
     /// By which it is revoked.
     pub token_id: Uuid,
@@ -65,6 +66,21 @@ pub struct TokenRow {
     pub created_at: DateTime<Utc>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// When it ends by itself, if it does.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// For whom a token is made.
+#[derive(Debug, Clone, Copy)]
+pub struct NewTokenFor<'a> {
+    /// Whose data it opens.
+    pub tenant: &'a TenantId,
+    /// What it may do.
+    pub role: Role,
+    /// Who holds it.
+    pub principal: &'a PrincipalId,
+    /// When it ends by itself; never where it is none.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// A token just made: the only moment at which it is there in the clear.
@@ -80,15 +96,15 @@ pub struct NewToken {
 ///
 /// # Errors
 /// [`AccessError::TenantExists`], or the database's.
-pub async fn create_tenant(pool: &PgPool, tenant: &TenantId, name: &str) -> Result<(), AccessError> {
-    let done = sqlx::query!(
-        "INSERT INTO access.tenants (tenant, name) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+pub async fn create_tenant(pool: &PgPool, tenant: &TenantId, name: &str) -> Result<TenantRow, AccessError> {
+    let made = sqlx::query_as!(
+        TenantRow,
+        "INSERT INTO access.tenants (tenant, name) VALUES ($1, $2) ON CONFLICT DO NOTHING
+         RETURNING tenant, name, created_at",
         tenant.as_str(),
         name
-    )
-    .execute(pool)
-    .await?;
-    if done.rows_affected() == 0 { Err(AccessError::TenantExists(tenant.clone())) } else { Ok(()) }
+    );
+    made.fetch_optional(pool).await?.ok_or_else(|| AccessError::TenantExists(tenant.clone()))
 }
 
 /// Every tenant by name.
@@ -101,7 +117,7 @@ pub async fn list_tenants(pool: &PgPool) -> Result<Vec<TenantRow>, AccessError> 
     Ok(rows.fetch_all(pool).await?)
 }
 
-/// Makes a token. The database keeps its hash only.
+/// Makes a token without end. The database keeps its hash only.
 ///
 /// # Errors
 /// [`AccessError::NoTenant`], or the database's.
@@ -111,15 +127,26 @@ pub async fn create_token(
     role: Role,
     principal: &PrincipalId,
 ) -> Result<NewToken, AccessError> {
+    create_expiring_token(pool, NewTokenFor { tenant, role, principal, expires_at: None }).await
+}
+
+/// Makes a token, which may end by itself. The database keeps its hash only.
+///
+/// # Errors
+/// [`AccessError::NoTenant`], or the database's.
+pub async fn create_expiring_token(pool: &PgPool, holder: NewTokenFor<'_>) -> Result<NewToken, AccessError> {
+    let NewTokenFor { tenant, role, principal, expires_at } = holder;
     let token = Secret::generate().map_err(|error| AccessError::NoRandomness(error.to_string()))?;
     let token_id = Uuid::now_v7();
     let made = sqlx::query!(
-        "INSERT INTO access.tokens (token_id, tenant, role, principal, hash) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO access.tokens (token_id, tenant, role, principal, hash, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
         token_id,
         tenant.as_str(),
         role.as_str(),
         principal.as_str(),
-        &token.hash()[..]
+        &token.hash()[..],
+        expires_at
     )
     .execute(pool)
     .await;
@@ -139,7 +166,7 @@ pub async fn create_token(
 pub async fn list_tokens(pool: &PgPool, tenant: &TenantId) -> Result<Vec<TokenRow>, AccessError> {
     let rows = sqlx::query_as!(
         TokenRow,
-        "SELECT token_id, tenant, role, principal, created_at, revoked_at FROM access.tokens
+        "SELECT token_id, tenant, role, principal, created_at, revoked_at, expires_at FROM access.tokens
          WHERE tenant = $1 ORDER BY created_at, token_id",
         tenant.as_str()
     );

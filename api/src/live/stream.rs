@@ -1,6 +1,7 @@
 //! `GET /v1/tenants/{tenant}/stream` and `GET /v1/tenants/{tenant}/runs/{run}/stream`.
 
 use std::convert::Infallible;
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -121,7 +122,10 @@ async fn open(
     }
     let (ledger, config) = (state.freshness.ledger(), &state.config);
     let audience = Audience { principal: principal.clone(), token_id: *token_id, run };
-    let times = (config.stream_heartbeat, config.stream_lasts);
+    // A stream ends with the right to it.
+    let right = asked.caller.ends.map(|end| end.saturating_duration_since(Instant::now()));
+    let lasts = right.map_or(config.stream_lasts, |right| right.min(config.stream_lasts));
+    let times = (config.stream_heartbeat, lasts);
     let mut listener = Listener::new(ledger, audience, sources, read.position, times);
     // A browser can't be refused: it would never come back, and its script could not tell why. So whoever comes from
     // elsewhere is let in, and told first.

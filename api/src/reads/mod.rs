@@ -22,7 +22,7 @@ use utoipa_axum::routes;
 
 pub use corrupt::Corrupt;
 pub(crate) use corrupt::{count, word};
-pub(crate) use pool::BEGIN;
+pub(crate) use pool::{BEGIN, look_as_readers};
 pub use pool::{ReadPool, TenantRead};
 
 use asked::AskedQuery;

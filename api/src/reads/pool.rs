@@ -23,12 +23,26 @@ const SETTINGS: &str = "
     SET statement_timeout = '10s';
     SET idle_in_transaction_session_timeout = '30s'";
 
-/// How a view begins. A rebuild puts other tables in the place of these while nobody else has a lock on the
+/// How a transaction on the read tables begins. A rebuild puts other tables in the place of these while nobody else has a lock on the
 /// checkpoints. The lock comes before the snapshot: what a snapshot from before the swap would see of the
 /// tables from after it is not all there.
 pub(crate) const BEGIN: &str = "
     BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
     LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE";
+
+/// How a view begins, in the readers' role: one that was made anew since the connection was is another role, under the
+/// old one's name.
+const BEGIN_AS_READERS: &str = "
+    BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SET LOCAL ROLE runledger_api;
+    LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE";
+
+/// A look at everything that views read, as readers are let to it. It finds no rows: no tenant is named.
+const LOOK: &str = "
+    SELECT FROM projection.runs, projection.run_labels, projection.run_items, projection.run_events,
+        projection.notifications, projection.run_counts, projection.run_hours, projection.checkpoints,
+        policy.stale_policies
+    LIMIT 0";
 
 /// After how long a connection that nobody used is asked whether it is still there.
 const JUST_USED: Duration = Duration::from_secs(1);
@@ -116,7 +130,7 @@ impl ReadPool {
     }
 
     async fn view(&self, tenant: &TenantId, plans: Plans) -> Result<TenantRead, Problem> {
-        let mut transaction = self.pool.begin_with(BEGIN).await?;
+        let mut transaction = self.pool.begin_with(BEGIN_AS_READERS).await?;
         // The first query makes the snapshot that all others share.
         let position = sqlx::query_scalar!(
             r#"SELECT position FROM projection.checkpoints
@@ -133,6 +147,17 @@ impl ReadPool {
         let position = corrupt::count("projection.checkpoints", "position", "monitoring", position)?;
         Ok(TenantRead { position: Position(position), transaction })
     }
+}
+
+/// Reads as readers read: in their role, from the tables that they read. Over a pool of the program's own, so that
+/// it hears the database's own word, and readers that are many are not taken for readers that can't read.
+///
+/// # Errors
+/// The database's, such as for a role that is missing.
+pub(crate) async fn look_as_readers(pool: &PgPool) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin_with(BEGIN_AS_READERS).await?;
+    transaction.execute(LOOK).await?;
+    transaction.rollback().await
 }
 
 impl TenantRead {

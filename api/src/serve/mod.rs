@@ -20,7 +20,7 @@ use axum::middleware::from_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
@@ -33,6 +33,8 @@ use service::Answering;
 use strangers::Strangers;
 use streams::Streams;
 use wire::Wire;
+
+use crate::listeners::Listeners;
 
 /// How long requests may go on after the order to stop. What the log has accepted is finished anyway.
 const GRACE: Duration = Duration::from_secs(8);
@@ -94,17 +96,18 @@ struct Server {
 /// # Errors
 /// None at present; the caller treats an end that nobody asked for as a failure.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     router: Router,
     config: ServeConfig,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
+    let listeners = listeners.into();
     let room = Arc::new(Semaphore::new(config.max_connections.max(1)));
     let (strangers, open, cut) = (Strangers::default(), TaskTracker::new(), CancellationToken::new());
     let router = router.layer(from_fn(unread::finish));
     let http = protocols(config.unread);
     let server = Arc::new(Server { router, config, http, shutdown: shutdown.clone() });
-    while let Some(stream) = shutdown.run_until_cancelled(accept(&listener)).await {
+    while let Some(stream) = shutdown.run_until_cancelled(accept(&listeners)).await {
         let Some(permit) = shutdown.run_until_cancelled(place(&room, &strangers)).await else { break };
         let gone = cut.child_token();
         let connection = Arc::new(Connection::new(strangers.admit(gone.clone())));
@@ -116,7 +119,7 @@ pub async fn serve(
             drop(permit);
         });
     }
-    drop(listener);
+    drop(listeners);
     open.close();
     tokio::select! {
         () = open.wait() => {}
@@ -148,9 +151,9 @@ fn protocols(unread: Duration) -> auto::Builder<Streams> {
     http
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listeners: &Listeners) -> TcpStream {
     loop {
-        match listener.accept().await {
+        match listeners.accept().await {
             Ok((stream, _)) => {
                 // Answers are small: waiting to fill a packet would only delay them.
                 if let Err(error) = stream.set_nodelay(true) {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use api::Listeners;
 use api::access::{self, AccessError, Role};
 use chrono::{TimeDelta, Utc};
 use domain::{PrincipalId, TenantId};
@@ -14,11 +15,11 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
 use crate::cli::{DevArgs, TlsArgs};
-use crate::database::Database;
+use crate::database::{Database, named_url};
 use crate::error::Error;
 use crate::run::until_stopped;
 use crate::services::{Parts, Services};
-use crate::{files, say};
+use crate::{files, listen, say};
 
 const TENANT: &str = "demo";
 const DEV_FILE: &str = "dev.json";
@@ -40,8 +41,11 @@ struct DevFile {
 /// # Errors
 /// What made it stop.
 pub async fn run(args: DevArgs) -> Result<(), Error> {
-    let database = Database::open(&args.database).await?;
-    let started = start(&args, &database).await;
+    tell_what_is_not_used();
+    let listeners = listen::on(&args.http.listen).await?;
+    let url = named_url(args.database.database_url.as_deref());
+    let database = Database::named_or_private(url, &args.database.private).await?;
+    let started = start(&args, listeners, &database).await;
     let (services, dev, sign_in) = match started {
         Ok(started) => started,
         Err(error) => {
@@ -49,28 +53,44 @@ pub async fn run(args: DevArgs) -> Result<(), Error> {
             return Err(error);
         }
     };
-    welcome(&dev, &sign_in, &args.database.data_dir);
+    welcome(&dev, &sign_in, &args.database.private.data_dir);
     if args.demo {
         tokio::spawn(run_demo(dev));
     }
     until_stopped(services, database).await
 }
 
+/// What `dev` makes is for trying out. It does not go into the ledger that the shell is set up for.
+fn tell_what_is_not_used() {
+    for (name, instead) in [
+        ("DATABASE_URL", "--database-url or RUNLEDGER_DEV_DATABASE_URL"),
+        ("RUNLEDGER_EVENT_LOG", "--event-log or RUNLEDGER_DEV_EVENT_LOG"),
+    ] {
+        if std::env::var_os(name).is_some_and(|value| !value.is_empty()) {
+            tracing::warn!("{name} is set, and `dev` does not use it; {instead} would count");
+        }
+    }
+}
+
 /// Starts it all. The third is a link that signs a browser in, once.
-async fn start(args: &DevArgs, database: &Database) -> Result<(Services, DevFile, String), Error> {
+async fn start(
+    args: &DevArgs,
+    listeners: Listeners,
+    database: &Database,
+) -> Result<(Services, DevFile, String), Error> {
     let parts = Parts {
-        http: Some(args.http.clone()),
+        http: Some((args.http.clone(), listeners)),
         tls: TlsArgs::default(),
         projector: true,
         sweeper: Some(args.sweeper.clone()),
         metrics: None,
-        event_log: args.event_log.event_log.clone(),
+        event_log: args.database.event_log.clone(),
         migrate: true,
     };
     let services = Services::start(&database.options, parts).await?;
-    let address = services.address.unwrap_or(args.http.listen);
+    let address = services.addresses.first().copied().ok_or(Error::Stopped)?;
 
-    let data_dir = &args.database.data_dir;
+    let data_dir = &args.database.private.data_dir;
     std::fs::create_dir_all(data_dir).map_err(Error::file(data_dir))?;
     let file = data_dir.join(DEV_FILE);
     let pool = PgPoolOptions::new().max_connections(1).connect_with(database.options.clone()).await?;
@@ -102,7 +122,7 @@ async fn sign_in_link(pool: &PgPool, dev: &DevFile) -> Result<String, Error> {
 /// One working token per role: those of the last start where they still work, new ones otherwise.
 async fn tokens(pool: &PgPool, tenant: &TenantId, file: &Path) -> Result<BTreeMap<String, String>, Error> {
     match access::create_tenant(pool, tenant, "Demo").await {
-        Ok(()) | Err(AccessError::TenantExists(_)) => {}
+        Ok(_) | Err(AccessError::TenantExists(_)) => {}
         Err(error) => return Err(error.into()),
     }
     let last: Option<DevFile> =

@@ -1,6 +1,8 @@
 //! The real program as a child process, with a data folder of its own.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod site;
+
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -37,11 +39,12 @@ pub fn runledger() -> Command {
 
 impl Dev {
     pub async fn start(data_dir: &Path, more: &[&str]) -> Self {
+        Self::start_on(data_dir, "127.0.0.1:0", more).await
+    }
+
+    pub async fn start_on(data_dir: &Path, listen: &str, more: &[&str]) -> Self {
         let mut command = runledger();
-        command
-            .args(["--log", "warn", "dev", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data_dir)
-            .args(more);
+        command.args(["--log", "warn", "dev", "--listen", listen, "--data-dir"]).arg(data_dir).args(more);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut dev = Self { child, lines, info: Value::Null, http: reqwest::Client::new() };

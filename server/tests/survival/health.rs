@@ -27,7 +27,7 @@ pub async fn unready(program: &Program) -> Value {
     })
     .await;
     assert_eq!(body["code"], "not_ready", "{body}");
-    let named = ["database", "log", "appends"].iter().any(|what| body[what] == "unavailable");
+    let named = ["database", "reads", "log", "appends"].iter().any(|what| body[what] == "unavailable");
     assert!(named, "names it: {body}");
     body
 }

@@ -1,0 +1,103 @@
+//! The rights in the database: mended by `migrate`, looked at by whoever serves.
+
+use std::fmt;
+
+use migrations::{Concern, Missing};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use crate::error::Error;
+
+/// What is missing in the database, and who is told so.
+#[derive(Debug)]
+pub struct Lacking {
+    missing: Vec<Missing>,
+    told: Told,
+}
+
+/// Who is told.
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    /// Who mends: the database did not let them.
+    Mending,
+    /// Who serves.
+    Serving,
+}
+
+/// Makes sure, before the first migrations, that the database lets them do their work.
+///
+/// # Errors
+/// [`Error::Rights`], or the database's.
+pub async fn may_migrate(db: &mut PgConnection) -> Result<(), Error> {
+    told(Told::Mending, migrations::missing_to_migrate(db).await?)
+}
+
+/// Gives back what is missing and takes back what is too much, in a migrated database; `serves` is a user that is
+/// to serve and own nothing. Whatever is right already is left alone.
+///
+/// # Errors
+/// [`Error::Rights`] names what the database did not let us mend; or the database's.
+pub async fn mend(db: &mut PgConnection, serves: Option<&str>) -> Result<(), Error> {
+    let mut before = Vec::new();
+    loop {
+        let missing = match serves {
+            Some(user) => migrations::missing_for(db, user).await?,
+            None => migrations::missing(db).await?,
+        };
+        // Roles and memberships belong to the server: another database's `migrate` may have been faster, or in
+        // the way. What stays the same after a try is not for us to mend.
+        if missing.is_empty() || missing == before {
+            return told(Told::Mending, missing);
+        }
+        for one in missing.iter().filter(|one| !one.mend.starts_with("--")) {
+            match sqlx::raw_sql(AssertSqlSafe(one.mend.clone())).execute(&mut *db).await {
+                Ok(_) => tracing::info!(what = one.what, "mended"),
+                Err(sqlx::Error::Database(error)) => tracing::debug!(%error, what = one.what, "not mended"),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        before = missing;
+    }
+}
+
+/// Makes sure that the program can serve on this database as the user that it is. A log without its guards works,
+/// and is told of.
+///
+/// # Errors
+/// [`Error::Rights`], or the database's.
+pub async fn check(db: &mut PgConnection) -> Result<(), Error> {
+    let (history, missing): (Vec<_>, Vec<_>) =
+        migrations::missing(db).await?.into_iter().partition(|one| one.concern == Concern::History);
+    for guard in history {
+        tracing::warn!(
+            what = guard.what,
+            mend = guard.mend,
+            "history can be changed: run `runledger migrate`"
+        );
+    }
+    told(Told::Serving, missing)
+}
+
+fn told(told: Told, missing: Vec<Missing>) -> Result<(), Error> {
+    if missing.is_empty() { Ok(()) } else { Err(Error::Rights(Lacking { missing, told })) }
+}
+
+impl fmt::Display for Lacking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the rights in the database are not what the ledger needs:")?;
+        for one in &self.missing {
+            write!(f, "\n  {}", one.what)?;
+        }
+        f.write_str(match self.told {
+            Told::Mending => {
+                "\nThis user may not mend it. Run this as a superuser, then `runledger migrate` again:"
+            }
+            Told::Serving => {
+                "\n`runledger migrate` mends it, by a user that owns the tables and has CREATEROLE. By hand:"
+            }
+        })?;
+        for one in &self.missing {
+            write!(f, "\n  {}", one.mend)?;
+        }
+        Ok(())
+    }
+}
