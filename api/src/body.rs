@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
@@ -51,8 +51,10 @@ impl<T: DeserializeOwned> JsonBody<T> {
     /// # Errors
     /// 400 when it is not JSON, 422 when it is not a `T`.
     pub fn read(bytes: &[u8]) -> Result<Self, Problem> {
-        // Serde also takes the fields of a struct as an array, in order. That is no form of ours.
+        // Serde also takes the fields of a struct as an array, in order. That is no form of ours. But what is
+        // no JSON at all is told so first.
         if bytes.trim_ascii_start().starts_with(b"[") {
+            parse::<IgnoredAny>(bytes, "")?;
             return Err(Problem::invalid("", "the body must be a JSON object, not an array"));
         }
         parse(bytes, "").map(Self)
@@ -80,7 +82,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], base: &str) -> Result<T, Problem
 ///
 /// # Errors
 /// 422 naming the field.
-pub fn from_value<T: DeserializeOwned>(value: serde_json::Value, base: &str) -> Result<T, Problem> {
+pub fn from_value<T: DeserializeOwned>(value: &serde_json::Value, base: &str) -> Result<T, Problem> {
     serde_path_to_error::deserialize(value).map_err(|error| explain(error, base))
 }
 
@@ -172,6 +174,17 @@ mod tests {
     fn a_number_beyond_all_numbers_is_named_too() {
         let problem = refused(r#"{"inner": [{"count": 1e999}]}"#);
         assert_eq!((problem.status, problem.errors[0].pointer.as_str()), (400, "/inner/0/count"));
+    }
+
+    #[test]
+    fn an_array_is_told_so_if_it_is_one() {
+        let status = |body: &str| JsonBody::<Outer>::read(body.as_bytes()).unwrap_err().status;
+        for array in ["[]", " [1, [2]]", "[{\"a\": [\"]\"]}]"] {
+            assert_eq!(status(array), 422, "{array}");
+        }
+        for broken in ["[1,", "[", "[1 2]", "[1]]", "[\"\\x\"]", "[1e]", "[NaN]", "[1], 2"] {
+            assert_eq!(status(broken), 400, "{broken}");
+        }
     }
 
     #[test]

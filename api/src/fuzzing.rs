@@ -2,6 +2,7 @@
 //! refusal.
 
 use axum::http::Uri;
+use eventlog::fact::Unfaithful;
 
 use crate::access;
 use crate::commands;
@@ -22,6 +23,14 @@ pub fn start_body(body: &[u8]) -> Result<(), u16> {
 /// The status.
 pub fn events_body(body: &[u8]) -> Result<usize, u16> {
     commands::read_events(body).map_err(status)
+}
+
+/// What the door lets in of both bodies, as the log would be given it: with times of its own.
+///
+/// # Errors
+/// The first event that would not be read back as it was decided.
+pub fn read_back(body: &[u8]) -> Result<usize, Unfaithful> {
+    commands::read_back(body)
 }
 
 /// The query of `GET .../runs`, without the question mark.

@@ -59,6 +59,7 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
         "lag_seconds": lag.seconds,
         "held_runs": held.runs,
         "dead_letters": held.events,
+        "unreadable_streams": state.commands.unreadable().count(),
     });
     if ready {
         return Json(details).into_response();

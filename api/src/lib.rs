@@ -26,7 +26,7 @@ mod received;
 mod router;
 mod serve;
 mod state;
-mod strict;
+mod time;
 
 pub use door::Door;
 pub use listeners::Listeners;

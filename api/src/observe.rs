@@ -2,26 +2,46 @@
 
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
+use domain::RequestId;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::problem::Problem;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What this request is called, as in the server's log and in its answer.
+#[derive(Debug, Clone)]
+pub(crate) struct ThisRequest(pub(crate) RequestId);
+
+impl<S: Send + Sync> FromRequestParts<S> for ThisRequest {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get().cloned().ok_or_else(|| Problem::internal(&Unobserved))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a route is not observed")]
+struct Unobserved;
 
 /// Gives the request an id and answers it, writes one line a request, counts and times it by the path
 /// of its route, and sets the headers that every answer has.
-pub(crate) async fn observe(request: Request, next: Next) -> Response {
+pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = request_id(&request);
+    request.extensions_mut().insert(ThisRequest(id.clone()));
     let method = request.method().clone();
     // The route, not the path: the path holds tenants and runs without end.
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-    let shown = id.to_str().unwrap_or_default();
-    let span = tracing::info_span!("request", id = shown, %method, path = route);
+    let span = tracing::info_span!("request", %id, %method, path = route);
 
     let mut response = next.run(request).instrument(span.clone()).await;
 
@@ -40,7 +60,9 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     metrics::histogram!("runledger_http_request_seconds", &labels[..2]).record(took.as_secs_f64());
 
     let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, id);
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(REQUEST_ID, id);
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
@@ -61,16 +83,9 @@ fn counted(method: &Method) -> &str {
 }
 
 /// The caller's own id where it is short and plain, so that it can be found in our log; else a new one.
-fn request_id(request: &Request) -> HeaderValue {
-    let sane = |value: &&HeaderValue| {
-        let legal = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:".contains(b);
-        (1..=128).contains(&value.len()) && value.as_bytes().iter().all(legal)
-    };
-    let own = request.headers().get(REQUEST_ID).filter(sane).cloned();
-    // The text of a UUID is a legal header value, so the fallback is never taken.
-    own.unwrap_or_else(|| {
-        HeaderValue::from_str(&Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("none"))
-    })
+fn request_id(request: &Request) -> RequestId {
+    let own = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()?.parse().ok());
+    own.unwrap_or_else(|| Uuid::new_v4().into())
 }
 
 #[cfg(test)]
@@ -80,7 +95,7 @@ mod tests {
 
     fn id_of(value: &str) -> String {
         let request = Request::builder().header(REQUEST_ID, value).body(Body::empty()).unwrap();
-        request_id(&request).to_str().unwrap().to_owned()
+        request_id(&request).as_str().to_owned()
     }
 
     #[test]

@@ -7,6 +7,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+/// How many places that are wrong are named in one answer.
+const MOST_PLACES: usize = 100;
+
 /// An error answer. `code` is stable and meant for programs; `docs/errors.md` lists all of them.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
@@ -146,6 +149,24 @@ impl Problem {
         );
         problem.errors.push(field);
         problem
+    }
+
+    /// One refusal for all of them, which names every place of theirs, up to [`MOST_PLACES`]; none where there
+    /// is nothing wrong. What can't be read at all counts more than what is read and wrong.
+    #[must_use]
+    pub fn of_all(mut problems: Vec<Self>) -> Option<Self> {
+        let unreadable = problems.iter().position(|problem| problem.status == 400).unwrap_or(0);
+        let others = problems.len().checked_sub(1)?;
+        let errors: Vec<FieldError> =
+            problems.iter_mut().flat_map(|one| std::mem::take(&mut one.errors)).collect();
+        let mut problem = problems.swap_remove(unreadable);
+        if others > 0 {
+            problem.detail = format!("{} (and {others} more, see errors)", problem.detail).into();
+        }
+        let not_named = errors.len().saturating_sub(MOST_PLACES);
+        problem.errors = errors;
+        problem.errors.truncate(MOST_PLACES);
+        Some(if not_named > 0 { problem.with("errors_not_named", not_named) } else { problem })
     }
 
     /// 500: our fault. The error is logged, never answered.

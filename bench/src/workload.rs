@@ -1,14 +1,15 @@
 //! The log that catch-up folds: runs of 25 events, so many of them interleaved.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::key::idempotency_key;
+use domain::key::{IdempotencySecret, idempotency_key};
 use domain::reason::ReasonCode;
 use domain::{
     Completed, Event, EventBody, Initiator, ItemFailed, ItemSucceeded, Labels, Queued, RunId, Started,
     TenantId,
 };
+use eventlog::fact::Fact;
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
-use eventlog::streams::{record, run_stream};
+use eventlog::streams::run_stream;
 use eventlog::{EventLog, ExpectedRevision, StreamAppend};
 use redaction::CleanText;
 use serde_json::json;
@@ -52,7 +53,7 @@ fn one(run: usize, revision: usize, begin: DateTime<Utc>) -> Result<StreamAppend
         next => ExpectedRevision::Exact(next - 1),
     };
     let stream = run_stream(&event.tenant, event.run);
-    Ok(StreamAppend { stream, expected, events: vec![record(&event)?] })
+    Ok(StreamAppend { stream, expected, events: vec![Fact::Run(&event).record()?] })
 }
 
 /// The event of a run at a revision. Everything but the ids follows from the two numbers.
@@ -74,6 +75,7 @@ fn event(run: usize, revision: usize, begin: DateTime<Utc>) -> Result<Event, Fai
         actor: format!("worker-{}", run % 16).parse()?,
         correlation_id: None,
         causation_id: None,
+        origin: None,
         body: body(tenant.as_str(), run, revision)?,
         tenant,
     })
@@ -110,7 +112,13 @@ fn queued(tenant: &str, run: usize) -> Result<Queued, Failure> {
             id: format!("user-{}", run % 100).parse()?,
             name: Some(CleanText::new(&format!("User {}", run % 100))),
         }),
-        idempotency_key: idempotency_key(tenant, kind, &context, &[])?,
+        idempotency_key: Some(idempotency_key(
+            &IdempotencySecret::from([7; 32]),
+            tenant,
+            kind,
+            &context,
+            &[],
+        )?),
         context,
         items_total: Some(22.try_into()?),
         labels,

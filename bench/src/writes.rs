@@ -52,6 +52,9 @@ struct Row {
     correlation_id: Option<&'static str>,
     causation_id: Option<&'static str>,
     data: String,
+    token_id: Option<Uuid>,
+    request_id: Option<&'static str>,
+    origin: Option<&'static str>,
 }
 
 impl sqlx::Type<Postgres> for Row {
@@ -87,6 +90,9 @@ fn batch(size: usize, number: usize, part: usize, of: usize) -> Result<Vec<Row>,
             data: format!(
                 r#"{{"item":"volume-{position}","reason_code":"permission_denied","message":"may not read it"}}"#
             ),
+            token_id: None,
+            request_id: None,
+            origin: None,
         })
     };
     positions.map(row).collect()

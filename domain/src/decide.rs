@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Datelike, SubsecRound, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::event::{Event, EventBody};
+use crate::event::{Event, EventBody, Origin};
 use crate::ids::{CorrelationId, PrincipalId, RunId, TenantId};
 use crate::run::{Run, Status};
 use crate::wire;
@@ -19,6 +19,8 @@ pub struct Command {
     pub run: RunId,
     /// Who asks.
     pub actor: PrincipalId,
+    /// What brings it.
+    pub origin: Option<Origin>,
     /// The revision that the caller last saw, where it insists on it.
     pub expected_revision: Option<u64>,
     /// What happened, in order.
@@ -84,14 +86,9 @@ pub enum Rejection {
         /// What it is.
         actual: u64,
     },
-    /// The time of an event cannot be right.
-    #[error("occurred_at {at} is before the year 2000 or more than a day ahead of the ledger's clock")]
-    ImplausibleTime {
-        /// Which of the command's events.
-        index: usize,
-        /// The time it gave.
-        at: DateTime<Utc>,
-    },
+    /// The times of events cannot be right: which of the command's events, and the time it gave; at least one.
+    #[error("occurred_at is before the year 2000 or more than a day ahead of the ledger's clock")]
+    ImplausibleTimes(Vec<(usize, DateTime<Utc>)>),
 }
 
 /// How far ahead of ours a producer's clock may be.
@@ -122,15 +119,21 @@ pub fn decide(run: &Run, command: Command, now: DateTime<Utc>) -> Result<Vec<Eve
         return Err(Rejection::RevisionMismatch { expected, actual });
     }
 
+    // What can't be right in itself comes before what is not possible now, and all of it at once.
+    let is_implausible = |at: &DateTime<Utc>| at.year() < 2000 || *at > now + MAX_AHEAD;
+    let times = command.events.iter().enumerate().filter(|(_, proposed)| is_new(proposed));
+    let times = times.filter_map(|(index, proposed)| Some((index, proposed.occurred_at?)));
+    let implausible: Vec<_> = times.filter(|(_, at)| is_implausible(at)).collect();
+    if !implausible.is_empty() {
+        return Err(Rejection::ImplausibleTimes(implausible));
+    }
+
     for (index, proposed) in command.events.into_iter().enumerate() {
         if run.event_ids.contains_key(&proposed.id) || !seen.insert(proposed.id) {
             continue;
         }
         stage = follow(stage, &proposed.body, index)?;
         let occurred_at = kept(proposed.occurred_at.unwrap_or(now));
-        if occurred_at.year() < 2000 || occurred_at > now + MAX_AHEAD {
-            return Err(Rejection::ImplausibleTime { index, at: occurred_at });
-        }
         decided.push(Event {
             id: proposed.id,
             schema_version: wire::SCHEMA_VERSION,
@@ -142,6 +145,7 @@ pub fn decide(run: &Run, command: Command, now: DateTime<Utc>) -> Result<Vec<Eve
             actor: command.actor.clone(),
             correlation_id: proposed.correlation_id,
             causation_id: proposed.causation_id,
+            origin: command.origin.clone(),
             body: proposed.body,
         });
         revision += 1;

@@ -1,14 +1,16 @@
 //! The events of a run, in their current form. `docs/events.md` is the catalogue for producers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use redaction::{CleanText, hidden_by_name};
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::ids::{CorrelationId, InvalidId, Kind, PrincipalId, RunId, TenantId};
+use crate::ids::{CorrelationId, InvalidId, Kind, PrincipalId, RequestId, RunId, TenantId};
 use crate::key::IdempotencyKey;
 use crate::reason::ReasonCode;
 
@@ -35,12 +37,40 @@ pub struct Event {
     pub correlation_id: Option<CorrelationId>,
     /// What caused it, where the producer says so.
     pub causation_id: Option<CorrelationId>,
+    /// What brought it to the ledger; none of those from before that was kept.
+    pub origin: Option<Origin>,
     /// What happened.
     pub body: EventBody,
 }
 
-/// What happened to a run. The variants' names are the wire names.
-#[derive(Debug, Clone, PartialEq)]
+/// What brought an event to the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A request.
+    Request {
+        /// By whose token.
+        token_id: Uuid,
+        /// Which request, as the server's log calls it.
+        request_id: RequestId,
+    },
+    /// The ledger itself: it presumed that a silent run has failed. No token can speak so.
+    Sweeper,
+}
+
+impl Origin {
+    /// What the ledger's own events are called by; none of what a request brought.
+    #[must_use]
+    pub fn own_name(&self) -> Option<&'static str> {
+        match self {
+            Self::Request { .. } => None,
+            Self::Sweeper => Some("sweeper"),
+        }
+    }
+}
+
+/// What happened to a run. The variants' names are the wire names. Written as its payload alone.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 #[expect(missing_docs, reason = "each variant's payload says what it means")]
 pub enum EventBody {
     Queued(Box<Queued>),
@@ -107,9 +137,12 @@ pub struct Queued {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initiator: Option<Initiator>,
     /// What it works on: a JSON object, with secrets already redacted.
+    #[serde(deserialize_with = "crate::json::value")]
     pub context: Value,
-    /// Computed from tenant, kind and the context as it was sent.
-    pub idempotency_key: IdempotencyKey,
+    /// Made by the ledger of tenant, kind and the context as it was sent; none of those that were made without
+    /// the ledger's secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<IdempotencyKey>,
     /// How many items it expects to touch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items_total: Option<ItemCount>,
@@ -235,9 +268,10 @@ pub struct Failure {
     pub message: CleanText,
 }
 
-/// A whole number between `MIN` and `MAX`, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "u64", into = "u64")]
+/// A whole number between `MIN` and `MAX`, both included. `1.0` and `1e0` are the number 1 as well: JSON has
+/// one kind of number (RFC 8259, 6), and many writers know no other than doubles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(into = "u64")]
 pub struct Bounded<const MIN: u64, const MAX: u64>(u64);
 
 /// A number of items: up to 2^53 - 1, which every JSON reader takes exactly (RFC 7493, 2.2).
@@ -269,6 +303,44 @@ impl<const MIN: u64, const MAX: u64> TryFrom<u64> for Bounded<MIN, MAX> {
 impl<const MIN: u64, const MAX: u64> From<Bounded<MIN, MAX>> for u64 {
     fn from(number: Bounded<MIN, MAX>) -> Self {
         number.0
+    }
+}
+
+impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Bounded<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(WholeNumber)?.try_into().map_err(de::Error::custom)
+    }
+}
+
+/// Reads a whole number from 0 on, however it is spelled.
+struct WholeNumber;
+
+impl Visitor<'_> for WholeNumber {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number from 0 on")
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<u64, E> {
+        Ok(number)
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<u64, E> {
+        number.try_into().map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<u64, E> {
+        // Beyond 2^53 a double no longer says which whole number was meant.
+        if number.fract() == 0.0 && (0.0..=9_007_199_254_740_991.0).contains(&number) {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is whole and in range"
+            )]
+            return Ok(number as u64);
+        }
+        Err(E::invalid_value(Unexpected::Float(number), &self))
     }
 }
 

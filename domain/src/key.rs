@@ -1,11 +1,14 @@
-//! The idempotency key: one number for "the same work", in any language.
+//! The idempotency key: one number for "the same work".
 //!
-//! key = SHA-256 of the canonical JSON (RFC 8785) of `[tenant, kind, context]`.
-//! `docs/idempotency.md` tells the recipe, `docs/idempotency-vectors.json` holds test vectors.
+//! key = HMAC-SHA-256 (RFC 2104), with a secret of the ledger, of the canonical JSON (RFC 8785) of
+//! `[tenant, kind, context]`. The context goes in as it was sent, secrets and all, or two operations that differ
+//! in what looks like one would be the same; every reader sees the key; so without the ledger's secret it must
+//! tell nothing. `docs/idempotency.md` tells the recipe, `docs/idempotency-vectors.json` holds test vectors.
 
 use std::fmt;
 use std::str::FromStr;
 
+use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -19,12 +22,54 @@ pub const MAX_CONTEXT_BYTES: usize = 64 * 1024;
 /// The greatest integer that every JSON reader keeps exact (RFC 7493, section 2.2).
 const MAX_EXACT: u64 = (1 << 53) - 1;
 
-/// SHA-256 over tenant, kind and context. Text form: 64 lower-case hex digits.
+/// The block of SHA-256, in bytes: to this length HMAC fills its key up with zeros.
+const BLOCK: usize = 64;
+
+/// What a ledger makes its idempotency keys with: 32 random bytes. `Debug` shows nothing of them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdempotencySecret([u8; 32]);
+
+impl From<[u8; 32]> for IdempotencySecret {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl IdempotencySecret {
+    /// The bytes themselves, to be kept where no reader can see them.
+    #[must_use]
+    pub fn reveal(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for IdempotencySecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdempotencySecret(..)")
+    }
+}
+
+/// The text is no secret for idempotency keys.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it must be 64 hex digits, 32 random bytes: `openssl rand -hex 32` makes one")]
+pub struct InvalidSecret;
+
+impl FromStr for IdempotencySecret {
+    type Err = InvalidSecret;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSecret> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidSecret)?;
+        Ok(Self(bytes))
+    }
+}
+
+/// HMAC-SHA-256 over tenant, kind and context. Text form: 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IdempotencyKey([u8; 32]);
 
 impl IdempotencyKey {
-    /// The 32 bytes of the digest.
+    /// The 32 bytes of the code.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -109,6 +154,14 @@ pub enum ContextError {
         /// Where the string, or the member with that name, is.
         pointer: String,
     },
+    /// A member is called what some JSON readers take for an order of their own.
+    #[error(
+        "{pointer:?} begins with $serde_json::private::, which some JSON readers take for an order to unpack what it holds; use another name"
+    )]
+    ReservedName {
+        /// Where the member is.
+        pointer: String,
+    },
     /// A number that not every JSON reader keeps exact.
     #[error(
         "{pointer:?} is a number beyond 2^53-1, where different numbers become the same one; send it as a string (RFC 7493, section 2.2)"
@@ -127,7 +180,10 @@ impl ContextError {
     #[must_use]
     pub fn pointer(&self) -> &str {
         match self {
-            Self::TooDeep { pointer } | Self::Nul { pointer } | Self::InexactNumber { pointer } => pointer,
+            Self::TooDeep { pointer }
+            | Self::Nul { pointer }
+            | Self::ReservedName { pointer }
+            | Self::InexactNumber { pointer } => pointer,
             Self::NotAnObject { .. } | Self::TooLarge { .. } | Self::Canonical(_) => "",
         }
     }
@@ -150,7 +206,8 @@ pub enum KeyError {
 }
 
 /// Checks that a context can be stored and compared: an object, at most 32 levels deep, at
-/// most 64 KiB in canonical form, no U+0000, no number beyond ±(2^53-1).
+/// most 64 KiB in canonical form, no U+0000, no number beyond ±(2^53-1), and no member that is called what
+/// JSON readers give a meaning to.
 ///
 /// # Errors
 /// [`ContextError`], with a JSON Pointer to the first thing that is wrong.
@@ -177,6 +234,25 @@ pub fn check_context(context: &Value) -> Result<(), ContextError> {
 /// [`KeyError::Context`] after the rules of [`check_context`]; [`KeyError::NotAnArray`] when
 /// `unordered` names something else than an array.
 pub fn idempotency_key(
+    secret: &IdempotencySecret,
+    tenant: &str,
+    kind: &str,
+    context: &Value,
+    unordered: &[String],
+) -> Result<IdempotencyKey, KeyError> {
+    let bytes = canonical_request(tenant, kind, context, unordered)?;
+    let mut block = [0; BLOCK];
+    block[..secret.0.len()].copy_from_slice(&secret.0);
+    let mac = Hmac::<Sha256>::new(&block.into()).chain_update(bytes);
+    Ok(IdempotencyKey(mac.finalize().into_bytes().into()))
+}
+
+/// The key as ledgers made it before they had a secret: the bare SHA-256. Only to find what was reserved by it:
+/// whoever sees it can try what the context holds.
+///
+/// # Errors
+/// The same as [`idempotency_key`].
+pub fn unkeyed(
     tenant: &str,
     kind: &str,
     context: &Value,
@@ -186,7 +262,7 @@ pub fn idempotency_key(
     Ok(IdempotencyKey(Sha256::digest(bytes).into()))
 }
 
-/// The bytes that [`idempotency_key`] hashes: canonical JSON of `[tenant, kind, context]`.
+/// The bytes that [`idempotency_key`] authenticates: canonical JSON of `[tenant, kind, context]`.
 ///
 /// # Errors
 /// The same as [`idempotency_key`].
@@ -264,6 +340,7 @@ fn check_value(value: &Value, pointer: &mut String, depth: usize) -> Result<(), 
             for (name, member) in members {
                 step(pointer, &escape(name), |p| {
                     check_text(name, p)?;
+                    check_name(name, p)?;
                     check_value(member, p, depth + 1)
                 })?;
             }
@@ -284,6 +361,15 @@ fn step<T>(pointer: &mut String, token: &str, check: impl FnOnce(&mut String) ->
 fn check_text(text: &str, pointer: &str) -> Result<(), ContextError> {
     if text.contains('\0') {
         return Err(ContextError::Nul { pointer: pointer.to_owned() });
+    }
+    Ok(())
+}
+
+/// A reader of our answers would be led as astray as we were: by its name alone such a member is taken for JSON
+/// in a string.
+fn check_name(name: &str, pointer: &str) -> Result<(), ContextError> {
+    if name.starts_with("$serde_json::private::") {
+        return Err(ContextError::ReservedName { pointer: pointer.to_owned() });
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 mod decide;
 mod event;
 mod ids;
+pub mod json;
 pub mod key;
 pub mod reason;
 mod run;
@@ -15,7 +16,9 @@ pub mod wire;
 pub use decide::{Command, ProposedEvent, Rejection, decide};
 pub use event::{
     Bounded, Completed, Event, EventBody, Failed, Failure, HeartbeatSeconds, Initiator, ItemCount,
-    ItemFailed, ItemName, ItemSkipped, ItemSucceeded, Labels, Progressed, Queued, Started,
+    ItemFailed, ItemName, ItemSkipped, ItemSucceeded, Labels, Origin, Progressed, Queued, Started,
 };
-pub use ids::{CorrelationId, InvalidId, Kind, PrincipalId, RunId, TenantId};
+pub use ids::{
+    CorrelationId, InvalidId, Invisible, Kind, PrincipalId, RequestId, RunId, TenantId, invisible,
+};
 pub use run::{Counts, EndedAs, Outcome, Run, Status, evolve};

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::event::{Event, EventBody};
-use crate::ids::{CorrelationId, PrincipalId, RunId, TenantId};
+use crate::event::{Event, EventBody, Origin};
+use crate::ids::{CorrelationId, PrincipalId, RequestId, RunId, TenantId};
+use crate::json::Strict;
 
 /// The version in which events are written today.
-pub const SCHEMA_VERSION: u16 = 1;
+pub const SCHEMA_VERSION: u16 = 2;
 
 /// An event as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +72,7 @@ pub enum WireError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Metadata<T, P, C> {
+struct Metadata<T, P, C, R> {
     schema_version: u16,
     tenant: T,
     run_id: RunId,
@@ -82,6 +83,66 @@ struct Metadata<T, P, C> {
     correlation_id: Option<C>,
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     causation_id: Option<C>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_id: Option<Uuid>,
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    request_id: Option<R>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<Own>,
+}
+
+/// What is said about the events of the other streams.
+#[derive(Serialize, Deserialize)]
+struct Brought<R> {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_id: Option<Uuid>,
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    request_id: Option<R>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<Own>,
+}
+
+/// The parts of the ledger that append by themselves.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Own {
+    Sweeper,
+}
+
+type Parts<'a> = (Option<Uuid>, Option<&'a RequestId>, Option<Own>);
+
+fn parts(origin: Option<&Origin>) -> Parts<'_> {
+    match origin {
+        None => (None, None, None),
+        Some(Origin::Request { token_id, request_id }) => (Some(*token_id), Some(request_id), None),
+        Some(Origin::Sweeper) => (None, None, Some(Own::Sweeper)),
+    }
+}
+
+fn origin_of(token_id: Option<Uuid>, request_id: Option<RequestId>, own: Option<Own>) -> Option<Origin> {
+    match (token_id, request_id, own) {
+        (Some(token_id), Some(request_id), _) => Some(Origin::Request { token_id, request_id }),
+        (_, _, Some(Own::Sweeper)) => Some(Origin::Sweeper),
+        _ => None,
+    }
+}
+
+/// Writes what is said about an event that is no run's.
+///
+/// # Errors
+/// When serde can't write it, which nothing well formed causes.
+pub fn encode_origin(origin: Option<&Origin>) -> Result<Vec<u8>, serde_json::Error> {
+    let (token_id, request_id, origin) = parts(origin);
+    serde_json::to_vec(&Brought { token_id, request_id, origin })
+}
+
+/// Reads what is said about an event that is no run's.
+///
+/// # Errors
+/// When it is no such thing.
+pub fn decode_origin(metadata: &[u8]) -> Result<Option<Origin>, serde_json::Error> {
+    let brought: Brought<RequestId> = serde_json::from_slice(metadata)?;
+    Ok(origin_of(brought.token_id, brought.request_id, brought.origin))
 }
 
 /// One step from an older form of a type's `data` to the next version.
@@ -91,26 +152,29 @@ struct Upcaster {
     step: fn(Value) -> Value,
 }
 
-/// None yet: version 1 is the first. A new form gets a new version, an entry here for every type it
-/// changes, and golden files of its own; the old files stay.
-const UPCASTERS: &[Upcaster] = &[];
+/// A new form gets a new version, an entry here for every type it changes, and golden files of its own; the old
+/// files stay.
+///
+/// - 1 to 2: until then an idempotency key was the bare SHA-256 of the context as it was sent, which gives away
+///   what was redacted. Nobody is shown such a key any more.
+const UPCASTERS: &[Upcaster] = &[Upcaster {
+    event_type: "Queued",
+    from: 1,
+    step: |mut queued| {
+        if let Value::Object(fields) = &mut queued {
+            fields.remove("idempotency_key");
+        }
+        queued
+    },
+}];
 
 /// Writes an event in today's form.
 ///
 /// # Errors
 /// When serde can't write it, which no well-formed [`Event`] causes.
 pub fn encode(event: &Event) -> Result<Encoded, serde_json::Error> {
-    let data = match &event.body {
-        EventBody::Queued(e) => serde_json::to_vec(e),
-        EventBody::Started(e) => serde_json::to_vec(e),
-        EventBody::ItemSucceeded(e) => serde_json::to_vec(e),
-        EventBody::ItemFailed(e) => serde_json::to_vec(e),
-        EventBody::ItemSkipped(e) => serde_json::to_vec(e),
-        EventBody::Progressed(e) => serde_json::to_vec(e),
-        EventBody::Completed(e) => serde_json::to_vec(e),
-        EventBody::Failed(e) => serde_json::to_vec(e),
-        EventBody::Aborted(e) => serde_json::to_vec(e),
-    }?;
+    let data = serde_json::to_vec(&event.body)?;
+    let (token_id, request_id, origin) = parts(event.origin.as_ref());
     let metadata = serde_json::to_vec(&Metadata {
         schema_version: SCHEMA_VERSION,
         tenant: &event.tenant,
@@ -120,6 +184,9 @@ pub fn encode(event: &Event) -> Result<Encoded, serde_json::Error> {
         actor: &event.actor,
         correlation_id: event.correlation_id.as_ref(),
         causation_id: event.causation_id.as_ref(),
+        token_id,
+        request_id,
+        origin,
     })?;
     Ok(Encoded { event_type: event.body.type_name(), data, metadata })
 }
@@ -131,7 +198,7 @@ pub fn encode(event: &Event) -> Result<Encoded, serde_json::Error> {
 pub fn decode(stored: Stored<'_>) -> Result<Event, WireError> {
     let malformed =
         |part| move |source| WireError::Malformed { part, event_type: stored.event_type.to_owned(), source };
-    let meta: Metadata<TenantId, PrincipalId, CorrelationId> =
+    let meta: Metadata<TenantId, PrincipalId, CorrelationId, RequestId> =
         serde_json::from_slice(stored.metadata).map_err(malformed("metadata"))?;
     let body = decode_body_of(stored.event_type, meta.schema_version, stored.data)?;
     Ok(Event {
@@ -145,6 +212,7 @@ pub fn decode(stored: Stored<'_>) -> Result<Event, WireError> {
         actor: meta.actor,
         correlation_id: meta.correlation_id,
         causation_id: meta.causation_id,
+        origin: origin_of(meta.token_id, meta.request_id, meta.origin),
         body,
     })
 }
@@ -154,13 +222,34 @@ pub fn decode(stored: Stored<'_>) -> Result<Event, WireError> {
 /// # Errors
 /// A [`WireError`].
 pub fn decode_body_of(event_type: &str, schema_version: u16, data: &[u8]) -> Result<EventBody, WireError> {
-    if schema_version == SCHEMA_VERSION {
-        return decode_body(event_type, data);
+    match upcast_data(event_type, schema_version, data)? {
+        None => decode_body(event_type, data),
+        Some(new) => {
+            let data = serde_json::to_vec(&new).map_err(malformed(event_type))?;
+            decode_body(event_type, &data)
+        }
     }
-    let malformed = |source| WireError::Malformed { part: "data", event_type: event_type.to_owned(), source };
-    let old = serde_json::from_slice(data).map_err(malformed)?;
-    let new = upcast(UPCASTERS, SCHEMA_VERSION, event_type, schema_version, old)?;
-    decode_body(event_type, &serde_json::to_vec(&new).map_err(malformed)?)
+}
+
+/// The fields of a stored event in today's form; none where they are in it already.
+///
+/// # Errors
+/// A [`WireError`].
+pub fn upcast_data(event_type: &str, schema_version: u16, data: &[u8]) -> Result<Option<Value>, WireError> {
+    if schema_version == SCHEMA_VERSION {
+        return Ok(None);
+    }
+    // Of most types the form has not changed: they need not be read to know that.
+    let steps = steps(UPCASTERS, SCHEMA_VERSION, event_type, schema_version)?;
+    if steps.is_empty() {
+        return Ok(None);
+    }
+    let Strict(old) = serde_json::from_slice(data).map_err(malformed(event_type))?;
+    Ok(Some(steps.into_iter().fold(old, |data, up| (up.step)(data))))
+}
+
+fn malformed(event_type: &str) -> impl Fn(serde_json::Error) -> WireError {
+    move |source| WireError::Malformed { part: "data", event_type: event_type.to_owned(), source }
 }
 
 /// Reads the fields of an event of the named type in today's form.
@@ -189,13 +278,13 @@ pub fn decode_body(event_type: &str, data: &[u8]) -> Result<EventBody, WireError
     })
 }
 
-fn upcast(
-    chain: &[Upcaster],
+/// The steps from a version of a type to today's, in order.
+fn steps<'c>(
+    chain: &'c [Upcaster],
     current: u16,
     event_type: &str,
     version: u16,
-    mut data: Value,
-) -> Result<Value, WireError> {
+) -> Result<Vec<&'c Upcaster>, WireError> {
     if version > current {
         return Err(WireError::TooNew(version));
     }
@@ -204,12 +293,8 @@ fn upcast(
         return Err(WireError::NoUpcaster { event_type: event_type.to_owned(), version });
     }
     // A version in which this type did not change has no step for it.
-    for from in version..current {
-        if let Some(up) = chain.iter().find(|up| up.event_type == event_type && up.from == from) {
-            data = (up.step)(data);
-        }
-    }
-    Ok(data)
+    let step = |from| chain.iter().find(|up| up.event_type == event_type && up.from == from);
+    Ok((version..current).filter_map(step).collect())
 }
 
 #[cfg(test)]
@@ -221,6 +306,16 @@ mod tests {
         Upcaster { event_type: "Started", from: 1, step: |old| json!({"worker": old["host"]}) },
         Upcaster { event_type: "Started", from: 3, step: |old| json!({"worker": {"name": old["worker"]}}) },
     ];
+
+    fn upcast(
+        chain: &[Upcaster],
+        current: u16,
+        event_type: &str,
+        version: u16,
+        data: Value,
+    ) -> Result<Value, WireError> {
+        Ok(steps(chain, current, event_type, version)?.into_iter().fold(data, |data, up| (up.step)(data)))
+    }
 
     #[test]
     fn an_old_form_goes_through_every_step_in_order() {

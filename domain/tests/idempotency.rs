@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use domain::key::{
-    ContextError, IdempotencyKey, KeyError, MAX_CONTEXT_BYTES, canonical_request, check_context,
-    idempotency_key,
+    ContextError, IdempotencyKey, IdempotencySecret, KeyError, MAX_CONTEXT_BYTES, canonical_request,
+    check_context, unkeyed,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -11,6 +11,21 @@ use serde_json::{Map, Value, json};
 fn vectors(list: &str) -> Vec<Value> {
     let all: Value = serde_json::from_str(include_str!("../../docs/idempotency-vectors.json")).unwrap();
     all[list].as_array().unwrap().clone()
+}
+
+/// The secret of the published vectors.
+fn secret() -> IdempotencySecret {
+    let all: Value = serde_json::from_str(include_str!("../../docs/idempotency-vectors.json")).unwrap();
+    all["secret"].as_str().unwrap().parse().unwrap()
+}
+
+fn idempotency_key(
+    tenant: &str,
+    kind: &str,
+    context: &Value,
+    unordered: &[String],
+) -> Result<IdempotencyKey, KeyError> {
+    domain::key::idempotency_key(&secret(), tenant, kind, context, unordered)
 }
 
 fn text<'a>(vector: &'a Value, member: &str) -> &'a str {
@@ -46,6 +61,32 @@ fn published_refusals_hold_and_name_the_place() {
         assert_eq!(pointer, text(&vector, "pointer"), "{}", vector["name"]);
         assert!(error.to_string().contains(pointer), "{error}");
     }
+}
+
+#[test]
+fn without_the_secret_the_key_tells_nothing_of_the_context() {
+    let context = json!({"user": "svc", "password": "Summer2026!"});
+    let key = |secret: [u8; 32]| {
+        domain::key::idempotency_key(&secret.into(), "acme", "t.x", &context, &[]).unwrap()
+    };
+    assert_ne!(key([1; 32]), key([2; 32]));
+    let bare = unkeyed("acme", "t.x", &context, &[]).unwrap();
+    assert!(key([1; 32]) != bare && key([0; 32]) != bare);
+    assert_eq!(format!("{:?}", IdempotencySecret::from([1; 32])), "IdempotencySecret(..)");
+    for wrong in ["", "00", &"0".repeat(63), &"g".repeat(64), &"0".repeat(66)] {
+        assert!(wrong.parse::<IdempotencySecret>().is_err(), "{wrong}");
+    }
+}
+
+/// What looks like a secret is redacted, and still tells two operations apart.
+#[test]
+fn two_snapshots_whose_ids_look_like_secrets_are_two_operations() {
+    let key = |id: &str| idempotency_key("acme", "snapshot.copy", &json!({"snapshot": id}), &[]).unwrap();
+    let ids = ["AKIAIOSFODNN7EXAMPL8", "AKIAIOSFODNN7EXAMPL9"];
+    let mut kept = ids.map(|id| json!({"snapshot": id}));
+    kept.iter_mut().for_each(redaction::redact_json);
+    assert_eq!(kept[0], kept[1]);
+    assert_ne!(key(ids[0]), key(ids[1]));
 }
 
 #[test]

@@ -194,8 +194,18 @@ fn times_that_cannot_be_right_are_refused() {
         let mut event = proposed(id(9), started());
         event.occurred_at = Some(at.parse().unwrap());
         let refused = given([queued()]).when_proposed(vec![event]).then_refused();
-        assert!(matches!(refused, Rejection::ImplausibleTime { index: 0, .. }), "{at}");
+        assert_eq!(refused, Rejection::ImplausibleTimes(vec![(0, at.parse().unwrap())]));
     }
+    // All of them, and before what is not possible now.
+    let late = "2999-01-01T00:00:00Z".parse().unwrap();
+    let mut events = [started(), started(), completed()].map(|body| proposed(id(9), body));
+    for (n, event) in (9..).zip(&mut events) {
+        event.id = id(n);
+    }
+    events[0].occurred_at = Some(late);
+    events[2].occurred_at = Some(late);
+    let refused = given([queued()]).when_proposed(events.into()).then_refused();
+    assert_eq!(refused, Rejection::ImplausibleTimes(vec![(0, late), (2, late)]));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
+pub mod fact;
 mod form;
 #[cfg(feature = "kurrent")]
 pub mod kurrent;

@@ -1,11 +1,13 @@
-//! How streams are named, and how a run's events are put into records and read from them.
+//! How streams are named, and how what they hold is read from records. How it is put into records is told in
+//! [`fact`](crate::fact).
 
 use domain::key::IdempotencyKey;
 use domain::{Event, RunId, TenantId, wire};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::port::{NewEvent, RecordedEvent};
+use crate::port::RecordedEvent;
 
 const RUN: &str = "run-";
 const RESERVATION: &str = "runkey-";
@@ -61,32 +63,98 @@ pub fn stream_kind(stream: &str) -> StreamKind {
     }
 }
 
-/// The record of a run's event.
-///
-/// # Errors
-/// See [`wire::encode`].
-pub fn record(event: &Event) -> Result<NewEvent, serde_json::Error> {
-    let encoded = wire::encode(event)?;
-    Ok(NewEvent {
-        id: event.id,
-        event_type: encoded.event_type.to_owned(),
-        data: encoded.data,
-        metadata: encoded.metadata,
-    })
+/// Tenant and run of `run-{tenant}-{run}`; none where the name is of another form.
+#[must_use]
+pub fn run_of(stream: &str) -> Option<(&str, RunId)> {
+    const UUID_CHARS: usize = 36;
+    let rest = stream.strip_prefix(RUN)?;
+    let (tenant, run) = rest.split_at_checked(rest.len().checked_sub(UUID_CHARS)?)?;
+    let id: RunId = run.parse().ok()?;
+    // One spelling only: the same run under another name would be folded twice.
+    (id.to_string() == run).then_some((tenant.strip_suffix('-')?, id))
+}
+
+/// Why a record of ours can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// Its bytes are not what they should be.
+    #[error(transparent)]
+    Run(#[from] wire::WireError),
+    /// It says that it is of another run than its stream is.
+    #[error("its metadata says run {run} of tenant {tenant}")]
+    Elsewhere {
+        /// Which run.
+        run: RunId,
+        /// Whose.
+        tenant: TenantId,
+    },
+    /// A stream of its kind holds no such events.
+    #[error("unknown event type {0:?}")]
+    UnknownType(String),
+    /// Its bytes are no such event.
+    #[error("its data is malformed: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// It says that it is about another notification than its stream is.
+    #[error("it is about notification {0}")]
+    OtherNotification(Uuid),
 }
 
 /// The run's event in a record of a run's stream.
 ///
 /// # Errors
-/// See [`wire::decode`].
-pub fn run_event(record: &RecordedEvent) -> Result<Event, wire::WireError> {
-    wire::decode(wire::Stored {
+/// See [`wire::decode`]; or that it is another run's.
+pub fn run_event(record: &RecordedEvent) -> Result<Event, Unreadable> {
+    let event = wire::decode(wire::Stored {
         id: record.id,
         revision: record.revision,
         event_type: &record.event_type,
         data: &record.data,
         metadata: &record.metadata,
-    })
+    })?;
+    if run_stream(&event.tenant, event.run) != record.stream {
+        return Err(Unreadable::Elsewhere { run: event.run, tenant: event.tenant });
+    }
+    Ok(event)
+}
+
+/// The run that holds the key, in a record of a reservation stream.
+///
+/// # Errors
+/// When it is no such record.
+pub fn reserved(record: &RecordedEvent) -> Result<Reserved, Unreadable> {
+    of_type(record, RESERVED)
+}
+
+/// That a notification was read, in a record of its stream.
+///
+/// # Errors
+/// When it is no such record, or about another notification.
+pub fn notification_read(record: &RecordedEvent) -> Result<NotificationRead, Unreadable> {
+    let read: NotificationRead = of_type(record, NOTIFICATION_READ)?;
+    if notification_stream(read.notification_id) != record.stream {
+        return Err(Unreadable::OtherNotification(read.notification_id));
+    }
+    Ok(read)
+}
+
+fn of_type<T: DeserializeOwned>(record: &RecordedEvent, event_type: &str) -> Result<T, Unreadable> {
+    if record.event_type != event_type {
+        return Err(Unreadable::UnknownType(record.event_type.clone()));
+    }
+    Ok(serde_json::from_slice(&record.data)?)
+}
+
+/// Whether a record can be read as what its stream is about. Others' streams are none of our business.
+///
+/// # Errors
+/// Why not.
+pub fn check(record: &RecordedEvent) -> Result<(), Unreadable> {
+    match stream_kind(&record.stream) {
+        StreamKind::Run => run_event(record).map(drop),
+        StreamKind::Reservation => reserved(record).map(drop),
+        StreamKind::Notification => notification_read(record).map(drop),
+        StreamKind::Foreign => Ok(()),
+    }
 }
 
 /// The wire name of [`Reserved`].

@@ -5,9 +5,7 @@ use std::collections::HashMap;
 
 use domain::{Event, RunId};
 use eventlog::RecordedEvent;
-use eventlog::streams::{
-    NOTIFICATION_READ, NotificationRead, StreamKind, notification_stream, run_event, stream_kind,
-};
+use eventlog::streams::{NotificationRead, StreamKind, notification_read, run_event, run_of, stream_kind};
 
 /// What a batch says, in the order of the log. Records of other kinds of streams are left out.
 #[derive(Default)]
@@ -71,9 +69,9 @@ pub(crate) fn decode<'a>(records: &[&'a RecordedEvent]) -> Decoded<'a> {
                 let event = event_of(record, decoded.streams[stream].run);
                 decoded.entries.push(Entry { record, stream, event });
             }
-            StreamKind::Notification => match read_of(record) {
+            StreamKind::Notification => match notification_read(record) {
                 Ok(read) => decoded.reads.push(Read { record, read }),
-                Err(error) => decoded.refused.push(Held { record, error }),
+                Err(error) => decoded.refused.push(Held { record, error: error.to_string() }),
             },
             StreamKind::Reservation | StreamKind::Foreign => {}
         }
@@ -86,34 +84,9 @@ pub(crate) fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
-/// Tenant and run of `run-{tenant}-{run}`.
-pub(crate) fn run_of(stream: &str) -> Option<(&str, RunId)> {
-    const UUID_CHARS: usize = 36;
-    let rest = stream.strip_prefix("run-")?;
-    let (tenant, run) = rest.split_at_checked(rest.len().checked_sub(UUID_CHARS)?)?;
-    let id: RunId = run.parse().ok()?;
-    // One spelling only: the same run under another name would be folded twice.
-    (id.to_string() == run).then_some((tenant.strip_suffix('-')?, id))
-}
-
 fn event_of(record: &RecordedEvent, run: Option<(&str, RunId)>) -> Result<Event, String> {
-    let Some((tenant, run)) = run else {
+    if run.is_none() {
         return Err("the stream's name is not run-{tenant}-{run}".into());
-    };
-    let event = run_event(record).map_err(|error| error.to_string())?;
-    if event.tenant.as_str() != tenant || event.run != run {
-        return Err(format!("its metadata says run {} of tenant {}", event.run, event.tenant));
     }
-    Ok(event)
-}
-
-fn read_of(record: &RecordedEvent) -> Result<NotificationRead, String> {
-    if record.event_type != NOTIFICATION_READ {
-        return Err(format!("unknown event type {:?}", record.event_type));
-    }
-    let read: NotificationRead = serde_json::from_slice(&record.data).map_err(|error| error.to_string())?;
-    if notification_stream(read.notification_id) != record.stream {
-        return Err(format!("it is about notification {}", read.notification_id));
-    }
-    Ok(read)
+    run_event(record).map_err(|error| error.to_string())
 }

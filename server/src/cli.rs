@@ -186,6 +186,15 @@ pub struct TlsArgs {
     pub tls_key: Option<PathBuf>,
 }
 
+/// By what equal operations are known.
+#[derive(Debug, Clone, Args)]
+pub struct KeyArgs {
+    /// A file with the ledger's secret for idempotency keys: 64 hex digits, as `openssl rand -hex 32` makes them. For
+    /// a ledger whose log is on a cluster: then the secret outlives the database. Without it the database's own counts.
+    #[arg(long, env = "RUNLEDGER_IDEMPOTENCY_SECRET_FILE")]
+    pub idempotency_secret_file: Option<PathBuf>,
+}
+
 /// Whether stuck runs are looked for.
 #[derive(Debug, Clone, Args)]
 pub struct SweeperArgs {
@@ -207,6 +216,8 @@ pub struct DevArgs {
     pub database: DevDatabaseArgs,
     #[command(flatten)]
     pub http: HttpArgs,
+    #[command(flatten)]
+    pub keys: KeyArgs,
     #[command(flatten)]
     pub sweeper: SweeperArgs,
 }
@@ -245,6 +256,8 @@ pub struct ServeArgs {
     pub http: HttpArgs,
     #[command(flatten)]
     pub tls: TlsArgs,
+    #[command(flatten)]
+    pub keys: KeyArgs,
     #[command(flatten)]
     pub sweeper: SweeperArgs,
 }

@@ -53,6 +53,9 @@ pub enum Error {
     /// Policies.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The secret for idempotency keys.
+    #[error(transparent)]
+    Keys(#[from] api::commands::KeysError),
     /// The event log.
     #[error(transparent)]
     Log(#[from] LogError),

@@ -11,6 +11,7 @@ pub mod event_log;
 mod expiry;
 mod exporter;
 mod files;
+mod keys;
 pub mod listen;
 mod logging;
 mod maintain;

@@ -21,6 +21,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Error> {
     let database = Database::named_or_private(url, &args.database.private).await?;
     let parts = Parts {
         tls: args.tls,
+        keys: Some(args.keys),
         projector: !args.no_projector,
         sweeper: Some(args.sweeper),
         metrics: None,
@@ -67,6 +68,7 @@ pub async fn project(args: ProjectorRunArgs) -> Result<(), Error> {
     let parts = Parts {
         http: None,
         tls: TlsArgs::default(),
+        keys: None,
         projector: true,
         sweeper: None,
         metrics,

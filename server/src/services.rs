@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::access::Tokens;
-use api::commands::{Commands, Sweeper, SweeperConfig};
+use api::commands::{Commands, Keys, Sweeper, SweeperConfig};
 use api::freshness::Freshness;
 use api::ledger::Ledger;
 use api::live::Live;
@@ -19,11 +19,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{HttpArgs, SweeperArgs, TlsArgs};
+use crate::cli::{HttpArgs, KeyArgs, SweeperArgs, TlsArgs};
 use crate::error::Error;
 use crate::event_log::Place;
 use crate::tls::Certificate;
-use crate::{connect, database, exporter, rights};
+use crate::{connect, database, exporter, keys, rights};
 
 /// How long a request waits for a connection to the database. Well below the time that a request may take,
 /// so that a database that is away is named as what is wrong, and soon.
@@ -48,6 +48,8 @@ pub struct Parts {
     pub http: Option<(HttpArgs, Listeners)>,
     /// The API's certificate, where it speaks TLS.
     pub tls: TlsArgs,
+    /// By what the API knows equal operations.
+    pub keys: Option<KeyArgs>,
     /// The projector.
     pub projector: bool,
     /// The sweeper, as it is set; it comes with the API.
@@ -117,7 +119,8 @@ impl Services {
             Self { addresses, log, api, tasks, stop_api, stop_rest, pools: vec![pool.clone()] };
         if let (Some(http), Some(metrics)) = (http, metrics) {
             let ledger = Ledger::load(&pool).await?;
-            let state = services.api_state(database, &pool, &http, ledger);
+            let keys = keys::load(&pool, &*services.log, parts.keys.as_ref()).await?;
+            let state = services.api_state(database, &pool, &http, ledger, keys);
             let freshness = state.freshness.clone();
             let stop = services.stop_rest.clone();
             services.tasks.spawn(async move {
@@ -144,6 +147,7 @@ impl Services {
         pool: &PgPool,
         http: &HttpArgs,
         ledger: Ledger,
+        keys: Keys,
     ) -> ApiState {
         let reads = ReadPool::pool_options()
             .max_connections(http.read_connections)
@@ -154,6 +158,8 @@ impl Services {
         self.pools.push(reads.clone());
         let log = self.log.clone();
         let freshness = Freshness::start(pool.clone(), log.clone(), ledger, self.stop_rest.clone());
+        let commands = Commands::new(log.clone(), keys);
+        commands.unreadable().watch(pool.clone(), log.clone(), self.stop_rest.clone());
         ApiState {
             // Streams end with the requests: they would never end by themselves.
             live: Live::start(pool.clone(), &freshness, self.stop_api.clone()),
@@ -162,7 +168,7 @@ impl Services {
                 request_timeout: Duration::from_secs(http.request_timeout_seconds),
                 ..ApiConfig::default()
             }),
-            commands: Commands::new(log.clone()),
+            commands,
             reads: ReadPool::new(reads),
             freshness,
             tokens: Tokens::start(pool.clone(), self.stop_rest.clone()),

@@ -126,3 +126,55 @@ async fn a_stuck_run_is_presumed_failed_once_a_policy_says_so() {
     assert!(stopped.into_iter().all(|well| well) && terminated(two).await && terminated(three).await);
     site.postgres.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn the_secret_for_keys_can_come_from_a_file_and_never_changes() {
+    let site = Site::start().await;
+    site.run(&["migrate"]).await;
+    site.run(&["tenant", "create", "acme"]).await;
+    let args = ["token", "create", "--tenant", "acme", "--role", "producer", "--principal"];
+    for alike in ["system", "System", "ann\u{200b}"] {
+        let refused = site.output(&[&args[..], &[alike]].concat()).await;
+        assert!(!refused.status.success() && refused.stdout.is_empty(), "{alike}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("can't be made for"), "{alike}");
+    }
+    let producer = site.run(&[&args[..], &["p"]].concat()).await.trim().to_owned();
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (own, other) = (file("own", &format!("{}\n", "0a".repeat(32))), file("other", &"0b".repeat(32)));
+    let with = |path: &str| ["--idempotency-secret-file".to_owned(), path.to_owned()];
+    let serve = async |path: &str| {
+        let more = with(path);
+        site.api(&[&more[0], &more[1]]).await
+    };
+    let (api, base) = serve(&own).await;
+    let start = json!({"kind": "backup", "context": {"set": 1}});
+    let (status, started) = site.post(&base, "/runs", &producer, &start).await;
+    assert_eq!(status, 201, "{started}");
+    assert!(terminated(api).await);
+    let (api, base) = serve(&own).await;
+    let (status, again) = site.post(&base, "/runs", &producer, &start).await;
+    assert_eq!((status, &again["run_id"]), (200, &started["run_id"]));
+    assert!(terminated(api).await);
+
+    for (path, says) in [
+        (other, "not the one by which this ledger"),
+        (file("short", "0a0b"), "64 hex digits"),
+        (folder.path().join("absent").to_str().unwrap().to_owned(), "absent"),
+    ] {
+        let args = ["serve", "--listen", "127.0.0.1:0", "--idempotency-secret-file", &path];
+        let refused = tokio::time::timeout(PATIENCE, site.output(&args)).await.unwrap();
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains(says), "{said}");
+    }
+    // Without a file the database's own counts, which is the same one now.
+    let (api, base) = site.api(&[]).await;
+    assert_eq!(site.post(&base, "/runs", &producer, &start).await.0, 200);
+    assert!(terminated(api).await);
+    site.postgres.stop().await.unwrap();
+}

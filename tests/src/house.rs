@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::access::{Role, Tokens, create_tenant, create_token};
-use api::commands::{Commands, CommandsConfig};
+use api::commands::{Commands, CommandsConfig, Keys};
 use api::freshness::Freshness;
 use api::ledger::Ledger;
 use api::live::Live;
@@ -121,9 +121,12 @@ impl House {
         self.pools.push(pool.clone());
         let ledger = Ledger::load(&pool).await.unwrap();
         let freshness = Freshness::start(pool.clone(), log.clone(), ledger, self.shutdown.clone());
+        let keys = Keys::load(&pool).await.unwrap();
+        let commands = Commands::with_config(log.clone(), keys, commands);
+        commands.unreadable().watch(pool.clone(), log.clone(), self.shutdown.clone());
         let state = ApiState {
             config: Arc::new(config),
-            commands: Commands::with_config(log.clone(), commands),
+            commands,
             reads: ReadPool::new(reads),
             live: Live::start(pool.clone(), &freshness, self.shutdown.clone()),
             freshness,
@@ -185,6 +188,12 @@ impl House {
         }
         self.pool.close().await;
     }
+}
+
+/// Idempotency keys for a test without a database.
+#[must_use]
+pub fn keys() -> Keys {
+    Keys::new([7; 32].into())
 }
 
 async fn connect_log(database: &PgConnectOptions) -> Arc<PostgresLog> {

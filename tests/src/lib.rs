@@ -20,7 +20,7 @@ mod stream;
 mod wire;
 
 pub use client::{Answer, Client};
-pub use house::{House, Setup};
+pub use house::{House, Setup, keys};
 pub use logs::{Counted, CountingLog, Fault, FaultyLog};
 pub use stream::{Message, Said, Stream};
 pub use wire::Wire;

@@ -22,13 +22,14 @@ fn item(n: usize) -> ProposedEvent {
 
 fn append(run: RunId, events: Vec<ProposedEvent>) -> AppendRequest {
     let (tenant, actor) = ("demo".parse().unwrap(), "producer".parse().unwrap());
-    AppendRequest { tenant, run, actor, expected_revision: None, events }
+    AppendRequest { tenant, run, actor, origin: None, expected_revision: None, events }
 }
 
 async fn started(commands: &Commands) -> RunId {
     let request = StartRequest {
         tenant: "demo".parse().unwrap(),
         actor: "producer".parse().unwrap(),
+        origin: None,
         kind: "bulk".parse().unwrap(),
         initiator: None,
         context: json!({"nonce": Uuid::new_v4()}),
@@ -46,7 +47,7 @@ async fn started(commands: &Commands) -> RunId {
 #[tokio::test]
 async fn the_hundred_thousandth_item_costs_what_the_tenth_did() {
     let log = CountingLog::new(Arc::new(MemoryLog::new()));
-    let commands = Commands::new(log.clone());
+    let commands = Commands::new(log.clone(), tests::keys());
     let run = started(&commands).await;
     for n in 0..9 {
         commands.append(append(run, vec![item(n)])).await.unwrap();
@@ -69,8 +70,8 @@ async fn the_hundred_thousandth_item_costs_what_the_tenth_did() {
 #[tokio::test]
 async fn another_process_reads_the_run_once() {
     let log = CountingLog::new(Arc::new(MemoryLog::new()));
-    let run = started(&Commands::new(log.clone())).await;
-    let elsewhere = Commands::new(log.clone());
+    let run = started(&Commands::new(log.clone(), tests::keys())).await;
+    let elsewhere = Commands::new(log.clone(), tests::keys());
     for n in 0..2_500 {
         elsewhere.append(append(run, vec![item(n)])).await.unwrap();
     }
@@ -78,7 +79,7 @@ async fn another_process_reads_the_run_once() {
     // One start, one Started, the items; one look at the key, one at the new run, one cold read.
     assert_eq!((counted.appends, counted.reads, counted.events_read), (2 + 1 + 2_500, 3, 2));
 
-    let third = Commands::new(log.clone());
+    let third = Commands::new(log.clone(), tests::keys());
     third.append(append(run, vec![item(0)])).await.unwrap();
     third.append(append(run, vec![item(1)])).await.unwrap();
     // 2,502 events in pages of 1,000.
@@ -89,7 +90,7 @@ async fn another_process_reads_the_run_once() {
 async fn a_run_that_was_forgotten_is_read_again() {
     let log = CountingLog::new(Arc::new(MemoryLog::new()));
     let config = CommandsConfig { cached_entries: 100, ..CommandsConfig::default() };
-    let commands = Commands::with_config(log.clone() as Arc<dyn EventLog>, config);
+    let commands = Commands::with_config(log.clone() as Arc<dyn EventLog>, tests::keys(), config);
     let runs = [started(&commands).await, started(&commands).await];
     log.take();
     for n in 0..200 {

@@ -35,6 +35,8 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         b"%00",
         b"%ff",
         b"password=",
+        b"$serde_json::private::RawValue",
+        b"$serde_json::private::Number",
         b"18446744073709551616",
     ]);
     let change = prop_oneof![

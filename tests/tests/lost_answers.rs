@@ -25,13 +25,14 @@ fn progressed() -> ProposedEvent {
 
 fn append(run: RunId, events: Vec<ProposedEvent>) -> AppendRequest {
     let (tenant, actor) = ("demo".parse().unwrap(), "producer".parse().unwrap());
-    AppendRequest { tenant, run, actor, expected_revision: None, events }
+    AppendRequest { tenant, run, actor, origin: None, expected_revision: None, events }
 }
 
 async fn queued(commands: &Commands) -> RunId {
     let request = StartRequest {
         tenant: "demo".parse().unwrap(),
         actor: "producer".parse().unwrap(),
+        origin: None,
         kind: "bulk".parse().unwrap(),
         initiator: None,
         context: json!({}),
@@ -47,7 +48,7 @@ async fn queued(commands: &Commands) -> RunId {
 async fn what_follows_an_append_without_an_answer_is_decided_on_what_the_log_has() {
     let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
     let plan = [Fault::None, Fault::None, Fault::Unanswered];
-    let commands = Commands::new(FaultyLog::new(log.clone(), plan));
+    let commands = Commands::new(FaultyLog::new(log.clone(), plan), tests::keys());
     let run = queued(&commands).await;
     let start = began();
     let lost = commands.append(append(run, vec![start.clone()])).await.unwrap_err();
@@ -65,7 +66,7 @@ async fn what_follows_an_append_without_an_answer_is_decided_on_what_the_log_has
 async fn what_was_lost_before_the_log_is_appended_by_the_repeat() {
     let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
     let plan = [Fault::None, Fault::None, Fault::Lost, Fault::None, Fault::Unanswered];
-    let commands = Commands::new(FaultyLog::new(log.clone(), plan));
+    let commands = Commands::new(FaultyLog::new(log.clone(), plan), tests::keys());
     let run = queued(&commands).await;
     let start = began();
     commands.append(append(run, vec![start.clone()])).await.unwrap_err();
@@ -83,7 +84,7 @@ async fn what_was_lost_before_the_log_is_appended_by_the_repeat() {
 #[tokio::test]
 async fn a_request_that_is_dropped_halfway_harms_nobody() {
     let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
-    let commands = Commands::new(log.clone());
+    let commands = Commands::new(log.clone(), tests::keys());
     let run = queued(&commands).await;
     commands.append(append(run, vec![began()])).await.unwrap();
     for _ in 0..20 {

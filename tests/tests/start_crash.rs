@@ -15,6 +15,7 @@ fn request() -> StartRequest {
     StartRequest {
         tenant: "demo".parse().unwrap(),
         actor: "producer".parse().unwrap(),
+        origin: None,
         kind: "drift.check".parse().unwrap(),
         initiator: None,
         context: json!({"same": "work"}),
@@ -27,7 +28,7 @@ fn request() -> StartRequest {
 
 /// One process: commands with a cache of their own.
 fn process(log: &Arc<dyn EventLog>, plan: &[Fault]) -> Commands {
-    Commands::new(FaultyLog::new(log.clone(), plan.iter().copied()))
+    Commands::new(FaultyLog::new(log.clone(), plan.iter().copied()), tests::keys())
 }
 
 async fn events_of_type(log: &Arc<dyn EventLog>, event_type: &str) -> usize {

@@ -1,7 +1,7 @@
 //! Tenants and tokens in the database, as the command line keeps them.
 
 use chrono::{DateTime, Utc};
-use domain::{PrincipalId, TenantId};
+use domain::{PrincipalId, TenantId, invisible};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -21,6 +21,14 @@ pub enum AccessError {
     /// There is no such tenant.
     #[error("there is no tenant {0}; create it first")]
     NoTenant(TenantId),
+    /// The principal would be taken for somebody else.
+    #[error("a token can't be made for the principal {principal:?}: {why}")]
+    Principal {
+        /// Which one.
+        principal: String,
+        /// Why not.
+        why: String,
+    },
     /// There is no such token.
     #[error("there is no token with the id {0}")]
     NoToken(Uuid),
@@ -120,7 +128,7 @@ pub async fn list_tenants(pool: &PgPool) -> Result<Vec<TenantRow>, AccessError> 
 /// Makes a token without end. The database keeps its hash only.
 ///
 /// # Errors
-/// [`AccessError::NoTenant`], or the database's.
+/// [`AccessError::NoTenant`], [`AccessError::Principal`] or the database's.
 pub async fn create_token(
     pool: &PgPool,
     tenant: &TenantId,
@@ -133,9 +141,10 @@ pub async fn create_token(
 /// Makes a token, which may end by itself. The database keeps its hash only.
 ///
 /// # Errors
-/// [`AccessError::NoTenant`], or the database's.
+/// [`AccessError::NoTenant`], [`AccessError::Principal`] or the database's.
 pub async fn create_expiring_token(pool: &PgPool, holder: NewTokenFor<'_>) -> Result<NewToken, AccessError> {
     let NewTokenFor { tenant, role, principal, expires_at } = holder;
+    check_principal(principal)?;
     let token = Secret::generate().map_err(|error| AccessError::NoRandomness(error.to_string()))?;
     let token_id = Uuid::now_v7();
     let made = sqlx::query!(
@@ -156,6 +165,18 @@ pub async fn create_expiring_token(pool: &PgPool, holder: NewTokenFor<'_>) -> Re
             Err(AccessError::NoTenant(tenant.clone()))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Whoever holds a token must be told apart from the ledger itself, and from whoever is called alike.
+fn check_principal(principal: &PrincipalId) -> Result<(), AccessError> {
+    let refused = |why: String| AccessError::Principal { principal: principal.to_string(), why };
+    if principal.looks_like_system() {
+        return Err(refused(format!("{} is what the ledger itself is called", PrincipalId::SYSTEM)));
+    }
+    match invisible(principal.as_str()) {
+        Some(unseen) => Err(refused(unseen.to_string())),
+        None => Ok(()),
     }
 }
 

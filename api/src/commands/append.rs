@@ -1,7 +1,8 @@
 //! Appending a run's events: decide on the folded run, append with its revision, fold what was taken.
 
-use domain::{Command, Event, PrincipalId, ProposedEvent, RunId, Status, TenantId, decide};
-use eventlog::{AppendError, ExpectedRevision, Position, StreamAppend, streams};
+use domain::{Command, Event, Origin, PrincipalId, ProposedEvent, RunId, Status, TenantId, decide};
+use eventlog::fact::Fact;
+use eventlog::{AppendError, ExpectedRevision, Position, streams};
 use uuid::Uuid;
 
 use super::Commands;
@@ -18,6 +19,8 @@ pub struct AppendRequest {
     pub run: RunId,
     /// Who asks.
     pub actor: PrincipalId,
+    /// What brings it.
+    pub origin: Option<Origin>,
     /// The revision that the producer last saw, where it insists on it.
     pub expected_revision: Option<u64>,
     /// What happened, in order.
@@ -55,11 +58,12 @@ impl Commands {
     /// [`CommandError`]; nothing was appended, unless it is
     /// [`LogError::Unavailable`](eventlog::LogError::Unavailable).
     pub async fn append(&self, request: AppendRequest) -> Result<AppendedEvents, CommandError> {
-        let AppendRequest { tenant, run, actor, expected_revision, events } = request;
+        let AppendRequest { tenant, run, actor, origin, expected_revision, events } = request;
         let stream = streams::run_stream(&tenant, run);
-        let command = Command { tenant, run, actor, expected_revision, events };
+        let command = Command { tenant, run, actor, origin, expected_revision, events };
         let slot = self.runs.slot(&stream).await;
         let mut folded = slot.lock().await;
+        self.runs.doubt(&stream, &mut folded);
         let answer = self.append_locked(&stream, &mut folded, &command).await;
         self.runs.settle(&stream, &slot, folded).await;
         answer
@@ -106,11 +110,8 @@ impl Commands {
         folded: &mut Folded,
         events: &[Event],
     ) -> Result<Step, CommandError> {
-        let records = events.iter().map(streams::record).collect::<Result<Vec<_>, _>>();
-        let records = records.map_err(|error| CommandError::Internal(error.to_string()))?;
         let expected = folded.run.revision.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact);
-        let append = StreamAppend { stream: stream.to_owned(), expected, events: records };
-        let appended = match self.log.append(vec![append]).await {
+        let appended = match self.write(stream, expected, events.iter().map(Fact::Run)).await? {
             Ok(appended) if !appended.duplicate => appended,
             // Somebody else has appended: other events, or these.
             Ok(_) | Err(AppendError::Conflict { .. }) => {
@@ -123,7 +124,7 @@ impl Commands {
         let position = place.ok_or_else(|| CommandError::Internal("the log answered no position".into()))?;
         // No await from here on: what the log took is folded, whatever becomes of the request.
         for event in events {
-            folded.push(event, position)?;
+            folded.push(event, position).map_err(CommandError::Internal)?;
         }
         Ok(Step::Done)
     }

@@ -10,10 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use domain::{Event, Run, evolve};
-use eventlog::{EventLog, LogError, Position, streams};
+use eventlog::{EventLog, Position, streams};
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use tokio::sync::{Mutex, MutexGuard};
+
+use super::error::CommandError;
+use super::unreadable::{Broken, Unreadable};
 
 /// How many events are read at once.
 const PAGE: usize = 1_000;
@@ -26,6 +29,7 @@ const BASE_WEIGHT: u32 = 16;
 pub(super) struct RunCache {
     log: Arc<dyn EventLog>,
     runs: Cache<String, Arc<Slot>>,
+    unreadable: Unreadable,
 }
 
 /// One run's place in the cache.
@@ -52,7 +56,7 @@ impl RunCache {
             // The default policy may turn a new run away for old ones that were busy once.
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        Self { log, runs }
+        Self { log, runs, unreadable: Unreadable::default() }
     }
 
     /// The place of a stream's run; empty when nothing of it is known yet.
@@ -63,20 +67,42 @@ impl RunCache {
         }
     }
 
+    pub(super) fn unreadable(&self) -> &Unreadable {
+        &self.unreadable
+    }
+
+    /// Forgets the cached prefix of a stream that is said to be unreadable: it is decided on what the log has
+    /// now, or not at all.
+    pub(super) fn doubt(&self, stream: &str, folded: &mut Folded) {
+        if self.unreadable.holds(stream) {
+            *folded = Folded::default();
+        }
+    }
+
     /// Folds what the log has beyond the cached prefix.
-    pub(super) async fn catch_up(&self, stream: &str, folded: &mut Folded) -> Result<(), LogError> {
+    ///
+    /// # Errors
+    /// [`CommandError::Unreadable`], or the log's.
+    pub(super) async fn catch_up(&self, stream: &str, folded: &mut Folded) -> Result<(), CommandError> {
         loop {
             let page = self.log.read_stream(stream, folded.run.next_revision(), PAGE).await?;
             for record in &page {
-                let event = streams::run_event(record).map_err(|error| {
-                    LogError::Corrupt(format!("revision {} of {stream}: {error}", record.revision))
-                })?;
-                folded.push(&event, record.position)?;
+                let read = streams::run_event(record).map_err(|error| error.to_string());
+                read.and_then(|event| folded.push(&event, record.position))
+                    .map_err(|why| self.broken(stream, record.revision, why))?;
             }
             if page.len() < PAGE {
+                self.unreadable.forget(stream);
                 return Ok(());
             }
         }
+    }
+
+    /// Notes that an event of a stream can't be read.
+    pub(super) fn broken(&self, stream: &str, revision: u64, why: String) -> CommandError {
+        self.unreadable.note(stream, Broken { revision, why });
+        let run = streams::run_of(stream).map(|(_, run)| run);
+        CommandError::Unreadable { run, revision }
     }
 
     /// Tells the cache what a run weighs now, and forgets a run that has no events.
@@ -105,13 +131,13 @@ impl Slot {
 
 impl Folded {
     /// Folds the next event. Should the fold panic, nothing is left: an empty prefix, which is right too.
-    pub(super) fn push(&mut self, event: &Event, position: Position) -> Result<(), LogError> {
+    ///
+    /// # Errors
+    /// When another one comes next.
+    pub(super) fn push(&mut self, event: &Event, position: Position) -> Result<(), String> {
         if event.revision != self.run.next_revision() {
             let (want, got) = (self.run.next_revision(), event.revision);
-            return Err(LogError::Corrupt(format!(
-                "run {} has revision {got} where {want} belongs",
-                event.run
-            )));
+            return Err(format!("run {} has revision {got} where {want} belongs", event.run));
         }
         self.run = evolve(std::mem::take(&mut self.run), event);
         // No command asks for it, and its context may be large.

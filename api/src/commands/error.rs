@@ -2,7 +2,8 @@
 
 use axum::http::StatusCode;
 use domain::key::KeyError;
-use domain::{Rejection, Status};
+use domain::{Rejection, RunId, Status};
+use eventlog::fact::Unfaithful;
 use eventlog::{AppendError, LogError};
 use uuid::Uuid;
 
@@ -51,6 +52,17 @@ pub enum CommandError {
     /// The log's queue is full.
     #[error("the event log takes no more appends at the moment")]
     Overloaded,
+    /// An event would not be read back from the log as it was decided.
+    #[error(transparent)]
+    Unfaithful(#[from] Unfaithful),
+    /// The log holds an event that can't be read, so nothing can be decided on what it is part of.
+    #[error("the event of revision {revision} can't be read")]
+    Unreadable {
+        /// Of which run, if it is a run's.
+        run: Option<RunId>,
+        /// Its revision.
+        revision: u64,
+    },
     /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -125,9 +137,40 @@ impl From<CommandError> for Problem {
                      Nothing was appended; send them in several requests."
                 ),
             ),
+            CommandError::Unfaithful(Unfaithful { id, event_type, .. }) => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "unfaithful_event",
+                "The event would not be kept as it was sent",
+                format!(
+                    "{event_type} would not be read back from the log as what it says now, so it is not taken in. \
+                     Nothing was appended. Its texts or its context hold something that the ledger can't keep: \
+                     send it without, and tell whoever runs the ledger; its log has the details."
+                ),
+            )
+            .with("event_id", id.to_string()),
+            CommandError::Unreadable { run, revision } => unreadable_problem(run, revision),
             error @ (CommandError::Log(LogError::Corrupt(_) | LogError::Unsupported(_))
             | CommandError::Internal(_)) => Problem::internal(&error),
         }
+    }
+}
+
+/// 500: the log holds an event that can't be read, of that run if it is a run's.
+pub(crate) fn unreadable_problem(run: Option<RunId>, revision: u64) -> Problem {
+    let problem = Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "stream_unreadable",
+        "An event in the log can't be read",
+        format!(
+            "The event of revision {revision} can't be read from the event log, so nothing can be said of what \
+             it is part of, and nothing is appended to it. Nothing else is concerned. Whoever runs the ledger \
+             finds the reason in its log and must mend or restore the event."
+        ),
+    )
+    .with("unreadable_revision", revision);
+    match run {
+        Some(run) => problem.with("run_id", run.to_string()),
+        None => problem,
     }
 }
 
@@ -147,8 +190,13 @@ fn rejected(rejection: &Rejection, revision: Option<u64>, status: Option<Status>
             "The run has moved on",
             format!("{rejection}. Nothing was appended; look at the run again and decide anew."),
         ),
-        Rejection::ImplausibleTime { index, .. } => {
-            Problem::invalid(format!("/events/{index}/occurred_at"), rejection.to_string())
+        Rejection::ImplausibleTimes(times) => {
+            let wrong = times.iter().map(|(index, at)| {
+                Problem::invalid(format!("/events/{index}/occurred_at"), format!("{at}: {rejection}"))
+            });
+            // There is at least one.
+            Problem::of_all(wrong.collect())
+                .unwrap_or_else(|| Problem::invalid("/events", rejection.to_string()))
         }
     };
     let problem = match revision {

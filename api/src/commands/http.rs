@@ -6,7 +6,7 @@ use axum::http::header::{ETAG, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::RunId;
+use domain::Origin;
 use eventlog::Position;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,13 +15,15 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::append::AppendRequest;
+use super::changed::Changed;
 use super::error::CommandError;
 use super::notification;
 use super::parse::{EventsBody, StartBody, if_match};
-use super::start::StartRequest;
 use crate::access::{Caller, Producer, Viewer, path_param};
 use crate::body::JsonBody;
+use crate::observe::ThisRequest;
 use crate::problem::Problem;
+use crate::reads::RunInPath;
 use crate::reads::asked::AsKnown;
 use crate::state::ApiState;
 
@@ -48,6 +50,12 @@ struct StartAnswer {
     position: u64,
     /// The epoch of the ledger that the position is of.
     epoch: u64,
+    /// Which texts of the request are kept otherwise than they were sent, the first 100: nothing where the run
+    /// was there before, of which nothing was changed.
+    changed: Vec<Changed>,
+    /// How many further texts that is true of.
+    #[serde(skip_serializing_if = "is_zero")]
+    changed_not_named: u64,
     links: Links,
 }
 
@@ -89,26 +97,21 @@ async fn start_run(
     State(state): State<ApiState>,
     Producer(caller): Producer,
     _: AsKnown,
-    JsonBody(mut body): JsonBody<StartBody>,
+    ThisRequest(request_id): ThisRequest,
+    JsonBody(body): JsonBody<StartBody>,
 ) -> Result<Response, Problem> {
-    let (initiator, unordered) = (body.initiator()?, body.unordered()?);
-    let (context, labels) = (body.context()?, body.labels()?);
-    let request = StartRequest {
-        actor: caller.principal,
-        initiator,
-        unordered,
-        tenant: caller.tenant.clone(),
-        kind: body.kind,
-        context,
-        items_total: body.items_total,
-        labels,
-        title: body.title.filter(|title| !title.is_empty()),
-    };
+    let origin = Origin::Request { token_id: caller.token_id, request_id };
+    let (request, mut changes) = body.read()?.request(caller.tenant.clone(), caller.principal, Some(origin));
     let started = state.commands.start(request).await?;
     state.freshness.note_appended(started.position);
     let tenant = caller.tenant;
     let this = format!("/v1/tenants/{tenant}/runs/{}", started.run);
     let location = header(&this)?;
+    changes.extend(started.changes);
+    let (changed, changed_not_named) = match started.reused {
+        true => Default::default(),
+        false => changes.into_parts(),
+    };
     let answer = StartAnswer {
         run_id: started.run.uuid(),
         status: started.status.as_str(),
@@ -116,6 +119,8 @@ async fn start_run(
         revision: started.revision,
         position: started.position.0,
         epoch: state.freshness.ledger().epoch,
+        changed,
+        changed_not_named,
         links: Links { view: format!("/t/{tenant}/runs/{}", started.run), this },
     };
     let status = if started.reused { StatusCode::OK } else { StatusCode::CREATED };
@@ -137,6 +142,11 @@ struct AppendAnswer {
     status: &'static str,
     /// One entry for each event that was sent, in the same order.
     events: Vec<EventAnswer>,
+    /// Which texts of the request are kept otherwise than they were sent, the first 100.
+    changed: Vec<Changed>,
+    /// How many further texts that is true of.
+    #[serde(skip_serializing_if = "is_zero")]
+    changed_not_named: u64,
 }
 
 /// What became of an event.
@@ -182,15 +192,19 @@ async fn append_events(
     Producer(caller): Producer,
     _: AsKnown,
     RunInPath(run): RunInPath,
+    ThisRequest(request_id): ThisRequest,
     headers: HeaderMap,
     JsonBody(body): JsonBody<EventsBody>,
 ) -> Result<Response, Problem> {
+    let expected_revision = if_match(&headers)?;
+    let (events, changes) = body.read()?;
     let request = AppendRequest {
         tenant: caller.tenant,
         run,
         actor: caller.principal,
-        expected_revision: if_match(&headers)?,
-        events: body.events()?,
+        origin: Some(Origin::Request { token_id: caller.token_id, request_id }),
+        expected_revision,
+        events,
     };
     let appended = state.commands.append(request).await?;
     state.freshness.note_appended(appended.position);
@@ -200,6 +214,7 @@ async fn append_events(
         revision: event.revision,
         result: if event.created { "created" } else { "duplicate" },
     });
+    let (changed, changed_not_named) = changes.into_parts();
     let answer = AppendAnswer {
         run_id: run.uuid(),
         revision: appended.revision,
@@ -207,6 +222,8 @@ async fn append_events(
         epoch: state.freshness.ledger().epoch,
         status: appended.status.as_str(),
         events: events.collect(),
+        changed,
+        changed_not_named,
     };
     Ok(marked(&state, appended.position, ([(ETAG, etag)], Json(answer))))
 }
@@ -245,8 +262,9 @@ async fn read_notification(
     Viewer(caller): Viewer,
     _: AsKnown,
     NotificationInPath(id): NotificationInPath,
+    this: ThisRequest,
 ) -> Result<Response, Problem> {
-    let position = mark_read(&state, caller, id).await?;
+    let position = mark_read(&state, caller, id, this).await?;
     let epoch = state.freshness.ledger().epoch;
     let answer = Json(ReadAnswer { notification_id: id, read: true, position: position.0, epoch });
     Ok(marked(&state, position, answer))
@@ -256,27 +274,22 @@ async fn read_notification(
 ///
 /// # Errors
 /// 404 when the caller has no such notification, 503 when it can't be done at the moment.
-pub(crate) async fn mark_read(state: &ApiState, caller: Caller, id: Uuid) -> Result<Position, Problem> {
+pub(crate) async fn mark_read(
+    state: &ApiState,
+    caller: Caller,
+    id: Uuid,
+    ThisRequest(request_id): ThisRequest,
+) -> Result<Position, Problem> {
     let mut read = state.reads.begin(&caller.tenant).await?;
     let told_at = notification::told_at(read.conn(), &caller.tenant, &caller.principal, id).await?;
     let told_at = told_at.ok_or(CommandError::NoNotification)?;
     // Gives the connection back before the log is asked.
     drop(read);
-    let position = state.commands.read_notification(caller.tenant, caller.principal, id, told_at).await?;
+    let origin = Origin::Request { token_id: caller.token_id, request_id };
+    let read = state.commands.read_notification(caller.tenant, caller.principal, id, told_at, Some(&origin));
+    let position = read.await?;
     state.freshness.note_appended(position);
     Ok(position)
-}
-
-/// The run in the path. What is no run id names no run: 404.
-struct RunInPath(RunId);
-
-impl FromRequestParts<ApiState> for RunInPath {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        let text = path_param(parts, state, "run").await?;
-        text.parse().map(Self).map_err(|_| Problem::not_found("There is no such run in this tenant."))
-    }
 }
 
 /// The notification in the path. What is no UUID names none: 404.
@@ -296,6 +309,11 @@ fn marked(state: &ApiState, position: Position, answer: impl IntoResponse) -> Re
     let mut answer = answer.into_response();
     state.freshness.ledger().mark(answer.headers_mut(), position);
     answer
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn header(text: &str) -> Result<HeaderValue, Problem> {

@@ -1,8 +1,9 @@
 //! Reading a notification, which is itself recorded in the log.
 
-use domain::{PrincipalId, TenantId};
-use eventlog::streams::{NOTIFICATION_READ, NotificationRead, notification_stream};
-use eventlog::{AppendError, ExpectedRevision, LogError, NewEvent, Position, StreamAppend};
+use domain::{Origin, PrincipalId, TenantId};
+use eventlog::fact::Fact;
+use eventlog::streams::{NotificationRead, notification_stream};
+use eventlog::{AppendError, ExpectedRevision, LogError, Position};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -47,22 +48,16 @@ impl Commands {
         recipient: PrincipalId,
         notification: Uuid,
         told_at: Position,
+        origin: Option<&Origin>,
     ) -> Result<Position, CommandError> {
         let stream = notification_stream(notification);
         let read = NotificationRead { notification_id: notification, tenant, recipient, read_at: self.now() };
-        let data = serde_json::to_vec(&read).map_err(|error| CommandError::Internal(error.to_string()))?;
         // Most are read once: no look before the first try.
         let mut expected = ExpectedRevision::NoStream;
         for _ in 0..self.tries {
-            let event = NewEvent {
-                // Nobody can know it before. That it is recorded once is by the expected revision.
-                id: Uuid::new_v4(),
-                event_type: NOTIFICATION_READ.to_owned(),
-                data: data.clone(),
-                metadata: b"{}".to_vec(),
-            };
-            let append = StreamAppend { stream: stream.clone(), expected, events: vec![event] };
-            match self.log.append(vec![append]).await {
+            // Nobody can know its id before. That it is recorded once is by the expected revision.
+            let facts = std::iter::once(Fact::NotificationRead(Uuid::new_v4(), &read, origin));
+            match self.write(&stream, expected, facts).await? {
                 Ok(appended) => {
                     let place = appended.streams.first().map(|place| place.position);
                     return place

@@ -1,24 +1,23 @@
-//! Request bodies of commands, read so that what is wrong can be named by its place.
+//! Request bodies of commands, read so that all that is wrong can be named by its place.
 
-use std::collections::HashMap;
+mod event;
+mod events;
 
+use axum::http::HeaderMap;
 use axum::http::header::IF_MATCH;
-use axum::http::{HeaderMap, StatusCode};
-use chrono::{DateTime, Utc};
-use domain::{EventBody, Failure, Initiator, ItemCount, Kind, Labels, ProposedEvent};
+use domain::json::Strict;
+use domain::{Initiator, ItemCount, Kind, Labels, Origin, PrincipalId, TenantId, invisible};
 use redaction::{CleanText, recognized_secret, secret_name};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
+use super::changed::Changes;
+use super::start::StartRequest;
 use crate::body::from_value;
 use crate::problem::Problem;
-use crate::strict::{Strict, StrictMap};
 
-/// How many events one request may append.
-pub(super) const MAX_EVENTS: usize = 1_000;
+pub(super) use events::EventsBody;
 
 /// How many arrays a request may call unordered.
 const MAX_UNORDERED: usize = 32;
@@ -29,7 +28,7 @@ const MAX_UNORDERED: usize = 32;
 pub(super) struct StartBody {
     /// The kind of operation: dotted words such as `backup_set.add_policies`.
     #[schema(value_type = String, example = "drift.check")]
-    pub kind: Kind,
+    kind: Kind,
     /// Who is told when the run is queued and when it has ended; nobody without.
     #[serde(default)]
     #[schema(value_type = Option<InitiatorBody>)]
@@ -39,19 +38,18 @@ pub(super) struct StartBody {
     context: Strict,
     /// JSON Pointers to arrays of the context whose order means nothing.
     #[serde(default)]
-    pub unordered: Vec<String>,
+    unordered: Vec<String>,
     /// How many items it expects to touch.
     #[serde(default)]
     #[schema(value_type = Option<u64>)]
-    pub items_total: Option<ItemCount>,
+    items_total: Option<ItemCount>,
     /// To find it by: at most 32.
     #[serde(default)]
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     labels: Option<Strict>,
     /// For people.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    pub title: Option<CleanText>,
+    title: Option<String>,
 }
 
 /// Who started a run.
@@ -64,187 +62,110 @@ pub(super) struct InitiatorBody {
     name: Option<String>,
 }
 
+/// A start that may be asked for.
+#[derive(Debug)]
+pub(super) struct Start {
+    body: StartBody,
+    initiator: Option<Initiator>,
+    labels: Labels,
+    title: Option<CleanText>,
+    changes: Changes,
+}
+
+impl Start {
+    /// The wish, and what of it is kept otherwise than it was sent; of the context that is not known yet.
+    pub(super) fn request(
+        self,
+        tenant: TenantId,
+        actor: PrincipalId,
+        origin: Option<Origin>,
+    ) -> (StartRequest, Changes) {
+        let Self { body, initiator, labels, title, changes } = self;
+        let StartBody { kind, context: Strict(context), unordered, items_total, .. } = body;
+        let request = StartRequest {
+            tenant,
+            actor,
+            origin,
+            kind,
+            initiator,
+            context,
+            unordered,
+            items_total,
+            labels,
+            title,
+        };
+        (request, changes)
+    }
+}
+
 impl StartBody {
-    /// The initiator.
-    pub(super) fn initiator(&mut self) -> Result<Option<Initiator>, Problem> {
-        match self.initiator.take() {
-            None => Ok(None),
-            Some(Strict(object @ Value::Object(_))) => {
-                let initiator: Initiator = from_value(object, "/initiator")?;
-                no_secret(initiator.id.as_str(), "/initiator/id")?;
-                Ok(Some(initiator))
-            }
-            Some(_) => {
-                Err(Problem::invalid("/initiator", "it must be an object with id and, if known, name"))
-            }
-        }
-    }
-
-    /// The context, whose members must not be called like secrets look.
-    pub(super) fn context(&mut self) -> Result<Value, Problem> {
-        let Strict(context) = std::mem::take(&mut self.context);
-        match secret_name(&context) {
-            Some(kind) => Err(Problem::invalid("/context", looks_secret("the name of a member", kind))),
-            None => Ok(context),
-        }
-    }
-
-    /// The labels, whose names must not look like secrets.
-    pub(super) fn labels(&mut self) -> Result<Labels, Problem> {
-        let Some(Strict(labels)) = self.labels.take() else { return Ok(Labels::default()) };
-        match secret_name(&labels) {
-            Some(kind) => Err(Problem::invalid("/labels", looks_secret("the name of a label", kind))),
-            None => from_value(labels, "/labels"),
-        }
-    }
-
-    /// The names of arrays without order, of which there may be so many and no more.
-    pub(super) fn unordered(&mut self) -> Result<Vec<String>, Problem> {
+    /// Reads what serde does not: names that must not look like secrets, and texts, with what became of them.
+    ///
+    /// # Errors
+    /// 422 naming the field.
+    pub(super) fn read(mut self) -> Result<Start, Problem> {
         if self.unordered.len() > MAX_UNORDERED {
-            return Err(Problem::invalid(
-                "/unordered",
-                format!("at most {MAX_UNORDERED} arrays can be named"),
-            ));
+            let detail = format!("at most {MAX_UNORDERED} arrays can be named");
+            return Err(Problem::invalid("/unordered", detail));
         }
-        Ok(std::mem::take(&mut self.unordered))
-    }
-}
-
-/// What `POST .../events` takes.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EventsBody {
-    /// 1 to 1,000 events, in order; all are appended or none.
-    #[schema(value_type = Vec<EventItem>, min_items = 1, max_items = 1000)]
-    events: Vec<StrictMap>,
-}
-
-/// An event to append. Beside these fields it has those of its type, see `docs/events.md`.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only its schema is used")]
-pub(super) struct EventItem {
-    /// Started, ItemSucceeded, ItemFailed, ItemSkipped, Progressed, Completed, Failed or Aborted.
-    #[schema(example = "ItemSucceeded")]
-    r#type: String,
-    /// The producer's own id for it. Repeating an event under the same id changes nothing.
-    id: Option<Uuid>,
-    /// When it happened; now, without.
-    occurred_at: Option<DateTime<Utc>>,
-    /// Ties it to what else belongs together.
-    correlation_id: Option<String>,
-    /// What caused it.
-    causation_id: Option<String>,
-}
-
-impl EventsBody {
-    /// The events, or what is wrong with the first bad one.
-    pub(super) fn events(self) -> Result<Vec<ProposedEvent>, Problem> {
-        match self.events.len() {
-            0 => Err(Problem::invalid("/events", "at least one event is needed")),
-            count if count > MAX_EVENTS => Err(Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too_many_events",
-                "Too many events",
-                format!("{count} events are too many for one request: send at most {MAX_EVENTS} at once."),
-            )
-            .with("max_events", MAX_EVENTS)),
-            _ => {
-                let events = self.events.into_iter().enumerate();
-                let events = events.map(|(i, StrictMap(fields))| event(fields, &format!("/events/{i}")));
-                let events: Vec<_> = events.collect::<Result<_, _>>()?;
-                same_id_same_event(&events)?;
-                Ok(events)
-            }
+        let mut changes = Changes::default();
+        let initiator =
+            self.initiator.take().map(|Strict(sent)| initiator(&sent, &mut changes)).transpose()?;
+        if let Some(kind) = secret_name(&self.context.0) {
+            return Err(Problem::invalid("/context", looks_secret("the name of a member", kind)));
         }
+        let labels = self.labels.take().map(|Strict(sent)| labels(&sent, &mut changes)).transpose()?;
+        let title = self.title.take().map(Value::String);
+        let clean: Option<CleanText> = title.as_ref().map(|sent| from_value(sent, "/title")).transpose()?;
+        let clean = clean.filter(|title| !title.is_empty());
+        if let Some(sent) = &title {
+            compare(&mut changes, "/title", sent, &clean)?;
+        }
+        Ok(Start { body: self, initiator, labels: labels.unwrap_or_default(), title: clean, changes })
     }
 }
 
-fn event(mut fields: Map<String, Value>, at: &str) -> Result<ProposedEvent, Problem> {
-    let event_type: String = take(&mut fields, "type", at)?.ok_or_else(|| {
-        Problem::invalid(format!("{at}/type"), format!("the field is missing; {}", types()))
-    })?;
-    let id: Option<Uuid> = take(&mut fields, "id", at)?;
-    if id.is_some_and(|id| id.is_nil()) {
-        return Err(Problem::invalid(format!("{at}/id"), "the nil UUID names nothing; make a fresh one"));
+fn initiator(sent: &Value, changes: &mut Changes) -> Result<Initiator, Problem> {
+    if !sent.is_object() {
+        let detail = "it must be an object with id and, if known, name";
+        return Err(Problem::invalid("/initiator", detail));
     }
-    for name in ["correlation_id", "causation_id"] {
-        if let Some(Value::String(text)) = fields.get(name) {
-            no_secret(text, &format!("{at}/{name}"))?;
-        }
-    }
-    Ok(ProposedEvent {
-        id: id.unwrap_or_else(Uuid::new_v4),
-        occurred_at: take(&mut fields, "occurred_at", at)?,
-        correlation_id: take(&mut fields, "correlation_id", at)?,
-        causation_id: take(&mut fields, "causation_id", at)?,
-        body: body(&event_type, Value::Object(fields), at)?,
-    })
+    let initiator: Initiator = from_value(sent, "/initiator")?;
+    id_of_ours(initiator.id.as_str(), "/initiator/id")?;
+    compare(changes, "/initiator", sent, &initiator)?;
+    Ok(initiator)
 }
 
-/// Two events of a request with one id are a repeat if they say the same, and a mistake if they do not.
-fn same_id_same_event(events: &[ProposedEvent]) -> Result<(), Problem> {
-    let mut first: HashMap<Uuid, usize> = HashMap::new();
-    for (index, event) in events.iter().enumerate() {
-        let earlier = *first.entry(event.id).or_insert(index);
-        if events[earlier] != *event {
-            let detail = format!("it is also the id of /events/{earlier}, which says something else");
-            return Err(Problem::invalid(format!("/events/{index}/id"), detail));
-        }
+fn labels(sent: &Value, changes: &mut Changes) -> Result<Labels, Problem> {
+    if let Some(kind) = secret_name(sent) {
+        return Err(Problem::invalid("/labels", looks_secret("the name of a label", kind)));
     }
+    let labels: Labels = from_value(sent, "/labels")?;
+    compare(changes, "/labels", sent, &labels)?;
+    Ok(labels)
+}
+
+/// Notes what is kept otherwise than it was sent.
+fn compare(changes: &mut Changes, at: &str, sent: &Value, kept: &impl Serialize) -> Result<(), Problem> {
+    let kept = serde_json::to_value(kept).map_err(|error| Problem::internal(&error))?;
+    changes.compare(at, sent, &kept);
     Ok(())
 }
 
-/// Ids are kept to the letter, so one that is a secret can't be let in.
-fn no_secret(id: &str, at: &str) -> Result<(), Problem> {
-    match recognized_secret(id) {
-        Some(kind) => Err(Problem::invalid(at, looks_secret("it", kind))),
+/// Ids are kept to the letter, so one that is a secret can't be let in; nor one that looks like another and
+/// is not: what is sent to `ann` and to `ann` with a zero-width space behind it is not for the same person.
+fn id_of_ours(id: &str, at: &str) -> Result<(), Problem> {
+    if let Some(kind) = recognized_secret(id) {
+        return Err(Problem::invalid(at, looks_secret("it", kind)));
+    }
+    match invisible(id) {
+        Some(unseen) => Err(Problem::invalid(at, unseen.to_string())),
         None => Ok(()),
     }
 }
 
 fn looks_secret(what: &str, kind: &str) -> String {
     format!("{what} looks like a secret ({kind}), which would be kept for ever; use a name that is none")
-}
-
-/// Takes a field out; none when it is absent or null.
-fn take<T: DeserializeOwned>(
-    fields: &mut Map<String, Value>,
-    name: &str,
-    at: &str,
-) -> Result<Option<T>, Problem> {
-    fields.remove(name).map_or(Ok(None), |value| from_value(value, &format!("{at}/{name}")))
-}
-
-fn body(event_type: &str, fields: Value, at: &str) -> Result<EventBody, Problem> {
-    Ok(match event_type {
-        "Started" => EventBody::Started(from_value(fields, at)?),
-        "ItemSucceeded" => EventBody::ItemSucceeded(from_value(fields, at)?),
-        "ItemFailed" => EventBody::ItemFailed(from_value(fields, at)?),
-        "ItemSkipped" => EventBody::ItemSkipped(from_value(fields, at)?),
-        "Progressed" => EventBody::Progressed(from_value(fields, at)?),
-        "Completed" => EventBody::Completed(from_value(fields, at)?),
-        // By way of a form without `presumed`: only the ledger itself presumes.
-        "Failed" => EventBody::Failed(from_value::<Failure>(fields, at)?.into()),
-        "Aborted" => EventBody::Aborted(from_value(fields, at)?),
-        "Queued" => {
-            return Err(Problem::invalid(
-                format!("{at}/type"),
-                "a run is queued by POST /v1/tenants/{tenant}/runs, not by an event of the producer's",
-            ));
-        }
-        unknown => {
-            let shown: String = unknown.chars().take(40).collect();
-            return Err(Problem::invalid(
-                format!("{at}/type"),
-                format!("{shown:?} is no event type; {}", types()),
-            ));
-        }
-    })
-}
-
-fn types() -> String {
-    let appendable: Vec<_> = EventBody::TYPES.into_iter().filter(|name| *name != "Queued").collect();
-    format!("the types are {}", appendable.join(", "))
 }
 
 /// The revision in `If-Match: "7"`. `*` asks only that the run exists, which every append does.
@@ -279,45 +200,6 @@ mod tests {
         assert_eq!(matched("*"), Ok(None));
         for wrong in ["", "\"\"", "W/\"7\"", "\"7\", \"8\"", "-1", "+1", "\"7", "x", "99999999999999999999"] {
             assert_eq!(matched(wrong), Err(400), "{wrong}");
-        }
-    }
-
-    fn refused(event: Value) -> (String, String) {
-        let body: EventsBody = serde_json::from_value(serde_json::json!({"events": [event]})).unwrap();
-        let problem = body.events().unwrap_err();
-        (problem.errors[0].pointer.clone(), problem.errors[0].detail.clone())
-    }
-
-    #[test]
-    fn a_bad_event_is_named_by_its_field() {
-        use serde_json::json;
-        for (event, pointer, says) in [
-            (json!({}), "/events/0/type", "missing"),
-            (json!({"type": "started"}), "/events/0/type", "Started, ItemSucceeded"),
-            (json!({"type": "Queued"}), "/events/0/type", "POST"),
-            (json!({"type": 7}), "/events/0/type", "string"),
-            (json!({"type": "Started", "id": "x"}), "/events/0/id", "UUID"),
-            (json!({"type": "Started", "worker": 1}), "/events/0/worker", "string"),
-            (json!({"type": "Started", "heartbeat_seconds": 0}), "/events/0/heartbeat_seconds", "1 to 86400"),
-            (json!({"type": "Started", "wrong": 1}), "/events/0/wrong", "unknown field"),
-            (json!({"type": "ItemFailed", "item": "a", "message": "m"}), "/events/0/reason_code", "missing"),
-            (
-                json!({"type": "Failed", "reason_code": "NO", "message": "m"}),
-                "/events/0/reason_code",
-                "lower-case",
-            ),
-            (
-                json!({"type": "Failed", "reason_code": "stale", "message": "m", "presumed": true}),
-                "/events/0/presumed",
-                "unknown field",
-            ),
-            (json!({"type": "ItemSucceeded", "item": "\u{0}"}), "/events/0/item", "printable"),
-            (json!({"type": "Started", "occurred_at": "soon"}), "/events/0/occurred_at", ""),
-            (json!({"type": "Started", "correlation_id": ""}), "/events/0/correlation_id", "printable"),
-        ] {
-            let (at, detail) = refused(event.clone());
-            assert_eq!(at, pointer, "{event}");
-            assert!(detail.contains(says), "{event}: {detail}");
         }
     }
 }

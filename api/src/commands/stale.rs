@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use domain::reason::ReasonCode;
-use domain::{Command, EventBody, Failed, PrincipalId, ProposedEvent, Run, RunId, Status, TenantId, decide};
+use domain::{
+    Command, EventBody, Failed, Origin, PrincipalId, ProposedEvent, Run, RunId, Status, TenantId, decide,
+};
 use eventlog::streams;
 use redaction::CleanText;
 use uuid::Uuid;
@@ -38,6 +40,7 @@ impl Commands {
         let stream = streams::run_stream(tenant, run);
         let slot = self.runs.slot(&stream).await;
         let mut folded = slot.lock().await;
+        self.runs.doubt(&stream, &mut folded);
         let presumed = async {
             for _ in 0..self.tries {
                 self.runs.catch_up(&stream, &mut folded).await?;
@@ -99,6 +102,7 @@ fn command(tenant: &TenantId, run: RunId, revision: u64, failed: Failed) -> Resu
         tenant: tenant.clone(),
         run,
         actor: actor.map_err(|error| CommandError::Internal(error.to_string()))?,
+        origin: Some(Origin::Sweeper),
         expected_revision: Some(revision),
         events: vec![proposed],
     })

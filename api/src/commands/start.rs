@@ -7,19 +7,21 @@
 //! expected revisions.
 
 use chrono::{DateTime, Utc};
-use domain::key::idempotency_key;
+use domain::key::{IdempotencyKey, IdempotencySecret, KeyError, idempotency_key, unkeyed};
 use domain::{
-    Command, EventBody, Initiator, ItemCount, Kind, Labels, PrincipalId, ProposedEvent, Queued, RunId,
-    Status, TenantId, decide,
+    Command, EventBody, Initiator, ItemCount, Kind, Labels, Origin, PrincipalId, ProposedEvent, Queued,
+    RunId, Status, TenantId, decide,
 };
-use eventlog::streams::{RESERVED, Reserved, reservation_stream, run_stream};
-use eventlog::{AppendError, ExpectedRevision, LogError, NewEvent, Position, StreamAppend};
+use eventlog::fact::Fact;
+use eventlog::streams::{Reserved, reservation_stream, reserved, run_stream};
+use eventlog::{AppendError, ExpectedRevision, Position, RecordedEvent};
 use redaction::{CleanText, redact_json};
 use serde_json::Value;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::Commands;
 use super::append::Step;
+use super::changed::Changes;
 use super::error::CommandError;
 
 /// A wish to start a run.
@@ -29,6 +31,8 @@ pub struct StartRequest {
     pub tenant: TenantId,
     /// Who asks.
     pub actor: PrincipalId,
+    /// What brings the wish.
+    pub origin: Option<Origin>,
     /// The kind of operation.
     pub kind: Kind,
     /// Who is told about it.
@@ -45,8 +49,33 @@ pub struct StartRequest {
     pub title: Option<CleanText>,
 }
 
+impl StartRequest {
+    /// The key of the work.
+    ///
+    /// # Errors
+    /// When none can be made of the context.
+    pub(super) fn key(&self, secret: &IdempotencySecret) -> Result<IdempotencyKey, KeyError> {
+        idempotency_key(secret, self.tenant.as_str(), self.kind.as_str(), &self.context, &self.unordered)
+    }
+
+    /// The key that the work had before ledgers had a secret.
+    fn unkeyed(&self) -> Result<IdempotencyKey, KeyError> {
+        unkeyed(self.tenant.as_str(), self.kind.as_str(), &self.context, &self.unordered)
+    }
+
+    /// What `Queued` says of it, and what of the context is kept otherwise than it was sent.
+    pub(super) fn queued(self, key: IdempotencyKey) -> (Queued, Changes) {
+        let Self { kind, initiator, context: sent, items_total, labels, title, .. } = self;
+        let mut context = sent.clone();
+        redact_json(&mut context);
+        let mut changes = Changes::default();
+        changes.compare("/context", &sent, &context);
+        (Queued { kind, initiator, context, idempotency_key: Some(key), items_total, labels, title }, changes)
+    }
+}
+
 /// The run that does the work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {
     /// Which run.
     pub run: RunId,
@@ -58,6 +87,15 @@ pub struct Started {
     pub revision: u64,
     /// The position of its last event.
     pub position: Position,
+    /// What of the context is kept otherwise than it was sent; nothing where the run was there before.
+    pub changes: Changes,
+}
+
+impl Started {
+    /// The same, with what became of the context of a run that is new.
+    fn telling(self, changes: Changes) -> Self {
+        if self.reused { self } else { Self { changes, ..self } }
+    }
 }
 
 impl Commands {
@@ -65,51 +103,61 @@ impl Commands {
     /// same time exactly one is told that the run is new.
     ///
     /// # Errors
-    /// [`CommandError`]. After [`LogError::Unavailable`] the run may have been started; asking again
+    /// [`CommandError`]. After [`LogError::Unavailable`](eventlog::LogError::Unavailable) the run may have been started; asking again
     /// then names it.
     pub async fn start(&self, request: StartRequest) -> Result<Started, CommandError> {
-        let StartRequest {
-            tenant,
-            actor,
-            kind,
-            initiator,
-            mut context,
-            unordered,
-            items_total,
-            labels,
-            title,
-        } = request;
-        let key = idempotency_key(tenant.as_str(), kind.as_str(), &context, &unordered)?;
-        redact_json(&mut context);
-        let queued = Queued { kind, initiator, context, idempotency_key: key, items_total, labels, title };
-        let queue = Queue { tenant, actor, queued: Box::new(queued) };
+        let key = request.key(&self.keys.secret)?;
+        let unkeyed =
+            if self.keys.unkeyed_before { Some(reservation_stream(&request.unkeyed()?)) } else { None };
+        let (tenant, actor, origin) = (request.tenant.clone(), request.actor.clone(), request.origin.clone());
+        let (queued, changes) = request.queued(key);
+        let queue = Queue { tenant, actor, origin, queued: Box::new(queued) };
         let reservations = reservation_stream(&key);
 
         for _ in 0..self.tries {
             let last = self.log.last_event(&reservations).await?;
-            let expected = match last {
-                None => ExpectedRevision::NoStream,
-                Some(record) => {
-                    let reserved: Reserved = serde_json::from_slice(&record.data).map_err(|error| {
-                        LogError::Corrupt(format!("revision {} of {reservations}: {error}", record.revision))
-                    })?;
-                    match self.holder(&queue, reserved.run_id).await? {
-                        Holder::Active(started) => return Ok(started),
-                        Holder::Ended => ExpectedRevision::Exact(record.revision),
-                        Holder::Moving => continue,
-                    }
+            let (expected, held) = match (last, &unkeyed) {
+                (Some(record), _) => {
+                    let run = self.reserved_for(&record)?;
+                    (ExpectedRevision::Exact(record.revision), self.holder(&queue, run).await?)
                 }
+                // Since the work has its key of today, what had its old one has ended.
+                (None, Some(unkeyed)) => {
+                    (ExpectedRevision::NoStream, self.unkeyed_holder(&queue, unkeyed).await?)
+                }
+                (None, None) => (ExpectedRevision::NoStream, Holder::Ended),
             };
+            match held {
+                Holder::Active(started) => return Ok(started.telling(changes)),
+                Holder::Ended => {}
+                Holder::Moving => continue,
+            }
             let run =
                 RunId::new(id_at(self.now())).map_err(|error| CommandError::Internal(error.to_string()))?;
-            if !self.reserve(&reservations, expected, run).await? {
+            if !self.reserve(&reservations, expected, run, queue.origin.as_ref()).await? {
                 continue;
             }
             if let Holder::Active(started) = self.holder(&queue, run).await? {
-                return Ok(started);
+                return Ok(started.telling(changes));
             }
         }
         Err(CommandError::Contended)
+    }
+
+    /// Looks at the run that holds the key of the time before there was a secret. Nothing is reserved by that
+    /// any more; a start that was begun by it is finished.
+    async fn unkeyed_holder(&self, queue: &Queue, reservations: &str) -> Result<Holder, CommandError> {
+        match self.log.last_event(reservations).await? {
+            Some(record) => self.holder(queue, self.reserved_for(&record)?).await,
+            None => Ok(Holder::Ended),
+        }
+    }
+
+    fn reserved_for(&self, record: &RecordedEvent) -> Result<RunId, CommandError> {
+        match reserved(record) {
+            Ok(reserved) => Ok(reserved.run_id),
+            Err(error) => Err(self.runs.broken(&record.stream, record.revision, error.to_string())),
+        }
     }
 
     /// Takes the key for a run. False when somebody else took it first.
@@ -118,16 +166,11 @@ impl Commands {
         reservations: &str,
         expected: ExpectedRevision,
         run: RunId,
+        origin: Option<&Origin>,
     ) -> Result<bool, CommandError> {
-        let internal = |error: serde_json::Error| CommandError::Internal(error.to_string());
-        let event = NewEvent {
-            id: Uuid::new_v4(),
-            event_type: RESERVED.to_owned(),
-            data: serde_json::to_vec(&Reserved { run_id: run }).map_err(internal)?,
-            metadata: b"{}".to_vec(),
-        };
-        let append = StreamAppend { stream: reservations.to_owned(), expected, events: vec![event] };
-        match self.log.append(vec![append]).await {
+        let (id, reserved) = (Uuid::new_v4(), Reserved { run_id: run });
+        let facts = std::iter::once(Fact::Reserved(id, &reserved, origin));
+        match self.write(reservations, expected, facts).await? {
             Ok(_) => Ok(true),
             Err(AppendError::Conflict { .. }) => Ok(false),
             Err(error) => Err(error.into()),
@@ -139,6 +182,7 @@ impl Commands {
         let stream = run_stream(&queue.tenant, run);
         let slot = self.runs.slot(&stream).await;
         let mut folded = slot.lock().await;
+        self.runs.doubt(&stream, &mut folded);
         let looked = async {
             self.runs.catch_up(&stream, &mut folded).await?;
             let mut reused = true;
@@ -152,7 +196,8 @@ impl Commands {
             }
             Ok(match (folded.run.status, folded.run.revision) {
                 (Some(status), Some(revision)) if status.is_active() => {
-                    Holder::Active(Started { run, status, reused, revision, position: folded.position })
+                    let (position, changes) = (folded.position, Changes::default());
+                    Holder::Active(Started { run, status, reused, revision, position, changes })
                 }
                 _ => Holder::Ended,
             })
@@ -167,6 +212,7 @@ impl Commands {
 struct Queue {
     tenant: TenantId,
     actor: PrincipalId,
+    origin: Option<Origin>,
     queued: Box<Queued>,
 }
 
@@ -183,6 +229,7 @@ impl Queue {
             tenant: self.tenant.clone(),
             run,
             actor: self.actor.clone(),
+            origin: self.origin.clone(),
             expected_revision: None,
             events: vec![proposed],
         }

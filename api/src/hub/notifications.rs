@@ -17,6 +17,7 @@ use super::refusal::{Refusal, html, see_other};
 use super::visitor::{Visit, Visitor};
 use super::words::{self, Moment};
 use crate::commands;
+use crate::observe::ThisRequest;
 use crate::problem::Problem;
 use crate::reads::notifications::{NotificationView, NotificationsQuery, Transition, page_of_notifications};
 use crate::reads::params::Params;
@@ -108,12 +109,13 @@ pub(super) async fn mark_read(
     State(state): State<ApiState>,
     visitor: Visitor,
     Path((_, id)): Path<(String, String)>,
+    this: ThisRequest,
     uri: Uri,
     form: Fields,
 ) -> Result<Response, Refusal> {
     visitor.must_mean_it(form.text("csrf"))?;
     let (id, tenant) = (notification(&id)?, visitor.caller.tenant.clone());
-    let position = commands::mark_read(&state, visitor.caller, id).await?;
+    let position = commands::mark_read(&state, visitor.caller, id, this).await?;
     back(&tenant, &uri, Some(position), &format!("#note-{id}"))
 }
 
@@ -121,6 +123,7 @@ pub(super) async fn mark_read(
 pub(super) async fn mark_all_read(
     State(state): State<ApiState>,
     visitor: Visitor,
+    this: ThisRequest,
     uri: Uri,
     form: Fields,
 ) -> Result<Response, Refusal> {
@@ -133,7 +136,8 @@ pub(super) async fn mark_all_read(
         )
         .into());
     }
-    let read = ids.into_iter().map(|id| commands::mark_read(&state, visitor.caller.clone(), id));
+    let read =
+        ids.into_iter().map(|id| commands::mark_read(&state, visitor.caller.clone(), id, this.clone()));
     let positions: Vec<_> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
     back(&visitor.caller.tenant, &uri, positions.into_iter().max(), "")
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use domain::json::Strict;
 
 use super::frame::{Frame, Here};
 use super::items::{self, Items};
@@ -78,7 +79,7 @@ struct Facts {
     message: Option<String>,
     held: Option<String>,
     context: Option<String>,
-    idempotency_key: String,
+    idempotency_key: Option<String>,
     last_event: Moment,
 }
 
@@ -169,7 +170,7 @@ impl Facts {
     /// What is known of a run as it was at `moment`, told `now`.
     fn new(run: &RunView, moment: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         let context = run.context.as_ref().and_then(|context| {
-            let value: serde_json::Value = serde_json::from_str(context.get()).ok()?;
+            let Strict(value) = serde_json::from_str(context.get()).ok()?;
             Some(words::json(&value))
         });
         Self {

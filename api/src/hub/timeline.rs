@@ -1,6 +1,7 @@
 //! The events of a run, one line each.
 
 use chrono::{DateTime, Utc};
+use domain::json::Strict;
 use serde_json::Value;
 
 use super::words::{self, Moment};
@@ -43,7 +44,7 @@ pub(super) fn entries(events: Vec<EventView>, queued_at: DateTime<Utc>, run_href
 
 impl Entry {
     fn new(event: EventView, queued_at: DateTime<Utc>, run_href: &str) -> Self {
-        let data: Value = serde_json::from_str(event.data.get()).unwrap_or_default();
+        let Strict(data) = serde_json::from_str(event.data.get()).unwrap_or_default();
         let text = |name: &str| data.get(name).and_then(Value::as_str).map(str::to_owned);
         let number = |name: &str| data.get(name).and_then(Value::as_u64);
         let said = match event.event_type.as_str() {

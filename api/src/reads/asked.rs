@@ -3,13 +3,14 @@
 use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::request::Parts;
 use axum::http::{Extensions, StatusCode};
-use domain::RunId;
+use domain::{RunId, TenantId};
 use eventlog::Position;
 
 use super::params::Params;
 use super::pool::TenantRead;
 use crate::access::{Caller, Viewer, path_param};
 use crate::admission::Place;
+use crate::commands::unreadable_problem;
 use crate::freshness::{Crowded, MOST_OF_A_TOKEN, Unseen};
 use crate::ledger::{EPOCH_PARAM, Known};
 use crate::problem::Problem;
@@ -193,7 +194,8 @@ impl FromRequestParts<ApiState> for AsKnown {
     }
 }
 
-/// The run in the path. What is no run id names no run, so that is 404 too.
+/// The run in the path. What is no run id names no run, so that is 404 too. A run of which nothing can be read is
+/// there all the same, and says so. Comes after who asks: nobody else learns of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RunInPath(pub(crate) RunId);
 
@@ -202,7 +204,20 @@ impl FromRequestParts<ApiState> for RunInPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
         let text = path_param(parts, state, "run").await?;
-        text.parse().map(Self).map_err(|_| no_such_run(&text))
+        let run: RunId = text.parse().map_err(|_| no_such_run(&text))?;
+        if !parts.method.is_safe() {
+            // Whoever appends asks the log itself: it may have been mended.
+            return Ok(Self(run));
+        }
+        let tenant = path_param(parts, state, "tenant").await?;
+        let broken = tenant
+            .parse()
+            .ok()
+            .and_then(|tenant: TenantId| state.commands.unreadable().without_beginning(&tenant, run));
+        match broken {
+            Some(broken) => Err(unreadable_problem(Some(run), broken.revision)),
+            None => Ok(Self(run)),
+        }
     }
 }
 

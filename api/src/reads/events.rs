@@ -3,10 +3,10 @@
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use domain::{RunId, TenantId};
+use domain::{RunId, TenantId, wire};
 use eventlog::streams::run_stream;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use utoipa::ToSchema;
@@ -93,7 +93,7 @@ pub(crate) struct EventView {
     pub(crate) recorded_at: DateTime<Utc>,
     /// Who appended it.
     pub(crate) actor: String,
-    /// The event's own fields, as they were written.
+    /// The event's own fields, as they were written; of an old form, in today's.
     #[schema(value_type = Object)]
     pub(crate) data: Box<RawValue>,
     /// For auditors only: absent for other roles.
@@ -112,6 +112,12 @@ pub(crate) struct EventMetadata {
     pub(crate) correlation_id: Option<String>,
     /// What caused it, where the producer said so.
     pub(crate) causation_id: Option<String>,
+    /// By whose token it came; null of the ledger's own, and of events from before that was kept.
+    pub(crate) token_id: Option<Uuid>,
+    /// With which request it came: under this id the server's log has it.
+    pub(crate) request_id: Option<String>,
+    /// Which part of the ledger appended it by itself, such as `sweeper`; null of what a request brought.
+    pub(crate) origin: Option<String>,
     /// Whose run it is.
     pub(crate) tenant: String,
     /// Which run.
@@ -131,6 +137,9 @@ struct EventRow {
     actor: String,
     correlation_id: Option<String>,
     causation_id: Option<String>,
+    token_id: Option<Uuid>,
+    request_id: Option<String>,
+    origin: Option<String>,
     data: Json<Box<RawValue>>,
 }
 
@@ -198,7 +207,8 @@ macro_rules! events_in_order {
         sqlx::query_as!(
             EventRow,
             r#"SELECT revision, position, event_id, event_type, schema_version, occurred_at, recorded_at, actor,
-                      correlation_id, causation_id, data AS "data: Json<Box<RawValue>>"
+                      correlation_id, causation_id, token_id, request_id, origin,
+                      data AS "data: Json<Box<RawValue>>"
                FROM projection.run_events
                WHERE tenant = $1 AND run_id = $2 AND ($3::bigint IS NULL OR "# + $start + ") ORDER BY "
                + $order + " LIMIT $4",
@@ -224,11 +234,18 @@ async fn fetch(
 }
 
 fn view(row: EventRow, tenant: &TenantId, run: RunId, audit: bool) -> Result<EventView, Corrupt> {
+    let data = match in_todays_form(&row)? {
+        Some(new) => new,
+        None => row.data.0,
+    };
     let metadata = audit.then(|| EventMetadata {
         event_id: row.event_id,
         schema_version: row.schema_version,
         correlation_id: row.correlation_id,
         causation_id: row.causation_id,
+        token_id: row.token_id,
+        request_id: row.request_id,
+        origin: row.origin,
         tenant: tenant.to_string(),
         run_id: run.uuid(),
         stream: run_stream(tenant, run),
@@ -240,7 +257,17 @@ fn view(row: EventRow, tenant: &TenantId, run: RunId, audit: bool) -> Result<Eve
         occurred_at: row.occurred_at,
         recorded_at: row.recorded_at,
         actor: row.actor,
-        data: row.data.0,
+        data,
         metadata,
     })
+}
+
+/// The fields of an event that was written in an old form, in today's: what that left out on purpose nobody is
+/// shown.
+fn in_todays_form(row: &EventRow) -> Result<Option<Box<RawValue>>, Corrupt> {
+    let corrupt = |what: &dyn std::fmt::Display| Corrupt::new(TABLE, "data", row.event_id, what);
+    let version = u16::try_from(row.schema_version).map_err(|error| corrupt(&error))?;
+    let new = wire::upcast_data(&row.event_type, version, row.data.get().as_bytes());
+    let new = new.map_err(|error| corrupt(&error))?;
+    new.map(|new| to_raw_value(&new)).transpose().map_err(|error| corrupt(&error))
 }

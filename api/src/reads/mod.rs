@@ -20,6 +20,7 @@ use axum::http::Uri;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use asked::RunInPath;
 pub use corrupt::Corrupt;
 pub(crate) use corrupt::{count, word};
 pub(crate) use pool::{BEGIN, look_as_readers};

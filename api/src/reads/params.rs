@@ -8,6 +8,7 @@ use axum::http::Uri;
 use chrono::{DateTime, Utc};
 
 use crate::problem::Problem;
+use crate::time;
 
 /// The parameters of a request, decoded, in the order they came. Reading one takes it out, so that what
 /// is left at the end is what nobody knows.
@@ -97,13 +98,9 @@ impl Params {
         let Some(text) = self.one(name)? else { return Ok(None) };
         match DateTime::parse_from_rfc3339(&text) {
             Ok(time) => Ok(Some(time.with_timezone(&Utc))),
-            Err(error) => Err(wrong(
-                name,
-                format!(
-                    "{text:?} is not a time of RFC 3339, such as 2026-01-31T08:15:00Z ({error}); \
-                     a + is written %2B in a URL"
-                ),
-            )),
+            Err(error) => {
+                Err(wrong(name, format!("{}; a + is written %2B in a URL", time::explain(&text, error))))
+            }
         }
     }
 
@@ -165,6 +162,8 @@ mod tests {
         for bad in ["", "yesterday", "2026-01-31", "2026-01-31T08:15:00", "2026-01-31T08:15:00+02:00"] {
             assert!(params(&format!("t={bad}")).time("t").is_err(), "{bad}");
         }
+        let naive = params("t=2026-01-31T08:15:00").time("t").unwrap_err();
+        assert!(naive.detail.contains("no offset"), "{}", naive.detail);
         assert!(params("t=2026-01-31T08:15:00%2B02:00").time("t").unwrap().is_some());
         let unknown = params("kinds=x").end(&["kind", "status"]).unwrap_err();
         assert!(unknown.detail.contains("kind, status"), "{}", unknown.detail);

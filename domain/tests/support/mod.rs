@@ -91,6 +91,7 @@ pub fn command(events: Vec<ProposedEvent>) -> Command {
         tenant: "demo".parse().unwrap(),
         run: RUN.parse().unwrap(),
         actor: "worker-1".parse().unwrap(),
+        origin: None,
         expected_revision: None,
         events,
     }

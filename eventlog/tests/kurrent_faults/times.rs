@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use domain::{Event, EventBody, Started};
-use eventlog::streams::{record, run_event};
+use domain::{Event, EventBody, Started, wire};
+use eventlog::fact::Fact;
+use eventlog::streams::{run_event, run_stream};
 use eventlog::{EventLog, ExpectedRevision};
 use eventstore::{Client, ReadStreamOptions};
 use kurrent_server::Cluster;
@@ -18,7 +19,7 @@ async fn times_keep_their_microseconds() {
     let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
     let given = Event {
         id: Uuid::new_v4(),
-        schema_version: 1,
+        schema_version: wire::SCHEMA_VERSION,
         tenant: "acme".parse().unwrap(),
         run: Uuid::now_v7().try_into().unwrap(),
         revision: 0,
@@ -27,16 +28,18 @@ async fn times_keep_their_microseconds() {
         actor: "worker".parse().unwrap(),
         correlation_id: None,
         causation_id: None,
+        origin: None,
         body: EventBody::Started(Started { worker: None, heartbeat_seconds: None }),
     };
-    let recorded = record(&given).unwrap();
-    log.append(to("run-a", ExpectedRevision::NoStream, &[recorded])).await.unwrap();
-    let read = log.last_event("run-a").await.unwrap().unwrap();
+    let recorded = Fact::Run(&given).record().unwrap();
+    let stream = run_stream(&given.tenant, given.run);
+    log.append(to(&stream, ExpectedRevision::NoStream, &[recorded])).await.unwrap();
+    let read = log.last_event(&stream).await.unwrap().unwrap();
     assert_eq!(run_event(&read).unwrap(), given);
 
     // Why our own time is in the metadata.
     let client = Client::new(cluster.url().parse().unwrap()).unwrap();
-    let mut read = client.read_stream("run-a", &ReadStreamOptions::default()).await.unwrap();
+    let mut read = client.read_stream(stream.as_str(), &ReadStreamOptions::default()).await.unwrap();
     let event = read.next().await.unwrap().unwrap();
     assert_eq!(event.get_original_event().created.timestamp_subsec_nanos(), 0);
 }

@@ -1,12 +1,12 @@
 //! Folding what is held, once the reason is gone.
 
 use domain::RunId;
+use eventlog::streams::run_of;
 
 use super::Maintenance;
 use super::refold::{read_marks, refold};
 use crate::apply::{lock_checkpoint, tell};
 use crate::batch::CountFrom;
-use crate::decode::run_of;
 use crate::error::{ProjectorError, unsigned};
 use crate::tables::Schema;
 

@@ -2,6 +2,7 @@
 
 use domain::{RunId, TenantId};
 use eventlog::Position;
+use eventlog::streams::run_of;
 use sqlx::AssertSqlSafe;
 
 use super::catch_up::Filling;
@@ -11,7 +12,6 @@ use super::{Maintenance, Progress, beside};
 use crate::agree::check_log;
 use crate::apply::lock_checkpoint;
 use crate::batch::CountFrom;
-use crate::decode::run_of;
 use crate::error::ProjectorError;
 use crate::tables::Schema;
 

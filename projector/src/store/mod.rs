@@ -24,11 +24,12 @@ mod runs;
 mod steady;
 mod timeline;
 
+use eventlog::streams::run_of;
 use redaction::CleanText;
 use sqlx::PgConnection;
 
 use crate::batch::Changes;
-use crate::decode::{Decoded, Held, run_of, storable};
+use crate::decode::{Decoded, Held, storable};
 use crate::error::{ProjectorError, bigint};
 
 /// Writes all changes but the checkpoint.

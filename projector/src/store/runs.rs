@@ -77,7 +77,7 @@ struct RunBeginning<'a> {
     initiator_name: Option<&'a str>,
     labels: String,
     context: String,
-    idempotency_key: String,
+    idempotency_key: Option<String>,
     queued_at: Option<DateTime<Utc>>,
 }
 
@@ -107,7 +107,7 @@ pub(super) async fn insert(
             initiator_name: name.map(CleanText::as_str),
             labels: serde_json::to_string(&queued.labels).map_err(unwritable)?,
             context: serde_json::to_string(&queued.context).map_err(unwritable)?,
-            idempotency_key: queued.idempotency_key.to_string(),
+            idempotency_key: queued.idempotency_key.map(|key| key.to_string()),
             queued_at: state.run.queued_at,
         });
     }

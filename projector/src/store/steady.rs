@@ -43,9 +43,10 @@ pub(super) async fn write(
                  occurred_at = excluded.occurred_at, revision = excluded.revision, position = excluded.position
          ), timeline AS (
              INSERT INTO run_events (tenant, run_id, revision, position, event_id, event_type, schema_version,
-                 occurred_at, recorded_at, actor, correlation_id, causation_id, data)
+                 occurred_at, recorded_at, actor, correlation_id, causation_id, data, token_id, request_id, origin)
              SELECT t.tenant, t.run_id, t.revision, t.position, t.event_id, t.event_type, t.schema_version,
-                 t.occurred_at, t.recorded_at, t.actor, t.correlation_id, t.causation_id, t.data::json
+                 t.occurred_at, t.recorded_at, t.actor, t.correlation_id, t.causation_id, t.data::json,
+                 t.token_id, t.request_id, t.origin
              FROM unnest($3::projection.timeline_entry[]) AS t
          )
          INSERT INTO run_hours AS known (tenant, hour, kind, queued, succeeded, partially_succeeded,

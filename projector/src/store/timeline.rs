@@ -1,7 +1,7 @@
 //! Rows of `projection.run_items` and `projection.run_events`.
 
 use chrono::{DateTime, Utc};
-use domain::Event;
+use domain::{Event, Origin};
 use redaction::CleanText;
 use uuid::Uuid;
 
@@ -66,6 +66,9 @@ pub(super) struct EventRow<'a> {
     correlation_id: Option<&'a str>,
     causation_id: Option<&'a str>,
     data: &'a str,
+    token_id: Option<Uuid>,
+    request_id: Option<&'a str>,
+    origin: Option<&'a str>,
 }
 
 row_type!(EventRow<'_>, "projection.timeline_entry");
@@ -79,6 +82,10 @@ impl<'a> EventRow<'a> {
     fn of(entry: &'a Entry<'_>, event: &'a Event) -> Result<Self, ProjectorError> {
         let version = i16::try_from(event.schema_version);
         let data = std::str::from_utf8(&entry.record.data);
+        let request = match &event.origin {
+            Some(Origin::Request { token_id, request_id }) => Some((*token_id, request_id.as_str())),
+            _ => None,
+        };
         Ok(Self {
             tenant: event.tenant.as_str(),
             run_id: event.run.uuid(),
@@ -93,6 +100,9 @@ impl<'a> EventRow<'a> {
             correlation_id: event.correlation_id.as_ref().map(|id| id.as_str()),
             causation_id: event.causation_id.as_ref().map(|id| id.as_str()),
             data: data.map_err(|error| sqlx::Error::Encode(error.into()))?,
+            token_id: request.map(|(token_id, _)| token_id),
+            request_id: request.map(|(_, request_id)| request_id),
+            origin: event.origin.as_ref().and_then(Origin::own_name),
         })
     }
 }

@@ -11,10 +11,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Command, Event, EventBody, ProposedEvent, Run, RunId, TenantId, decide, evolve, wire};
+use eventlog::fact::Fact;
 use eventlog::memory::MemoryLog;
-use eventlog::streams::{
-    NOTIFICATION_READ, NotificationRead, notification_stream, record, run_event, run_stream,
-};
+use eventlog::streams::{NOTIFICATION_READ, NotificationRead, notification_stream, run_event, run_stream};
 use eventlog::{EventLog, ExpectedRevision, NewEvent, Position, RecordedEvent, StreamAppend};
 use projector::{Projector, ProjectorConfig};
 use sqlx::PgPool;
@@ -68,6 +67,7 @@ impl Story {
             tenant: tenant(n),
             run: self.id_of(n),
             actor: "worker-1".parse().unwrap(),
+            origin: None,
             expected_revision: None,
             events: vec![ProposedEvent {
                 id: Uuid::from_u128(u128::try_from(self.ticks).unwrap()),
@@ -99,13 +99,14 @@ impl Story {
             actor: "worker-1".parse().unwrap(),
             correlation_id: None,
             causation_id: None,
+            origin: None,
             body,
         };
         self.put(n, event).await;
     }
 
     async fn put(&mut self, n: u8, event: Event) {
-        self.raw(&run_stream(&event.tenant, event.run), record(&event).unwrap()).await;
+        self.raw(&run_stream(&event.tenant, event.run), Fact::Run(&event).record().unwrap()).await;
         let run = self.runs.entry(n).or_default();
         *run = evolve(std::mem::take(run), &event);
         self.events.push((n, event));
@@ -132,7 +133,7 @@ impl Story {
         let mut aside = Story { ticks: self.ticks, ..Story::default() };
         self.ticks += 1;
         aside.force(n, body).await;
-        let mut event = record(&aside.events[0].1).unwrap();
+        let mut event = Fact::Run(&aside.events[0].1).record().unwrap();
         change(&mut event);
         self.raw(&run_stream(&tenant(n), run_id(n)), event).await
     }

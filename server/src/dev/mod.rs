@@ -81,6 +81,7 @@ async fn start(
     let parts = Parts {
         http: Some((args.http.clone(), listeners)),
         tls: TlsArgs::default(),
+        keys: Some(args.keys.clone()),
         projector: true,
         sweeper: Some(args.sweeper.clone()),
         metrics: None,

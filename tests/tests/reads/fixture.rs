@@ -57,6 +57,7 @@ impl Story {
             tenant: self.tenant.clone(),
             run: self.id,
             actor: "producer".parse().unwrap(),
+            origin: None,
             expected_revision: None,
             events: vec![proposed],
         };
@@ -82,7 +83,7 @@ impl Story {
             sqlx::query(
                 "INSERT INTO projection.run_events (tenant, run_id, revision, position, event_id, event_type,
                      schema_version, occurred_at, recorded_at, actor, correlation_id, data)
-                 VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10, $11::json)",
+                 VALUES ($1, $2, $3, $4, $5, $6, 2, $7, $8, $9, $10, $11::json)",
             )
             .bind(self.tenant.as_str())
             .bind(self.id.uuid())
@@ -109,8 +110,12 @@ impl Story {
         let number = |n: u64| i64::try_from(n).unwrap();
         let text = |t: &Option<redaction::CleanText>| t.as_ref().map(|t| t.as_str().to_owned());
         sqlx::query(
-            "INSERT INTO projection.runs VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-                 $14::json, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, DEFAULT, $28, $29)",
+            "INSERT INTO projection.runs (tenant, run_id, kind, title, status, ended_as, items_total, items_succeeded,
+                 items_failed, items_skipped, initiator_id, initiator_name, labels, context, idempotency_key, worker,
+                 progress_message, reason_code, message, queued_at, started_at, ended_at, last_event_at,
+                 heartbeat_seconds, heartbeat_due_at, revision, position, presumed, superseded)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+                 $14::json, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)",
         )
         .bind(self.tenant.as_str())
         .bind(self.id.uuid())
@@ -126,7 +131,7 @@ impl Story {
         .bind(queued.initiator.as_ref().and_then(|i| text(&i.name)))
         .bind(serde_json::to_value(&queued.labels).unwrap())
         .bind(queued.context.to_string())
-        .bind(queued.idempotency_key.to_string())
+        .bind(queued.idempotency_key.map(|key| key.to_string()))
         .bind(text(&run.worker))
         .bind(text(&run.progress_message))
         .bind(run.reason_code.as_ref().map(|code| code.as_str().to_owned()))

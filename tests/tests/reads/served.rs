@@ -113,7 +113,7 @@ impl Served {
         let config = ApiConfig { max_after_wait, ..ApiConfig::default() };
         let state = ApiState {
             config: Arc::new(config),
-            commands: Commands::new(log.clone()),
+            commands: Commands::new(log.clone(), tests::keys()),
             reads: ReadPool::new(reads),
             freshness: freshness.clone(),
             live: Live::start(plain.clone(), &freshness, shutdown.clone()),

@@ -18,13 +18,18 @@ async fn story(log: Arc<dyn EventLog>) {
     let noon: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
     let at = |minutes| {
         let clock = Arc::new(move || noon + TimeDelta::minutes(minutes));
-        Commands::with_config(log.clone(), CommandsConfig { clock, ..CommandsConfig::default() })
+        Commands::with_config(
+            log.clone(),
+            tests::keys(),
+            CommandsConfig { clock, ..CommandsConfig::default() },
+        )
     };
     let (tenant, ann): (domain::TenantId, domain::PrincipalId) =
         ("demo".parse().unwrap(), "ann".parse().unwrap());
     let request = StartRequest {
         tenant: tenant.clone(),
         actor: ann.clone(),
+        origin: None,
         kind: "bulk".parse().unwrap(),
         initiator: serde_json::from_value(json!({"id": "ann"})).unwrap(),
         context: json!({}),
@@ -37,7 +42,7 @@ async fn story(log: Arc<dyn EventLog>) {
     let notification = Uuid::new_v5(&run.uuid(), b"ended:ann");
     let read = async |minutes| {
         let told_at = log.head().await.unwrap();
-        at(minutes).read_notification(tenant.clone(), ann.clone(), notification, told_at).await.unwrap()
+        at(minutes).read_notification(tenant.clone(), ann.clone(), notification, told_at, None).await.unwrap()
     };
     read(1).await;
     let patience = Patience { queued_limit: Some(TimeDelta::minutes(1)), grace: TimeDelta::zero() };
@@ -48,7 +53,8 @@ async fn story(log: Arc<dyn EventLog>) {
         let id = Uuid::new_v4();
         let event = ProposedEvent { id, occurred_at: None, correlation_id: None, causation_id: None, body };
         let (tenant, actor) = (tenant.clone(), ann.clone());
-        let request = AppendRequest { tenant, run, actor, expected_revision: None, events: vec![event] };
+        let request =
+            AppendRequest { tenant, run, actor, origin: None, expected_revision: None, events: vec![event] };
         at(minutes).append(request).await.unwrap();
     };
     say(7, "Started", json!({"worker": "w", "heartbeat_seconds": 30})).await;

@@ -28,7 +28,11 @@ fn tenant() -> TenantId {
 /// Commands whose clock stands at so many seconds after noon.
 fn commands_at(log: Arc<dyn EventLog>, seconds: i64) -> Commands {
     let now = noon() + TimeDelta::seconds(seconds);
-    Commands::with_config(log, CommandsConfig { clock: Arc::new(move || now), ..CommandsConfig::default() })
+    Commands::with_config(
+        log,
+        tests::keys(),
+        CommandsConfig { clock: Arc::new(move || now), ..CommandsConfig::default() },
+    )
 }
 
 fn proposed(body: EventBody) -> ProposedEvent {
@@ -37,7 +41,14 @@ fn proposed(body: EventBody) -> ProposedEvent {
 
 async fn append(commands: &Commands, run: RunId, body: EventBody) {
     let (tenant, actor) = (tenant(), "producer".parse().unwrap());
-    let request = AppendRequest { tenant, run, actor, expected_revision: None, events: vec![proposed(body)] };
+    let request = AppendRequest {
+        tenant,
+        run,
+        actor,
+        origin: None,
+        expected_revision: None,
+        events: vec![proposed(body)],
+    };
     commands.append(request).await.unwrap();
 }
 
@@ -46,6 +57,7 @@ async fn queued(log: &Arc<dyn EventLog>) -> RunId {
     let request = StartRequest {
         tenant: tenant(),
         actor: "producer".parse().unwrap(),
+        origin: None,
         kind: "bulk".parse().unwrap(),
         initiator: None,
         context: json!({"nonce": Uuid::new_v4()}),
@@ -207,6 +219,7 @@ async fn the_work_of_a_run_presumed_failed_may_be_started_again() {
     let request = StartRequest {
         tenant: tenant(),
         actor: "producer".parse().unwrap(),
+        origin: None,
         kind: "bulk".parse().unwrap(),
         initiator: None,
         context: json!({"same": true}),
@@ -236,6 +249,7 @@ async fn a_producer_is_refused_after_the_real_end_only() {
         tenant: tenant(),
         run,
         actor: "producer".parse().unwrap(),
+        origin: None,
         expected_revision: None,
         events: vec![proposed(body)],
     };

@@ -17,8 +17,11 @@ use uuid::Uuid;
 /// A sweeper as another process would have it, an hour later.
 fn sweeper(house: &House, config: SweeperConfig) -> Sweeper {
     let clock = Arc::new(|| Utc::now() + TimeDelta::hours(1));
-    let commands =
-        Commands::with_config(house.log.clone(), CommandsConfig { clock, ..CommandsConfig::default() });
+    let commands = Commands::with_config(
+        house.log.clone(),
+        tests::keys(),
+        CommandsConfig { clock, ..CommandsConfig::default() },
+    );
     Sweeper::new(commands, house.pool.clone(), config)
 }
 
@@ -68,6 +71,13 @@ async fn a_late_end_supersedes_the_presumed_one_everywhere(pool: PgPoolOptions, 
     assert_eq!((&row["status"], &row["ended_as"]), (&json!("failed"), &json!("failed")));
     assert_eq!((&row["presumed"], &row["superseded"]), (&json!(true), &json!(false)));
     assert_eq!((&row["reason_code"], &row["liveness"]), (&json!("stale"), &Value::Null));
+    let timeline =
+        house.client(Role::Auditor).get(&format!("/runs/{run}/events?order=desc")).await.expect(200);
+    let (by, about) = (&timeline.body["events"][0]["actor"], &timeline.body["events"][0]["metadata"]);
+    assert_eq!(
+        (by, &about["origin"], &about["token_id"]),
+        (&json!("system"), &json!("sweeper"), &Value::Null)
+    );
     let first = told(&house, 0).await;
     assert_eq!((&first["status"], &first["presumed"]), (&json!("failed"), &json!(true)));
     let read = format!("/notifications/{}/read", first["notification_id"].as_str().unwrap());

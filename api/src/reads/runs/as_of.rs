@@ -154,6 +154,7 @@ fn into_event(row: EventRow, tenant: &TenantId, run: RunId) -> Result<Event, Pro
         // They say nothing about the run.
         correlation_id: None,
         causation_id: None,
+        origin: None,
         body,
     })
 }
@@ -191,7 +192,7 @@ fn show(
         }),
         labels: queued.labels.iter().map(|(name, value)| (name.to_owned(), text(value))).collect(),
         context: Some(context),
-        idempotency_key: queued.idempotency_key.to_string(),
+        idempotency_key: queued.idempotency_key.map(|key| key.to_string()),
         reason_code: run.reason_code.as_ref().map(|code| code.as_str().to_owned()),
         message: run.message.as_ref().map(text),
         progress_message: run.progress_message.as_ref().map(text),

@@ -35,7 +35,7 @@ pub(super) struct RunRow {
     pub(super) labels: Json<Box<RawValue>>,
     /// Lists do without.
     pub(super) context: Option<Json<Box<RawValue>>>,
-    pub(super) idempotency_key: String,
+    pub(super) idempotency_key: Option<String>,
     pub(super) worker: Option<String>,
     pub(super) progress_message: Option<String>,
     pub(super) reason_code: Option<String>,

@@ -41,8 +41,9 @@ pub struct RunView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub context: Option<Box<RawValue>>,
-    /// The SHA-256 over tenant, kind and context, in hex.
-    pub idempotency_key: String,
+    /// By which the ledger knows the same work: 64 hex digits; null of runs that were queued before keys were made
+    /// with the ledger's secret.
+    pub idempotency_key: Option<String>,
     /// Why it failed or was aborted, for machines.
     #[schema(example = "permission_denied")]
     pub reason_code: Option<String>,

@@ -1,5 +1,9 @@
-//! JSON in which no object has a member twice. Of two members of one name most readers take the last
-//! (RFC 8259, 4): what a producer meant would be a guess, and two readers would guess differently.
+//! JSON read to the letter: every member as it is written, and none twice.
+//!
+//! Of two members of one name most readers take the last (RFC 8259, 4): what a producer meant would be a
+//! guess, and two readers would guess differently. And `serde_json` takes an object whose first member is
+//! called `$serde_json::private::RawValue` for JSON in a string and unpacks it: what it reads is not what
+//! was checked, or nothing at all. So its own `Value` is never what a stranger's JSON is read into.
 
 use std::fmt;
 
@@ -8,15 +12,15 @@ use serde_json::{Map, Number, Value};
 
 /// A JSON value, read strictly. How deep it may be is the parser's to say.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Strict(pub Value);
+pub struct Strict(pub Value);
 
 /// A JSON object, read strictly.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct StrictMap(pub Map<String, Value>);
+pub struct StrictMap(pub Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(AnyValue).map(Self)
+        value(from).map(Self)
     }
 }
 
@@ -24,6 +28,14 @@ impl<'de> Deserialize<'de> for StrictMap {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_map(AnObject).map(Self)
     }
+}
+
+/// Reads a value as [`Strict`] does, for `#[serde(deserialize_with)]`.
+///
+/// # Errors
+/// The reader's, or that a member is there twice.
+pub fn value<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
+    from.deserialize_any(AnyValue)
 }
 
 fn members<'de, A: MapAccess<'de>>(mut access: A) -> Result<Map<String, Value>, A::Error> {
@@ -111,6 +123,18 @@ mod tests {
         let text = r#"{"a":[1,-2,0.5,18446744073709551615,null,true,"x",{"b":{}}],"c":""}"#;
         let Strict(value) = serde_json::from_str(text).unwrap();
         assert_eq!(value, serde_json::from_str::<Value>(text).unwrap());
+    }
+
+    #[test]
+    fn nothing_is_unpacked() {
+        for name in ["$serde_json::private::RawValue", "$serde_json::private::Number"] {
+            for packed in ["[1,", "{\"a\":1}", "7"] {
+                let text = serde_json::json!({"v": {(name): packed}}).to_string();
+                let Strict(value) = serde_json::from_str(&text).unwrap();
+                assert_eq!(value["v"][name], packed);
+                assert_eq!(value.to_string(), text);
+            }
+        }
     }
 
     #[test]
