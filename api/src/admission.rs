@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
 use crate::access::{Credential, Identified, Tokens};
+use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::received::{Limits, Room, Share, receive};
 use crate::serve::Connection;
@@ -68,7 +68,7 @@ impl Admission {
         // A form that is still coming holds nothing but what has come of it.
         let (mut request, form) = self.with_form(request).await?;
         let (found, place) = if belongs_to_a_tenant(&request) {
-            let (found, place) = self.identified(request.headers()).await?;
+            let (found, place) = self.identified(&request).await?;
             (Some(found), place)
         } else {
             (None, enter(&self.strangers)?)
@@ -89,8 +89,8 @@ impl Admission {
     }
 
     /// Who asks, and a place among those of their kind.
-    async fn identified(&self, headers: &HeaderMap) -> Result<(Identified, Place), Problem> {
-        let shown = match Credential::of(headers) {
+    async fn identified(&self, request: &Request) -> Result<(Identified, Place), Problem> {
+        let shown = match Credential::of(&Outside::of_request(request), request.headers()) {
             Ok(shown) => shown,
             Err(none) => return Ok((Identified(Err(none)), enter(&self.strangers)?)),
         };

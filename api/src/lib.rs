@@ -7,7 +7,9 @@ pub mod access;
 mod admission;
 pub mod body;
 pub mod commands;
+mod cors;
 mod door;
+mod etag;
 pub mod freshness;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -19,6 +21,7 @@ mod listeners;
 pub mod live;
 mod observe;
 mod openapi;
+mod outside;
 pub mod policies;
 pub mod problem;
 pub mod reads;
@@ -28,8 +31,10 @@ mod serve;
 mod state;
 mod time;
 
+pub use cors::{CorsOrigin, InvalidCorsOrigin};
 pub use door::Door;
 pub use listeners::Listeners;
+pub use outside::{BasePath, InvalidBasePath};
 pub use router::{metrics_router, openapi_document, router};
 pub use serve::{ServeConfig, serve};
 pub use state::{ApiConfig, ApiState};

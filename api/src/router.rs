@@ -6,12 +6,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -19,9 +20,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::admission::{Admission, admit};
+use crate::outside::{self, Outside};
 use crate::problem::Problem;
 use crate::state::{ApiConfig, ApiState};
-use crate::{commands, head, health, hub, live, observe, reads};
+use crate::{commands, cors, etag, head, health, hub, live, observe, reads};
 
 /// Shorter answers are not packed, in bytes: they are in one packet either way.
 const WORTH_PACKING: u16 = 1_024;
@@ -33,8 +35,8 @@ where
 {
     let (routes, openapi) = api_routes();
     // Written down once: it does not change.
-    let document = serde_json::to_vec(&openapi).map(Bytes::from).map_err(|error| Problem::internal(&error));
-    let document = get(async move || document.map(|json| ([(CONTENT_TYPE, "application/json")], json)));
+    let document = described(&openapi);
+    let document = get(async move || document);
     let config = state.config.clone();
     let admission = Admission::new(&config, state.tokens.clone());
     let routes = routes
@@ -48,7 +50,15 @@ where
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(state);
-    layered(routes, &config)
+    entered(layered(routes, &config), &config)
+}
+
+/// The description as it is answered, with its tag.
+fn described(openapi: &OpenApi) -> Result<([(HeaderName, HeaderValue); 2], Bytes), Problem> {
+    let json = serde_json::to_vec(openapi).map_err(|error| Problem::internal(&error))?;
+    let headers =
+        [(CONTENT_TYPE, HeaderValue::from_static("application/json")), (ETAG, etag::of_content(&json)?)];
+    Ok((headers, json.into()))
 }
 
 /// The page of a process that has no API: `/metrics`, and `/healthz`.
@@ -72,6 +82,7 @@ fn as_metrics(text: String) -> impl IntoResponse {
 fn layered(routes: Router, config: &ApiConfig) -> Router {
     routes
         // From the inside out: a panic is answered like any other failure, and all of it is observed.
+        .layer(from_fn(etag::not_modified))
         .layer(from_fn_with_state(config.request_timeout, in_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(head::check))
@@ -91,6 +102,18 @@ fn compression() -> CompressionLayer<impl Predicate> {
         .and(NotForContentType::IMAGES)
         .and(NotForContentType::const_new("text/html"));
     CompressionLayer::new().gzip(true).br(true).compress_when(worth_it)
+}
+
+/// What stands before the routes: a path is known only once it is as we know it, and a browser asks whether another
+/// site may come in before it sends a token.
+fn entered(routes: Router, config: &ApiConfig) -> Router {
+    let base = config.base_path.clone();
+    let entered = routes.map_request(move |request| outside::enter(&base, request));
+    let entered = Router::new().fallback_service(entered);
+    match config.cors_origins.as_slice() {
+        [] => entered,
+        origins => entered.layer(cors::layer(origins)),
+    }
 }
 
 /// The API's description, generated from its code.
@@ -123,10 +146,10 @@ async fn in_time(State(limit): State<Duration>, request: Request, next: Next) ->
     }
 }
 
-async fn no_such_path(headers: HeaderMap) -> Response {
+async fn no_such_path(outside: Outside, headers: HeaderMap) -> Response {
     let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     if accepted.is_some_and(|accepted| accepted.contains("text/html")) {
-        return hub::no_such_page();
+        return hub::no_such_page(&outside);
     }
     Problem::not_found("There is nothing at this path; /openapi.json tells what there is.").into_response()
 }
@@ -154,7 +177,6 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
 mod tests {
     use super::*;
     use axum::body::{Body, to_bytes};
-    use tower::ServiceExt;
 
     async fn asked(routes: Router, config: &ApiConfig) -> (StatusCode, serde_json::Value) {
         let request = Request::builder().uri("/x").header("host", "x").body(Body::empty()).unwrap();

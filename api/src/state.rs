@@ -7,8 +7,10 @@ use eventlog::EventLog;
 
 use crate::access::Tokens;
 use crate::commands::Commands;
+use crate::cors::CorsOrigin;
 use crate::freshness::Freshness;
 use crate::live::Live;
+use crate::outside::BasePath;
 use crate::reads::ReadPool;
 
 /// The API's settings.
@@ -33,6 +35,10 @@ pub struct ApiConfig {
     pub stream_heartbeat: Duration,
     /// How long a stream lasts. Who goes on listening comes again, and shows that it still may.
     pub stream_lasts: Duration,
+    /// Under which path the server is seen from outside, where no proxy says so.
+    pub base_path: BasePath,
+    /// The other sites whose scripts may use the API.
+    pub cors_origins: Vec<CorsOrigin>,
 }
 
 impl Default for ApiConfig {
@@ -47,6 +53,8 @@ impl Default for ApiConfig {
             max_after_wait: Duration::from_secs(10),
             stream_heartbeat: Duration::from_secs(15),
             stream_lasts: Duration::from_secs(600),
+            base_path: BasePath::default(),
+            cors_origins: Vec::new(),
         }
     }
 }

@@ -31,7 +31,7 @@ const MAKE: &str = "
     INSERT INTO projection.runs (tenant, run_id, kind, title, status, ended_as, items_total, items_succeeded,
         items_failed, items_skipped, initiator_id, initiator_name, labels, context, idempotency_key, worker,
         message, queued_at, started_at, ended_at, last_event_at, heartbeat_seconds, heartbeat_due_at,
-        held_revision, held_position, held_error, revision, position)
+        held_revision, held_position, held_error, revision, position, title_key)
     SELECT CASE WHEN n % 10 < 9 THEN 'list' ELSE 'other-' || n % 3 END,
         overlay(overlay(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || md5(n::text)
             PLACING '7' FROM 13) PLACING '8' FROM 17 FOR 1)::varchar(32)::uuid,
@@ -43,7 +43,8 @@ const MAKE: &str = "
         CASE WHEN status NOT IN ('queued', 'running') THEN 'went through all volumes' END,
         at, at + interval '2 s', CASE WHEN status NOT IN ('queued', 'running') THEN at + interval '60 s' END,
         at + interval '60 s', 60, CASE status WHEN 'running' THEN at + interval '120 s' END,
-        held, held, CASE WHEN held > 0 THEN 'it has revision 25 where 24 comes next' END, 24, 0
+        held, held, CASE WHEN held > 0 THEN 'it has revision 25 where 24 comes next' END, 24, 0,
+        CASE h % 4 WHEN 0 THEN 'nightly set ' ELSE 'drift of volume ' END || h % 10000
     FROM (
         SELECT n, h, timestamptz '2025-07-01T00:00:00Z' + n * interval '20 s' AS at,
             CASE WHEN n % 5000 = 7 THEN 25 END AS held,

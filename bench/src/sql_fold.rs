@@ -98,11 +98,11 @@ const STATEMENTS: [(&str, &str); 9] = [
     (
         "runs",
         "WITH inserted AS (
-             INSERT INTO projection.runs AS r (tenant, run_id, kind, title, status, ended_as, items_total,
+             INSERT INTO projection.runs AS r (tenant, run_id, kind, title, title_key, status, ended_as, items_total,
                  items_succeeded, items_failed, items_skipped, initiator_id, initiator_name, labels, context,
                  idempotency_key, worker, message, queued_at, started_at, ended_at, last_event_at,
                  heartbeat_seconds, heartbeat_due_at, revision, position)
-             SELECT tenant, run_id, queued->>'kind', queued->>'title',
+             SELECT tenant, run_id, queued->>'kind', queued->>'title', lower(queued->>'title'),
                  CASE WHEN ended_at IS NULL THEN CASE WHEN started_at IS NULL THEN 'queued' ELSE 'running' END
                      WHEN failed = 0 THEN 'succeeded' WHEN succeeded = 0 THEN 'failed'
                      ELSE 'partially_succeeded' END,

@@ -21,8 +21,9 @@ pub struct Command {
     pub actor: PrincipalId,
     /// What brings it.
     pub origin: Option<Origin>,
-    /// The revision that the caller last saw, where it insists on it.
-    pub expected_revision: Option<u64>,
+    /// The revisions of which the run must be at one, where the caller insists on any. It may insist on what no
+    /// run is ever at: then there are none.
+    pub expected_revision: Option<Vec<u64>>,
     /// What happened, in order.
     pub events: Vec<ProposedEvent>,
 }
@@ -79,16 +80,23 @@ pub enum Rejection {
         hint: &'static str,
     },
     /// The caller saw an older revision.
-    #[error("the run is at revision {actual}, not {expected}")]
+    #[error("the run is at revision {actual}, {}", not_at(expected))]
     RevisionMismatch {
-        /// What the caller expected.
-        expected: u64,
+        /// What the caller expected: any of these.
+        expected: Vec<u64>,
         /// What it is.
         actual: u64,
     },
     /// The times of events cannot be right: which of the command's events, and the time it gave; at least one.
     #[error("occurred_at is before the year 2000 or more than a day ahead of the ledger's clock")]
     ImplausibleTimes(Vec<(usize, DateTime<Utc>)>),
+}
+
+fn not_at(expected: &[u64]) -> String {
+    match expected {
+        [] => "which none of the caller's conditions names".to_owned(),
+        expected => format!("not {}", expected.iter().map(u64::to_string).collect::<Vec<_>>().join(" or ")),
+    }
 }
 
 /// How far ahead of ours a producer's clock may be.
@@ -112,11 +120,11 @@ pub fn decide(run: &Run, command: Command, now: DateTime<Utc>) -> Result<Vec<Eve
     // A repeat of what is already there needs no fresh revision; whatever is new does, before it is asked
     // whether it may happen: the caller judged by an older state.
     let is_new = |proposed: &ProposedEvent| !run.event_ids.contains_key(&proposed.id);
-    if let (Some(expected), Some(actual)) = (command.expected_revision, run.revision)
-        && expected != actual
+    if let (Some(expected), Some(actual)) = (&command.expected_revision, run.revision)
+        && !expected.contains(&actual)
         && command.events.iter().any(is_new)
     {
-        return Err(Rejection::RevisionMismatch { expected, actual });
+        return Err(Rejection::RevisionMismatch { expected: expected.clone(), actual });
     }
 
     // What can't be right in itself comes before what is not possible now, and all of it at once.

@@ -5,15 +5,18 @@
 //! and `clippy.toml` beside this crate says so to whoever forgets.
 
 mod decide;
+mod duration;
 mod event;
 mod ids;
 pub mod json;
 pub mod key;
 pub mod reason;
 mod run;
+mod search;
 pub mod wire;
 
 pub use decide::{Command, ProposedEvent, Rejection, decide};
+pub use duration::{Course, Stamp, TOLERANCE};
 pub use event::{
     Bounded, Completed, Event, EventBody, Failed, Failure, HeartbeatSeconds, Initiator, ItemCount,
     ItemFailed, ItemName, ItemSkipped, ItemSucceeded, Labels, Origin, Progressed, Queued, Started,
@@ -22,3 +25,4 @@ pub use ids::{
     CorrelationId, InvalidId, Invisible, Kind, PrincipalId, RequestId, RunId, TenantId, invisible,
 };
 pub use run::{Counts, EndedAs, Outcome, Run, Status, evolve};
+pub use search::search_key;

@@ -92,6 +92,10 @@ pub struct Run {
     pub started_at: Option<DateTime<Utc>>,
     /// The producer's time of the terminal event.
     pub ended_at: Option<DateTime<Utc>>,
+    /// Our time of `Started`.
+    pub started_recorded_at: Option<DateTime<Utc>>,
+    /// Our time of the terminal event.
+    pub ended_recorded_at: Option<DateTime<Utc>>,
     /// Our time of the last event.
     pub last_event_at: Option<DateTime<Utc>>,
     /// The last outcome of each item (of those loaded).
@@ -239,13 +243,14 @@ impl Run {
     }
 
     /// The run's end, in the place of a presumed one if there is one.
-    fn end(&mut self, ended_as: EndedAs, status: Status, why: Option<ReasonCode>, at: DateTime<Utc>) {
+    fn end(&mut self, ended_as: EndedAs, status: Status, why: Option<ReasonCode>, event: &Event) {
         self.superseded = self.presumed;
         self.presumed = false;
         self.ended_as = Some(ended_as);
         self.status = Some(status);
         self.reason_code = why;
-        self.ended_at = Some(at);
+        self.ended_at = Some(event.occurred_at);
+        self.ended_recorded_at = Some(event.recorded_at);
     }
 }
 
@@ -274,6 +279,7 @@ fn apply(run: &mut Run, event: &Event) {
                 run.status = Some(Status::Running);
             }
             run.started_at = Some(at);
+            run.started_recorded_at = Some(event.recorded_at);
             run.worker.clone_from(&started.worker);
             run.heartbeat_seconds = started.heartbeat_seconds.map(u64::from);
         }
@@ -288,16 +294,16 @@ fn apply(run: &mut Run, event: &Event) {
         }
         EventBody::Completed(e) if run.is_at_work() => {
             run.message.clone_from(&e.message);
-            run.end(EndedAs::Completed, Status::of_completed(run.counts), None, at);
+            run.end(EndedAs::Completed, Status::of_completed(run.counts), None, event);
         }
         EventBody::Failed(e) if run.is_open() && !(e.presumed && run.presumed) => {
             run.message = Some(e.message.clone());
-            run.end(EndedAs::Failed, Status::Failed, Some(e.reason_code.clone()), at);
+            run.end(EndedAs::Failed, Status::Failed, Some(e.reason_code.clone()), event);
             run.presumed = e.presumed;
         }
         EventBody::Aborted(e) if run.is_open() => {
             run.message = Some(e.message.clone());
-            run.end(EndedAs::Aborted, Status::Failed, Some(e.reason_code.clone()), at);
+            run.end(EndedAs::Aborted, Status::Failed, Some(e.reason_code.clone()), event);
         }
         _ => {}
     }

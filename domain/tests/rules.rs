@@ -179,7 +179,7 @@ fn a_batch_may_repeat_some_events_and_add_others() {
 #[test]
 fn a_stale_revision_is_refused_with_the_actual_one() {
     let refused = given([queued(), started()]).expecting(0).when([completed()]).then_refused();
-    assert_eq!(refused, Rejection::RevisionMismatch { expected: 0, actual: 1 });
+    assert_eq!(refused, Rejection::RevisionMismatch { expected: vec![0], actual: 1 });
     given([queued(), started()]).expecting(1).when([completed()]).then(&["Completed"]);
 }
 

@@ -18,6 +18,7 @@ mod notifications;
 mod run;
 mod store;
 mod tables;
+mod titles;
 
 pub use agree::check_log;
 pub use error::{Lost, ProjectorError};

@@ -34,6 +34,8 @@ struct Row {
     queued_at: chrono::DateTime<chrono::Utc>,
     started_at: Option<chrono::DateTime<chrono::Utc>>,
     ended_at: Option<chrono::DateTime<chrono::Utc>>,
+    started_recorded_at: Option<chrono::DateTime<chrono::Utc>>,
+    ended_recorded_at: Option<chrono::DateTime<chrono::Utc>>,
     last_event_at: chrono::DateTime<chrono::Utc>,
     heartbeat_seconds: Option<i32>,
     revision: i64,
@@ -50,7 +52,7 @@ pub(crate) async fn slots(db: &mut PgConnection, decoded: &Decoded<'_>) -> Resul
         Row,
         r#"SELECT tenant, run_id, kind, title, status, ended_as, presumed, superseded, items_total, items_succeeded, items_failed,
                 items_skipped, initiator_id, worker, progress_message, reason_code, message, queued_at,
-                started_at, ended_at, last_event_at, heartbeat_seconds, revision,
+                started_at, ended_at, started_recorded_at, ended_recorded_at, last_event_at, heartbeat_seconds, revision,
                 EXISTS (SELECT FROM dead_letters WHERE stream = 'run-' || tenant || '-' || run_id) AS "held!"
          FROM runs WHERE run_id = ANY($1)"#,
         &ids
@@ -129,6 +131,8 @@ fn restore(row: Row) -> Result<Result<RunState, String>, ProjectorError> {
         queued_at: Some(row.queued_at),
         started_at: row.started_at,
         ended_at: row.ended_at,
+        started_recorded_at: row.started_recorded_at,
+        ended_recorded_at: row.ended_recorded_at,
         last_event_at: Some(row.last_event_at),
         ..Run::default()
     };

@@ -15,6 +15,7 @@ use crate::lag;
 use crate::lease::{BEAT, Lease};
 use crate::maintenance::{Maintenance, sample};
 use crate::tables::{Schema, Tables};
+use crate::titles;
 
 /// The pauses between tries while something fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -126,6 +127,7 @@ impl Projector {
         stop: &CancellationToken,
         progress: &mut bool,
     ) -> Result<(), ProjectorError> {
+        titles::key_all(&self.tables, lease).await?;
         let Some(begun) = stop.run_until_cancelled(self.begin()).await else { return Ok(()) };
         let (mut after, mut subscription) = begun?;
         let mut last = None;

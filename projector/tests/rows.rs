@@ -33,6 +33,8 @@ async fn succeeded_run(pool: PgPool) {
             "idempotency_key": "ab".repeat(32), "reason_code": null, "message": null,
             "queued_at": "2026-03-01T12:19:00+00:00", "started_at": "2026-03-01T12:39:00+00:00",
             "ended_at": "2026-03-01T13:39:00+00:00", "last_event_at": "2026-03-01T13:40:00+00:00",
+            "started_recorded_at": "2026-03-01T12:40:00+00:00", "ended_recorded_at": "2026-03-01T13:40:00+00:00",
+            "title_key": "add policies",
             "revision": 4, "position": 5,
         }),
     );

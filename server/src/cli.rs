@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use api::{BasePath, CorsOrigin};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use uuid::Uuid;
 
@@ -173,6 +174,19 @@ pub struct HttpArgs {
     /// its own.
     #[arg(long, env = "RUNLEDGER_KEEP_ALIVE_SECONDS", default_value_t = 75, value_parser = clap::value_parser!(u64).range(1..))]
     pub keep_alive_seconds: u64,
+    /// The path under which the server is seen from outside, such as /ledger. A proxy may take it away or not, or say
+    /// it in X-Forwarded-Prefix instead.
+    #[arg(long, env = "RUNLEDGER_BASE_PATH", default_value = "/")]
+    pub base_path: BasePath,
+    /// Another site whose scripts may use the API, with a token: https://tools.example. May be repeated; in the
+    /// variable, commas stand between them.
+    #[arg(
+        long = "cors-origin",
+        env = "RUNLEDGER_CORS_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    pub cors_origins: Vec<CorsOrigin>,
 }
 
 /// Whether the API speaks TLS. With it, and without it behind a proxy, it speaks HTTP/2 and HTTP/1.1.

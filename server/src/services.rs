@@ -166,6 +166,8 @@ impl Services {
             config: Arc::new(ApiConfig {
                 max_body_bytes: http.max_body_bytes,
                 request_timeout: Duration::from_secs(http.request_timeout_seconds),
+                base_path: http.base_path.clone(),
+                cors_origins: http.cors_origins.clone(),
                 ..ApiConfig::default()
             }),
             commands,

@@ -16,6 +16,7 @@ mod client;
 pub mod fuzz;
 mod house;
 mod logs;
+pub mod proxy;
 mod stream;
 mod wire;
 

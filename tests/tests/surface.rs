@@ -94,3 +94,49 @@ async fn a_request_that_takes_too_long_is_answered(pool: PgPoolOptions, database
     assert!(answer.contains("retry-after: 1\r\n") && answer.contains("\"request_timeout\""), "{answer}");
     house.stop().await;
 }
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn scripts_of_sites_that_are_named_may_use_the_api(pool: PgPoolOptions, database: PgConnectOptions) {
+    let mut setup = Setup::default();
+    setup.api.cors_origins =
+        ["https://tools.example", "http://localhost:5173"].map(|it| it.parse().unwrap()).to_vec();
+    let house = House::with(pool, database, setup).await;
+    let (producer, anybody) = (house.producer(), house.producer().with_token(None));
+    let from = async |request: reqwest::RequestBuilder, origin: &str| {
+        Answer::of(request.header("origin", origin)).await
+    };
+    for origin in ["https://tools.example", "http://localhost:5173"] {
+        // Before a browser sends a token it asks without one.
+        let asked = anybody.request(Method::OPTIONS, "/runs").header("access-control-request-method", "POST");
+        let asked = asked
+            .header("access-control-request-headers", "authorization,content-type,if-match,runledger-after");
+        let allowed = from(asked, origin).await.expect(200);
+        assert_eq!(allowed.header("access-control-allow-origin"), origin);
+        assert!(allowed.header("access-control-allow-methods").contains("POST"));
+        for name in ["authorization", "content-type", "if-match", "if-none-match", "runledger-after"] {
+            assert!(allowed.header("access-control-allow-headers").contains(name), "{name}");
+        }
+        for path in ["/runs", "/runs/nothing", "//openapi.json"] {
+            let answer = from(producer.request(Method::GET, path), origin).await;
+            assert_eq!(answer.header("access-control-allow-origin"), origin, "{path}: {}", answer.status);
+            let exposed = answer.header("access-control-expose-headers");
+            for name in
+                ["runledger-position", "runledger-lag-events", "etag", "link", "location", "retry-after"]
+            {
+                assert!(exposed.contains(name), "{name}: {exposed}");
+            }
+            // A session's cookie is not for them.
+            assert!(!answer.headers.contains_key("access-control-allow-credentials"));
+            assert!(answer.header("vary").contains("origin"), "{:?}", answer.headers);
+        }
+    }
+    for origin in
+        ["https://evil.example", "https://tools.example.evil.example", "http://tools.example", "null"]
+    {
+        let asked = anybody.request(Method::OPTIONS, "/runs").header("access-control-request-method", "GET");
+        assert!(!from(asked, origin).await.headers.contains_key("access-control-allow-origin"), "{origin}");
+        let answer = from(producer.request(Method::GET, "/runs"), origin).await.expect(200);
+        assert!(!answer.headers.contains_key("access-control-allow-origin"), "{origin}");
+    }
+    house.stop().await;
+}

@@ -62,7 +62,7 @@ export function end() {
   ended = true;
   clearTimeout(missed);
   const link = document.createElement("a");
-  link.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
+  link.href = `${document.body.dataset.base}/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
   link.textContent = "Sign in again";
   lost.replaceChildren("The session has ended. ", link);
   lost.hidden = false;

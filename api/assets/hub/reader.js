@@ -22,7 +22,7 @@ let soonest = 0;
 export async function load(address, signal) {
   const limits = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]);
   const answer = await fetch(address, { headers: { accept: "text/html" }, cache: "no-store", signal: limits });
-  if (new URL(answer.url).pathname === "/sign-in") {
+  if (new URL(answer.url).pathname === `${document.body.dataset.base}/sign-in`) {
     end();
     return null;
   }

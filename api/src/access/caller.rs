@@ -13,6 +13,7 @@ use super::lookup::Tokens;
 use super::role::Role;
 use super::session::{CSRF_HEADER, OpeningSecret};
 use super::token::{self, TokenHash};
+use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
@@ -59,7 +60,7 @@ pub(crate) async fn identify(
     parts: &mut Parts,
     state: &ApiState,
 ) -> Result<(Caller, Option<OpeningSecret>), Problem> {
-    let shown = Credential::of(&parts.headers)?;
+    let shown = Credential::of(&Outside::of_parts(parts), &parts.headers)?;
     let caller = match parts.extensions.get::<Identified>() {
         Some(Identified(found)) => found.clone()?,
         None => state.tokens.holder(&shown).await?,
@@ -103,9 +104,9 @@ impl Credential {
     ///
     /// # Errors
     /// 401 when there is none, or none that can be right.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(crate) fn of(outside: &Outside, headers: &HeaderMap) -> Result<Self, Problem> {
         if !headers.contains_key(header::AUTHORIZATION)
-            && let Some(session) = OpeningSecret::of_cookie(headers)
+            && let Some(session) = OpeningSecret::of_cookie(outside, headers)
         {
             return Ok(Self::Session(session));
         }

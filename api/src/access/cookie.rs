@@ -1,50 +1,66 @@
-//! The name of the cookie that holds a session.
+//! The cookie that holds a session.
 
-use axum::http::{HeaderMap, header};
+use crate::outside::Outside;
 
-/// What the cookie is called, and whether it goes over TLS only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Name {
-    pub(crate) name: String,
-    pub(crate) secure: bool,
+/// What the cookie of a server is called that is seen so.
+///
+/// Over TLS it is sent nowhere else, and no neighbour on another name of the domain may set it, which the browser
+/// sees to by its prefix (RFC 6265bis, section 4.1.3). A server on one's own machine has no TLS. Cookies know no
+/// ports (RFC 6265, section 8.5), so the name does: two servers on one host do not sign each other's visitors out.
+pub(crate) fn name(outside: &Outside) -> String {
+    let prefix = match (outside.https, outside.base.is_root()) {
+        (false, _) => "",
+        (true, true) => "__Host-",
+        // That one is for the whole of a host only.
+        (true, false) => "__Secure-",
+    };
+    let suffix = outside.port().map(|port| format!("_{port}")).unwrap_or_default();
+    format!("{prefix}runledger_session{suffix}")
 }
 
-/// What the cookie of this request's server is called.
-///
-/// Behind a proxy that speaks TLS it is sent nowhere else, and no neighbour on another name of the domain may
-/// set it, which the browser sees to by its prefix (RFC 6265bis, section 4.1.3.2). A server on one's own
-/// machine has no TLS. Cookies know no ports (RFC 6265, section 8.5), so the name does: two servers on one
-/// host do not sign each other's visitors out.
-pub(crate) fn name(headers: &HeaderMap) -> Name {
-    let secure = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let port = host.and_then(|host| host.rsplit_once(':')).map(|(_, port)| port);
-    let port = port.filter(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
-    let prefix = if secure { "__Host-" } else { "" };
-    let suffix = port.map(|port| format!("_{port}")).unwrap_or_default();
-    Name { name: format!("{prefix}runledger_session{suffix}"), secure }
+/// The header that gives the browser the cookie (RFC 6265, section 4.1), for so many seconds.
+pub(crate) fn set(outside: &Outside, value: &str, seconds: i64) -> String {
+    let (name, secure) = (name(outside), if outside.https { "; Secure" } else { "" });
+    let path = if outside.base.is_root() { "/".to_owned() } else { outside.base.to("") };
+    format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderMap, HeaderValue, Uri, header};
+
+    fn seen(host: &'static str, https: bool, base: &str) -> Outside {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static(host));
+        if https {
+            headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+        }
+        Outside::new(&Uri::from_static("/"), &headers, &base.parse().unwrap())
+    }
 
     #[test]
     fn each_server_has_a_name_of_its_own() {
-        let of = |host: &'static str, https: bool| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, HeaderValue::from_static(host));
-            if https {
-                headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
-            }
-            name(&headers).name
-        };
+        let of = |host, https| name(&seen(host, https, ""));
         assert_eq!(of("127.0.0.1:7311", false), "runledger_session_7311");
         assert_eq!(of("[::1]:7312", false), "runledger_session_7312");
         assert_eq!(of("ledger.example", false), "runledger_session");
         assert_eq!(of("[::1]", false), "runledger_session");
         assert_eq!(of("ledger.example", true), "__Host-runledger_session");
         assert_eq!(of("ledger.example:8443", true), "__Host-runledger_session_8443");
+    }
+
+    #[test]
+    fn it_is_sent_to_no_neighbour() {
+        assert_eq!(
+            set(&seen("a.example", true, ""), "x", 5),
+            "__Host-runledger_session=x; Path=/; Max-Age=5; HttpOnly; SameSite=Strict; Secure"
+        );
+        assert_eq!(
+            set(&seen("a.example", true, "/ledger"), "x", 5),
+            "__Secure-runledger_session=x; Path=/ledger; Max-Age=5; HttpOnly; SameSite=Strict; Secure"
+        );
+        assert!(set(&seen("a.example", false, "/ledger"), "x", 5).ends_with("SameSite=Strict"));
     }
 }

@@ -21,6 +21,7 @@ use super::cookie;
 use super::lookup::{Ended, Tokens, caller_of, moment_of, refusal};
 use super::store::{AccessError, announce};
 use super::token::{self, TokenHash};
+use crate::outside::Outside;
 use crate::problem::Problem;
 
 /// The header that a program sends the session's word against forgery in.
@@ -62,11 +63,11 @@ impl OpeningSecret {
 
     /// The session of a request's cookie.
     #[must_use]
-    pub fn of_cookie(headers: &HeaderMap) -> Option<Self> {
+    pub(crate) fn of_cookie(outside: &Outside, headers: &HeaderMap) -> Option<Self> {
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut pairs =
             cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let ours = cookie::name(headers).name;
+        let ours = cookie::name(outside);
         pairs.find(|(name, _)| *name == ours).and_then(|(_, value)| Self::shown(value))
     }
 
@@ -236,10 +237,10 @@ mod tests {
         let secret = OpeningSecret::generate().unwrap();
         let mut headers = HeaderMap::new();
         headers.append(header::COOKIE, HeaderValue::from_static("a=b; runledger_session=short"));
-        assert_eq!(OpeningSecret::of_cookie(&headers), None);
+        assert_eq!(OpeningSecret::of_cookie(&Outside::default(), &headers), None);
         let line = format!("theme=dark;  runledger_session={}; b=c", secret.reveal());
         headers.insert(header::COOKIE, HeaderValue::try_from(line).unwrap());
-        assert_eq!(OpeningSecret::of_cookie(&headers), Some(secret));
+        assert_eq!(OpeningSecret::of_cookie(&Outside::default(), &headers), Some(secret));
     }
 
     #[test]

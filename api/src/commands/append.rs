@@ -21,8 +21,8 @@ pub struct AppendRequest {
     pub actor: PrincipalId,
     /// What brings it.
     pub origin: Option<Origin>,
-    /// The revision that the producer last saw, where it insists on it.
-    pub expected_revision: Option<u64>,
+    /// The revisions of which the run must be at one, where the producer insists on any.
+    pub expected_revision: Option<Vec<u64>>,
     /// What happened, in order.
     pub events: Vec<ProposedEvent>,
 }

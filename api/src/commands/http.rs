@@ -18,13 +18,16 @@ use super::append::AppendRequest;
 use super::changed::Changed;
 use super::error::CommandError;
 use super::notification;
-use super::parse::{EventsBody, StartBody, if_match};
+use super::parse::{EventsBody, StartBody};
 use crate::access::{Caller, Producer, Viewer, path_param};
 use crate::body::JsonBody;
+use crate::etag::if_match;
 use crate::observe::ThisRequest;
+use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::reads::RunInPath;
 use crate::reads::asked::AsKnown;
+use crate::reads::runs::RunLinks;
 use crate::state::ApiState;
 
 /// The routes of the commands.
@@ -95,6 +98,7 @@ struct Links {
 )]
 async fn start_run(
     State(state): State<ApiState>,
+    outside: Outside,
     Producer(caller): Producer,
     _: AsKnown,
     ThisRequest(request_id): ThisRequest,
@@ -105,7 +109,7 @@ async fn start_run(
     let started = state.commands.start(request).await?;
     state.freshness.note_appended(started.position);
     let tenant = caller.tenant;
-    let this = format!("/v1/tenants/{tenant}/runs/{}", started.run);
+    let RunLinks { this, view, .. } = RunLinks::new(tenant.as_str(), started.run).under(&outside.base);
     let location = header(&this)?;
     changes.extend(started.changes);
     let (changed, changed_not_named) = match started.reused {
@@ -121,7 +125,7 @@ async fn start_run(
         epoch: state.freshness.ledger().epoch,
         changed,
         changed_not_named,
-        links: Links { view: format!("/t/{tenant}/runs/{}", started.run), this },
+        links: Links { view, this },
     };
     let status = if started.reused { StatusCode::OK } else { StatusCode::CREATED };
     Ok(marked(&state, started.position, (status, [(LOCATION, location)], Json(answer))))
@@ -169,14 +173,15 @@ struct EventAnswer {
     params(
         ("tenant" = String, Path, description = "The tenant's short name"),
         ("run" = Uuid, Path, description = "The run"),
-        ("If-Match" = Option<String>, Header, description = "The revision the run must be at, in quotes"),
+        ("If-Match" = Option<String>, Header,
+         description = "The revisions of which the run must be at one, each in quotes, or *"),
         ("Runledger-Epoch" = Option<u64>, Header, description = "The epoch that the ledger must be in"),
         ("Runledger-After" = Option<u64>, Header, description = "A position that the log must have"),
     ),
     request_body = EventsBody,
     responses(
         (status = 200, description = "All of it is in the run", body = AppendAnswer),
-        (status = 400, description = "Not JSON, or no revision in If-Match", body = Problem),
+        (status = 400, description = "Not JSON, or no entity tags in If-Match", body = Problem),
         (status = 401, description = "No valid token", body = Problem),
         (status = 403, description = "Not a producer's token", body = Problem),
         (status = 404, description = "No such run", body = Problem),

@@ -3,8 +3,6 @@
 mod event;
 mod events;
 
-use axum::http::HeaderMap;
-use axum::http::header::IF_MATCH;
 use domain::json::Strict;
 use domain::{Initiator, ItemCount, Kind, Labels, Origin, PrincipalId, TenantId, invisible};
 use redaction::{CleanText, recognized_secret, secret_name};
@@ -168,38 +166,4 @@ fn looks_secret(what: &str, kind: &str) -> String {
     format!("{what} looks like a secret ({kind}), which would be kept for ever; use a name that is none")
 }
 
-/// The revision in `If-Match: "7"`. `*` asks only that the run exists, which every append does.
-pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or("").trim();
-    if text == "*" {
-        return Ok(None);
-    }
-    let digits = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
-    let revision = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
-    revision.map(Some).ok_or_else(|| {
-        Problem::malformed("If-Match must be one revision in quotes, such as \"7\", as ETag gave it, or *.")
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::http::HeaderValue;
-
-    fn matched(value: &str) -> Result<Option<u64>, u16> {
-        let headers = HeaderMap::from_iter([(IF_MATCH, HeaderValue::from_str(value).unwrap())]);
-        if_match(&headers).map_err(|problem| problem.status)
-    }
-
-    #[test]
-    fn if_match_is_one_revision() {
-        assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);
-        assert_eq!(matched("\"7\""), Ok(Some(7)));
-        assert_eq!(matched("7"), Ok(Some(7)));
-        assert_eq!(matched("*"), Ok(None));
-        for wrong in ["", "\"\"", "W/\"7\"", "\"7\", \"8\"", "-1", "+1", "\"7", "x", "99999999999999999999"] {
-            assert_eq!(matched(wrong), Err(400), "{wrong}");
-        }
-    }
 }

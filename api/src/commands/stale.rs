@@ -103,7 +103,7 @@ fn command(tenant: &TenantId, run: RunId, revision: u64, failed: Failed) -> Resu
         run,
         actor: actor.map_err(|error| CommandError::Internal(error.to_string()))?,
         origin: Some(Origin::Sweeper),
-        expected_revision: Some(revision),
+        expected_revision: Some(vec![revision]),
         events: vec![proposed],
     })
 }

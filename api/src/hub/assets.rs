@@ -25,13 +25,15 @@ struct Asset {
     path: String,
     content_type: &'static str,
     content: &'static str,
+    tag: String,
 }
 
 impl Asset {
     fn new(stem: &str, ending: &str, content_type: &'static str, content: &'static str) -> Self {
         let hash = hex::encode(Sha256::digest(content));
         let version = hash.get(..16).unwrap_or(&hash);
-        Self { path: format!("/assets/{stem}-{version}.{ending}"), content_type, content }
+        let (path, tag) = (format!("/assets/{stem}-{version}.{ending}"), format!("\"{version}\""));
+        Self { path, content_type, content, tag }
     }
 }
 
@@ -47,6 +49,7 @@ static SCRIPTS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         path: format!("/assets/hub-{version}/{name}"),
         content_type: "text/javascript; charset=utf-8",
         content,
+        tag: format!("\"{version}\""),
     };
     MODULES.iter().map(asset).collect()
 });
@@ -83,6 +86,7 @@ pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Problem>
     let asset = asset.ok_or_else(|| Problem::not_found("There is no such file; reload the page."))?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type)),
+        (header::ETAG, HeaderValue::from_str(&asset.tag).map_err(|error| Problem::internal(&error))?),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
     ];
     Ok((headers, asset.content).into_response())

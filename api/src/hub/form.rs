@@ -6,11 +6,13 @@ use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 
 use super::refusal::Refusal;
+use crate::outside::{BasePath, Outside};
 use crate::problem::Problem;
 use crate::state::ApiState;
 
-/// The fields of a form, in their order; it was received when its request was let in. One that can't be read
-/// is refused with a page.
+/// The fields of a form of ours, in their order; it was received when its request was let in. One that can't be read,
+/// or comes from another site, is refused with a page: nobody is to be signed in as somebody else, or out, by a page
+/// that is not ours.
 #[derive(Default)]
 pub(super) struct Fields(Vec<(String, String)>);
 
@@ -18,6 +20,8 @@ impl FromRequest<ApiState> for Fields {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, Refusal> {
+        Outside::new(request.uri(), request.headers(), &BasePath::default())
+            .must_be_ours(request.headers())?;
         let form = Form::<Vec<(String, String)>>::from_request(request, state).await;
         Ok(Self(form.map_err(unreadable)?.0))
     }

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::assets;
 use super::visitor::Visitor;
 use super::words::{self, Moment};
+use crate::outside::BasePath;
 use crate::problem::Problem;
 use crate::reads::{TenantRead, notifications};
 use crate::state::ApiState;
@@ -25,6 +26,8 @@ pub(super) enum Here {
 pub(super) struct Frame {
     pub(super) title: String,
     pub(super) here: Here,
+    /// Under which path the visitor sees the server.
+    pub(super) base: BasePath,
     pub(super) tenant: String,
     pub(super) principal: String,
     pub(super) role: String,
@@ -37,9 +40,9 @@ pub(super) struct Frame {
     pub(super) moment: Moment,
     /// How far the page lags behind, where it does.
     pub(super) lag: Option<String>,
-    pub(super) style: &'static str,
-    pub(super) script: &'static str,
-    pub(super) icon: &'static str,
+    pub(super) style: String,
+    pub(super) script: String,
+    pub(super) icon: String,
 }
 
 impl Frame {
@@ -54,7 +57,7 @@ impl Frame {
         now: DateTime<Utc>,
         (here, title): (Here, String),
     ) -> Result<Self, Problem> {
-        let caller = &visitor.caller;
+        let (caller, base) = (&visitor.caller, visitor.outside.base.clone());
         let unread = notifications::unread(read, caller).await?;
         let most = notifications::COUNTED.unsigned_abs();
         let lag = state.freshness.lag_of(read.position);
@@ -83,9 +86,10 @@ impl Frame {
                     }
                 )
             }),
-            style: assets::style(),
-            script: assets::script(),
-            icon: assets::icon(),
+            style: base.to(assets::style()),
+            script: base.to(assets::script()),
+            icon: base.to(assets::icon()),
+            base,
         })
     }
 }

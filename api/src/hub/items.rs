@@ -7,7 +7,7 @@ use super::links::Links;
 use super::words::{self, Moment};
 use crate::problem::Problem;
 use crate::reads::failures::{self, FailureGroup};
-use crate::reads::items::{ItemPage, ItemView, ItemsQuery, PastItems, page_of_items};
+use crate::reads::items::{ItemView, ItemsQuery, PastItems, page_of_items};
 use crate::reads::{TenantRead, params::Params};
 
 /// The parameters that are about items.
@@ -24,6 +24,8 @@ pub(super) struct Items {
     pub(super) all: String,
     /// What is wrong with the filters.
     pub(super) fault: Option<String>,
+    /// The revision that the rows show, where they are a later page of a run that has gone on since the first.
+    pub(super) kept_at: Option<u64>,
 }
 
 /// Failed items with one reason.
@@ -84,17 +86,25 @@ impl Items {
     /// The database's.
     pub(super) async fn new(
         read: &mut TenantRead,
-        (tenant, run): (&TenantId, RunId),
+        (tenant, run, shown): (&TenantId, RunId, u64),
         query: Option<&ItemsQuery>,
         past: Option<&PastItems>,
         links: Links<'_>,
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
         let page = match (query, past) {
-            (Some(query), Some(past)) => past.page(read, tenant, run, query).await?,
-            (Some(query), None) => page_of_items(read, tenant, run, query).await?,
-            (None, _) => ItemPage { items: Vec::new(), next_cursor: None, position: read.position.0 },
+            (Some(query), Some(past)) => Some(past.page(read, tenant, run, query).await),
+            (Some(query), None) => Some(page_of_items(read, tenant, run, query).await),
+            (None, _) => None,
         };
+        let (page, fault) = match page.transpose() {
+            Ok(page) => (page, None),
+            // A cursor of another run, say: all the rest of the page can be shown.
+            Err(problem) if is_about(&problem) => (None, Some(problem.detail.to_string())),
+            Err(problem) => return Err(problem),
+        };
+        let kept_at = page.as_ref().map(|page| page.revision).filter(|revision| *revision < shown);
+        let (rows, next_cursor) = page.map(|page| (page.items, page.next_cursor)).unwrap_or_default();
         let groups = match past {
             Some(past) => past.groups(),
             None => failures::groups(read.conn(), tenant, run).await?,
@@ -105,12 +115,13 @@ impl Items {
         let kept = |more: &[(&str, &str)]| at_items(links.with(&["events_from"], more));
         Ok(Self {
             groups: groups.into_iter().map(|group| Group::new(group, &form, links)).collect(),
-            rows: page.items.into_iter().map(|item| Item::new(item, now)).collect(),
+            rows: rows.into_iter().map(|item| Item::new(item, now)).collect(),
             form,
-            next: page.next_cursor.map(|cursor| kept(&[("cursor", &cursor)])),
+            next: next_cursor.map(|cursor| kept(&[("cursor", &cursor)])),
             first: links.is_later_page().then(|| kept(&[])),
             all: at_items(links.with(&["events_from", "status", "reason_code", "item"], &[])),
-            fault: None,
+            fault,
+            kept_at,
         })
     }
 }

@@ -30,6 +30,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
 
+use crate::outside::Outside;
 use crate::state::ApiState;
 
 pub(crate) use refusal::{for_people, no_such_page};
@@ -55,9 +56,13 @@ pub(crate) fn routes() -> Router<ApiState> {
         .layer(from_fn(secure))
 }
 
-/// Adds to every page what keeps it from being misused.
+/// Makes refusals pages, and adds to every page what keeps it from being misused.
 async fn secure(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    let (mut parts, body) = request.into_parts();
+    let outside = Outside::of_parts(&parts);
+    parts.extensions.insert(outside.clone());
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let mut response = refusal::shown(response, &outside);
     protect(response.headers_mut());
     response
 }

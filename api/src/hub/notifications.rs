@@ -18,6 +18,7 @@ use super::visitor::{Visit, Visitor};
 use super::words::{self, Moment};
 use crate::commands;
 use crate::observe::ThisRequest;
+use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::reads::notifications::{NotificationView, NotificationsQuery, Transition, page_of_notifications};
 use crate::reads::params::Params;
@@ -70,6 +71,11 @@ fn notification(id: &str) -> Result<Uuid, Problem> {
     id.parse().map_err(|_| Problem::not_found("There is no such notification."))
 }
 
+/// Where a tenant's page of notifications is.
+fn of_tenant(outside: &Outside, tenant: &TenantId) -> String {
+    outside.base.to(&format!("/t/{tenant}/notifications"))
+}
+
 /// `GET /t/{tenant}/notifications`.
 pub(super) async fn page(
     State(state): State<ApiState>,
@@ -82,12 +88,13 @@ pub(super) async fn page(
     let (notes, next_cursor, fault) = match &visit.query {
         Ok(query) => {
             let page = page_of_notifications(&mut read, &visit.visitor.caller, query).await?;
+            let page = page.under(&visit.visitor.outside.base);
             let notes = page.notifications.into_iter().map(|view| Note::new(view, now)).collect();
             (notes, page.next_cursor, None)
         }
         Err(problem) => (Vec::new(), None, Some(problem.detail.to_string())),
     };
-    let base = format!("/t/{}/notifications", visit.visitor.caller.tenant);
+    let base = of_tenant(&visit.visitor.outside, &visit.visitor.caller.tenant);
     let links = Links::new(&base, &visit.pairs);
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let here = visit.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -114,9 +121,9 @@ pub(super) async fn mark_read(
     form: Fields,
 ) -> Result<Response, Refusal> {
     visitor.must_mean_it(form.text("csrf"))?;
-    let (id, tenant) = (notification(&id)?, visitor.caller.tenant.clone());
+    let (id, page) = (notification(&id)?, of_tenant(&visitor.outside, &visitor.caller.tenant));
     let position = commands::mark_read(&state, visitor.caller, id, this).await?;
-    back(&tenant, &uri, Some(position), &format!("#note-{id}"))
+    back(&page, &uri, Some(position), &format!("#note-{id}"))
 }
 
 /// `POST /t/{tenant}/notifications/read`: all those on a page.
@@ -139,18 +146,18 @@ pub(super) async fn mark_all_read(
     let read =
         ids.into_iter().map(|id| commands::mark_read(&state, visitor.caller.clone(), id, this.clone()));
     let positions: Vec<_> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
-    back(&visitor.caller.tenant, &uri, positions.into_iter().max(), "")
+    back(&of_tenant(&visitor.outside, &visitor.caller.tenant), &uri, positions.into_iter().max(), "")
 }
 
 /// The page from which something was marked as read, once it shows that.
-fn back(tenant: &TenantId, uri: &Uri, position: Option<Position>, place: &str) -> Result<Response, Refusal> {
+fn back(page: &str, uri: &Uri, position: Option<Position>, place: &str) -> Result<Response, Refusal> {
     let params = Params::of(uri)?;
     let after = position.map(|position| ("after", position.0.to_string()));
     let kept =
         params.pairs().iter().filter(|(name, _)| ["unread", "cursor", "limit"].contains(&name.as_str()));
     let kept = kept.map(|(name, value)| (name.as_str(), value.as_str()));
     let after = after.iter().map(|(name, value)| (*name, value.as_str()));
-    Ok(see_other(&format!("/t/{tenant}/notifications{}{place}", words::query(kept.chain(after)))))
+    Ok(see_other(&format!("{page}{}{place}", words::query(kept.chain(after)))))
 }
 
 impl Note {

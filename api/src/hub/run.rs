@@ -100,7 +100,8 @@ pub(super) async fn page(
     let mut read = visit.begin(&state).await?;
     let visitor = &visit.visitor;
     let tenant = &visitor.caller.tenant;
-    let today = one_run(&mut read, tenant, run, None).await?;
+    let base = &visitor.outside.base;
+    let today = one_run(&mut read, tenant, run, None).await?.under(base);
     let (query, problem) = match &visit.query {
         Ok(query) => (Some(query), None),
         Err(problem) => (None, Some(problem)),
@@ -109,7 +110,7 @@ pub(super) async fn page(
     let (shown, items_then) = match past {
         Some(revision) => {
             let (shown, items) = past_run(&mut read, tenant, run, revision).await?;
-            (shown, Some(items))
+            (shown.under(base), Some(items))
         }
         None => (today.clone(), None),
     };
@@ -119,7 +120,8 @@ pub(super) async fn page(
     let links = Links::new(&href, &visit.pairs);
     let items_query = query.map(|query| &query.items);
     let mut items =
-        Items::new(&mut read, (tenant, run), items_query, items_then.as_ref(), links, now).await?;
+        Items::new(&mut read, (tenant, run, shown.revision), items_query, items_then.as_ref(), links, now)
+            .await?;
     let mut fault = None;
     if let Some(problem) = problem {
         let place = if items::is_about(problem) { &mut items.fault } else { &mut fault };
@@ -128,14 +130,19 @@ pub(super) async fn page(
     let from = query.and_then(|query| query.events_from);
     let newest = past.into_iter().chain(from).min();
     let (events, events_older) = timeline(&mut read, visitor, &shown, newest, &href).await?;
-    let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let wrong = problem.is_some() || items.fault.is_some();
+    let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     // What was then, not what became of it: a past run has not been running until now.
     let moment = past.map_or(now, |_| shown.last_event_at);
     // Nor do the filters of the items go away.
     let at_timeline = |more: &[(&str, &str)]| format!("{}#timeline", links.with(&["events_from"], more));
     let page = RunPage {
         frame,
-        run: Summary { duration: summary::duration(&shown, moment), ..Summary::new(&shown, None, now) },
+        run: Summary {
+            duration: summary::duration(&shown, moment),
+            skew: summary::skew(&shown, moment),
+            ..Summary::new(&shown, None, now)
+        },
         facts: Facts::new(&shown, moment, now),
         last_revision: today.revision,
         is_past: past.is_some(),

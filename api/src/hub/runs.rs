@@ -15,6 +15,7 @@ use super::links::{Links, Toggle};
 use super::refusal::{Refusal, html, see_other};
 use super::summary::{Failure, Summary};
 use super::visitor::Visit;
+use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::reads::asked::AskedQuery;
 use crate::reads::params::Params;
@@ -31,7 +32,21 @@ const HOURS: u64 = 48;
 pub(super) struct RunsQuery(ListQuery);
 
 impl AskedQuery for RunsQuery {
-    const ALLOWED: &'static [&'static str] = ListQuery::ALLOWED;
+    const ALLOWED: &'static [&'static str] = &[
+        "status",
+        "kind",
+        "initiator",
+        "label",
+        "since",
+        "until",
+        "q",
+        "liveness",
+        "held",
+        "sort",
+        "cursor",
+        "newer",
+        "limit",
+    ];
 
     fn take(params: &mut Params) -> Result<Self, Problem> {
         let newer = params.one("newer")?;
@@ -58,7 +73,7 @@ struct RunsPage {
     first_page: Option<String>,
     newer_page: Option<String>,
     older_page: Option<String>,
-    strip_script: &'static str,
+    strip_script: String,
 }
 
 /// A run, and the filters that it gives.
@@ -78,8 +93,8 @@ struct List {
 }
 
 /// `GET /t/{tenant}`.
-pub(super) async fn of_tenant(Path(tenant): Path<String>) -> Response {
-    see_other(&format!("/t/{tenant}/runs"))
+pub(super) async fn of_tenant(outside: Outside, Path(tenant): Path<String>) -> Response {
+    see_other(&outside.base.to(&format!("/t/{tenant}/runs")))
 }
 
 /// `GET /t/{tenant}/runs`.
@@ -92,7 +107,8 @@ pub(super) async fn page(
     let tenant = visit.visitor.caller.tenant.clone();
     let about = (Here::Runs, "Runs".to_owned());
     let frame = Frame::new(&state, &visit.visitor, &mut read, now, about).await?;
-    let base = format!("/t/{tenant}/runs");
+    let outside = &visit.visitor.outside;
+    let base = outside.base.to(&format!("/t/{tenant}/runs"));
     let links = Links::new(&base, &visit.pairs);
     let kind = links.value("kind");
     let (all, kinds) = counts(read.conn(), &tenant).await?;
@@ -107,7 +123,7 @@ pub(super) async fn page(
     let flagged = flagged(read.conn(), &tenant, kind, now).await?;
     let strip = hours(read.conn(), &tenant, kind, now, HOURS).await?;
     let (list, problem) = match &visit.query {
-        Ok(RunsQuery(query)) => (rows(&mut read, &tenant, query, links, now).await?, None),
+        Ok(RunsQuery(query)) => (rows(&mut read, (&tenant, outside), query, links, now).await?, None),
         Err(problem) => (List::default(), Some(problem)),
     };
     let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -125,19 +141,19 @@ pub(super) async fn page(
         first_page: links.is_later_page().then(|| links.with(&[], &[])),
         newer_page: list.newer.map(|cursor| links.with(&[], &[("newer", &cursor)])),
         older_page: list.older.map(|cursor| links.with(&[], &[("cursor", &cursor)])),
-        strip_script: assets::strip(),
+        strip_script: outside.base.to(assets::strip()),
     };
     Ok((status, html(&page)?).into_response())
 }
 
 async fn rows(
     read: &mut TenantRead,
-    tenant: &domain::TenantId,
+    (tenant, outside): (&domain::TenantId, &Outside),
     query: &ListQuery,
     links: Links<'_>,
     now: DateTime<Utc>,
 ) -> Result<List, Problem> {
-    let page = page_of_runs(read, tenant, query, now).await?;
+    let page = page_of_runs(read, tenant, query, now).await?.under(&outside.base);
     // A run that failed says why itself; of the others it is their items that failed.
     let wanted = page.runs.iter().filter(|run| run.items.failed > 0 && run.reason_code.is_none());
     let wanted: Vec<_> = wanted.map(|run| run.run_id.uuid()).collect();

@@ -11,6 +11,7 @@ use super::form::Fields;
 use super::refusal::{Refusal, hop, html, local, see_other};
 use super::words;
 use crate::access::{Caller, LASTS, OpeningSecret, cookie};
+use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::reads::params::Params;
 use crate::state::ApiState;
@@ -21,18 +22,23 @@ const HOPPED: &str = "hopped";
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct SignInPage<'a> {
-    style: &'a str,
-    icon: &'a str,
+    style: String,
+    icon: String,
+    action: String,
     next: &'a str,
     fault: Option<&'a str>,
     signed_out: bool,
 }
 
 /// `GET /`: the runs of whoever is signed in.
-pub(super) async fn home(State(state): State<ApiState>, headers: HeaderMap) -> Result<Response, Refusal> {
-    match signed_in(&state, &headers).await? {
-        Some(caller) => Ok(see_other(&runs_of(&caller))),
-        None => Err(Refusal::SignIn(String::new())),
+pub(super) async fn home(
+    State(state): State<ApiState>,
+    outside: Outside,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    match signed_in(&state, &outside, &headers).await? {
+        Some(caller) => Ok(see_other(&runs_of(&outside, &caller))),
+        None => Err(Refusal::SignIn(outside, String::new())),
     }
 }
 
@@ -43,48 +49,50 @@ pub(super) async fn home(State(state): State<ApiState>, headers: HeaderMap) -> R
 /// where it comes from: on plain HTTP none does.
 pub(super) async fn form(
     State(state): State<ApiState>,
+    outside: Outside,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Refusal> {
-    let params = Params::of(&uri)?;
+    // What can't be read leads nowhere, and nobody is kept from signing in by it.
+    let params = Params::of(&uri).unwrap_or_default();
     let pairs = params.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let value = |wanted: &str| pairs.clone().find(|(name, _)| *name == wanted).map(|(_, value)| value);
     let next = value("next").and_then(local).unwrap_or_default();
     let hopped = value(HOPPED).is_some();
     // Who is signed in and comes by a link of ours may want to be somebody else.
     if (next.is_empty() || hopped)
-        && let Some(caller) = signed_in(&state, &headers).await?
+        && let Some(caller) = signed_in(&state, &outside, &headers).await?
     {
-        return Ok(see_other(&if next.is_empty() { runs_of(&caller) } else { next.to_owned() }));
+        return Ok(see_other(&if next.is_empty() { runs_of(&outside, &caller) } else { next.to_owned() }));
     }
     let from_elsewhere = headers.get("sec-fetch-site").is_none_or(|site| site == "cross-site");
     let signed_out = value("signed_out").is_some();
     let asked_before = signed_out || hopped;
-    if from_elsewhere && !asked_before && OpeningSecret::of_cookie(&headers).is_none() {
+    if from_elsewhere && !asked_before && OpeningSecret::of_cookie(&outside, &headers).is_none() {
         let again = (!next.is_empty()).then_some(("next", next)).into_iter().chain([(HOPPED, "1")]);
-        return Ok(hop(&format!("/sign-in{}", words::query(again)), "Opening the page"));
+        let again = outside.base.to(&format!("/sign-in{}", words::query(again)));
+        return Ok(hop(&outside, &again, "Opening the page"));
     }
-    Ok(page(next, None, signed_out)?)
+    Ok(page(&outside, next, None, signed_out)?)
 }
 
-/// `POST /sign-in`.
+/// `POST /sign-in`. Who was signed in before is so no longer.
 pub(super) async fn sign_in(
     State(state): State<ApiState>,
+    outside: Outside,
     headers: HeaderMap,
     form: Fields,
 ) -> Result<Response, Refusal> {
-    // Nobody is to be signed in as somebody else by a form on another site, nor by one of a neighbour's.
-    if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site") {
-        return Err(Problem::forbidden("Sign in by the form on this site.").into());
-    }
     let next = local(form.text("next")).unwrap_or_default();
     match state.tokens.sign_in(form.text("token")).await {
         Ok((session, caller)) => {
-            let next = if next.is_empty() { runs_of(&caller) } else { next.to_owned() };
-            opened(see_other(&next), &session, &headers)
+            let next = if next.is_empty() { runs_of(&outside, &caller) } else { next.to_owned() };
+            end_former(&state, &outside, &headers).await?;
+            opened(see_other(&next), &session, &outside)
         }
         Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => {
-            Ok((StatusCode::UNAUTHORIZED, page(next, Some(&problem.detail), false)?).into_response())
+            let again = page(&outside, next, Some(&problem.detail), false)?;
+            Ok((StatusCode::UNAUTHORIZED, again).into_response())
         }
         Err(problem) => Err(problem.into()),
     }
@@ -94,6 +102,7 @@ pub(super) async fn sign_in(
 pub(super) async fn by_link(
     State(state): State<ApiState>,
     method: Method,
+    outside: Outside,
     headers: HeaderMap,
     Path(code): Path<String>,
 ) -> Result<Response, Refusal> {
@@ -102,9 +111,13 @@ pub(super) async fn by_link(
     }
     match state.tokens.sign_in_once(&code).await {
         // A redirect would still count as coming from wherever the link was, and leave the cookie at home.
-        Ok(session) => opened(hop("/", "Signing in"), &session, &headers),
+        Ok(session) => {
+            end_former(&state, &outside, &headers).await?;
+            opened(hop(&outside, &outside.base.to("/"), "Signing in"), &session, &outside)
+        }
         Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => {
-            Ok((StatusCode::UNAUTHORIZED, page("", Some(&problem.detail), false)?).into_response())
+            let again = page(&outside, "", Some(&problem.detail), false)?;
+            Ok((StatusCode::UNAUTHORIZED, again).into_response())
         }
         Err(problem) => Err(problem.into()),
     }
@@ -113,48 +126,61 @@ pub(super) async fn by_link(
 /// `POST /sign-out`.
 pub(super) async fn sign_out(
     State(state): State<ApiState>,
+    outside: Outside,
     headers: HeaderMap,
     form: Fields,
 ) -> Result<Response, Refusal> {
-    if let Some(session) = OpeningSecret::of_cookie(&headers) {
+    if let Some(session) = OpeningSecret::of_cookie(&outside, &headers) {
         if !session.is_csrf(form.text("csrf")) {
             return Err(Problem::forbidden("Sign out by the button on a page of your session.").into());
         }
         state.tokens.sign_out(&session).await?;
     }
-    with_cookie(see_other("/sign-in?signed_out=1"), "", 0, &headers)
+    with_cookie(see_other(&outside.base.to("/sign-in?signed_out=1")), "", 0, &outside)
 }
 
-async fn signed_in(state: &ApiState, headers: &HeaderMap) -> Result<Option<std::sync::Arc<Caller>>, Problem> {
-    match OpeningSecret::of_cookie(headers) {
+/// Ends the session that whoever signs in had before: nobody could end it any more.
+async fn end_former(state: &ApiState, outside: &Outside, headers: &HeaderMap) -> Result<(), Problem> {
+    match OpeningSecret::of_cookie(outside, headers) {
+        Some(former) => state.tokens.sign_out(&former).await,
+        None => Ok(()),
+    }
+}
+
+async fn signed_in(
+    state: &ApiState,
+    outside: &Outside,
+    headers: &HeaderMap,
+) -> Result<Option<std::sync::Arc<Caller>>, Problem> {
+    match OpeningSecret::of_cookie(outside, headers) {
         Some(session) => state.tokens.of_session(&session).await,
         None => Ok(None),
     }
 }
 
-fn runs_of(caller: &Caller) -> String {
-    format!("/t/{}/runs", caller.tenant)
+fn runs_of(outside: &Outside, caller: &Caller) -> String {
+    outside.base.to(&format!("/t/{}/runs", caller.tenant))
 }
 
-fn page(next: &str, fault: Option<&str>, signed_out: bool) -> Result<Response, Problem> {
-    html(&SignInPage { style: assets::style(), icon: assets::icon(), next, fault, signed_out })
+fn page(outside: &Outside, next: &str, fault: Option<&str>, signed_out: bool) -> Result<Response, Problem> {
+    let ours = |path| outside.base.to(path);
+    let (style, icon, action) = (ours(assets::style()), ours(assets::icon()), ours("/sign-in"));
+    html(&SignInPage { style, icon, action, next, fault, signed_out })
 }
 
-fn opened(response: Response, session: &OpeningSecret, headers: &HeaderMap) -> Result<Response, Refusal> {
-    with_cookie(response, session.reveal(), LASTS.num_seconds(), headers)
+fn opened(response: Response, session: &OpeningSecret, outside: &Outside) -> Result<Response, Refusal> {
+    with_cookie(response, session.reveal(), LASTS.num_seconds(), outside)
 }
 
-/// Gives the browser its cookie (RFC 6265, section 4.1).
+/// Gives the browser its cookie.
 fn with_cookie(
     mut response: Response,
     value: &str,
     seconds: i64,
-    headers: &HeaderMap,
+    outside: &Outside,
 ) -> Result<Response, Refusal> {
-    let cookie::Name { name, secure } = cookie::name(headers);
-    let secure = if secure { "; Secure" } else { "" };
-    let cookie = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-    let cookie = HeaderValue::try_from(cookie).map_err(|error| Problem::internal(&error))?;
+    let cookie = HeaderValue::try_from(cookie::set(outside, value, seconds))
+        .map_err(|error| Problem::internal(&error))?;
     response.headers_mut().append(SET_COOKIE, cookie);
     Ok(response)
 }

@@ -1,6 +1,6 @@
 //! A run at a glance: what the list and the head of its page say of it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{EndedAs, Status};
 
 use super::words::{self, Moment};
@@ -28,6 +28,8 @@ pub(super) struct Summary {
     pub(super) ended: Option<Moment>,
     /// How long it ran, or has been running, or has been waiting.
     pub(super) duration: String,
+    /// What is wrong with the times that the producer gave, where they can't be: then it is by the ledger's.
+    pub(super) skew: Option<String>,
     pub(super) failure: Option<Failure>,
 }
 
@@ -94,6 +96,7 @@ impl Summary {
             started: run.started_at.map(|at| Moment::new(at, now)),
             ended: run.ended_at.map(|at| Moment::new(at, now)),
             duration: duration(run, now),
+            skew: skew(run, now),
             failure: own.or(failure),
         }
     }
@@ -111,9 +114,22 @@ impl Badge {
     }
 }
 
-/// How long the run ran, or had been running or waiting at that moment.
+/// How long the run ran, or had been running or waiting at that moment, by the clock that is right.
 pub(super) fn duration(run: &RunView, moment: DateTime<Utc>) -> String {
-    words::span(run.ended_at.unwrap_or(moment) - run.started_at.unwrap_or(run.queued_at))
+    let course = run.course();
+    words::span(course.until.unwrap_or(moment) - course.from)
+}
+
+/// What the producer's own times would make of it, where they can't be.
+pub(super) fn skew(run: &RunView, moment: DateTime<Utc>) -> Option<String> {
+    run.clock_skew.then(|| {
+        let said = run.ended_at.unwrap_or(moment) - run.started_at.unwrap_or(run.queued_at);
+        if said < TimeDelta::zero() {
+            "by the ledger’s clock: by the producer’s it ended before it began".to_owned()
+        } else {
+            format!("by the ledger’s clock: {} by the producer’s, which can’t be", words::span(said))
+        }
+    })
 }
 
 /// How a run that is stalled is so.

@@ -1,6 +1,7 @@
 //! The events of a run, one line each.
 
 use chrono::{DateTime, Utc};
+use domain::Stamp;
 use domain::json::Strict;
 use serde_json::Value;
 
@@ -24,6 +25,8 @@ pub(super) struct Entry {
     pub(super) day: Option<String>,
     /// How long after the run was queued.
     pub(super) offset: String,
+    /// The time that the producer gave can't be: the offset is by the ledger's clock.
+    pub(super) skewed: bool,
     /// All that it says.
     pub(super) data: String,
     /// The run as it was after it.
@@ -44,6 +47,8 @@ pub(super) fn entries(events: Vec<EventView>, queued_at: DateTime<Utc>, run_href
 
 impl Entry {
     fn new(event: EventView, queued_at: DateTime<Utc>, run_href: &str) -> Self {
+        let stamp = Stamp { occurred_at: event.occurred_at, recorded_at: Some(event.recorded_at) };
+        let skewed = stamp.is_contradicted(queued_at);
         let Strict(data) = serde_json::from_str(event.data.get()).unwrap_or_default();
         let text = |name: &str| data.get(name).and_then(Value::as_str).map(str::to_owned);
         let number = |name: &str| data.get(name).and_then(Value::as_u64);
@@ -81,7 +86,11 @@ impl Entry {
             occurred: Moment::new(event.occurred_at, event.recorded_at),
             recorded: Moment::new(event.recorded_at, event.recorded_at),
             day: None,
-            offset: format!("+{}", words::span(event.occurred_at - queued_at)),
+            offset: format!(
+                "+{}",
+                words::span(if skewed { event.recorded_at } else { event.occurred_at } - queued_at)
+            ),
+            skewed,
             data: words::json(&data),
             href: format!("{run_href}?revision={}", event.revision),
         }

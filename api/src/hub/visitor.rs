@@ -1,6 +1,6 @@
 //! Who looks at a page.
 
-use axum::extract::{FromRequestParts, OriginalUri};
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use eventlog::Position;
@@ -8,6 +8,7 @@ use eventlog::Position;
 use super::refusal::Refusal;
 use crate::access::{Caller, OpeningSecret, identify};
 use crate::ledger::LAST;
+use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::reads::TenantRead;
 use crate::reads::asked::{After, AskedQuery};
@@ -20,6 +21,8 @@ pub(super) struct Visitor {
     pub(super) caller: Caller,
     /// None where a token came along instead.
     pub(super) session: Option<OpeningSecret>,
+    /// How they see the server.
+    pub(super) outside: Outside,
 }
 
 impl FromRequestParts<ApiState> for Visitor {
@@ -27,7 +30,7 @@ impl FromRequestParts<ApiState> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refusal> {
         match identify(parts, state).await {
-            Ok((caller, session)) => Ok(Self { caller, session }),
+            Ok((caller, session)) => Ok(Self { caller, session, outside: Outside::of_parts(parts) }),
             Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => Err(unknown(parts)),
             Err(problem) => Err(problem.into()),
         }
@@ -36,12 +39,10 @@ impl FromRequestParts<ApiState> for Visitor {
 
 /// Who is unknown is sent to sign in, and comes back to where a page can be asked for again.
 fn unknown(parts: &Parts) -> Refusal {
-    let next = match parts.extensions.get::<OriginalUri>() {
-        Some(OriginalUri(uri)) => uri.path_and_query(),
-        None => parts.uri.path_and_query(),
-    };
-    let next = next.map_or_else(String::new, ToString::to_string);
-    Refusal::SignIn(if parts.method.is_safe() { next } else { String::new() })
+    let outside = Outside::of_parts(parts);
+    let here = parts.uri.path_and_query().filter(|_| parts.method.is_safe());
+    let next = here.map_or_else(String::new, |here| outside.base.to(here.as_str()));
+    Refusal::SignIn(outside, next)
 }
 
 impl Visitor {
@@ -75,12 +76,14 @@ impl<Q: AskedQuery> FromRequestParts<ApiState> for Visit<Q> {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refusal> {
         let visitor = Visitor::from_request_parts(parts, state).await?;
-        let mut params = Params::of(&parts.uri)?;
+        // To links that people send each other more is added than we know.
+        let known = |name: &str| name == "after" || Q::ALLOWED.contains(&name);
+        let mut params = Params::of_these(&parts.uri, known)?;
         params.edit(from_form);
         let after = params.number("after", 0, LAST)?.map(Position);
         let after = after.map(|position| After::new(position, &visitor.caller, &parts.extensions));
         let pairs = params.pairs().to_vec();
-        let query = Q::take(&mut params).and_then(|query| params.end(Q::ALLOWED).map(|()| query));
+        let query = Q::take(&mut params);
         Ok(Self { visitor, query, pairs, after })
     }
 }

@@ -144,6 +144,21 @@ pub(super) fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
     text
 }
 
+/// An address as a header can have it: what is not ASCII is percent-encoded in UTF-8, and so is a blank (RFC 3987,
+/// section 3.1).
+pub(super) fn in_header(address: &str) -> String {
+    let mut text = String::with_capacity(address.len());
+    for byte in address.bytes() {
+        if byte.is_ascii_graphic() {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a String does not fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}
+
 fn encode(to: &mut String, text: &str) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
@@ -194,6 +209,12 @@ mod tests {
     fn what_is_not_seen_in_json_is_written_out() {
         let value = serde_json::json!({"a": "x\u{202e}y\u{1b}\u{e0041}é"});
         assert_eq!(json(&value), "{\n  \"a\": \"x\\u202ey\\u001b\\udb40\\udc41é\"\n}");
+    }
+
+    #[test]
+    fn addresses_fit_into_headers() {
+        assert_eq!(in_header("/t/demo?q=a%20b&c"), "/t/demo?q=a%20b&c");
+        assert_eq!(in_header("/é \u{1}"), "/%C3%A9%20%01");
     }
 
     #[test]

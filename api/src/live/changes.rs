@@ -47,8 +47,8 @@ pub(crate) struct RunChange {
     pub(super) position: u64,
     /// Word to the listener, where the listener started the run: it was queued, or it ended.
     pub(super) notification: Option<Told>,
-    /// Where the run's resources are.
-    links: RunLinks,
+    /// Where the run's resources are, as we know it.
+    pub(super) links: RunLinks,
     /// Whose notification it is.
     #[serde(skip)]
     pub(super) recipient: Option<String>,

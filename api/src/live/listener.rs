@@ -16,6 +16,7 @@ use super::changes::RunChange;
 use super::seen::Seen;
 use crate::access::Ended;
 use crate::ledger::Ledger;
+use crate::outside::BasePath;
 
 /// For whom the messages are.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub(super) struct Audience {
     pub(super) token_id: Uuid,
     /// Only this run.
     pub(super) run: Option<RunId>,
+    /// Under which path the listener sees the server.
+    pub(super) base: BasePath,
 }
 
 /// One who listens.
@@ -106,6 +109,7 @@ impl Listener {
                 if change.recipient.as_deref() != Some(self.audience.principal.as_str()) {
                     change.notification = None;
                 }
+                change.links = change.links.under(&self.audience.base);
                 let message = self.message("run", change.position, &change);
                 self.ready.push_back(message);
             }
@@ -200,7 +204,7 @@ mod tests {
             (broadcast::Sender::new(2), broadcast::Sender::new(2), CancellationToken::new());
         let sources = Sources { turns: turns.subscribe(), ended: ended.subscribe(), stop: stop.clone() };
         let principal = "slow".parse().unwrap();
-        let audience = Audience { principal, token_id: Uuid::nil(), run: None };
+        let audience = Audience { principal, token_id: Uuid::nil(), run: None, base: BasePath::default() };
         let long = Duration::from_secs(3600);
         let ledger = Ledger { id: Uuid::nil(), epoch: 5 };
         let mut listener = Listener::new(ledger, audience, sources, Position(7), (long, long));

@@ -121,7 +121,8 @@ async fn open(
         must_exist(read.conn(), tenant, run).await?;
     }
     let (ledger, config) = (state.freshness.ledger(), &state.config);
-    let audience = Audience { principal: principal.clone(), token_id: *token_id, run };
+    let audience =
+        Audience { principal: principal.clone(), token_id: *token_id, run, base: asked.base.clone() };
     // A stream ends with the right to it.
     let right = asked.caller.ends.map(|end| end.saturating_duration_since(Instant::now()));
     let lasts = right.map_or(config.stream_lasts, |right| right.min(config.stream_lasts));

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use eventlog::Position;
 use serde::Serialize;
 
 use super::asked::Address;
+use crate::etag;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
@@ -17,11 +17,46 @@ pub(super) const USUAL_PAGE: u64 = 50;
 /// How many entries a page has at most.
 pub(super) const LONGEST_PAGE: u64 = 200;
 
-/// Answers with `body`, which reflects `position`.
-pub(super) fn answer(state: &ApiState, position: Position, body: impl Serialize) -> Response {
-    let mut response = Json(body).into_response();
+/// Answers with `body`, which reflects `position`. Its tag is that of its content: what is the same at a later
+/// position has the same.
+///
+/// # Errors
+/// 500 when it can't be written, which nothing of ours causes.
+pub(super) fn answer(
+    state: &ApiState,
+    position: Position,
+    body: impl Serialize,
+) -> Result<Response, Problem> {
+    let json = serde_json::to_vec(&body).map_err(|error| Problem::internal(&error))?;
+    let tag = etag::of_content(without_position(&json, position))?;
+    Ok(answered(state, position, json, tag))
+}
+
+/// As [`answer`], with a tag of the body's own.
+///
+/// # Errors
+/// As there.
+pub(super) fn answer_tagged(
+    state: &ApiState,
+    position: Position,
+    body: impl Serialize,
+    tag: HeaderValue,
+) -> Result<Response, Problem> {
+    let json = serde_json::to_vec(&body).map_err(|error| Problem::internal(&error))?;
+    Ok(answered(state, position, json, tag))
+}
+
+/// A body without the position that it reflects, which is the last member of each that has one.
+fn without_position(json: &[u8], position: Position) -> &[u8] {
+    json.strip_suffix(format!(",\"position\":{}}}", position.0).as_bytes()).unwrap_or(json)
+}
+
+fn answered(state: &ApiState, position: Position, json: Vec<u8>, tag: HeaderValue) -> Response {
+    let mut response = json.into_response();
     let lag = state.freshness.lag_of(position);
     let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::ETAG, tag);
     state.freshness.ledger().mark(headers, position);
     headers.insert("runledger-lag-events", HeaderValue::from(lag.events));
     if let Ok(seconds) = HeaderValue::try_from(format!("{:.3}", lag.seconds)) {
@@ -91,6 +126,17 @@ mod tests {
             headers[header::LINK],
             "</v1/x?label=a%3Ab%20c%26d&label=%C3%A9&limit=5&cursor=new-_>; rel=\"next\""
         );
+    }
+
+    #[test]
+    fn a_content_is_the_same_at_any_position() {
+        let json = |position: u64| format!("{{\"runs\":[{{\"position\":7}}],\"position\":{position}}}");
+        let content = |position: u64| {
+            String::from_utf8(without_position(json(position).as_bytes(), Position(position)).to_vec())
+                .unwrap()
+        };
+        assert_eq!(content(7), content(1_000));
+        assert_eq!(without_position(json(7).as_bytes(), Position(8)), json(7).as_bytes());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What every read asks: who, what, and how current it must be.
 
-use axum::extract::{FromRequestParts, OriginalUri};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Extensions, StatusCode};
 use domain::{RunId, TenantId};
@@ -13,6 +13,7 @@ use crate::admission::Place;
 use crate::commands::unreadable_problem;
 use crate::freshness::{Crowded, MOST_OF_A_TOKEN, Unseen};
 use crate::ledger::{EPOCH_PARAM, Known};
+use crate::outside::{BasePath, Outside};
 use crate::problem::Problem;
 use crate::state::ApiState;
 
@@ -34,6 +35,8 @@ pub(crate) struct Asked<Q> {
     pub(crate) query: Q,
     /// The address that was asked, for links to further pages.
     pub(crate) address: Address,
+    /// Under which path the caller sees the server, for all links.
+    pub(crate) base: BasePath,
     after: Option<After>,
     place: Option<Place>,
 }
@@ -49,7 +52,7 @@ pub(crate) struct After {
 /// The address of a read.
 #[derive(Debug, Clone)]
 pub(crate) struct Address {
-    /// The path as it came.
+    /// The path as the caller sees it.
     pub(crate) path: String,
     /// All parameters, decoded, but `after` and `epoch`.
     pub(crate) pairs: Vec<(String, String)>,
@@ -61,19 +64,16 @@ impl<Q: AskedQuery> FromRequestParts<ApiState> for Asked<Q> {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
         // First who asks: nobody else learns which parameters are right.
         let Viewer(caller) = Viewer::from_request_parts(parts, state).await?;
-        let path = match parts.extensions.get::<OriginalUri>() {
-            Some(OriginalUri(uri)) => uri.path().to_owned(),
-            None => parts.uri.path().to_owned(),
-        };
+        let base = Outside::of_parts(parts).base;
         let mut params = Params::of(&parts.uri)?;
         let known = Known::take(&parts.headers, &mut params)?;
         state.freshness.ledger().must_be(known)?;
         let after = known.after.map(|position| After::new(position, &caller, &parts.extensions));
-        let address = Address { path, pairs: params.pairs().to_vec() };
+        let address = Address { path: base.to(parts.uri.path()), pairs: params.pairs().to_vec() };
         let query = Q::take(&mut params)?;
         let allowed: Vec<&str> = Q::ALLOWED.iter().copied().chain(["after", EPOCH_PARAM]).collect();
         params.end(&allowed)?;
-        Ok(Self { caller, query, address, after, place: parts.extensions.get().cloned() })
+        Ok(Self { caller, query, address, base, after, place: parts.extensions.get().cloned() })
     }
 }
 

@@ -175,7 +175,7 @@ pub(super) async fn list_events(
     must_exist(read.conn(), tenant, run).await?;
     let page = page_of_events(&mut read, &asked.caller, run, &asked.query).await?;
     let next_cursor = page.next_cursor.clone();
-    let mut response = answer(&state, read.position, page);
+    let mut response = answer(&state, read.position, page)?;
     if let Some(cursor) = next_cursor {
         link_next(response.headers_mut(), &asked.address, &cursor)?;
     }

@@ -17,6 +17,7 @@ use super::params::Params;
 use super::pool::TenantRead;
 use super::runs::{EndedAsName, RunLinks, RunStatus};
 use crate::access::Caller;
+use crate::outside::BasePath;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
@@ -59,6 +60,15 @@ pub(crate) struct NotificationPage {
     pub(crate) next_cursor: Option<String>,
     /// The position that the page reflects.
     pub(crate) position: u64,
+}
+
+impl NotificationPage {
+    /// It with its links as they are seen from outside.
+    pub(crate) fn under(mut self, base: &BasePath) -> Self {
+        let under = |told: NotificationView| NotificationView { links: told.links.under(base), ..told };
+        self.notifications = self.notifications.into_iter().map(under).collect();
+        self
+    }
 }
 
 /// Word to the initiator of a run.
@@ -161,9 +171,9 @@ pub(super) async fn list_notifications(
     asked: Asked<NotificationsQuery>,
 ) -> Result<Response, Problem> {
     let mut read = asked.begin(&state).await?;
-    let page = page_of_notifications(&mut read, &asked.caller, &asked.query).await?;
+    let page = page_of_notifications(&mut read, &asked.caller, &asked.query).await?.under(&asked.base);
     let next_cursor = page.next_cursor.clone();
-    let mut response = answer(&state, read.position, page);
+    let mut response = answer(&state, read.position, page)?;
     if let Some(cursor) = next_cursor {
         link_next(response.headers_mut(), &asked.address, &cursor)?;
     }

@@ -12,7 +12,7 @@ use crate::time;
 
 /// The parameters of a request, decoded, in the order they came. Reading one takes it out, so that what
 /// is left at the end is what nobody knows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Params {
     pairs: Vec<(String, String)>,
 }
@@ -25,8 +25,14 @@ pub(crate) fn wrong(name: &str, detail: impl Into<String>) -> Problem {
 impl Params {
     /// Decodes the query of a URI (`application/x-www-form-urlencoded`).
     pub(crate) fn of(uri: &Uri) -> Result<Self, Problem> {
-        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+        Self::of_these(uri, |_| true)
+    }
+
+    /// As [`Params::of`], of those parameters only that are known.
+    pub(crate) fn of_these(uri: &Uri, known: impl Fn(&str) -> bool) -> Result<Self, Problem> {
+        let Query(mut pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|error| Problem::malformed(format!("The query can't be read: {error}.")))?;
+        pairs.retain(|(name, _)| known(name));
         for (name, value) in &pairs {
             // Postgres can't hold NUL in text, and no value of ours has control characters.
             if value.chars().any(char::is_control) || value.contains(char::REPLACEMENT_CHARACTER) {

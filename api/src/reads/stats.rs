@@ -143,7 +143,7 @@ pub(super) async fn get_stats(
         hours: hours(read.conn(), tenant, None, Utc::now(), asked.query.hours).await?,
         position: read.position.0,
     };
-    Ok(answer(&state, read.position, stats))
+    answer(&state, read.position, stats)
 }
 
 /// All runs by how they stand, and the same for each kind.

@@ -110,7 +110,7 @@ pub fn given(history: impl IntoIterator<Item = EventBody>) -> Given {
 
 pub struct Given {
     pub run: Run,
-    expected_revision: Option<u64>,
+    expected_revision: Option<Vec<u64>>,
 }
 
 pub struct Outcome {
@@ -120,7 +120,7 @@ pub struct Outcome {
 
 impl Given {
     pub fn expecting(mut self, revision: u64) -> Self {
-        self.expected_revision = Some(revision);
+        self.expected_revision = Some(vec![revision]);
         self
     }
 

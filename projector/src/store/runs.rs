@@ -2,7 +2,7 @@
 //! can change ([`super::steady`]), so that a large context is written once.
 
 use chrono::{DateTime, Utc};
-use domain::{EndedAs, Run, Status};
+use domain::{EndedAs, Run, Status, search_key};
 use redaction::CleanText;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -29,6 +29,8 @@ pub(super) struct RunChange<'a> {
     message: Option<&'a str>,
     started_at: Option<DateTime<Utc>>,
     ended_at: Option<DateTime<Utc>>,
+    started_recorded_at: Option<DateTime<Utc>>,
+    ended_recorded_at: Option<DateTime<Utc>>,
     last_event_at: Option<DateTime<Utc>>,
     heartbeat_seconds: Option<i32>,
     heartbeat_due_at: Option<DateTime<Utc>>,
@@ -36,7 +38,7 @@ pub(super) struct RunChange<'a> {
     position: i64,
 }
 
-row_type!(RunChange<'_>, "projection.run_change");
+row_type!(RunChange<'_>, "projection.run_state");
 
 impl<'a> RunChange<'a> {
     fn of(run_id: Uuid, run: &'a Run, position: u64) -> Result<Self, ProjectorError> {
@@ -58,6 +60,8 @@ impl<'a> RunChange<'a> {
             message: text(&run.message),
             started_at: run.started_at,
             ended_at: run.ended_at,
+            started_recorded_at: run.started_recorded_at,
+            ended_recorded_at: run.ended_recorded_at,
             last_event_at: run.last_event_at,
             heartbeat_seconds: run.heartbeat_seconds.map(seconds).transpose()?,
             heartbeat_due_at: run.heartbeat_due_at(),
@@ -73,6 +77,7 @@ struct RunBeginning<'a> {
     tenant: &'a str,
     kind: &'a str,
     title: Option<&'a str>,
+    title_key: Option<String>,
     initiator_id: Option<&'a str>,
     initiator_name: Option<&'a str>,
     labels: String,
@@ -81,7 +86,7 @@ struct RunBeginning<'a> {
     queued_at: Option<DateTime<Utc>>,
 }
 
-row_type!(RunBeginning<'_>, "projection.run_beginning");
+row_type!(RunBeginning<'_>, "projection.run_origin");
 
 /// Inserts the runs that have no row yet.
 pub(super) async fn insert(
@@ -103,6 +108,7 @@ pub(super) async fn insert(
             tenant,
             kind: queued.kind.as_str(),
             title: queued.title.as_ref().map(CleanText::as_str),
+            title_key: queued.title.as_ref().map(|title| search_key(title.as_str())),
             initiator_id: initiator.map(|initiator| initiator.id.as_str()),
             initiator_name: name.map(CleanText::as_str),
             labels: serde_json::to_string(&queued.labels).map_err(unwritable)?,
@@ -117,14 +123,14 @@ pub(super) async fn insert(
     sqlx::query!(
         "INSERT INTO runs (run_id, status, ended_as, presumed, superseded, items_total, items_succeeded,
              items_failed, items_skipped, worker, progress_message, reason_code, message, started_at, ended_at,
-             last_event_at, heartbeat_seconds, heartbeat_due_at, revision, position,
-             tenant, kind, title, initiator_id, initiator_name, labels, context, idempotency_key, queued_at)
+             started_recorded_at, ended_recorded_at, last_event_at, heartbeat_seconds, heartbeat_due_at, revision, position,
+             tenant, kind, title, title_key, initiator_id, initiator_name, labels, context, idempotency_key, queued_at)
          SELECT t.run_id, t.status, t.ended_as, t.presumed, t.superseded, t.items_total, t.items_succeeded,
              t.items_failed, t.items_skipped, t.worker, t.progress_message, t.reason_code, t.message,
-             t.started_at, t.ended_at, t.last_event_at, t.heartbeat_seconds, t.heartbeat_due_at, t.revision,
-             t.position, t.tenant, t.kind, t.title, t.initiator_id, t.initiator_name, t.labels::jsonb,
+             t.started_at, t.ended_at, t.started_recorded_at, t.ended_recorded_at, t.last_event_at, t.heartbeat_seconds, t.heartbeat_due_at, t.revision,
+             t.position, t.tenant, t.kind, t.title, t.title_key, t.initiator_id, t.initiator_name, t.labels::jsonb,
              t.context::json, t.idempotency_key, t.queued_at
-         FROM unnest($1::projection.run_change[], $2::projection.run_beginning[]) AS t",
+         FROM unnest($1::projection.run_state[], $2::projection.run_origin[]) AS t",
         &rows as _,
         &beginnings as _
     )

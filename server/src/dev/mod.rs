@@ -98,7 +98,7 @@ async fn start(
     let tenant: TenantId =
         TENANT.parse().map_err(|error: domain::InvalidId| Error::Usage(error.to_string()))?;
     let dev = DevFile {
-        base_url: format!("http://{}", reachable(address)),
+        base_url: format!("http://{}{}", reachable(address), args.http.base_path),
         tenant: tenant.to_string(),
         tokens: tokens(&pool, &tenant, &file).await?,
     };

@@ -273,6 +273,8 @@ async fn put_back(pool: &PgPool, queued: &[(Uuid, DateTime<Utc>)]) {
         format!(
             "UPDATE projection.runs AS x
              SET queued_at = past.at, last_event_at = last.at,
+                 started_recorded_at = x.started_at + interval '23 ms',
+                 ended_recorded_at = x.ended_at + interval '23 ms',
                  heartbeat_due_at = last.at + make_interval(secs => x.heartbeat_seconds)
              {past}, LATERAL (SELECT max(recorded_at) AS at FROM projection.run_events AS e WHERE e.run_id = past.run_id) AS last
              WHERE x.run_id = past.run_id"

@@ -21,10 +21,15 @@ impl Visitor {
 
     /// One who has signed in by the form.
     pub async fn signed_in(house: &House, tenant: &'static str, role: Role) -> Self {
+        Self::signed_in_at(house, tenant, role, "").await
+    }
+
+    /// The same where the server is seen under a path.
+    pub async fn signed_in_at(house: &House, tenant: &'static str, role: Role, base: &str) -> Self {
         let mut visitor = Self::new(house.url());
         let answer = visitor.post("/sign-in", &[("token", house.token(tenant, role)), ("next", "")]).await;
         let answer = answer.expect(303);
-        assert_eq!(answer.header("location"), format!("/t/{tenant}/runs"));
+        assert_eq!(answer.header("location"), format!("{base}/t/{tenant}/runs"));
         visitor.keep(&answer);
         visitor
     }

@@ -113,9 +113,9 @@ impl Story {
             "INSERT INTO projection.runs (tenant, run_id, kind, title, status, ended_as, items_total, items_succeeded,
                  items_failed, items_skipped, initiator_id, initiator_name, labels, context, idempotency_key, worker,
                  progress_message, reason_code, message, queued_at, started_at, ended_at, last_event_at,
-                 heartbeat_seconds, heartbeat_due_at, revision, position, presumed, superseded)
+                 heartbeat_seconds, heartbeat_due_at, revision, position, title_key, presumed, superseded)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-                 $14::json, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)",
+                 $14::json, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)",
         )
         .bind(self.tenant.as_str())
         .bind(self.id.uuid())
@@ -144,8 +144,18 @@ impl Story {
         .bind(run.heartbeat_due_at())
         .bind(number(run.revision.unwrap()))
         .bind(position)
+        .bind(queued.title.as_ref().map(|title| domain::search_key(title.as_str())))
         .bind(run.presumed)
         .bind(run.superseded)
+        .execute(pool)
+        .await
+        .unwrap();
+        sqlx::query(
+            "UPDATE projection.runs SET started_recorded_at = $2, ended_recorded_at = $3 WHERE run_id = $1",
+        )
+        .bind(self.id.uuid())
+        .bind(run.started_recorded_at)
+        .bind(run.ended_recorded_at)
         .execute(pool)
         .await
         .unwrap();

@@ -14,13 +14,13 @@ use super::answer::{answer, cut, link_next};
 use super::asked::{Asked, RunInPath};
 use super::corrupt::{Corrupt, count, word};
 use super::pool::TenantRead;
-use super::runs::must_exist;
+use super::runs::{past_run, revision_of};
 use crate::problem::Problem;
 use crate::state::ApiState;
 
 pub(crate) use past::PastItems;
 pub(crate) use query::ItemsQuery;
-use query::{ItemRow, fetch};
+use query::{ItemRow, changed_since, fetch};
 
 const TABLE: &str = "projection.run_items";
 
@@ -32,6 +32,9 @@ pub(crate) struct ItemPage {
     pub(crate) items: Vec<ItemView>,
     /// For the next page; null on the last.
     pub(crate) next_cursor: Option<String>,
+    /// The revision of the run that the page shows. All pages of a list show that of its first, whatever has
+    /// happened meanwhile: every item is on one of them, once.
+    pub(crate) revision: u64,
     /// The position that the page reflects.
     pub(crate) position: u64,
 }
@@ -67,7 +70,8 @@ pub(crate) enum ItemStatus {
     Succeeded,
 }
 
-/// Lists a run's items by their last outcome, the failed ones first.
+/// Lists a run's items by their last outcome, the failed ones first. All pages show the run as it was when the
+/// first was made.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/runs/{run}/items",
@@ -98,30 +102,37 @@ pub(super) async fn list_items(
 ) -> Result<Response, Problem> {
     let mut read = asked.begin(&state).await?;
     let tenant = &asked.caller.tenant;
-    must_exist(read.conn(), tenant, run).await?;
     let page = page_of_items(&mut read, tenant, run, &asked.query).await?;
     let next_cursor = page.next_cursor.clone();
-    let mut response = answer(&state, read.position, page);
+    let mut response = answer(&state, read.position, page)?;
     if let Some(cursor) = next_cursor {
         link_next(response.headers_mut(), &asked.address, &cursor)?;
     }
     Ok(response)
 }
 
-/// A page of a run's items.
+/// A page of a run's items: as they are, or, on a later page, as they were when the first one was made.
 ///
 /// # Errors
-/// The database's.
+/// 404 when the tenant has no such run, 422 when the cursor is of another, or the database's.
 pub(crate) async fn page_of_items(
     read: &mut TenantRead,
     tenant: &TenantId,
     run: RunId,
     query: &ItemsQuery,
 ) -> Result<ItemPage, Problem> {
+    let last = revision_of(read.conn(), tenant, run).await?;
+    let revision = query.shown(run, last)?;
+    // The table holds the last outcomes only. What has been replaced since is folded from the events.
+    if revision < last && changed_since(read.conn(), tenant, run, revision).await? {
+        let (_, items) = past_run(read, tenant, run, revision).await?;
+        return items.page(read, tenant, run, query).await;
+    }
     let rows = fetch(read.conn(), tenant, run, query).await?;
     let mut items = rows.into_iter().map(|row| view(row, run)).collect::<Result<Vec<_>, _>>()?;
-    let next_cursor = cut(&mut items, query.limit).map(|last| query.cursor_after(last)).transpose()?;
-    Ok(ItemPage { items, next_cursor, position: read.position.0 })
+    let next_cursor =
+        cut(&mut items, query.limit).map(|last| query.cursor_after(run, revision, last)).transpose()?;
+    Ok(ItemPage { items, next_cursor, revision, position: read.position.0 })
 }
 
 fn view(row: ItemRow, run: RunId) -> Result<ItemView, Corrupt> {

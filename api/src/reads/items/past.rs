@@ -21,13 +21,16 @@ use crate::problem::Problem;
 use crate::reads::answer::cut;
 use crate::reads::corrupt::{Corrupt, count};
 use crate::reads::failures::{FailureGroup, REASONS};
+use crate::reads::params::wrong;
 use crate::reads::pool::TenantRead;
 
 const TABLE: &str = "projection.run_events";
 
 /// The items of a run as they were after some event, by their last outcomes until then.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct PastItems {
+    /// The revision of that event.
+    revision: u64,
     last: HashMap<ItemName, Last>,
 }
 
@@ -37,20 +40,29 @@ struct Last {
     outcome: Outcome,
     revision: u64,
     reason: Option<ReasonCode>,
+    /// The last that was given: an event without one does not take it away.
+    label: Option<CleanText>,
 }
 
 impl PastItems {
+    /// None yet, of a run that is folded up to that revision.
+    pub(crate) fn until(revision: u64) -> Self {
+        Self { revision, last: HashMap::new() }
+    }
+
     /// Takes in what an event says of an item. `before` is the run before the event: as in the fold, only a
     /// run that is at work has news of its items.
     pub(crate) fn take(&mut self, before: &Run, event: &Event) {
-        let (item, outcome, reason) = match &event.body {
-            EventBody::ItemSucceeded(e) => (&e.item, Outcome::Succeeded, None),
-            EventBody::ItemFailed(e) => (&e.item, Outcome::Failed, Some(e.reason_code.clone())),
-            EventBody::ItemSkipped(e) => (&e.item, Outcome::Skipped, e.reason_code.clone()),
+        let (item, label, outcome, reason) = match &event.body {
+            EventBody::ItemSucceeded(e) => (&e.item, &e.label, Outcome::Succeeded, None),
+            EventBody::ItemFailed(e) => (&e.item, &e.label, Outcome::Failed, Some(e.reason_code.clone())),
+            EventBody::ItemSkipped(e) => (&e.item, &e.label, Outcome::Skipped, e.reason_code.clone()),
             _ => return,
         };
         if before.is_at_work() {
-            self.last.insert(item.clone(), Last { outcome, revision: event.revision, reason });
+            let known = self.last.get(item).and_then(|last| last.label.as_ref());
+            let label = label.as_ref().or(known).cloned();
+            self.last.insert(item.clone(), Last { outcome, revision: event.revision, reason, label });
         }
     }
 
@@ -71,7 +83,7 @@ impl PastItems {
     /// A page of them, as [`super::page_of_items`] makes it of the items of today.
     ///
     /// # Errors
-    /// The database's.
+    /// 422 when the cursor goes on with another run or revision, or the database's.
     pub(crate) async fn page(
         &self,
         read: &mut TenantRead,
@@ -79,19 +91,29 @@ impl PastItems {
         run: RunId,
         query: &ItemsQuery,
     ) -> Result<ItemPage, Problem> {
+        if query.shown(run, self.revision)? != self.revision {
+            return Err(wrong("cursor", "goes on with the items of another revision: begin without"));
+        }
+        let wanted = self.wanted(query);
         let revisions: Vec<_> =
-            self.wanted(query).into_iter().map(|n| i64::try_from(n).unwrap_or(i64::MAX)).collect();
-        let mut rows = fetch(read.conn(), tenant, run, &revisions).await?;
-        let place: HashMap<_, _> = revisions.iter().enumerate().map(|(place, n)| (*n, place)).collect();
-        rows.sort_unstable_by_key(|row| place.get(&row.revision).copied());
-        let mut items = rows.into_iter().map(view).collect::<Result<Vec<_>, _>>()?;
-        let next_cursor = cut(&mut items, query.limit).map(|last| query.cursor_after(last)).transpose()?;
-        Ok(ItemPage { items, next_cursor, position: read.position.0 })
+            wanted.iter().map(|last| i64::try_from(last.revision).unwrap_or(i64::MAX)).collect();
+        let rows = fetch(read.conn(), tenant, run, &revisions).await?;
+        let mut told: HashMap<_, _> = rows.into_iter().map(|row| (row.revision, row)).collect();
+        let mut items = Vec::with_capacity(wanted.len());
+        for (last, revision) in wanted.into_iter().zip(revisions) {
+            let row = told.remove(&revision);
+            let row =
+                row.ok_or_else(|| Corrupt::new(TABLE, "revision", run, format!("{revision} is gone")))?;
+            let label = last.label.as_ref().map(|label| label.as_str().to_owned());
+            items.push(view(row, label)?);
+        }
+        let next_cursor = cut(&mut items, query.limit);
+        let next_cursor = next_cursor.map(|last| query.cursor_after(run, self.revision, last)).transpose()?;
+        Ok(ItemPage { items, next_cursor, revision: self.revision, position: read.position.0 })
     }
 
-    /// The revisions of the events that tell of the items of a page, and of one more where there is a next
-    /// page, in its order.
-    fn wanted(&self, query: &ItemsQuery) -> Vec<u64> {
+    /// The items of a page, and one more where there is a next page, in its order.
+    fn wanted(&self, query: &ItemsQuery) -> Vec<&Last> {
         let mut fitting: Vec<_> = self
             .last
             .iter()
@@ -107,7 +129,7 @@ impl PastItems {
             fitting.sort_unstable_by_key(|(_, last)| (last.outcome.as_str(), last.revision));
         }
         let most = usize::try_from(query.limit.saturating_add(1)).unwrap_or(usize::MAX);
-        fitting.into_iter().take(most).map(|(_, last)| last.revision).collect()
+        fitting.into_iter().take(most).map(|(_, last)| last).collect()
     }
 }
 
@@ -141,23 +163,22 @@ async fn fetch(
     .await
 }
 
-/// What an event says of its item.
-fn view(row: EventRow) -> Result<ItemView, Corrupt> {
+/// What an event says of its item, which has its label from this event or an earlier one.
+fn view(row: EventRow, label: Option<String>) -> Result<ItemView, Corrupt> {
     let id = row.event_id;
     let version = u16::try_from(row.schema_version);
     let version = version.map_err(|error| Corrupt::new(TABLE, "schema_version", id, error))?;
     let body = wire::decode_body_of(&row.event_type, version, row.data.get().as_bytes());
-    let (item, label, status, reason, message) = match body
-        .map_err(|error| Corrupt::new(TABLE, "data", id, error))?
-    {
-        EventBody::ItemSucceeded(e) => (e.item, e.label, Outcome::Succeeded, None, None),
-        EventBody::ItemFailed(e) => (e.item, e.label, Outcome::Failed, Some(e.reason_code), Some(e.message)),
-        EventBody::ItemSkipped(e) => (e.item, e.label, Outcome::Skipped, e.reason_code, None),
-        _ => return Err(Corrupt::new(TABLE, "event_type", id, "it tells of no item")),
-    };
+    let (item, status, reason, message) =
+        match body.map_err(|error| Corrupt::new(TABLE, "data", id, error))? {
+            EventBody::ItemSucceeded(e) => (e.item, Outcome::Succeeded, None, None),
+            EventBody::ItemFailed(e) => (e.item, Outcome::Failed, Some(e.reason_code), Some(e.message)),
+            EventBody::ItemSkipped(e) => (e.item, Outcome::Skipped, e.reason_code, None),
+            _ => return Err(Corrupt::new(TABLE, "event_type", id, "it tells of no item")),
+        };
     Ok(ItemView {
         item: item.as_str().to_owned(),
-        label: label.map(CleanText::into_string),
+        label,
         status,
         reason_code: reason.map(|code| code.as_str().to_owned()),
         message: message.map(CleanText::into_string),
@@ -178,10 +199,10 @@ mod tests {
             let reason = reason.map(|code| code.parse().unwrap());
             (
                 ItemName::try_from((*item).to_owned()).unwrap(),
-                Last { outcome: *outcome, revision: *revision, reason },
+                Last { outcome: *outcome, revision: *revision, reason, label: None },
             )
         });
-        PastItems { last: last.collect() }
+        PastItems { revision: 9, last: last.collect() }
     }
 
     fn asked(query: &str) -> ItemsQuery {
@@ -197,11 +218,15 @@ mod tests {
             ("ab", Outcome::Failed, 4, Some("y")),
             ("bb", Outcome::Failed, 5, Some("y")),
         ]);
-        assert_eq!(items.wanted(&asked("")), [2, 4, 5, 3, 1]);
-        assert_eq!(items.wanted(&asked("limit=1")), [2, 4], "one more than the page has");
-        assert_eq!(items.wanted(&asked("status=skipped")), [3]);
-        assert_eq!(items.wanted(&asked("reason_code=y")), [4, 5]);
-        assert_eq!(items.wanted(&asked("item=a")), [1, 4], "in the order of names");
+        let wanted = |query| {
+            let wanted = items.wanted(&asked(query)).into_iter();
+            wanted.map(|last| last.revision).collect::<Vec<_>>()
+        };
+        assert_eq!(wanted(""), [2, 4, 5, 3, 1]);
+        assert_eq!(wanted("limit=1"), [2, 4], "one more than the page has");
+        assert_eq!(wanted("status=skipped"), [3]);
+        assert_eq!(wanted("reason_code=y"), [4, 5]);
+        assert_eq!(wanted("item=a"), [1, 4], "in the order of names");
         let groups = items.groups().into_iter().map(|group| (group.reason_code.unwrap(), group.items));
         assert_eq!(groups.collect::<Vec<_>>(), [("y".to_owned(), 2), ("x".to_owned(), 1)]);
     }

@@ -5,6 +5,7 @@ use domain::reason::ReasonCode;
 use domain::{Outcome, RunId, TenantId};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::ItemView;
 use crate::problem::Problem;
@@ -35,9 +36,13 @@ struct Filter {
     begins: Option<String>,
 }
 
-/// Where a page of items ended. A revision has one item, so this is exact; found by name, the name is.
+/// Where a page of items ended, and of which run as it was when: all pages after the first show the same items.
+/// A revision has one item, so the place is exact; found by name, the name is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct ItemKey {
+    run: Uuid,
+    /// The revision of the run that the pages show.
+    shown: u64,
     outcome: Outcome,
     revision: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,12 +91,29 @@ impl ItemsQuery {
             })
     }
 
-    /// The cursor that goes on after an item.
+    /// The revision of the run that the page shows: the one that the pages before it have shown, or the `last`.
+    ///
+    /// # Errors
+    /// 422 when the cursor is of another run, or of a revision that this one has not reached.
+    pub(super) fn shown(&self, run: RunId, last: u64) -> Result<u64, Problem> {
+        match &self.after {
+            None => Ok(last),
+            Some(key) if key.run == run.uuid() && key.shown <= last => Ok(key.shown),
+            Some(_) => Err(wrong(
+                "cursor",
+                "goes on with items of another run, or of a revision that this one has not reached: begin without",
+            )),
+        }
+    }
+
+    /// The cursor that goes on after an item of a run as it was at a revision.
     ///
     /// # Errors
     /// When it can't be written, which no item causes.
-    pub(super) fn cursor_after(&self, last: &ItemView) -> Result<String, Problem> {
+    pub(super) fn cursor_after(&self, run: RunId, shown: u64, last: &ItemView) -> Result<String, Problem> {
         let key = ItemKey {
+            run: run.uuid(),
+            shown,
             outcome: last.status,
             revision: i64::try_from(last.revision).unwrap_or(i64::MAX),
             item: self.filter.begins.is_some().then(|| last.item.clone()),
@@ -109,6 +131,28 @@ pub(super) struct ItemRow {
     pub(super) message: Option<String>,
     pub(super) occurred_at: DateTime<Utc>,
     pub(super) revision: i64,
+}
+
+/// Whether any item of a run has come to something else since a revision.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn changed_since(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    run: RunId,
+    revision: u64,
+) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT true AS "found!" FROM projection.run_events
+           WHERE tenant = $1 AND run_id = $2 AND revision > $3
+             AND event_type IN ('ItemSucceeded', 'ItemFailed', 'ItemSkipped')
+           LIMIT 1"#,
+        tenant.as_str(),
+        run.uuid(),
+        i64::try_from(revision).unwrap_or(i64::MAX)
+    );
+    Ok(found.fetch_optional(conn).await?.is_some())
 }
 
 /// The rows of a page, and one more where there is a next page.

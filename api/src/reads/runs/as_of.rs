@@ -1,7 +1,7 @@
 //! A run as it was, folded from its events.
 
 use chrono::{DateTime, Utc};
-use domain::{Event, PrincipalId, Run, RunId, Status, TenantId, evolve, wire};
+use domain::{Course, Event, PrincipalId, Run, RunId, Status, TenantId, evolve, wire};
 use futures::TryStreamExt;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::row;
-use super::view::{InitiatorView, ItemCounts, Liveness, RunLinks, RunView};
+use super::view::{InitiatorView, ItemCounts, Liveness, RunLinks, RunView, seconds};
 use crate::problem::Problem;
 use crate::reads::corrupt::{Corrupt, count};
 use crate::reads::items::PastItems;
@@ -60,7 +60,7 @@ pub(super) async fn view_with_items(
     run_id: RunId,
     revision: u64,
 ) -> Result<(RunView, PastItems), Problem> {
-    let mut items = PastItems::default();
+    let mut items = PastItems::until(revision);
     let take = |run: &Run, event: &Event| items.take(run, event);
     let run = fold(conn, tenant, run_id, Moment::Revision(revision), take).await?;
     Ok((run, items))
@@ -172,6 +172,7 @@ fn show(
     let context =
         serde_json::value::to_raw_value(&queued.context).map_err(|error| Problem::internal(&error))?;
     let text = |text: &redaction::CleanText| text.as_str().to_owned();
+    let course = Course::of(run);
     Ok(RunView {
         run_id,
         kind: queued.kind.as_str().to_owned(),
@@ -200,6 +201,10 @@ fn show(
         queued_at: run.queued_at.ok_or_else(|| missing("queued_at"))?,
         started_at: run.started_at,
         ended_at: run.ended_at,
+        started_recorded_at: run.started_recorded_at,
+        ended_recorded_at: run.ended_recorded_at,
+        clock_skew: course.is_some_and(|course| course.clock_skew),
+        duration_seconds: course.and_then(|course| course.took()).map(seconds),
         last_event_at: run.last_event_at.ok_or_else(|| missing("last_event_at"))?,
         heartbeat_seconds: run.heartbeat_seconds,
         liveness: Liveness::at(now, status, due_at),

@@ -11,6 +11,7 @@ use super::filter::{ListQuery, RunKey};
 use super::query::fetch;
 use super::row::RunRow;
 use super::view::{RunStatus, RunView};
+use crate::outside::BasePath;
 use crate::problem::Problem;
 use crate::reads::answer::{answer, cut, link_next};
 use crate::reads::asked::Asked;
@@ -31,6 +32,13 @@ pub(crate) struct RunPage {
     pub(crate) previous_cursor: Option<String>,
     /// The position that the page reflects.
     pub(crate) position: u64,
+}
+
+impl RunPage {
+    /// It with its links as they are seen from outside.
+    pub(crate) fn under(self, base: &BasePath) -> Self {
+        Self { runs: self.runs.into_iter().map(|run| run.under(base)).collect(), ..self }
+    }
 }
 
 /// Lists the tenant's runs, page by page.
@@ -70,8 +78,9 @@ pub(in crate::reads) async fn list_runs(
 ) -> Result<Response, Problem> {
     let mut read = asked.begin(&state).await?;
     let page = page_of_runs(&mut read, &asked.caller.tenant, &asked.query, Utc::now()).await?;
+    let page = page.under(&asked.base);
     let next_cursor = page.next_cursor.clone();
-    let mut response = answer(&state, read.position, page);
+    let mut response = answer(&state, read.position, page)?;
     if let Some(cursor) = next_cursor {
         link_next(response.headers_mut(), &asked.address, &cursor)?;
     }

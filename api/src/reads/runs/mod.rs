@@ -20,5 +20,5 @@ pub(crate) use filter::ListQuery;
 pub(crate) use flagged::{Flagged, LOOKED_AT, flagged};
 pub(crate) use list::page_of_runs;
 pub(crate) use one::{one_run, past_run};
-pub(crate) use row::must_exist;
+pub(crate) use row::{must_exist, revision_of};
 pub(crate) use view::{InitiatorView, ItemCounts, LivenessState, RunLinks, RunStatus, RunView};

@@ -1,7 +1,6 @@
 //! `GET /v1/tenants/{tenant}/runs/{run}`.
 
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use chrono::Utc;
 use domain::{RunId, TenantId};
@@ -10,7 +9,7 @@ use super::as_of::{self, Moment};
 use super::row;
 use super::view::RunView;
 use crate::problem::Problem;
-use crate::reads::answer::answer;
+use crate::reads::answer::answer_tagged;
 use crate::reads::asked::{Asked, AskedQuery, RunInPath};
 use crate::reads::items::PastItems;
 use crate::reads::params::{Params, wrong};
@@ -47,7 +46,7 @@ impl AskedQuery for OneQuery {
         ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
     ),
     responses(
-        (status = 200, description = "The run. The header ETag has its revision, for If-Match", body = RunView),
+        (status = 200, description = "The run. The header ETag names its revision, for If-Match", body = RunView),
         (status = 401, description = "No valid token", body = Problem),
         (status = 404, description = "No such run of this tenant, or not yet at that time or revision",
          body = Problem),
@@ -65,11 +64,9 @@ pub(in crate::reads) async fn get_run(
         Some(_) => asked.begin(&state).await?,
     };
     let tenant = &asked.caller.tenant;
-    let view = one_run(&mut read, tenant, run, asked.query.0).await?;
-    let etag = HeaderValue::try_from(format!("\"{}\"", view.revision));
-    let mut response = answer(&state, read.position, view);
-    response.headers_mut().insert(header::ETAG, etag.map_err(|error| Problem::internal(&error))?);
-    Ok(response)
+    let view = one_run(&mut read, tenant, run, asked.query.0).await?.under(&asked.base);
+    let tag = view.tag()?;
+    answer_tagged(&state, read.position, view, tag)
 }
 
 /// The tenant's run: as it was at a moment, or as it is.

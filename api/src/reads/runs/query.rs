@@ -58,7 +58,7 @@ macro_rules! page_of_runs {
                       r.items_total, r.items_succeeded, r.items_failed, r.items_skipped, r.initiator_id, r.initiator_name,
                       r.labels AS "labels: Json<Box<RawValue>>", NULL::json AS "context: Json<Box<RawValue>>",
                       r.idempotency_key, r.worker, r.progress_message, r.reason_code, r.message, r.queued_at,
-                      r.started_at, r.ended_at, r.last_event_at, r.heartbeat_seconds, r.heartbeat_due_at,
+                      r.started_at, r.ended_at, r.started_recorded_at, r.ended_recorded_at, r.last_event_at, r.heartbeat_seconds, r.heartbeat_due_at,
                       r.held_revision, r.held_position, r.held_error, r.revision, r.position, CASE WHEN r.status = 'queued' THEN (
                           SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
                           WHERE p.tenant = r.tenant AND p.kind IN (r.kind, '*') ORDER BY p.kind = '*' LIMIT 1
@@ -73,7 +73,7 @@ macro_rules! page_of_runs {
                  AND ($7::timestamptz IS NULL OR " + $key + ".queued_at >= $7)
                  AND ($8::timestamptz IS NULL OR " + $key + ".queued_at < $8)
                  AND (($9::text IS NULL AND $10::uuid IS NULL)
-                      OR ($9 IS NOT NULL AND r.title_key >= lower($9) AND r.title_key < lower($9) || chr(1114111))
+                      OR ($9 IS NOT NULL AND r.title_key >= $9 AND r.title_key < $9 || chr(1114111))
                       OR ($10 IS NOT NULL AND r.run_id >= $10 AND r.run_id <= $11::uuid))
                  AND ($12::timestamptz IS NULL
                       OR (" + $key + ".queued_at, " + $key + ".run_id) " + $beyond + " ($12, $13::uuid))
@@ -162,7 +162,7 @@ macro_rules! page_of_titled_runs {
     ($beyond:tt, $direction:tt, $given:ident) => {
         page_of_keys!(
             "projection.runs AS x
-               WHERE x.tenant = $1 AND x.title_key >= lower($9) AND x.title_key < lower($9) || chr(1114111)",
+               WHERE x.tenant = $1 AND x.title_key >= $9 AND x.title_key < $9 || chr(1114111)",
             "$14",
             $beyond,
             $direction,

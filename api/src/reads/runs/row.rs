@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{EndedAs, RunId, Status, TenantId};
+use domain::{Course, EndedAs, RunId, Stamp, Status, TenantId};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::view::{Held, InitiatorView, ItemCounts, Liveness, RunLinks, RunView};
+use super::view::{Held, InitiatorView, ItemCounts, Liveness, RunLinks, RunView, seconds};
 use crate::problem::Problem;
 use crate::reads::asked::no_such_run;
 use crate::reads::corrupt::{Corrupt, count, word};
@@ -43,6 +43,8 @@ pub(super) struct RunRow {
     pub(super) queued_at: DateTime<Utc>,
     pub(super) started_at: Option<DateTime<Utc>>,
     pub(super) ended_at: Option<DateTime<Utc>>,
+    pub(super) started_recorded_at: Option<DateTime<Utc>>,
+    pub(super) ended_recorded_at: Option<DateTime<Utc>>,
     pub(super) last_event_at: DateTime<Utc>,
     pub(super) heartbeat_seconds: Option<i32>,
     pub(super) heartbeat_due_at: Option<DateTime<Utc>>,
@@ -78,6 +80,9 @@ impl RunRow {
         let waits_until = self
             .queued_limit_seconds
             .and_then(|seconds| self.queued_at.checked_add_signed(TimeDelta::try_seconds(seconds.into())?));
+        let started = Stamp::new(self.started_at, self.started_recorded_at);
+        let ended = Stamp::new(self.ended_at, self.ended_recorded_at);
+        let course = Course::new(self.queued_at, started, ended);
         Ok(RunView {
             run_id,
             kind: self.kind,
@@ -103,6 +108,10 @@ impl RunRow {
             queued_at: self.queued_at,
             started_at: self.started_at,
             ended_at: self.ended_at,
+            started_recorded_at: self.started_recorded_at,
+            ended_recorded_at: self.ended_recorded_at,
+            clock_skew: course.clock_skew,
+            duration_seconds: course.took().map(seconds),
             last_event_at: self.last_event_at,
             heartbeat_seconds: heartbeat.map(|n| number("heartbeat_seconds", n)).transpose()?,
             liveness: Liveness::at(now, status, self.heartbeat_due_at.or(waits_until)),
@@ -124,8 +133,8 @@ pub(super) async fn find(conn: &mut PgConnection, tenant: &TenantId, run: RunId)
         r#"SELECT run_id, kind, title, status, ended_as, presumed, superseded, items_total, items_succeeded,
                   items_failed, items_skipped, initiator_id, initiator_name, labels AS "labels: Json<Box<RawValue>>",
                   context AS "context: Json<Box<RawValue>>", idempotency_key, worker, progress_message,
-                  reason_code, message, queued_at, started_at, ended_at, last_event_at, heartbeat_seconds,
-                  heartbeat_due_at, held_revision, held_position, held_error, revision, position, CASE WHEN status = 'queued' THEN (
+                  reason_code, message, queued_at, started_at, ended_at, started_recorded_at, ended_recorded_at,
+                  last_event_at, heartbeat_seconds, heartbeat_due_at, held_revision, held_position, held_error, revision, position, CASE WHEN status = 'queued' THEN (
                       SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
                       WHERE p.tenant = r.tenant AND p.kind IN (r.kind, '*') ORDER BY p.kind = '*' LIMIT 1
                   ) END AS queued_limit_seconds
@@ -164,10 +173,23 @@ pub(crate) async fn must_exist(
     tenant: &TenantId,
     run: RunId,
 ) -> Result<(), Problem> {
-    let found = sqlx::query_scalar!(
-        r#"SELECT true AS "found!" FROM projection.runs WHERE tenant = $1 AND run_id = $2"#,
+    revision_of(conn, tenant, run).await.map(|_| ())
+}
+
+/// The revision of the last event of the tenant's run.
+///
+/// # Errors
+/// 404 when the tenant has no such run, or the database's.
+pub(crate) async fn revision_of(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    run: RunId,
+) -> Result<u64, Problem> {
+    let revision = sqlx::query_scalar!(
+        "SELECT revision FROM projection.runs WHERE tenant = $1 AND run_id = $2",
         tenant.as_str(),
         run.uuid()
     );
-    found.fetch_optional(conn).await?.map(|_| ()).ok_or_else(|| no_such_run(run))
+    let revision = revision.fetch_optional(conn).await?.ok_or_else(|| no_such_run(run))?;
+    Ok(count(TABLE, "revision", run, revision)?)
 }

@@ -1,6 +1,7 @@
 //! What somebody types into the search field: the beginning of a run's id or of its title.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::search_key;
 use uuid::Uuid;
 
 use crate::problem::Problem;
@@ -12,7 +13,7 @@ const LONGEST: usize = 300;
 /// A search, as the query wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Search {
-    /// How the title begins, in any case.
+    /// How the title's key begins.
     pub(crate) title: String,
     /// The first and last id that begin like that, where it may be the beginning of an id.
     pub(crate) ids: Option<(Uuid, Uuid)>,
@@ -28,7 +29,7 @@ impl Search {
                 format!("must have 1 to {LONGEST} characters: the beginning of an id or title"),
             ));
         }
-        Ok(Self { title: text.to_owned(), ids: id_range(text) })
+        Ok(Self { title: search_key(text), ids: id_range(text) })
     }
 }
 

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-use domain::{EndedAs, RunId, Status};
+use axum::http::HeaderValue;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{Course, EndedAs, RunId, Stamp, Status};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+
+use crate::etag;
+use crate::outside::BasePath;
+use crate::problem::Problem;
 
 /// A run. Every member is there in every answer, null where nothing is known; only `context` is left
 /// out of lists.
@@ -59,6 +64,16 @@ pub struct RunView {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended, by the producer's clock.
     pub ended_at: Option<DateTime<Utc>>,
+    /// When the ledger took in that it was started, by the ledger's clock.
+    pub started_recorded_at: Option<DateTime<Utc>>,
+    /// When the ledger took in that it ended, by the ledger's clock.
+    pub ended_recorded_at: Option<DateTime<Utc>>,
+    /// `started_at` or `ended_at` can't be, by the ledger's clock: count from `started_recorded_at` to
+    /// `ended_recorded_at` instead.
+    pub clock_skew: bool,
+    /// From its start to its end, where it has ended: by the producer's clock, or by the ledger's where that
+    /// contradicts it. From when it was queued where it was never started.
+    pub duration_seconds: Option<f64>,
     /// When the ledger took in its last event, by the ledger's clock.
     pub last_event_at: DateTime<Utc>,
     /// The worker promised a sign of life at least this often.
@@ -172,8 +187,45 @@ pub enum EndedAsName {
     Aborted,
 }
 
+/// A span in seconds, to the millisecond. Clocks that differ a little may make it end before it began.
+pub(super) fn seconds(span: TimeDelta) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are 285,000 years")]
+    let milliseconds = span.num_milliseconds().max(0) as f64;
+    milliseconds / 1000.0
+}
+
+impl RunView {
+    /// From when until when it went on, by the clock that is right.
+    #[must_use]
+    pub(crate) fn course(&self) -> Course {
+        let started = Stamp::new(self.started_at, self.started_recorded_at);
+        let ended = Stamp::new(self.ended_at, self.ended_recorded_at);
+        Course::new(self.queued_at, started, ended)
+    }
+
+    /// It with its links as they are seen from outside.
+    #[must_use]
+    pub(crate) fn under(self, base: &BasePath) -> Self {
+        Self { links: self.links.under(base), ..self }
+    }
+
+    /// Its tag: its revision, and what of it changes without an event.
+    ///
+    /// # Errors
+    /// 500 when it can't be written, which no run causes.
+    pub(crate) fn tag(&self) -> Result<HeaderValue, Problem> {
+        let by_itself = |state| matches!(state, LivenessState::Stalled | LivenessState::Waiting);
+        let liveness = self.liveness.filter(|liveness| by_itself(liveness.state));
+        if liveness.is_none() && self.held.is_none() {
+            return etag::of_run(self.revision, None);
+        }
+        let apart = serde_json::to_vec(&(liveness, &self.held)).map_err(|error| Problem::internal(&error))?;
+        etag::of_run(self.revision, Some(&apart))
+    }
+}
+
 impl RunLinks {
-    /// The links of a run of that tenant.
+    /// The links of a run of that tenant, as we know them.
     #[must_use]
     pub fn new(tenant: &str, run: RunId) -> Self {
         let this = format!("/v1/tenants/{tenant}/runs/{run}");
@@ -183,6 +235,13 @@ impl RunLinks {
             items: format!("{this}/items"),
             this,
         }
+    }
+
+    /// They as they are seen from outside.
+    #[must_use]
+    pub(crate) fn under(self, base: &BasePath) -> Self {
+        let Self { this, view, events, items } = self;
+        Self { this: base.to(&this), view: base.to(&view), events: base.to(&events), items: base.to(&items) }
     }
 }
 
@@ -207,7 +266,6 @@ impl Liveness {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use chrono::TimeDelta;
 
     #[test]
     fn a_run_is_stalled_only_after_it_was_due() {
