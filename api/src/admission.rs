@@ -68,7 +68,9 @@ impl Admission {
         // A form that is still coming holds nothing but what has come of it.
         let (mut request, form) = self.with_form(request).await?;
         let (found, place) = if belongs_to_a_tenant(&request) {
-            let (found, place) = self.identified(&request).await?;
+            // A request can't be held while something is waited for: it is not to be shared.
+            let shown = Credential::of(&Outside::of_request(&request), request.headers());
+            let (found, place) = self.identified(shown).await?;
             (Some(found), place)
         } else {
             (None, enter(&self.strangers)?)
@@ -89,8 +91,8 @@ impl Admission {
     }
 
     /// Who asks, and a place among those of their kind.
-    async fn identified(&self, request: &Request) -> Result<(Identified, Place), Problem> {
-        let shown = match Credential::of(&Outside::of_request(request), request.headers()) {
+    async fn identified(&self, shown: Result<Credential, Problem>) -> Result<(Identified, Place), Problem> {
+        let shown = match shown {
             Ok(shown) => shown,
             Err(none) => return Ok((Identified(Err(none)), enter(&self.strangers)?)),
         };

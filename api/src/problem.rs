@@ -194,7 +194,7 @@ impl Problem {
     /// Says after how many seconds to try again.
     #[must_use]
     pub fn retry_after(mut self, seconds: u16) -> Self {
-        self.retry_after_seconds = Some(seconds);
+        self.hint = Some(Hint::RetryAfter(seconds));
         self
     }
 

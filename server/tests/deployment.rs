@@ -6,8 +6,8 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{LOOK_AGAIN, PATIENCE};
 use support::site::{Site, terminated};
+use support::{LOOK_AGAIN, PATIENCE};
 
 #[tokio::test]
 async fn two_api_processes_and_a_projector_share_a_database() {

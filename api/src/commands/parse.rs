@@ -165,5 +165,3 @@ fn id_of_ours(id: &str, at: &str) -> Result<(), Problem> {
 fn looks_secret(what: &str, kind: &str) -> String {
     format!("{what} looks like a secret ({kind}), which would be kept for ever; use a name that is none")
 }
-
-}
