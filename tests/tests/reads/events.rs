@@ -44,6 +44,29 @@ async fn only_auditors_see_the_metadata(pool: PgPool) {
     }
 }
 
+/// Keys of the first form were bare hashes of what was sent. Nobody is shown one, wherever it still lies.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn an_old_events_bare_hash_is_shown_to_nobody(pool: PgPool) {
+    let run = long_run(&pool).await;
+    let bare = "5".repeat(64);
+    let old = json!({"kind": "drift.check", "context": {"b": 1.5}, "idempotency_key": bare, "labels": {}});
+    sqlx::query(
+        "UPDATE projection.run_events SET schema_version = 1, data = $1::json WHERE event_type = 'Queued'",
+    )
+    .bind(old.to_string())
+    .execute(&pool)
+    .await
+    .unwrap();
+    let served = Served::start(pool).await;
+    for role in [Role::Readonly, Role::Auditor] {
+        let events = served.get_as(role, &format!("/runs/{}/events?limit=1", run.id)).await;
+        let data = json!({"kind": "drift.check", "context": {"b": 1.5}, "labels": {}});
+        assert_eq!(events.body["events"][0]["data"], data, "{role}");
+    }
+    let then = served.get_as(Role::Auditor, &format!("/runs/{}?revision=0", run.id)).await;
+    assert_eq!((then.status, &then.body["idempotency_key"]), (200, &Value::Null));
+}
+
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn pages_go_both_ways_from_any_revision(pool: PgPool) {
     let run = long_run(&pool).await;
