@@ -10,7 +10,6 @@ use migrations::Concern;
 use serde_json::{Value, json};
 
 use crate::problem::Problem;
-use crate::reads::look_as_readers;
 use crate::state::ApiState;
 
 /// How long each of the checks may take.
@@ -27,10 +26,9 @@ pub(crate) async fn alive() -> Json<Value> {
 /// make the process unready:
 /// writes go on.
 pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
-    let (database, reads, missing, log, appends, head) = tokio::join!(
+    let (database, rights, log, appends, head) = tokio::join!(
         ask("database", state.tokens.ping()),
-        ask("reads", look_as_readers(state.tokens.pool())),
-        ask("rights in the database", state.tokens.missing()),
+        ask("reads", state.tokens.rights()),
         ask("log", state.log.check()),
         ask("log for appends", state.log.takes_appends()),
         // Where others use the log as well, its last event of ours may be long looked for.
@@ -38,9 +36,10 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
     );
     let word = |ok: bool| if ok { "ok" } else { "unavailable" };
     let behind = state.freshness.is_log_behind();
-    let missing = missing.unwrap_or_default();
+    let missing = rights.as_ref().map_or(&[][..], |rights| rights.missing.as_slice());
     // A log without its guards works; that somebody could change it is told all the same.
-    let reads = reads.is_some() && missing.iter().all(|one| one.concern == Concern::History);
+    let reads = rights.as_ref().is_some_and(|rights| rights.as_readers)
+        && missing.iter().all(|one| one.concern == Concern::History);
     let ready = database.is_some() && reads && log.is_some() && appends.is_some() && !behind;
     let lag = state.freshness.lag();
     let held = state.freshness.held();

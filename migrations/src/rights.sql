@@ -52,7 +52,8 @@ rights (role, schema, name, privileges) AS (
         ('runledger_serve', 'access', 'sign_in_links', 'SELECT, INSERT, DELETE'),
         ('runledger_serve', 'policy', '*', 'SELECT'),
         ('runledger_serve', 'projection', '*', 'SELECT, INSERT, UPDATE, DELETE'),
-        ('runledger_serve', 'ledger', '*', 'SELECT, INSERT'),
+        ('runledger_serve', 'ledger', '*', 'SELECT'),
+        ('runledger_serve', 'ledger', 'sampler', 'UPDATE'),
         ('runledger_serve', 'public', '_sqlx_migrations', 'SELECT')
 ), privileges (place, privilege) AS (
     VALUES (1, 'SELECT'), (2, 'INSERT'), (3, 'UPDATE'), (4, 'DELETE'), (5, 'TRUNCATE'), (6, 'REFERENCES'),

@@ -47,6 +47,8 @@ pub(crate) use say;
 /// What made the program stop, for the person at the terminal.
 pub async fn main(cli: Cli) -> Result<ExitCode, Error> {
     logging::init(&cli.logging)?;
+    // Somebody else may have named one already; all of them do.
+    let _named = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     match cli.command {
         Command::Dev(args) => dev::run(args).await?,
         Command::Serve(args) => run::serve(args).await?,

@@ -9,7 +9,9 @@ use clap::{Arg, Command, CommandFactory};
 use server::cli::Cli;
 
 /// Variables that other programs know as well, and one that would otherwise mean two things at once.
-const OTHER_NAMES: [(&str, &str); 5] = [
+const OTHER_NAMES: [(&str, &str); 6] = [
+    // It holds several.
+    ("cors-origin", "RUNLEDGER_CORS_ORIGINS"),
     ("database-url", "DATABASE_URL"),
     ("dev database-url", "RUNLEDGER_DEV_DATABASE_URL"),
     ("dev event-log", "RUNLEDGER_DEV_EVENT_LOG"),

@@ -20,6 +20,7 @@ use super::role::UnknownRole;
 use super::store::{AccessError, REVOKED};
 use super::token::{self, TokenHash};
 use crate::problem::Problem;
+use crate::reads::look_as_readers;
 
 /// How long a token that was looked up is taken for good when no word of a revocation comes through.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
@@ -33,13 +34,23 @@ pub struct Tokens {
     /// Of whom the last that was heard is that they may come in. It lets nobody in: it says who is looked up
     /// before those who were never seen.
     familiar: Cache<TokenHash, ()>,
-    /// What was missing in the database when it was last looked.
-    missing: Cache<(), Arc<Vec<Missing>>>,
+    /// What was found when it was last looked.
+    rights: Cache<(), Arc<Rights>>,
     ended: broadcast::Sender<Ended>,
 }
 
 /// For how long it is remembered that a token was good.
 const FAMILIAR_FOR: Duration = Duration::from_secs(3_600);
+
+/// What a look at the rights in the database has found.
+#[derive(Debug)]
+pub(crate) struct Rights {
+    /// Whether a read as readers read went well.
+    pub as_readers: bool,
+    /// What the database lacks that readers, the program or the log's history need.
+    pub missing: Vec<Missing>,
+}
+
 /// Forgets a caller at the latest when their token or session ends.
 struct AtItsEnd;
 
@@ -70,9 +81,9 @@ impl Tokens {
         let cache =
             || Cache::builder().max_capacity(10_000).time_to_live(TRUSTED_FOR).expire_after(AtItsEnd).build();
         let familiar = Cache::builder().max_capacity(50_000).time_to_live(FAMILIAR_FOR).build();
-        let missing = Cache::builder().time_to_live(TRUSTED_FOR).build();
+        let rights = Cache::builder().time_to_live(TRUSTED_FOR).build();
         let ended = broadcast::Sender::new(WORDS);
-        let tokens = Self { pool, known: cache(), sessions: cache(), familiar, missing, ended };
+        let tokens = Self { pool, known: cache(), sessions: cache(), familiar, rights, ended };
         let watch = tokens.clone();
         tokio::spawn(async move { shutdown.run_until_cancelled(watch.watch()).await });
         tokens
@@ -157,7 +168,7 @@ impl Tokens {
         self.ended.subscribe()
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
+    pub(super) fn pool(&self) -> &PgPool {
         &self.pool
     }
 
@@ -183,13 +194,25 @@ impl Tokens {
         found.await.map_err(Arc::unwrap_or_clone)
     }
 
-    /// What the database lacks that readers or the program need, as it was a moment ago at most.
+    /// Whether readers get their rows, and what the database lacks, as it was a moment ago at most.
     ///
     /// # Errors
     /// The database's.
-    pub(crate) async fn missing(&self) -> Result<Arc<Vec<Missing>>, Arc<sqlx::Error>> {
-        let look = async { migrations::missing(&mut *self.pool.acquire().await?).await.map(Arc::new) };
-        self.missing.try_get_with((), look).await
+    pub(crate) async fn rights(&self) -> Result<Arc<Rights>, Arc<sqlx::Error>> {
+        let look = async {
+            let mut connection = self.pool.acquire().await?;
+            let as_readers = match look_as_readers(&mut connection).await {
+                Ok(()) => true,
+                Err(sqlx::Error::Database(error)) => {
+                    tracing::warn!(%error, "readers can't read");
+                    false
+                }
+                Err(error) => return Err(error),
+            };
+            let missing = migrations::missing(&mut connection).await?;
+            Ok(Arc::new(Rights { as_readers, missing }))
+        };
+        self.rights.try_get_with((), look).await
     }
 
     /// Asks the database for nothing but an answer.

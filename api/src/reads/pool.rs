@@ -23,19 +23,20 @@ const SETTINGS: &str = "
     SET statement_timeout = '10s';
     SET idle_in_transaction_session_timeout = '30s'";
 
-/// How a transaction on the read tables begins. A rebuild puts other tables in the place of these while nobody else has a lock on the
-/// checkpoints. The lock comes before the snapshot: what a snapshot from before the swap would see of the
-/// tables from after it is not all there.
+/// How a transaction on the read tables begins. A rebuild puts other tables in the place of these while nobody else has
+/// a lock on the checkpoints. The lock comes before the snapshot: what a snapshot from before the swap would see of the
+/// tables from after it is not all there. It comes before BEGIN as well, in whose transaction it is all the same: where
+/// it is refused, no transaction has begun, and the connection is as good as before.
 pub(crate) const BEGIN: &str = "
-    BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
-    LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE";
+    LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE;
+    BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// How a view begins, in the readers' role: one that was made anew since the connection was is another role, under the
+/// How a view begins: in the readers' role. One that was made anew since the connection was is another role, under the
 /// old one's name.
 const BEGIN_AS_READERS: &str = "
-    BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SET LOCAL ROLE runledger_api;
-    LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE";
+    LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE;
+    BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// A look at everything that views read, as readers are let to it. It finds no rows: no tenant is named.
 const LOOK: &str = "
@@ -149,13 +150,13 @@ impl ReadPool {
     }
 }
 
-/// Reads as readers read: in their role, from the tables that they read. Over a pool of the program's own, so that
+/// Reads as readers read: in their role, from the tables that they read. On a connection of the program's own, so that
 /// it hears the database's own word, and readers that are many are not taken for readers that can't read.
 ///
 /// # Errors
 /// The database's, such as for a role that is missing.
-pub(crate) async fn look_as_readers(pool: &PgPool) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin_with(BEGIN_AS_READERS).await?;
+pub(crate) async fn look_as_readers(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let mut transaction = db.begin_with(BEGIN_AS_READERS).await?;
     transaction.execute(LOOK).await?;
     transaction.rollback().await
 }

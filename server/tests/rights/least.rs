@@ -66,8 +66,8 @@ async fn who_serves_can_do_all_of_it_and_change_nothing_in_the_log() {
     site.connect_as("app");
     let (api, base) = site.serve(&["--stale-grace-seconds", "0"]).await;
     let run = a_run(&site, &base, &producer).await;
-    let (status, body) = readyz(&site, &base).await;
-    assert_eq!((status, &body["missing"]), (200, &json!([])), "{body}");
+    let body = readyz_until(&site, &base, "ready", |status, _| status == 200).await;
+    assert_eq!(body["missing"], json!([]), "{body}");
     // A notification is read.
     let (_, notifications) = get(&site, &base, "/notifications", &operator).await;
     let notification = notifications["notifications"][0]["notification_id"].as_str().unwrap().to_owned();
@@ -131,8 +131,8 @@ async fn who_serves_can_do_all_of_it_and_change_nothing_in_the_log() {
     site.connect_as("owner");
     site.run(&["projector", "rebuild"]).await;
     a_run(&site, &base, &producer).await;
-    let (status, body) = readyz(&site, &base).await;
-    assert_eq!((status, &body["missing"]), (200, &json!([])), "{body}");
+    let body = readyz_until(&site, &base, "ready", |status, _| status == 200).await;
+    assert_eq!(body["missing"], json!([]), "{body}");
     assert!(terminated(api).await);
     site.postgres.stop().await.unwrap();
 }

@@ -23,6 +23,7 @@ async fn token(site: &Site, role: &str) -> String {
 
 /// A run that has ended, as far as readers see it; gives its id.
 async fn a_run(site: &Site, base: &str, producer: &str) -> String {
+    readyz_until(site, base, "ready", |status, _| status == 200).await;
     let body = json!({"kind": "backup", "context": {"n": 1}, "initiator": {"id": "operator"}});
     let (status, run) = site.post(base, "/runs", producer, &body).await;
     assert!(status < 300, "{run}");

@@ -49,8 +49,8 @@ async fn a_restored_ledger_says_what_it_lacks_until_migrate_has_mended_it() {
 
     site.run(&["migrate"]).await;
     let (api, base) = site.serve(&[]).await;
-    let (status, body) = readyz(&site, &base).await;
-    assert_eq!((status, &body["reads"], &body["missing"]), (200, &json!("ok"), &json!([])), "{body}");
+    let body = readyz_until(&site, &base, "ready", |status, _| status == 200).await;
+    assert_eq!((&body["reads"], &body["missing"]), (&json!("ok"), &json!([])), "{body}");
     let (status, row) = get(&site, &base, &format!("/runs/{run}"), &producer).await;
     assert_eq!((status, &row["run_id"]), (200, &json!(run)), "{row}");
     // The second lock on the tenant holds again.
