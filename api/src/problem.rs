@@ -15,13 +15,15 @@ const MOST_PLACES: usize = 100;
 pub struct Problem {
     /// `urn:runledger:problem:` and the code.
     #[serde(rename = "type")]
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^urn:runledger:problem:[a-z_]+$")]
     pub problem_type: Box<str>,
     /// The stable code.
+    #[schema(pattern = "^[a-z_]+$", example = "validation_failed")]
     pub code: &'static str,
     /// The code in words.
     pub title: &'static str,
     /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
     /// What is wrong this time and how to mend it.
     #[schema(value_type = String)]

@@ -55,7 +55,8 @@ where
 
 /// The description as it is answered, with its tag.
 fn described(openapi: &OpenApi) -> Result<([(HeaderName, HeaderValue); 2], Bytes), Problem> {
-    let json = serde_json::to_vec(openapi).map_err(|error| Problem::internal(&error))?;
+    let document = crate::openapi::whole(openapi);
+    let json = document.and_then(|document| serde_json::to_vec(&document)).map_err(|error| Problem::internal(&error))?;
     let headers =
         [(CONTENT_TYPE, HeaderValue::from_static("application/json")), (ETAG, etag::of_content(&json)?)];
     Ok((headers, json.into()))
@@ -117,9 +118,11 @@ fn entered(routes: Router, config: &ApiConfig) -> Router {
 }
 
 /// The API's description, generated from its code.
-#[must_use]
-pub fn openapi_document() -> OpenApi {
-    api_routes().1
+///
+/// # Errors
+/// When it can't be written as JSON, which nothing in it causes.
+pub fn openapi_document() -> Result<serde_json::Value, serde_json::Error> {
+    crate::openapi::whole(&api_routes().1)
 }
 
 fn api_routes() -> (Router<ApiState>, OpenApi) {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::forms::MOST_LABELS;
 use crate::ids::{CorrelationId, InvalidId, Kind, PrincipalId, RequestId, RunId, TenantId};
 use crate::key::IdempotencyKey;
 use crate::reason::ReasonCode;
@@ -281,6 +282,11 @@ pub type ItemCount = Bounded<0, 9_007_199_254_740_991>;
 pub type HeartbeatSeconds = Bounded<1, 86_400>;
 
 impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
+    /// The least of them.
+    pub const LEAST: u64 = MIN;
+    /// The greatest of them.
+    pub const MOST: u64 = MAX;
+
     /// The number itself.
     #[must_use]
     pub fn get(self) -> u64 {
@@ -386,8 +392,9 @@ impl TryFrom<BTreeMap<String, CleanText>> for Labels {
     type Error = InvalidId;
 
     fn try_from(mut labels: BTreeMap<String, CleanText>) -> Result<Self, InvalidId> {
-        if labels.len() > 32 {
-            return Err(InvalidId(format!("{} labels are too many: at most 32", labels.len())));
+        if labels.len() > MOST_LABELS {
+            let count = labels.len();
+            return Err(InvalidId(format!("{count} labels are too many: at most {MOST_LABELS}")));
         }
         let legal = |b: u8| b.is_ascii_alphanumeric() || b"_./-".contains(&b);
         for (name, value) in &mut labels {

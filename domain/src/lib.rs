@@ -7,6 +7,7 @@
 mod decide;
 mod duration;
 mod event;
+pub mod forms;
 mod ids;
 pub mod json;
 pub mod key;

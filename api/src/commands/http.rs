@@ -23,11 +23,12 @@ use crate::access::{Caller, Producer, Viewer, path_param};
 use crate::body::JsonBody;
 use crate::etag::if_match;
 use crate::observe::ThisRequest;
+use crate::openapi::forms;
 use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::reads::RunInPath;
 use crate::reads::asked::AsKnown;
-use crate::reads::runs::RunLinks;
+use crate::reads::runs::{RunLinks, RunStatus};
 use crate::state::ApiState;
 
 /// The routes of the commands.
@@ -44,12 +45,15 @@ struct StartAnswer {
     /// Which run.
     run_id: Uuid,
     /// Its status.
+    #[schema(value_type = RunStatus)]
     status: &'static str,
     /// Whether it was there before.
     reused: bool,
     /// Its last revision.
+    #[schema(value_type = forms::Revision)]
     revision: u64,
     /// The position of its last event: read with `?after=` it to see it.
+    #[schema(value_type = forms::Position)]
     position: u64,
     /// The epoch of the ledger that the position is of.
     epoch: u64,
@@ -77,23 +81,11 @@ struct Links {
     post,
     path = "/v1/tenants/{tenant}/runs",
     tag = "runs",
-    params(
-        ("tenant" = String, Path, description = "The tenant's short name"),
-        ("Runledger-Epoch" = Option<u64>, Header, description = "The epoch that the ledger must be in"),
-        ("Runledger-After" = Option<u64>, Header, description = "A position that the log must have"),
-    ),
     request_body = StartBody,
     responses(
         (status = 201, description = "The run is new", body = StartAnswer),
         (status = 200, description = "An active run does this work already", body = StartAnswer),
-        (status = 400, description = "Not JSON", body = Problem),
-        (status = 401, description = "No valid token", body = Problem),
-        (status = 403, description = "Not a producer's token", body = Problem),
-        (status = 404, description = "No such tenant for this token", body = Problem),
         (status = 412, description = "The ledger was restored since", body = Problem),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 422, description = "A field is wrong", body = Problem),
-        (status = 503, description = "Not possible at the moment", body = Problem),
     )
 )]
 async fn start_run(
@@ -137,12 +129,15 @@ struct AppendAnswer {
     /// Which run.
     run_id: Uuid,
     /// Its last revision.
+    #[schema(value_type = forms::Revision)]
     revision: u64,
     /// A position at which all of the events can be seen: read with `?after=` it.
+    #[schema(value_type = forms::Position)]
     position: u64,
     /// The epoch of the ledger that the position is of.
     epoch: u64,
     /// Its status.
+    #[schema(value_type = RunStatus)]
     status: &'static str,
     /// One entry for each event that was sent, in the same order.
     events: Vec<EventAnswer>,
@@ -159,9 +154,10 @@ struct EventAnswer {
     /// Its id.
     id: Uuid,
     /// Where it is in the run.
+    #[schema(value_type = forms::Revision)]
     revision: u64,
     /// `created`, or `duplicate` when it was there already.
-    #[schema(example = "created")]
+    #[schema(value_type = forms::EventResult)]
     result: &'static str,
 }
 
@@ -171,25 +167,14 @@ struct EventAnswer {
     path = "/v1/tenants/{tenant}/runs/{run}/events",
     tag = "runs",
     params(
-        ("tenant" = String, Path, description = "The tenant's short name"),
-        ("run" = Uuid, Path, description = "The run"),
-        ("If-Match" = Option<String>, Header,
+        ("If-Match" = Option<forms::IfMatch>, Header,
          description = "The revisions of which the run must be at one, each in quotes, or *"),
-        ("Runledger-Epoch" = Option<u64>, Header, description = "The epoch that the ledger must be in"),
-        ("Runledger-After" = Option<u64>, Header, description = "A position that the log must have"),
     ),
     request_body = EventsBody,
     responses(
         (status = 200, description = "All of it is in the run", body = AppendAnswer),
-        (status = 400, description = "Not JSON, or no entity tags in If-Match", body = Problem),
-        (status = 401, description = "No valid token", body = Problem),
-        (status = 403, description = "Not a producer's token", body = Problem),
-        (status = 404, description = "No such run", body = Problem),
         (status = 409, description = "Not possible in the run's status", body = Problem),
         (status = 412, description = "The run is at another revision, or the ledger was restored since", body = Problem),
-        (status = 413, description = "Too large or too many events", body = Problem),
-        (status = 422, description = "A field is wrong", body = Problem),
-        (status = 503, description = "Not possible at the moment", body = Problem),
     )
 )]
 async fn append_events(
@@ -241,6 +226,7 @@ struct ReadAnswer {
     /// Always true.
     read: bool,
     /// Where in the log it is recorded.
+    #[schema(value_type = forms::Position)]
     position: u64,
     /// The epoch of the ledger that the position is of.
     epoch: u64,
@@ -252,14 +238,10 @@ struct ReadAnswer {
     path = "/v1/tenants/{tenant}/notifications/{id}/read",
     tag = "notifications",
     params(
-        ("tenant" = String, Path, description = "The tenant's short name"),
         ("id" = Uuid, Path, description = "The notification"),
     ),
     responses(
         (status = 200, description = "It is read, now or since before", body = ReadAnswer),
-        (status = 401, description = "No valid token", body = Problem),
-        (status = 404, description = "No such notification for this caller", body = Problem),
-        (status = 503, description = "Not possible at the moment", body = Problem),
     )
 )]
 async fn read_notification(

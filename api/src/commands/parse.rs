@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::changed::Changes;
 use super::start::StartRequest;
 use crate::body::from_value;
+use crate::openapi::forms;
 use crate::problem::Problem;
 
 pub(super) use events::EventsBody;
@@ -25,25 +26,26 @@ const MAX_UNORDERED: usize = 32;
 #[serde(deny_unknown_fields)]
 pub(super) struct StartBody {
     /// The kind of operation: dotted words such as `backup_set.add_policies`.
-    #[schema(value_type = String, example = "drift.check")]
+    #[schema(value_type = forms::Kind)]
     kind: Kind,
     /// Who is told when the run is queued and when it has ended; nobody without.
     #[serde(default)]
     #[schema(value_type = Option<InitiatorBody>)]
     initiator: Option<Strict>,
     /// What it works on. The same work has the same context: from it the idempotency key is made.
-    #[schema(value_type = Object)]
+    #[schema(value_type = forms::AnyObject)]
     context: Strict,
     /// JSON Pointers to arrays of the context whose order means nothing.
     #[serde(default)]
+    #[schema(value_type = Vec<forms::Unordered>, max_items = 32)]
     unordered: Vec<String>,
     /// How many items it expects to touch.
     #[serde(default)]
-    #[schema(value_type = Option<u64>)]
+    #[schema(value_type = Option<forms::ItemCount>)]
     items_total: Option<ItemCount>,
     /// To find it by: at most 32.
     #[serde(default)]
-    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    #[schema(value_type = Option<forms::Labels>)]
     labels: Option<Strict>,
     /// For people.
     #[serde(default)]
@@ -55,6 +57,7 @@ pub(super) struct StartBody {
 #[expect(dead_code, reason = "only its schema is used")]
 pub(super) struct InitiatorBody {
     /// The principal that gets the notifications.
+    #[schema(value_type = forms::PrincipalId)]
     id: String,
     /// The name people know.
     name: Option<String>,

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::openapi::forms;
 use crate::problem::Problem;
 use crate::reads::runs::{ItemCounts, RunLinks, RunStatus};
 use crate::reads::{Corrupt, count, word};
@@ -31,8 +32,10 @@ pub(crate) struct RunChange {
     #[schema(value_type = uuid::Uuid)]
     pub(super) run_id: RunId,
     /// The kind of operation.
+    #[schema(value_type = forms::Kind)]
     kind: String,
     /// For people.
+    #[schema(value_type = Option<forms::ShownText>)]
     title: Option<String>,
     /// How it stands.
     #[schema(value_type = RunStatus)]
@@ -42,8 +45,10 @@ pub(crate) struct RunChange {
     /// How many of its events this message stands for.
     events: u64,
     /// The revision of its last event.
+    #[schema(value_type = forms::Revision)]
     revision: u64,
     /// The position of its last event: the message's `id`.
+    #[schema(value_type = forms::Position)]
     pub(super) position: u64,
     /// Word to the listener, where the listener started the run: it was queued, or it ended.
     pub(super) notification: Option<Told>,
@@ -61,6 +66,7 @@ pub(crate) struct Told {
     /// By which it is marked as read.
     notification_id: Uuid,
     /// What the run did: `queued` or `ended`.
+    #[schema(value_type = crate::reads::notifications::Transition)]
     transition: String,
 }
 

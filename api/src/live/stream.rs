@@ -47,19 +47,9 @@ impl AskedQuery for StreamQuery {
     get,
     path = "/v1/tenants/{tenant}/stream",
     tag = "live",
-    params(
-        ("tenant" = String, Path, description = "The tenant's short name"),
-        ("Last-Event-ID" = Option<String>, Header, description = "Go on after the message of this id, or after this position"),
-        ("last_event_id" = Option<String>, Query, description = "The same, where no header is sent"),
-        ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
-    ),
     responses(
         (status = 200, description = "The stream; the data of `run` is JSON", content_type = "text/event-stream",
          body = RunChange),
-        (status = 401, description = "No valid token", body = Problem),
-        (status = 404, description = "No such tenant for this token", body = Problem),
-        (status = 422, description = "A parameter is wrong", body = Problem),
-        (status = 503, description = "The projection is behind, or the database away", body = Problem),
     )
 )]
 pub(super) async fn stream_tenant(
@@ -75,20 +65,9 @@ pub(super) async fn stream_tenant(
     get,
     path = "/v1/tenants/{tenant}/runs/{run}/stream",
     tag = "live",
-    params(
-        ("tenant" = String, Path, description = "The tenant's short name"),
-        ("run" = uuid::Uuid, Path, description = "The run's id"),
-        ("Last-Event-ID" = Option<String>, Header, description = "Go on after the message of this id, or after this position"),
-        ("last_event_id" = Option<String>, Query, description = "The same, where no header is sent"),
-        ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
-    ),
     responses(
         (status = 200, description = "The stream; the data of `run` is JSON", content_type = "text/event-stream",
          body = RunChange),
-        (status = 401, description = "No valid token", body = Problem),
-        (status = 404, description = "No such run of this tenant", body = Problem),
-        (status = 422, description = "A parameter is wrong", body = Problem),
-        (status = 503, description = "The projection is behind, or the database away", body = Problem),
     )
 )]
 pub(super) async fn stream_run(

@@ -13,9 +13,9 @@ use crate::problem::Problem;
 use crate::state::ApiState;
 
 /// How many entries a page has where nobody says.
-pub(super) const USUAL_PAGE: u64 = 50;
+pub(crate) const USUAL_PAGE: u64 = 50;
 /// How many entries a page has at most.
-pub(super) const LONGEST_PAGE: u64 = 200;
+pub(crate) const LONGEST_PAGE: u64 = 200;
 
 /// Answers with `body`, which reflects `position`. Its tag is that of its content: what is the same at a later
 /// position has the same.

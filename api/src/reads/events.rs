@@ -20,6 +20,7 @@ use super::params::{Params, wrong};
 use super::pool::TenantRead;
 use super::runs::must_exist;
 use crate::access::Caller;
+use crate::openapi::forms;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
@@ -72,6 +73,7 @@ pub(crate) struct EventPage {
     /// For the next page; null on the last.
     pub(crate) next_cursor: Option<String>,
     /// The position that the page reflects.
+    #[schema(value_type = forms::Position)]
     pub(crate) position: u64,
 }
 
@@ -80,21 +82,24 @@ pub(crate) struct EventPage {
 #[schema(as = RunEvent)]
 pub(crate) struct EventView {
     /// Its place in the run, from 0.
+    #[schema(value_type = forms::Revision)]
     pub(crate) revision: u64,
     /// Its place in the whole log.
+    #[schema(value_type = forms::Position)]
     pub(crate) position: u64,
     /// What happened.
     #[serde(rename = "type")]
-    #[schema(example = "ItemFailed")]
+    #[schema(value_type = forms::EventTypeName)]
     pub(crate) event_type: String,
     /// When it happened, by the producer's clock.
     pub(crate) occurred_at: DateTime<Utc>,
     /// When the ledger took it in, by its own.
     pub(crate) recorded_at: DateTime<Utc>,
     /// Who appended it.
+    #[schema(value_type = forms::PrincipalId)]
     pub(crate) actor: String,
     /// The event's own fields, as they were written; of an old form, in today's.
-    #[schema(value_type = Object)]
+    #[schema(value_type = forms::AnyObject)]
     pub(crate) data: Box<RawValue>,
     /// For auditors only: absent for other roles.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,8 +114,10 @@ pub(crate) struct EventMetadata {
     /// The version of the form in which it was written.
     pub(crate) schema_version: i16,
     /// Ties it to what else belongs together, where the producer said so.
+    #[schema(value_type = Option<forms::CorrelationId>)]
     pub(crate) correlation_id: Option<String>,
     /// What caused it, where the producer said so.
+    #[schema(value_type = Option<forms::CorrelationId>)]
     pub(crate) causation_id: Option<String>,
     /// By whose token it came; null of the ledger's own, and of events from before that was kept.
     pub(crate) token_id: Option<Uuid>,
@@ -119,6 +126,7 @@ pub(crate) struct EventMetadata {
     /// Which part of the ledger appended it by itself, such as `sweeper`; null of what a request brought.
     pub(crate) origin: Option<String>,
     /// Whose run it is.
+    #[schema(value_type = forms::TenantId)]
     pub(crate) tenant: String,
     /// Which run.
     pub(crate) run_id: Uuid,
@@ -149,20 +157,11 @@ struct EventRow {
     path = "/v1/tenants/{tenant}/runs/{run}/events",
     tag = "runs",
     params(
-        ("tenant" = String, Path, description = "The tenant's short name"),
-        ("run" = Uuid, Path, description = "The run's id"),
-        ("from" = Option<u64>, Query, description = "The revision to begin at, included"),
-        ("order" = Option<String>, Query, description = "asc (usual: the oldest first) or desc"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("limit" = Option<u64>, Query, description = "Events in a page, 1 to 200; usually 50"),
-        ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
+        ("from" = Option<forms::Revision>, Query, description = "The revision to begin at, included"),
+        ("order" = Option<forms::EventOrder>, Query, description = "The oldest first, or the newest"),
     ),
     responses(
         (status = 200, description = "A page. The header Link names the next one", body = EventPage),
-        (status = 401, description = "No valid token", body = Problem),
-        (status = 404, description = "No such run of this tenant", body = Problem),
-        (status = 422, description = "A parameter is wrong", body = Problem),
-        (status = 503, description = "The projection is behind, or the database away", body = Problem),
     )
 )]
 pub(super) async fn list_events(

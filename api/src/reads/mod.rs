@@ -20,6 +20,7 @@ use axum::http::Uri;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use answer::{LONGEST_PAGE, USUAL_PAGE};
 pub(crate) use asked::RunInPath;
 pub use corrupt::Corrupt;
 pub(crate) use corrupt::{count, word};
@@ -52,38 +53,35 @@ pub(crate) fn read_run_list(uri: &Uri) -> Result<(), Problem> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use serde_json::Value;
+    use std::collections::BTreeSet;
 
-    fn references(value: &Value, found: &mut Vec<String>) {
-        match value {
-            Value::Object(members) => {
-                for (name, member) in members {
-                    match member {
-                        Value::String(target) if name == "$ref" => found.push(target.clone()),
-                        _ => references(member, found),
-                    }
-                }
-            }
-            Value::Array(entries) => entries.iter().for_each(|entry| references(entry, found)),
-            _ => {}
-        }
-    }
+    use super::asked::AskedQuery;
+    use super::{events, items, notifications, runs, stats};
 
     #[test]
-    fn the_description_has_every_read_and_every_schema_it_names() {
-        let document = serde_json::to_value(crate::openapi_document()).unwrap();
-        for path in ["runs", "runs/{run}", "runs/{run}/items", "runs/{run}/events", "notifications", "stats"]
-        {
-            let path = format!("/v1/tenants/{{tenant}}/{path}");
-            assert!(document["paths"][&path]["get"].is_object(), "{path}");
-        }
-        let mut found = Vec::new();
-        references(&document, &mut found);
-        assert!(!found.is_empty());
-        for target in found {
-            assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{target}");
+    fn the_description_has_every_read_and_the_parameters_that_it_takes() {
+        let document = crate::openapi_document().unwrap();
+        for (path, takes) in [
+            ("runs", runs::ListQuery::ALLOWED),
+            ("runs/{run}", runs::OneQuery::ALLOWED),
+            ("runs/{run}/items", items::ItemsQuery::ALLOWED),
+            ("runs/{run}/events", events::EventsQuery::ALLOWED),
+            ("notifications", notifications::NotificationsQuery::ALLOWED),
+            ("stats", stats::StatsQuery::ALLOWED),
+        ] {
+            let operation = &document["paths"][format!("/v1/tenants/{{tenant}}/{path}")]["get"];
+            let parameters = operation["parameters"].as_array().unwrap().iter();
+            let described: BTreeSet<&str> = parameters
+                .map(|parameter| match parameter["$ref"].as_str() {
+                    Some(target) => document.pointer(target.trim_start_matches('#')).unwrap(),
+                    None => parameter,
+                })
+                .filter(|parameter| parameter["in"] == "query")
+                .map(|parameter| parameter["name"].as_str().unwrap())
+                .collect();
+            assert_eq!(described, takes.iter().copied().chain(["after"]).collect(), "{path}");
         }
     }
 }

@@ -17,6 +17,7 @@ use super::params::Params;
 use super::pool::TenantRead;
 use super::runs::{EndedAsName, RunLinks, RunStatus};
 use crate::access::Caller;
+use crate::openapi::forms;
 use crate::outside::BasePath;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -53,12 +54,14 @@ pub(crate) struct NotificationPage {
     /// The notifications, the newest first.
     pub(crate) notifications: Vec<NotificationView>,
     /// How many are unread in all, counted up to 1000.
+    #[schema(maximum = 1000)]
     pub(crate) unread_count: u64,
     /// Whether there are more unread ones than were counted.
     pub(crate) unread_count_capped: bool,
     /// For the next page; null on the last.
     pub(crate) next_cursor: Option<String>,
     /// The position that the page reflects.
+    #[schema(value_type = forms::Position)]
     pub(crate) position: u64,
 }
 
@@ -82,8 +85,10 @@ pub(crate) struct NotificationView {
     /// What the run did.
     pub(crate) transition: Transition,
     /// The run's kind.
+    #[schema(value_type = forms::Kind)]
     pub(crate) kind: String,
     /// The run's title.
+    #[schema(value_type = Option<forms::ShownText>)]
     pub(crate) title: Option<String>,
     /// How the run stood then.
     #[schema(value_type = RunStatus)]
@@ -96,14 +101,17 @@ pub(crate) struct NotificationView {
     /// It told of a presumed end before, and tells of the real one now.
     pub(crate) superseded: bool,
     /// Why it failed or was aborted, for machines.
+    #[schema(value_type = Option<forms::ReasonCode>)]
     pub(crate) reason_code: Option<String>,
     /// The last word of the event that ended it.
+    #[schema(value_type = Option<forms::ShownText>)]
     pub(crate) message: Option<String>,
     /// When the ledger took in the event that it is about.
     pub(crate) created_at: DateTime<Utc>,
     /// When it was read; null while it was not.
     pub(crate) read_at: Option<DateTime<Utc>>,
     /// The position of the event that it is about.
+    #[schema(value_type = forms::Position)]
     pub(crate) position: u64,
     /// Where the run's resources are.
     pub(crate) links: RunLinks,
@@ -152,18 +160,10 @@ struct NotificationRow {
     path = "/v1/tenants/{tenant}/notifications",
     tag = "notifications",
     params(
-        ("tenant" = String, Path, description = "The tenant's short name"),
         ("unread" = Option<bool>, Query, description = "Only unread ones, or only read ones"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("limit" = Option<u64>, Query, description = "Notifications in a page, 1 to 200; usually 50"),
-        ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
     ),
     responses(
         (status = 200, description = "A page. The header Link names the next one", body = NotificationPage),
-        (status = 401, description = "No valid token", body = Problem),
-        (status = 404, description = "No such tenant for this token", body = Problem),
-        (status = 422, description = "A parameter is wrong", body = Problem),
-        (status = 503, description = "The projection is behind, or the database away", body = Problem),
     )
 )]
 pub(super) async fn list_notifications(

@@ -14,6 +14,7 @@ use super::answer::answer;
 use super::asked::{Asked, AskedQuery};
 use super::corrupt::{Corrupt, count, word};
 use super::params::Params;
+use crate::openapi::forms;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
@@ -51,6 +52,7 @@ pub(crate) struct Stats {
     /// What happened in each hour, the oldest first. The last one is the current hour.
     pub(crate) hours: Vec<Hour>,
     /// The position that the numbers reflect.
+    #[schema(value_type = forms::Position)]
     pub(crate) position: u64,
 }
 
@@ -86,6 +88,7 @@ impl StatusCounts {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct KindCounts {
     /// The kind of operation.
+    #[schema(value_type = forms::Kind)]
     pub(crate) kind: String,
     /// Its runs.
     pub(crate) runs: StatusCounts,
@@ -93,6 +96,7 @@ pub(crate) struct KindCounts {
 
 /// What happened in an hour, by the ledger's clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CountsOfHour)]
 pub(crate) struct Hour {
     /// The beginning of the hour.
     pub(crate) hour: DateTime<Utc>,
@@ -116,16 +120,10 @@ pub(crate) struct Hour {
     path = "/v1/tenants/{tenant}/stats",
     tag = "runs",
     params(
-        ("tenant" = String, Path, description = "The tenant's short name"),
-        ("hours" = Option<u64>, Query, description = "How many hours to show, 1 to 744; usually 24"),
-        ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
+        ("hours" = Option<u64>, Query, minimum = 1, maximum = 744, description = "How many hours to show; usually 24"),
     ),
     responses(
         (status = 200, description = "The numbers", body = Stats),
-        (status = 401, description = "No valid token", body = Problem),
-        (status = 404, description = "No such tenant for this token", body = Problem),
-        (status = 422, description = "A parameter is wrong", body = Problem),
-        (status = 503, description = "The projection is behind, or the database away", body = Problem),
     )
 )]
 pub(super) async fn get_stats(

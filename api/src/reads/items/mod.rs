@@ -15,6 +15,7 @@ use super::asked::{Asked, RunInPath};
 use super::corrupt::{Corrupt, count, word};
 use super::pool::TenantRead;
 use super::runs::{past_run, revision_of};
+use crate::openapi::forms;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
@@ -36,6 +37,7 @@ pub(crate) struct ItemPage {
     /// happened meanwhile: every item is on one of them, once.
     pub(crate) revision: u64,
     /// The position that the page reflects.
+    #[schema(value_type = forms::Position)]
     pub(crate) position: u64,
 }
 
@@ -44,19 +46,24 @@ pub(crate) struct ItemPage {
 #[schema(as = RunItem)]
 pub(crate) struct ItemView {
     /// Which item.
+    #[schema(value_type = forms::ShownText)]
     pub(crate) item: String,
     /// The name people know it by.
+    #[schema(value_type = Option<forms::ShownText>)]
     pub(crate) label: Option<String>,
     /// Its last outcome.
     #[schema(value_type = ItemStatus)]
     pub(crate) status: Outcome,
     /// Why it failed or was skipped, for machines.
+    #[schema(value_type = Option<forms::ReasonCode>)]
     pub(crate) reason_code: Option<String>,
     /// Why it failed, for people.
+    #[schema(value_type = Option<forms::ShownText>)]
     pub(crate) message: Option<String>,
     /// When, by the producer's clock.
     pub(crate) occurred_at: DateTime<Utc>,
     /// The revision of the event that said so.
+    #[schema(value_type = forms::Revision)]
     pub(crate) revision: u64,
 }
 
@@ -77,22 +84,13 @@ pub(crate) enum ItemStatus {
     path = "/v1/tenants/{tenant}/runs/{run}/items",
     tag = "runs",
     params(
-        ("tenant" = String, Path, description = "The tenant's short name"),
-        ("run" = uuid::Uuid, Path, description = "The run's id"),
         ("status" = Option<ItemStatus>, Query, description = "Only items with this last outcome"),
-        ("reason_code" = Option<String>, Query, description = "Only failed items with this reason"),
-        ("item" = Option<String>, Query,
+        ("reason_code" = Option<forms::ReasonCode>, Query, description = "Only failed items with this reason"),
+        ("item" = Option<forms::SearchText>, Query,
          description = "The beginning of the items' names; they come in the order of their names then"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before, with its filters"),
-        ("limit" = Option<u64>, Query, description = "Items in a page, 1 to 200; usually 50"),
-        ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
     ),
     responses(
         (status = 200, description = "A page. The header Link names the next one", body = ItemPage),
-        (status = 401, description = "No valid token", body = Problem),
-        (status = 404, description = "No such run of this tenant", body = Problem),
-        (status = 422, description = "A parameter is wrong", body = Problem),
-        (status = 503, description = "The projection is behind, or the database away", body = Problem),
     )
 )]
 pub(super) async fn list_items(

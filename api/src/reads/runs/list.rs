@@ -11,6 +11,7 @@ use super::filter::{ListQuery, RunKey};
 use super::query::fetch;
 use super::row::RunRow;
 use super::view::{RunStatus, RunView};
+use crate::openapi::forms;
 use crate::outside::BasePath;
 use crate::problem::Problem;
 use crate::reads::answer::{answer, cut, link_next};
@@ -31,6 +32,7 @@ pub(crate) struct RunPage {
     #[schema(ignore)]
     pub(crate) previous_cursor: Option<String>,
     /// The position that the page reflects.
+    #[schema(value_type = forms::Position)]
     pub(crate) position: u64,
 }
 
@@ -47,29 +49,21 @@ impl RunPage {
     path = "/v1/tenants/{tenant}/runs",
     tag = "runs",
     params(
-        ("tenant" = String, Path, description = "The tenant's short name"),
         ("status" = Option<Vec<RunStatus>>, Query, description = "Any of these; repeat it for more"),
-        ("kind" = Option<String>, Query, description = "The kind of operation"),
-        ("initiator" = Option<String>, Query, description = "The principal who started it"),
-        ("label" = Option<Vec<String>>, Query, description = "NAME:VALUE; repeat it for more, all must hold"),
+        ("kind" = Option<forms::Kind>, Query, description = "The kind of operation"),
+        ("initiator" = Option<forms::PrincipalId>, Query, description = "The principal who started it"),
+        ("label" = Option<Vec<forms::LabelFilter>>, Query, description = "NAME:VALUE; repeat it for more, all must hold"),
         ("since" = Option<chrono::DateTime<Utc>>, Query, description = "Queued then or later"),
         ("until" = Option<chrono::DateTime<Utc>>, Query, description = "Queued before"),
-        ("q" = Option<String>, Query, description = "The beginning of a run's id (hex) or title (any case)"),
-        ("liveness" = Option<String>, Query,
+        ("q" = Option<forms::SearchText>, Query, description = "The beginning of a run's id (hex) or title (any case)"),
+        ("liveness" = Option<forms::OnlyStalled>, Query,
          description = "stalled: a heartbeat is overdue, or it is queued for longer than its kind may be"),
-        ("held" = Option<bool>, Query,
+        ("held" = Option<forms::OnlyTrue>, Query,
          description = "true: the projection could not fold an event of the run, and holds it back"),
-        ("sort" = Option<String>, Query, description = "-queued_at (usual: the newest first) or queued_at"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before, with its filters"),
-        ("limit" = Option<u64>, Query, description = "Runs in a page, 1 to 200; usually 50"),
-        ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
+        ("sort" = Option<forms::RunOrder>, Query, description = "The newest first, or the oldest"),
     ),
     responses(
         (status = 200, description = "A page. The header Link names the next one", body = RunPage),
-        (status = 401, description = "No valid token", body = Problem),
-        (status = 404, description = "No such tenant for this token", body = Problem),
-        (status = 422, description = "A parameter is wrong", body = Problem),
-        (status = 503, description = "The projection is behind, or the database away", body = Problem),
     )
 )]
 pub(in crate::reads) async fn list_runs(

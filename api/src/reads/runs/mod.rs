@@ -13,6 +13,8 @@ mod view;
 pub(super) use list::__path_list_runs;
 pub(super) use list::list_runs;
 pub(super) use one::__path_get_run;
+#[cfg(test)]
+pub(super) use one::OneQuery;
 pub(super) use one::get_run;
 pub(super) use view::EndedAsName;
 

@@ -8,6 +8,7 @@ use domain::{RunId, TenantId};
 use super::as_of::{self, Moment};
 use super::row;
 use super::view::RunView;
+use crate::openapi::forms;
 use crate::problem::Problem;
 use crate::reads::answer::answer_tagged;
 use crate::reads::asked::{Asked, AskedQuery, RunInPath};
@@ -39,19 +40,13 @@ impl AskedQuery for OneQuery {
     path = "/v1/tenants/{tenant}/runs/{run}",
     tag = "runs",
     params(
-        ("tenant" = String, Path, description = "The tenant's short name"),
-        ("run" = uuid::Uuid, Path, description = "The run's id"),
         ("at" = Option<chrono::DateTime<Utc>>, Query, description = "As the ledger knew it at this time"),
-        ("revision" = Option<u64>, Query, description = "As it was after the event of this revision"),
-        ("after" = Option<u64>, Query, description = "Wait until the projection has reached this position"),
+        ("revision" = Option<forms::Revision>, Query, description = "As it was after the event of this revision"),
     ),
     responses(
         (status = 200, description = "The run. The header ETag names its revision, for If-Match", body = RunView),
-        (status = 401, description = "No valid token", body = Problem),
         (status = 404, description = "No such run of this tenant, or not yet at that time or revision",
          body = Problem),
-        (status = 422, description = "A parameter is wrong", body = Problem),
-        (status = 503, description = "The projection is behind, or the database away", body = Problem),
     )
 )]
 pub(in crate::reads) async fn get_run(

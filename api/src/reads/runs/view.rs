@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::etag;
 use crate::outside::BasePath;
+use crate::openapi::forms;
 use crate::problem::Problem;
 
 /// A run. Every member is there in every answer, null where nothing is known; only `context` is left
@@ -22,9 +23,10 @@ pub struct RunView {
     #[schema(value_type = uuid::Uuid)]
     pub run_id: RunId,
     /// The kind of operation.
-    #[schema(example = "backup_set.add_policies")]
+    #[schema(value_type = forms::Kind)]
     pub kind: String,
     /// For people.
+    #[schema(value_type = Option<forms::ShownText>)]
     pub title: Option<String>,
     /// How it stands.
     #[schema(value_type = RunStatus)]
@@ -41,22 +43,27 @@ pub struct RunView {
     /// Who asked for it; null where nobody did.
     pub initiator: Option<InitiatorView>,
     /// Labels to find it by.
+    #[schema(value_type = forms::Labels)]
     pub labels: BTreeMap<String, String>,
     /// What it works on. Not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<forms::AnyObject>)]
     pub context: Option<Box<RawValue>>,
     /// By which the ledger knows the same work: 64 hex digits; null of runs that were queued before keys were made
     /// with the ledger's secret.
+    #[schema(value_type = Option<forms::IdempotencyKey>)]
     pub idempotency_key: Option<String>,
     /// Why it failed or was aborted, for machines.
-    #[schema(example = "permission_denied")]
+    #[schema(value_type = Option<forms::ReasonCode>)]
     pub reason_code: Option<String>,
     /// The last word of the event that ended it.
+    #[schema(value_type = Option<forms::ShownText>)]
     pub message: Option<String>,
     /// What the worker last said it was at.
+    #[schema(value_type = Option<forms::ShownText>)]
     pub progress_message: Option<String>,
     /// Which worker took it up.
+    #[schema(value_type = Option<forms::ShownText>)]
     pub worker: Option<String>,
     /// When it was queued, by the producer's clock.
     pub queued_at: DateTime<Utc>,
@@ -77,6 +84,7 @@ pub struct RunView {
     /// When the ledger took in its last event, by the ledger's clock.
     pub last_event_at: DateTime<Utc>,
     /// The worker promised a sign of life at least this often.
+    #[schema(value_type = Option<forms::HeartbeatSeconds>)]
     pub heartbeat_seconds: Option<u64>,
     /// Whether it goes on as was promised; null when it has ended, or waits without a limit.
     pub liveness: Option<Liveness>,
@@ -84,8 +92,10 @@ pub struct RunView {
     /// for nearly all.
     pub held: Option<Held>,
     /// The revision of its last event, from 0. For `If-Match`.
+    #[schema(value_type = forms::Revision)]
     pub revision: u64,
     /// The position of its last event.
+    #[schema(value_type = forms::Position)]
     pub position: u64,
     /// Where to go from here.
     pub links: RunLinks,
@@ -95,6 +105,7 @@ pub struct RunView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ItemCounts {
     /// How many there will be, as far as the producer has said.
+    #[schema(value_type = Option<forms::ItemCount>)]
     pub total: Option<u64>,
     /// Done.
     pub succeeded: u64,
@@ -109,8 +120,10 @@ pub struct ItemCounts {
 #[schema(as = RunInitiator)]
 pub struct InitiatorView {
     /// The principal.
+    #[schema(value_type = forms::PrincipalId)]
     pub id: String,
     /// The name people know.
+    #[schema(value_type = Option<forms::ShownText>)]
     pub name: Option<String>,
 }
 
@@ -129,8 +142,10 @@ pub struct Liveness {
 #[schema(as = HeldFrom)]
 pub struct Held {
     /// The event's revision.
+    #[schema(value_type = forms::Revision)]
     pub revision: u64,
     /// The event's position.
+    #[schema(value_type = forms::Position)]
     pub position: u64,
     /// What was wrong with it.
     pub message: String,

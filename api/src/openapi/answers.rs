@@ -1,0 +1,182 @@
+//! Answers that many operations give, and the headers of all of them, each described once.
+
+use serde_json::{Value, json};
+
+use super::{Operation, add_components, answered_schema, operations, pages, section};
+
+/// Which operations may give an answer.
+#[derive(Debug, Clone, Copy)]
+enum By {
+    All,
+    /// Those of a tenant, which need a token.
+    Tenants,
+    /// Those that change something: a producer's, or a session's with its word against forgery.
+    Writes,
+    /// Those that take a body.
+    Bodies,
+    /// Those with parameters or a body that may be wrong.
+    Inputs,
+}
+
+/// A problem that many operations may answer: its status, name and meaning, and who answers it.
+const PROBLEMS: [(&str, &str, &str, By); 14] = [
+    ("400", "Malformed", "The request can't be read: it is not JSON, or not HTTP as it should be", By::All),
+    ("401", "Unauthorized", "No token, or none that is valid", By::Tenants),
+    ("403", "Forbidden", "The token's role, or a session, does not allow this", By::Writes),
+    ("404", "NotFound", "There is nothing like that for this token", By::Tenants),
+    ("405", "MethodNotAllowed", "The path has other methods", By::All),
+    ("408", "BodyTimeout", "The body did not come in time", By::Bodies),
+    ("413", "TooLarge", "The body is too large, or has too many events", By::Bodies),
+    ("414", "UriTooLong", "The address is too long", By::All),
+    (
+        "415",
+        "UnsupportedMediaType",
+        "The body is not called JSON, or is compressed in an unknown way",
+        By::Bodies,
+    ),
+    ("422", "Invalid", "A field or a parameter is wrong: `errors` names it", By::Inputs),
+    ("429", "TooManyRequests", "This token has asked for too much at once", By::Tenants),
+    ("431", "HeadersTooLarge", "The headers are too large", By::All),
+    (
+        "500",
+        "Internal",
+        "The ledger failed; its log has the details under the answer's x-request-id",
+        By::All,
+    ),
+    ("503", "Unavailable", "Not possible at the moment: try again", By::All),
+];
+
+/// The headers of answers: name, meaning, schema. Where an answer has one it always has it, save those of
+/// [`SOMETIMES`].
+fn headers() -> [(&'static str, &'static str, Value); 11] {
+    let schema = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+    let text = || json!({"type": "string"});
+    let count = || json!({"type": "integer", "minimum": 0});
+    [
+        ("X-Request-Id", "The request's id: the caller's own, or a new one", text()),
+        ("Runledger-Position", "The position that the answer reflects", schema("Position")),
+        ("Runledger-Lag-Events", "How many events the answer is behind the log", count()),
+        (
+            "Runledger-Lag-Seconds",
+            "How old the first of these events is, in seconds",
+            json!({"type": "number", "minimum": 0}),
+        ),
+        ("ETag", "The revision of the run, in quotes, for If-Match", text()),
+        ("Link", "The next page (RFC 8288), where there is one", text()),
+        ("Location", "Where the run is", json!({"type": "string", "format": "uri-reference"})),
+        ("Retry-After", "After how many seconds to try again", count()),
+        ("WWW-Authenticate", "How to identify oneself (RFC 6750)", text()),
+        ("Allow", "The methods of the path", text()),
+        ("Accept-Encoding", "In which codings a body is taken", text()),
+    ]
+}
+
+const SOMETIMES: [&str; 2] = ["Link", "Accept-Encoding"];
+
+/// The headers that an answer of that status may have.
+fn headers_of(operation: &Traits, status: &str) -> Vec<&'static str> {
+    let mut headers = vec!["X-Request-Id"];
+    match status {
+        "401" => headers.push("WWW-Authenticate"),
+        "405" => headers.push("Allow"),
+        "415" => headers.push("Accept-Encoding"),
+        "429" | "503" => headers.push("Retry-After"),
+        "200" | "201" => {
+            if operation.reads {
+                headers.extend(["Runledger-Position", "Runledger-Lag-Events", "Runledger-Lag-Seconds"]);
+            }
+            headers.extend(operation.paged.then_some("Link"));
+            headers.extend(operation.tagged.then_some("ETag"));
+            headers.extend(operation.starts.then_some("Location"));
+        }
+        _ => {}
+    }
+    headers
+}
+
+/// What of an operation decides on its answers.
+#[derive(Debug, Default)]
+struct Traits {
+    tenants: bool,
+    writes: bool,
+    bodies: bool,
+    inputs: bool,
+    /// It answers JSON from the read tables.
+    reads: bool,
+    paged: bool,
+    /// It answers a revision as a tag.
+    tagged: bool,
+    /// It makes something that is found elsewhere.
+    starts: bool,
+}
+
+impl Traits {
+    fn of(operation: &Operation, pages: &[String]) -> Self {
+        let Operation { path, method, members } = operation;
+        let tenants = path.starts_with("/v1/");
+        let schema = answered_schema(members);
+        let bodies = members.contains_key("requestBody");
+        Self {
+            tenants,
+            writes: *method != "get",
+            bodies,
+            inputs: bodies || (*method == "get" && tenants),
+            reads: *method == "get" && tenants && schema.is_some(),
+            paged: schema.is_some_and(|schema| pages.iter().any(|page| page == schema)),
+            tagged: matches!(schema, Some("Run" | "AppendAnswer")),
+            starts: members.get("responses").is_some_and(|answers| answers.get("201").is_some()),
+        }
+    }
+
+    fn may(&self, by: By) -> bool {
+        match by {
+            By::All => true,
+            By::Tenants => self.tenants,
+            By::Writes => self.writes,
+            By::Bodies => self.bodies,
+            By::Inputs => self.inputs,
+        }
+    }
+}
+
+/// Gives every operation the answers that it shares with others, and every answer its form and headers.
+pub(super) fn add(document: &mut Value) {
+    let pages = pages(document);
+    for operation in operations(document) {
+        let traits = Traits::of(&operation, &pages);
+        let Some(answers) = section(operation.members, "responses") else { continue };
+        for (status, answer) in answers.iter_mut() {
+            if let Some(answer) = answer.as_object_mut() {
+                if status.starts_with(['4', '5']) {
+                    answer.insert("content".to_owned(), problem());
+                }
+                answer.insert("headers".to_owned(), header_references(&headers_of(&traits, status)));
+            }
+        }
+        for (status, name, ..) in PROBLEMS.iter().filter(|(.., by)| traits.may(*by)) {
+            // What the handler says of its own is more exact.
+            let shared = || json!({"$ref": format!("#/components/responses/{name}")});
+            answers.entry(*status).or_insert_with(shared);
+        }
+    }
+    let shared = PROBLEMS.iter().map(|(status, name, description, _)| {
+        let headers = header_references(&headers_of(&Traits::default(), status));
+        let answer = json!({"description": description, "headers": headers, "content": problem()});
+        ((*name).to_owned(), answer)
+    });
+    add_components(document, "responses", shared.collect());
+    let named = headers().into_iter().map(|(name, description, schema)| {
+        let always = !SOMETIMES.contains(&name);
+        (name.to_owned(), json!({"description": description, "schema": schema, "required": always}))
+    });
+    add_components(document, "headers", named.collect());
+}
+
+fn problem() -> Value {
+    json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}})
+}
+
+fn header_references(names: &[&str]) -> Value {
+    let reference = |name: &&str| json!({"$ref": format!("#/components/headers/{name}")});
+    names.iter().map(|name| ((*name).to_owned(), reference(name))).collect()
+}

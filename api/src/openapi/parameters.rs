@@ -1,0 +1,86 @@
+//! Parameters that many operations take, each described once.
+
+use serde_json::{Map, Value, json};
+
+use super::{Operation, add_components, answered_schema, operations, pages};
+
+/// Which operations take a parameter.
+enum By {
+    /// Those with this in their path.
+    Path(&'static str),
+    /// Every read of the API.
+    Reads,
+    /// Those that answer in pages.
+    Pages,
+}
+
+/// A parameter's name among the components, what it is, and who takes it.
+fn shared() -> [(&'static str, By, Value); 8] {
+    let schema = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+    let last_event_id = "Go on after this position: the id of the last message that was seen";
+    [
+        ("tenant", By::Path("{tenant}"), path("tenant", "The tenant's short name", schema("TenantId"))),
+        ("run", By::Path("{run}"), path("run", "The run's id", json!({"type": "string", "format": "uuid"}))),
+        ("cursor", By::Pages, query("cursor", "next_cursor of the page before, with its filters", cursor())),
+        ("limit", By::Pages, query("limit", "Entries in a page", limit())),
+        ("last_event_id", By::Path("/stream"), query("last_event_id", last_event_id, schema("Position"))),
+        ("Last-Event-ID", By::Path("/stream"), header("Last-Event-ID", last_event_id, schema("Position"))),
+        (
+            "after",
+            By::Reads,
+            query("after", "Wait until the projection has reached this position", schema("Position")),
+        ),
+        (
+            "Runledger-After",
+            By::Reads,
+            header(
+                "Runledger-After",
+                "The same as `after`, which counts where both are there",
+                schema("Position"),
+            ),
+        ),
+    ]
+}
+
+fn cursor() -> Value {
+    json!({"type": "string", "minLength": 1})
+}
+
+fn limit() -> Value {
+    use crate::reads::{LONGEST_PAGE, USUAL_PAGE};
+    json!({"type": "integer", "format": "int32", "minimum": 1, "maximum": LONGEST_PAGE, "default": USUAL_PAGE})
+}
+
+fn path(name: &str, description: &str, schema: Value) -> Value {
+    json!({"name": name, "in": "path", "required": true, "description": description, "schema": schema})
+}
+
+fn query(name: &str, description: &str, schema: Value) -> Value {
+    json!({"name": name, "in": "query", "description": description, "schema": schema})
+}
+
+fn header(name: &str, description: &str, schema: Value) -> Value {
+    json!({"name": name, "in": "header", "description": description, "schema": schema})
+}
+
+/// Puts the parameters among the components, and refers to them where they are taken.
+pub(super) fn add(document: &mut Value) {
+    let (shared, pages) = (shared(), pages(document));
+    for Operation { path, method, members } in operations(document) {
+        let paged = answered_schema(members).is_some_and(|schema| pages.iter().any(|page| page == schema));
+        let taken = shared.iter().filter(|(_, by, _)| match by {
+            By::Path(part) => path.contains(part),
+            By::Reads => method == "get" && path.starts_with("/v1/"),
+            By::Pages => paged,
+        });
+        let parameters = members.entry("parameters").or_insert_with(|| json!([]));
+        let Some(parameters) = parameters.as_array_mut() else { continue };
+        for (position, (name, ..)) in taken.enumerate() {
+            let taken = json!({"$ref": format!("#/components/parameters/{name}")});
+            // Those of the path come first, as everybody expects them.
+            parameters.insert(position.min(parameters.len()), taken);
+        }
+    }
+    let named: Map<String, Value> = shared.into_iter().map(|(name, _, is)| (name.to_owned(), is)).collect();
+    add_components(document, "parameters", named.into());
+}
