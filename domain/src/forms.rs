@@ -22,6 +22,15 @@ pub const TENANT: Form = Form { pattern: "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", leas
 /// [`crate::Kind`].
 pub const KIND: Form = Form { pattern: r"^[a-z0-9_-]+(\.[a-z0-9_-]+)*$", least: 1, most: 100 };
 
+/// A [`crate::PrincipalId`] or [`crate::CorrelationId`] that is new: what can't be seen is in none, save blanks
+/// between what can. Old ones may have it, and are shown as they are.
+pub const VISIBLE_ID: Form = Form {
+    pattern: "^[^\\p{C}\\p{Z}\\p{Default_Ignorable_Code_Point}\\u2800\\uFFFC]+\
+              ( +[^\\p{C}\\p{Z}\\p{Default_Ignorable_Code_Point}\\u2800\\uFFFC]+)*$",
+    least: 1,
+    most: 200,
+};
+
 /// [`crate::reason::ReasonCode`].
 pub const REASON_CODE: Form = Form { pattern: r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", least: 1, most: 64 };
 

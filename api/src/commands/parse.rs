@@ -57,7 +57,7 @@ pub(super) struct StartBody {
 #[expect(dead_code, reason = "only its schema is used")]
 pub(super) struct InitiatorBody {
     /// The principal that gets the notifications.
-    #[schema(value_type = forms::PrincipalId)]
+    #[schema(value_type = forms::VisibleId)]
     id: String,
     /// The name people know.
     name: Option<String>,

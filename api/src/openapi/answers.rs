@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Operation, add_components, answered_schema, operations, pages, section};
+use super::{Operation, add_components, answered_schema, operations, pages, put, section};
 
 /// Which operations may give an answer.
 #[derive(Debug, Clone, Copy)]
@@ -150,6 +150,11 @@ pub(super) fn add(document: &mut Value) {
                 if status.starts_with(['4', '5']) {
                     answer.insert("content".to_owned(), problem());
                 }
+                if let Some(stream) =
+                    answer.get_mut("content").and_then(|forms| forms.get_mut("text/event-stream"))
+                {
+                    put(stream, "schema", json!({"$ref": "#/components/schemas/StreamMessage"}));
+                }
                 answer.insert("headers".to_owned(), header_references(&headers_of(&traits, status)));
             }
         }
@@ -159,6 +164,7 @@ pub(super) fn add(document: &mut Value) {
             answers.entry(*status).or_insert_with(shared);
         }
     }
+    add_components(document, "schemas", json!({"StreamMessage": stream_message()}));
     let shared = PROBLEMS.iter().map(|(status, name, description, _)| {
         let headers = header_references(&headers_of(&Traits::default(), status));
         let answer = json!({"description": description, "headers": headers, "content": problem()});
@@ -170,6 +176,28 @@ pub(super) fn add(document: &mut Value) {
         (name.to_owned(), json!({"description": description, "schema": schema, "required": always}))
     });
     add_components(document, "headers", named.collect());
+}
+
+/// A message of a stream (HTML standard, section 9.2). Its data are JSON in one line.
+fn stream_message() -> Value {
+    json!({
+        "type": "object",
+        "description": "A message of a stream, as it is written there. `run`: a run has changed; `position`: how far \
+                        the stream has come; `reset`: what was shown must be read anew.",
+        "required": ["event", "id", "data"],
+        "properties": {
+            "event": {"type": "string", "enum": ["run", "position", "reset"]},
+            "id": {"type": "string", "description": "A position: go on after it with Last-Event-ID."},
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": {"anyOf": [
+                    {"$ref": "#/components/schemas/RunChanged"},
+                    {"type": "object", "required": ["position"]},
+                ]},
+            },
+        },
+    })
 }
 
 fn problem() -> Value {

@@ -30,8 +30,8 @@ fn member(name: &str) -> Value {
             "The producer's own id for it. Repeating an event under the same id changes nothing."}),
         "occurred_at" => json!({"type": "string", "format": "date-time",
             "description": "When it happened; now, without."}),
-        "correlation_id" => named("CorrelationId", "Ties it to what else belongs together."),
-        "causation_id" => named("CorrelationId", "What caused it."),
+        "correlation_id" => named("VisibleId", "Ties it to what else belongs together."),
+        "causation_id" => named("VisibleId", "What caused it."),
         "worker" => text("Which worker, for people."),
         "heartbeat_seconds" => {
             named("HeartbeatSeconds", "The worker promises some event at least this often.")

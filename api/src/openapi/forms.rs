@@ -47,9 +47,11 @@ named_schemas! {
     /// By which equal operations are known, in hex: docs/idempotency.md.
     IdempotencyKey = text().pattern(Some(forms::IDEMPOTENCY_KEY.pattern));
     /// Who did something: compared to the letter.
-    PrincipalId = printable();
+    PrincipalId = id();
     /// Ties events together across systems.
-    CorrelationId = printable();
+    CorrelationId = id();
+    /// An id of a principal, or one that ties events together: nothing in it is invisible.
+    VisibleId = form(forms::VISIBLE_ID, "import-2026-01");
     /// What an item is called within its run. It holds at least one printable character.
     ItemName = text().min_length(Some(1));
     /// A word for people. It holds at least one printable character.
@@ -109,8 +111,9 @@ fn choice<const N: usize>(words: [&'static str; N]) -> ObjectBuilder {
     text().enum_values(Some(words))
 }
 
-fn printable() -> ObjectBuilder {
-    text().min_length(Some(1)).max_length(Some(200))
+fn id() -> ObjectBuilder {
+    let Form { least, most, .. } = forms::VISIBLE_ID;
+    text().min_length(Some(least)).max_length(Some(most))
 }
 
 fn label_name() -> Object {

@@ -51,7 +51,7 @@ impl RunPage {
     params(
         ("status" = Option<Vec<RunStatus>>, Query, description = "Any of these; repeat it for more"),
         ("kind" = Option<forms::Kind>, Query, description = "The kind of operation"),
-        ("initiator" = Option<forms::PrincipalId>, Query, description = "The principal who started it"),
+        ("initiator" = Option<forms::VisibleId>, Query, description = "The principal who started it"),
         ("label" = Option<Vec<forms::LabelFilter>>, Query, description = "NAME:VALUE; repeat it for more, all must hold"),
         ("since" = Option<chrono::DateTime<Utc>>, Query, description = "Queued then or later"),
         ("until" = Option<chrono::DateTime<Utc>>, Query, description = "Queued before"),
