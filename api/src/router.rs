@@ -56,7 +56,9 @@ where
 /// The description as it is answered, with its tag.
 fn described(openapi: &OpenApi) -> Result<([(HeaderName, HeaderValue); 2], Bytes), Problem> {
     let document = crate::openapi::whole(openapi);
-    let json = document.and_then(|document| serde_json::to_vec(&document)).map_err(|error| Problem::internal(&error))?;
+    let json = document
+        .and_then(|document| serde_json::to_vec(&document))
+        .map_err(|error| Problem::internal(&error))?;
     let headers =
         [(CONTENT_TYPE, HeaderValue::from_static("application/json")), (ETAG, etag::of_content(&json)?)];
     Ok((headers, json.into()))

@@ -7,16 +7,17 @@ use domain::forms::{self, Form};
 use domain::key::IdempotencyKey;
 use domain::reason::ReasonCode;
 
-use domain::{HeartbeatSeconds, ItemCount, Kind, Labels, TenantId};
+use domain::{CorrelationId, HeartbeatSeconds, ItemCount, Kind, Labels, TenantId, invisible};
 use proptest::prelude::*;
 use redaction::CleanText;
 use regex::Regex;
 
 type Takes = fn(&str) -> bool;
 
-const FORMS: [(&str, Form, Takes); 5] = [
+const FORMS: [(&str, Form, Takes); 6] = [
     ("tenant", forms::TENANT, |text| text.parse::<TenantId>().is_ok()),
     ("kind", forms::KIND, |text| text.parse::<Kind>().is_ok()),
+    ("new id", forms::VISIBLE_ID, |text| text.parse::<CorrelationId>().is_ok() && invisible(text).is_none()),
     ("reason code", forms::REASON_CODE, |text| ReasonCode::parse(text).is_ok()),
     ("label's name", forms::LABEL_NAME, |text| labels(1, text).is_ok()),
     ("key", forms::IDEMPOTENCY_KEY, |text| text.parse::<IdempotencyKey>().is_ok()),
@@ -60,6 +61,15 @@ fn samples() -> Vec<String> {
         "é",
         "a\u{0}",
         "a\u{200b}",
+        "a  b",
+        " a",
+        "a\u{a0}b",
+        "\u{3000}a",
+        "a\u{fe0f}",
+        "\u{2800}",
+        "a\u{fffc}",
+        "\u{e0041}",
+        "日本",
         "1a",
         "a1",
         "a._b",

@@ -56,6 +56,7 @@ struct StartAnswer {
     #[schema(value_type = forms::Position)]
     position: u64,
     /// The epoch of the ledger that the position is of.
+    #[schema(value_type = forms::Epoch)]
     epoch: u64,
     /// Which texts of the request are kept otherwise than they were sent, the first 100: nothing where the run
     /// was there before, of which nothing was changed.
@@ -135,6 +136,7 @@ struct AppendAnswer {
     #[schema(value_type = forms::Position)]
     position: u64,
     /// The epoch of the ledger that the position is of.
+    #[schema(value_type = forms::Epoch)]
     epoch: u64,
     /// Its status.
     #[schema(value_type = RunStatus)]
@@ -229,6 +231,7 @@ struct ReadAnswer {
     #[schema(value_type = forms::Position)]
     position: u64,
     /// The epoch of the ledger that the position is of.
+    #[schema(value_type = forms::Epoch)]
     epoch: u64,
 }
 

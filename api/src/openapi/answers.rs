@@ -14,18 +14,17 @@ enum By {
     Writes,
     /// Those that take a body.
     Bodies,
-    /// Those with parameters or a body that may be wrong.
-    Inputs,
 }
 
 /// A problem that many operations may answer: its status, name and meaning, and who answers it.
-const PROBLEMS: [(&str, &str, &str, By); 14] = [
+const PROBLEMS: [(&str, &str, &str, By); 15] = [
     ("400", "Malformed", "The request can't be read: it is not JSON, or not HTTP as it should be", By::All),
     ("401", "Unauthorized", "No token, or none that is valid", By::Tenants),
     ("403", "Forbidden", "The token's role, or a session, does not allow this", By::Writes),
     ("404", "NotFound", "There is nothing like that for this token", By::Tenants),
     ("405", "MethodNotAllowed", "The path has other methods", By::All),
     ("408", "BodyTimeout", "The body did not come in time", By::Bodies),
+    ("412", "Restored", "The ledger was restored since, or is another one", By::Tenants),
     ("413", "TooLarge", "The body is too large, or has too many events", By::Bodies),
     ("414", "UriTooLong", "The address is too long", By::All),
     (
@@ -34,7 +33,7 @@ const PROBLEMS: [(&str, &str, &str, By); 14] = [
         "The body is not called JSON, or is compressed in an unknown way",
         By::Bodies,
     ),
-    ("422", "Invalid", "A field or a parameter is wrong: `errors` names it", By::Inputs),
+    ("422", "Invalid", "A field or a parameter is wrong: `errors` names it", By::Tenants),
     ("429", "TooManyRequests", "This token has asked for too much at once", By::Tenants),
     ("431", "HeadersTooLarge", "The headers are too large", By::All),
     (
@@ -48,20 +47,22 @@ const PROBLEMS: [(&str, &str, &str, By); 14] = [
 
 /// The headers of answers: name, meaning, schema. Where an answer has one it always has it, save those of
 /// [`SOMETIMES`].
-fn headers() -> [(&'static str, &'static str, Value); 11] {
+fn headers() -> [(&'static str, &'static str, Value); 13] {
     let schema = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
     let text = || json!({"type": "string"});
     let count = || json!({"type": "integer", "minimum": 0});
     [
         ("X-Request-Id", "The request's id: the caller's own, or a new one", text()),
         ("Runledger-Position", "The position that the answer reflects", schema("Position")),
+        ("Runledger-Ledger", "Which ledger it is", json!({"type": "string", "format": "uuid"})),
+        ("Runledger-Epoch", "In which of its epochs: the position is of this one", schema("Epoch")),
         ("Runledger-Lag-Events", "How many events the answer is behind the log", count()),
         (
             "Runledger-Lag-Seconds",
             "How old the first of these events is, in seconds",
             json!({"type": "number", "minimum": 0}),
         ),
-        ("ETag", "The revision of the run, in quotes, for If-Match", text()),
+        ("ETag", "What is answered; of a run its revision in quotes, for If-Match", text()),
         ("Link", "The next page (RFC 8288), where there is one", text()),
         ("Location", "Where the run is", json!({"type": "string", "format": "uri-reference"})),
         ("Retry-After", "After how many seconds to try again", count()),
@@ -73,6 +74,9 @@ fn headers() -> [(&'static str, &'static str, Value); 11] {
 
 const SOMETIMES: [&str; 2] = ["Link", "Accept-Encoding"];
 
+/// The headers of an answer that has a position.
+const POSITION: [&str; 3] = ["Runledger-Position", "Runledger-Ledger", "Runledger-Epoch"];
+
 /// The headers that an answer of that status may have.
 fn headers_of(operation: &Traits, status: &str) -> Vec<&'static str> {
     let mut headers = vec!["X-Request-Id"];
@@ -83,8 +87,9 @@ fn headers_of(operation: &Traits, status: &str) -> Vec<&'static str> {
         "429" | "503" => headers.push("Retry-After"),
         "200" | "201" => {
             if operation.reads {
-                headers.extend(["Runledger-Position", "Runledger-Lag-Events", "Runledger-Lag-Seconds"]);
+                headers.extend(["Runledger-Lag-Events", "Runledger-Lag-Seconds"]);
             }
+            headers.extend(operation.tenants.then_some(POSITION).into_iter().flatten());
             headers.extend(operation.paged.then_some("Link"));
             headers.extend(operation.tagged.then_some("ETag"));
             headers.extend(operation.starts.then_some("Location"));
@@ -100,11 +105,10 @@ struct Traits {
     tenants: bool,
     writes: bool,
     bodies: bool,
-    inputs: bool,
     /// It answers JSON from the read tables.
     reads: bool,
     paged: bool,
-    /// It answers a revision as a tag.
+    /// It names what it answers by a tag.
     tagged: bool,
     /// It makes something that is found elsewhere.
     starts: bool,
@@ -120,10 +124,9 @@ impl Traits {
             tenants,
             writes: *method != "get",
             bodies,
-            inputs: bodies || (*method == "get" && tenants),
             reads: *method == "get" && tenants && schema.is_some(),
             paged: schema.is_some_and(|schema| pages.iter().any(|page| page == schema)),
-            tagged: matches!(schema, Some("Run" | "AppendAnswer")),
+            tagged: schema == Some("AppendAnswer") || (*method == "get" && schema.is_some()),
             starts: members.get("responses").is_some_and(|answers| answers.get("201").is_some()),
         }
     }
@@ -134,7 +137,6 @@ impl Traits {
             By::Tenants => self.tenants,
             By::Writes => self.writes,
             By::Bodies => self.bodies,
-            By::Inputs => self.inputs,
         }
     }
 }
@@ -157,6 +159,13 @@ pub(super) fn add(document: &mut Value) {
                 }
                 answer.insert("headers".to_owned(), header_references(&headers_of(&traits, status)));
             }
+        }
+        if traits.reads {
+            let headers = header_references(&["X-Request-Id", "ETag"]);
+            answers.insert(
+                "304".to_owned(),
+                json!({"description": "The caller has it already", "headers": headers}),
+            );
         }
         for (status, name, ..) in PROBLEMS.iter().filter(|(.., by)| traits.may(*by)) {
             // What the handler says of its own is more exact.

@@ -85,8 +85,14 @@ named_schemas! {
         .pattern(Some(r"^[^\u0000-\u001F\u007F-\u009F\uFFFD]*$"))
         .min_length(Some(1))
         .max_length(Some(300));
-    /// A revision in quotes, as ETag gave it; or `*`, which asks for nothing.
-    IfMatch = text().pattern(Some(r#"^("[0-9]{1,18}"|\*)$"#)).examples(["\"7\""]);
+    /// Revisions in quotes, as ETag gave them (RFC 9110, 13.1.1); or `*`, which asks for nothing.
+    IfMatch = text()
+        .pattern(Some(r#"^(\*|[0-9]+|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#))
+        .examples(["\"7\""]);
+    /// One of the ledger's epochs: a new one begins where it was restored.
+    Epoch = between((0, LAST));
+    /// How far a stream was heard: the id of its last message, or a position.
+    Heard = text().pattern(Some("^[0-9]{1,18}(-[0-9]{1,18})?$"));
     /// A JSON Pointer (RFC 6901) into the context, or the name of one of its members.
     Unordered = text().min_length(Some(1));
     /// An event to append: [`super::events`] says what it is.

@@ -8,36 +8,37 @@ use super::{Operation, add_components, answered_schema, operations, pages};
 enum By {
     /// Those with this in their path.
     Path(&'static str),
-    /// Every read of the API.
+    /// All of a tenant.
+    Tenants,
+    /// Every read.
     Reads,
     /// Those that answer in pages.
     Pages,
 }
 
 /// A parameter's name among the components, what it is, and who takes it.
-fn shared() -> [(&'static str, By, Value); 8] {
+fn shared() -> [(&'static str, By, Value); 12] {
     let schema = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
-    let last_event_id = "Go on after this position: the id of the last message that was seen";
+    let uuid = || json!({"type": "string", "format": "uuid"});
+    let heard = "Go on after the last message that was heard, by its id, or after a position";
+    let after = "A position that the caller has: a read waits until it is shown, the log must have it";
+    let epoch = "The epoch that the ledger must be in";
     [
         ("tenant", By::Path("{tenant}"), path("tenant", "The tenant's short name", schema("TenantId"))),
-        ("run", By::Path("{run}"), path("run", "The run's id", json!({"type": "string", "format": "uuid"}))),
+        ("run", By::Path("{run}"), path("run", "The run's id", uuid())),
         ("cursor", By::Pages, query("cursor", "next_cursor of the page before, with its filters", cursor())),
         ("limit", By::Pages, query("limit", "Entries in a page", limit())),
-        ("last_event_id", By::Path("/stream"), query("last_event_id", last_event_id, schema("Position"))),
-        ("Last-Event-ID", By::Path("/stream"), header("Last-Event-ID", last_event_id, schema("Position"))),
+        ("last_event_id", By::Path("/stream"), query("last_event_id", heard, schema("Heard"))),
+        ("Last-Event-ID", By::Path("/stream"), header("Last-Event-ID", heard, schema("Heard"))),
+        ("after", By::Tenants, query("after", after, schema("Position"))),
+        ("Runledger-After", By::Tenants, header("Runledger-After", after, schema("Position"))),
+        ("epoch", By::Tenants, query("epoch", epoch, schema("Epoch"))),
+        ("Runledger-Epoch", By::Tenants, header("Runledger-Epoch", epoch, schema("Epoch"))),
+        ("Runledger-Ledger", By::Tenants, header("Runledger-Ledger", "The ledger that it must be", uuid())),
         (
-            "after",
+            "If-None-Match",
             By::Reads,
-            query("after", "Wait until the projection has reached this position", schema("Position")),
-        ),
-        (
-            "Runledger-After",
-            By::Reads,
-            header(
-                "Runledger-After",
-                "The same as `after`, which counts where both are there",
-                schema("Position"),
-            ),
+            header("If-None-Match", "What the caller has, as ETag named it", json!({"type": "string"})),
         ),
     ]
 }
@@ -70,6 +71,7 @@ pub(super) fn add(document: &mut Value) {
         let paged = answered_schema(members).is_some_and(|schema| pages.iter().any(|page| page == schema));
         let taken = shared.iter().filter(|(_, by, _)| match by {
             By::Path(part) => path.contains(part),
+            By::Tenants => path.starts_with("/v1/"),
             By::Reads => method == "get" && path.starts_with("/v1/"),
             By::Pages => paged,
         });

@@ -59,6 +59,7 @@ mod tests {
 
     use super::asked::AskedQuery;
     use super::{events, items, notifications, runs, stats};
+    use crate::ledger::EPOCH_PARAM;
 
     #[test]
     fn the_description_has_every_read_and_the_parameters_that_it_takes() {
@@ -81,7 +82,7 @@ mod tests {
                 .filter(|parameter| parameter["in"] == "query")
                 .map(|parameter| parameter["name"].as_str().unwrap())
                 .collect();
-            assert_eq!(described, takes.iter().copied().chain(["after"]).collect(), "{path}");
+            assert_eq!(described, takes.iter().copied().chain(["after", EPOCH_PARAM]).collect(), "{path}");
         }
     }
 }

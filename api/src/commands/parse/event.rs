@@ -6,7 +6,6 @@ use domain::{CorrelationId, EventBody, Failure, ProposedEvent};
 use redaction::CleanText;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{compare, id_of_ours};
@@ -14,23 +13,6 @@ use crate::body::{from_value, parse};
 use crate::commands::changed::Changes;
 use crate::problem::Problem;
 use crate::time;
-
-/// An event to append. Beside these fields it has those of its type, see `docs/events.md`.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only its schema is used")]
-pub(super) struct EventItem {
-    /// Started, ItemSucceeded, ItemFailed, ItemSkipped, Progressed, Completed, Failed or Aborted.
-    #[schema(example = "ItemSucceeded")]
-    r#type: String,
-    /// The producer's own id for it. Repeating an event under the same id changes nothing.
-    id: Option<Uuid>,
-    /// When it happened; now, without.
-    occurred_at: Option<DateTime<Utc>>,
-    /// Ties it to what else belongs together.
-    correlation_id: Option<String>,
-    /// What caused it.
-    causation_id: Option<String>,
-}
 
 /// Reads an event from its JSON, which is at `at` in the body.
 ///

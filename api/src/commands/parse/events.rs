@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::event::{EventItem, read};
+use super::event::read;
 use crate::commands::changed::Changes;
+use crate::openapi::forms;
 use crate::problem::Problem;
 
 /// How many events one request may append.
@@ -21,7 +22,7 @@ const MAX_EVENTS: usize = 1_000;
 #[serde(deny_unknown_fields)]
 pub(in crate::commands) struct EventsBody {
     /// 1 to 1,000 events, in order; all are appended or none.
-    #[schema(value_type = Vec<EventItem>, min_items = 1, max_items = 1000)]
+    #[schema(value_type = Vec<forms::EventItem>, min_items = 1, max_items = 1000)]
     events: Vec<Box<RawValue>>,
 }
 

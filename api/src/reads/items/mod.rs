@@ -35,6 +35,7 @@ pub(crate) struct ItemPage {
     pub(crate) next_cursor: Option<String>,
     /// The revision of the run that the page shows. All pages of a list show that of its first, whatever has
     /// happened meanwhile: every item is on one of them, once.
+    #[schema(value_type = forms::Revision)]
     pub(crate) revision: u64,
     /// The position that the page reflects.
     #[schema(value_type = forms::Position)]

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::etag;
-use crate::outside::BasePath;
 use crate::openapi::forms;
+use crate::outside::BasePath;
 use crate::problem::Problem;
 
 /// A run. Every member is there in every answer, null where nothing is known; only `context` is left
