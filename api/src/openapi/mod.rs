@@ -49,7 +49,7 @@ pub fn base() -> utoipa::openapi::OpenApi {
 /// When it can't be written as JSON, which no annotation causes.
 pub fn whole(annotated: &utoipa::openapi::OpenApi) -> Result<Value, serde_json::Error> {
     let mut document = serde_json::to_value(annotated)?;
-    put(&mut document, "servers", json!([{"url": "/", "description": "This server"}]));
+    put(&mut document, "servers", json!([{"url": "./", "description": "This server"}]));
     events::add(&mut document);
     parameters::add(&mut document);
     answers::add(&mut document);
