@@ -68,8 +68,10 @@ async fn rows_of_an_earlier_program_get_what_a_fold_gives(pool: PgPool) {
     story.given(4, [titled("Straße"), started()]).await;
 
     // Tables that are folded by this program, in a database of their own.
-    let name: String =
-        sqlx::query_scalar("SELECT current_database() || '_folded'").fetch_one(&pool).await.unwrap();
+    let name: String = sqlx::query_scalar("SELECT replace(current_database(), '_sqlx_test', 'folded')")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
     let make = format!("CREATE DATABASE \"{name}\"");
     sqlx::raw_sql(sqlx::AssertSqlSafe(make)).execute(&pool).await.unwrap();
     let folded = PgPool::connect_with((*pool.connect_options()).clone().database(&name)).await.unwrap();

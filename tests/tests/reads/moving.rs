@@ -9,8 +9,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::{Client, House};
 
 /// A run of twelve items, four of each outcome.
-async fn run_with_items(producer: &Client) -> (String, u64) {
-    let run = producer.new_run("pages.moving", json!({})).await;
+async fn run_with_items(producer: &Client, asked: &str) -> (String, u64) {
+    let run = producer.new_run("pages.moving", json!({"asked": asked})).await;
     let mut events = vec![json!({"type": "Started"})];
     for n in 0..12 {
         let item = format!("item-{n:02}");
@@ -45,7 +45,7 @@ async fn every_item_is_on_one_page_while_items_are_tried_again(
     for (filter, limits) in
         [("", 1..=13), ("status=failed", 1..=5), ("reason_code=timeout", 1..=3), ("item=item-0", 1..=11)]
     {
-        let (run, mut position) = run_with_items(&producer).await;
+        let (run, mut position) = run_with_items(&producer, filter).await;
         let mut round = 0;
         for limit in limits {
             let page = |rest: &str, after: u64| format!("/runs/{run}/items?{filter}&after={after}{rest}");
@@ -74,7 +74,7 @@ async fn every_item_is_on_one_page_while_items_are_tried_again(
 async fn a_cursor_is_good_for_its_own_run_and_form_only(pool: PgPoolOptions, database: PgConnectOptions) {
     let house = House::start(pool, database).await;
     let producer = house.producer();
-    let (run, _) = run_with_items(&producer).await;
+    let (run, _) = run_with_items(&producer, "").await;
     let other = producer.new_run("pages.other", json!({})).await;
     let position =
         producer.append(&other, json!([{"type": "Started"}])).await.expect(200).number_at("/position");
