@@ -216,9 +216,13 @@ async fn an_append_says_what_is_wrong_with_it(pool: PgPoolOptions, database: PgC
     let one_id = json!([{"type": "Started", "id": id}, {"type": "Completed", "id": id}]);
     let problem = producer.append(&run, one_id).await.problem(422, "validation_failed");
     assert_eq!(problem.text_at("/errors/0/pointer"), "/events/1/id");
-    let zipped = producer.request(reqwest::Method::POST, &path).header("content-encoding", "gzip");
-    let zipped = zipped.header("content-type", "application/json").body("x");
-    tests::Answer::of(zipped).await.problem(415, "unsupported_media_type");
+    for (coding, status, code) in
+        [("gzip", 400, "malformed_request"), ("deflate", 415, "unsupported_media_type")]
+    {
+        let zipped = producer.request(reqwest::Method::POST, &path).header("content-encoding", coding);
+        let zipped = zipped.header("content-type", "application/json").body("x");
+        tests::Answer::of(zipped).await.problem(status, code);
+    }
     let text = producer.request(reqwest::Method::POST, &path).body("{\"events\": []}");
     tests::Answer::of(text).await.problem(415, "unsupported_media_type");
     // None of it was taken in.

@@ -80,11 +80,12 @@ async fn strangers_take_nothing_from_producers(pool: PgPoolOptions, database: Pg
     let new = house.client_of("other", Role::Producer);
     new.new_run("strangers", json!({})).await;
     house.client(Role::Readonly).get("/runs").await.expect(200);
-    // They were there all the time: nobody has read more of their bodies than one byte, nor answered.
+    // Nobody has answered them, unless it took so long to get here that their time was over.
     for connection in &mut hanging[..200] {
-        let mut answer = [0];
-        let answered = connection.try_read(&mut answer);
-        assert!(answered.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+        let mut answer = [0; 12];
+        if connection.try_read(&mut answer).is_ok() {
+            assert_eq!(&answer, b"HTTP/1.1 408");
+        }
     }
     drop(hanging);
     house.stop().await;

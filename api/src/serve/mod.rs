@@ -52,6 +52,9 @@ const BUFFER: usize = 64 * 1024;
 /// at least): each open page of the hub has a stream that stays.
 const STREAMS: u32 = 256;
 
+/// How much of its bodies a client of HTTP/2 may send ahead of who reads them: on one stream, and on all together.
+const AHEAD: (u32, u32) = (256 * 1024, 512 * 1024);
+
 /// How often a connection of HTTP/2 is asked whether somebody is there, and how long the answer may take.
 const PING: Duration = Duration::from_secs(20);
 
@@ -141,6 +144,8 @@ fn protocols(unread: Duration) -> auto::Builder<Streams> {
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(AHEAD.0)
+        .initial_connection_window_size(AHEAD.1)
         .max_header_list_size(BUFFER as u32)
         .max_send_buf_size(BUFFER)
         // Who opens streams only to reset them is sent away (CVE-2023-44487), and who makes us do it as well.
