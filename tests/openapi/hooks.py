@@ -4,6 +4,7 @@ Rules between parameters, and rules of a context that hold at any depth, have no
 breaks one is answered with 422, which is right; it is made one that breaks none.
 """
 
+import re
 from datetime import datetime, timezone
 from typing import Any
 from unicodedata import category
@@ -35,8 +36,20 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
             query.pop(second, None)
     if not visible(query.get("initiator", "x")):
         query.pop("initiator")
+    headers = case.headers if case.headers is not None else {}
+    # An epoch, ledger or position that is made up is answered with 412 before anything else is looked at.
+    for container in (query, headers):
+        for name in ("epoch", "after", "Runledger-Epoch", "Runledger-After", "Runledger-Ledger"):
+            if well_formed(container.get(name, "")):
+                container.pop(name)
     # Nobody is kept from sending other headers.
-    (case.headers or {}).pop("x-schemathesis-unknown-property", None)
+    headers.pop("x-schemathesis-unknown-property", None)
+
+
+def well_formed(value: Any) -> bool:
+    """Whether it is a number or a UUID, as positions, epochs and ledgers are."""
+    text = str(value)
+    return text.isdecimal() or bool(re.fullmatch("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text))
 
 
 @schemathesis.hook
