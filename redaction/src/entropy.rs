@@ -1,6 +1,8 @@
 //! Long tokens that look random, whoever made them.
 
-use crate::redact::Find;
+use crate::proof::has_base58_checksum;
+use crate::scan::{Find, Rank};
+use crate::view::View;
 
 /// Shorter runs are too often identifiers.
 const MIN_LENGTH: usize = 32;
@@ -21,40 +23,30 @@ const COMMON_PAIRS: &str = "th he in er an re nd at on nt ha es st en ed to it o
 se le sa si ar ve ra ld ur io ic ro ri ne me li co ce ll ma om ta pe ec tr el ns us ac la \
 ss ca ch ge ho pr nc no di ie em rt un po pl ad ct il mo so lo wi be tu ut ul ap ag im id";
 
-/// Finds runs that look random: capitals, small letters and digits, no words.
-pub(crate) fn tokens(text: &str) -> Vec<Find> {
-    let bytes = text.as_bytes();
-    let mut finds = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        if !is_token_byte(bytes[at]) {
-            at += 1;
-            continue;
-        }
-        let start = at;
-        while at < bytes.len() && is_token_byte(bytes[at]) {
-            at += 1;
-        }
-        let end = at;
-        if end - start >= MIN_LENGTH && !is_known_harmless(text, start, end) {
-            find_in_run(text, start, end, &mut finds);
-        }
-    }
-    finds
-}
-
-fn is_token_byte(byte: u8) -> bool {
+/// What tokens are made of.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'_' | b'-')
 }
 
-fn find_in_run(text: &str, start: usize, end: usize, finds: &mut Vec<Find>) {
-    let run = &text[start..end];
+/// What looks random in a run of token bytes: capitals, small letters and digits, no words.
+pub(crate) fn token(view: &View<'_>, start: usize, end: usize, finds: &mut Vec<Find>) {
+    if end - start < SHORTEST {
+        return;
+    }
+    if let Some(kind) = by_form(view, start, end) {
+        finds.push(kind);
+        return;
+    }
+    if end - start < MIN_LENGTH || is_known_harmless(view, start, end) {
+        return;
+    }
+    let run = view.taken(start, end);
     let mut push = |start: usize, end: usize| {
-        let padding = text[end..].bytes().take(2).take_while(|b| *b == b'=').count();
-        finds.push(Find { start, end: end + padding, kind: "high_entropy" });
+        let padding = view.ahead(end, 2).bytes().take_while(|b| *b == b'=').count();
+        finds.push(Find { start, end: end + padding, kind: "high_entropy", rank: Rank::Look });
     };
     if !run.contains('/') || is_blob_with_slashes(run) {
-        if is_random(run) {
+        if is_random(run) && !has_known_extension(view.ahead(end, 10)) {
             push(start, end);
         }
         return;
@@ -63,13 +55,55 @@ fn find_in_run(text: &str, start: usize, end: usize, finds: &mut Vec<Find>) {
     for part in run.split('/') {
         let to = from + part.len();
         // `dir/<random>.ext` is a file with a random name.
-        let file = from > start && has_extension(&text[to..]);
-        let after_id = text[..from].ends_with("/d/");
+        let file = from > start && to == end && has_extension(view.ahead(to, 8));
+        let after_id = from >= start + 3 && run[..from - start].ends_with("/d/");
         if part.len() >= MIN_LENGTH && !file && !after_id && is_random(part) {
             push(from, to);
         }
         from = to + 1;
     }
+}
+
+/// Shorter runs are none of those that only their form tells.
+const SHORTEST: usize = 24;
+
+/// Tokens that no literal tells, only the lengths and alphabets of their parts.
+fn by_form(view: &View<'_>, start: usize, end: usize) -> Option<Find> {
+    const LONGEST: usize = 128;
+    let length = end - start;
+    if length > LONGEST {
+        return None;
+    }
+    let run = view.taken(start, end);
+    let hex =
+        |text: &str, length| text.len() == length && text.bytes().all(|b| b"0123456789abcdef".contains(&b));
+    let find = |end, kind| Some(Find { start, end, kind, rank: Rank::Shape });
+    // Azure DevOps before 2024: 52 signs of base 32 in small letters.
+    let base32 = |b: u8| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b);
+    if length == 52 && run.bytes().all(base32) && run.bytes().filter(u8::is_ascii_digit).count() >= 3 {
+        return find(end, "azure_token");
+    }
+    // Mailgun's keys for signatures.
+    if length == 50
+        && hex(&run[..32], 32)
+        && run.as_bytes()[32] == b'-'
+        && hex(&run[33..41], 8)
+        && hex(&run[42..], 8)
+    {
+        return find(end, "mailgun_key");
+    }
+    // Bots of Discord: the number of the bot in base 64, a time and a code, joined by dots.
+    if (23..=30).contains(&length) && run.starts_with(['M', 'N', 'O']) && is_discord_rest(view.ahead(end, 64))
+    {
+        let code = view.run_end(end + 8, |b| !is_token_byte(b));
+        return find(code, "discord_token");
+    }
+    None
+}
+
+fn is_discord_rest(after: &str) -> bool {
+    let mut parts = after.split('.').map(|part| part.bytes().take_while(|b| is_token_byte(*b)).count());
+    parts.next() == Some(0) && parts.next() == Some(6) && parts.next().is_some_and(|code| code >= 27)
 }
 
 /// Standard base64 in which `/` is a digit, not a separator of a path.
@@ -128,19 +162,92 @@ fn common_pairs(run: &str) -> f64 {
 }
 
 /// Public things with a random look.
-fn is_known_harmless(text: &str, start: usize, end: usize) -> bool {
-    // SSH public keys, mail items and drives of Microsoft Graph.
-    const PREFIXES: &[&str] = &["AAAAB3NzaC1", "AAAAC3NzaC1", "AAAAE2VjZHNh", "AAMk", "AQMk"];
-    let run = &text[start..end];
-    let before = text[..start].trim_end_matches([':', '=']).to_ascii_lowercase();
-    let digest = |end: &str| ["sha1", "sha256", "sha384", "sha512"].iter().any(|name| end.ends_with(name));
+fn is_known_harmless(view: &View<'_>, start: usize, end: usize) -> bool {
+    // SSH public keys, mail items and drives of Microsoft Graph, mangled names of C++ and Rust symbols.
+    const STARTS: &[&str] = &["AAAAB3NzaC1", "AAAAC3NzaC1", "AAAAE2VjZHNh", "AAMk", "AQMk", "_ZN", "_RN"];
+    // Digests, Go's sums, drives, identifiers that are public keys.
+    const BEFORE: &[&str] = &[
+        "sha1",
+        "sha224",
+        "sha256",
+        "sha384",
+        "sha512",
+        "md5",
+        "h1",
+        "blake2b",
+        "b!",
+        "did:key",
+        "did:plc",
+        "/by-id/",
+        "/by-path/",
+        "/by-uuid/",
+        "/by-partuuid/",
+        "/dev/mapper/",
+        "ipfs://",
+        "ipfs/",
+        "ipfs",
+        "pin-sha256=\"",
+        "nix/store/",
+        "r10k",
+    ];
+    const DIGESTS: &[&str] = &["sha1-", "sha256-", "sha384-", "sha512-"];
+    let run = view.ahead(start, 48);
+    let behind = view.behind(start, 64);
+    let before = behind.trim_end_matches([':', '=', '-', ' ']);
     let lower = run.to_ascii_lowercase();
-    PREFIXES.iter().any(|prefix| run.starts_with(prefix))
-        // Mangled names of C++ and Rust symbols.
-        || run.starts_with("_ZN")
-        || text[..start].ends_with("b!")
-        || before.len() < start && digest(&before)
-        || ["sha256-", "sha384-", "sha512-"].iter().any(|name| lower.starts_with(name))
+    let after = view.ahead(end, 64);
+    STARTS.iter().any(|begin| run.starts_with(begin))
+        || DIGESTS.iter().any(|name| lower.starts_with(name))
+        || BEFORE.iter().any(|name| ends_with_word(before, name) || behind.ends_with(name))
+        || is_device(view, start, end)
+        || is_media(behind)
+        || is_open_angle(behind) && is_mail_host(after)
+        || end - start <= 35 && has_base58_checksum(view.taken(start, end))
+}
+
+fn ends_with_word(text: &str, word: &str) -> bool {
+    let at = text.len().saturating_sub(word.len());
+    text.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(word))
+        && !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+/// Drives and volumes are named by their serial numbers.
+fn is_device(view: &View<'_>, start: usize, end: usize) -> bool {
+    let run = view.ahead(start, 32.min(end - start));
+    run.starts_with("/dev/") || run.starts_with("dev/disk/") || run.starts_with("dm-uuid-LVM-")
+}
+
+/// Images and fonts in a page: `data:image/png;base64,`.
+fn is_media(behind: &str) -> bool {
+    let Some(media) = behind.strip_suffix(";base64,") else { return false };
+    let kind = media.rfind("data:").map_or("", |at| &media[at + "data:".len()..]);
+    ["image/", "font/", "audio/", "video/", "application/font"].iter().any(|name| kind.starts_with(name))
+}
+
+/// Whether the text ends within `<...`, without a blank.
+fn is_open_angle(behind: &str) -> bool {
+    let word = behind.rsplit(char::is_whitespace).next().unwrap_or_default();
+    word.rfind('<').is_some_and(|at| !word[at..].contains(['>', '/', '"', '=']))
+}
+
+/// `<random@host.example>`: the id of a message (RFC 5322, 3.6.4).
+fn is_mail_host(after: &str) -> bool {
+    after.strip_prefix('@').and_then(|host| host.split_once('>')).is_some_and(|(host, _)| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
+    })
+}
+
+/// `<random>.jpg` is a file with a random name, `<random>.com` may be anything.
+fn has_known_extension(after: &str) -> bool {
+    const KNOWN: &[&str] = &[
+        "jpg", "jpeg", "png", "gif", "webp", "svg", "pdf", "csv", "tsv", "parquet", "avro", "orc", "gz",
+        "tar", "tgz", "zip", "zst", "lz4", "bz2", "xz", "log", "html", "mp4", "mp3", "wav", "docx", "xlsx",
+        "pptx", "bak", "dump", "sqlite", "iso", "img", "vmdk", "qcow2", "ova", "dll", "exe", "jar", "whl",
+        "css", "js", "map", "woff2",
+    ];
+    let name: &str = after.strip_prefix('.').unwrap_or_default();
+    let length = name.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    KNOWN.contains(&name[..length].to_ascii_lowercase().as_str())
 }
 
 fn has_extension(after: &str) -> bool {

@@ -1,48 +1,221 @@
 //! Which names say that their value is a secret.
 
 /// The kind of secret that a name promises: `db_password`, `X-Api-Key`, `clientSecret`.
-/// Only the last words count: `token_count` or `password_policy` are no secrets.
+///
+/// The last words count: `token_count` and `password_policy` are no secrets. What says only which of several
+/// secrets it is (`password_old`, `secret_1`) does not count as a last word; of a password nothing does that is
+/// not known to be about it.
 pub(crate) fn secret_kind(name: &str) -> Option<&'static str> {
     if !may_be_secret(name) {
         return None;
     }
+    if let Some((_, kind)) = WHOLE.iter().find(|(whole, _)| name.eq_ignore_ascii_case(whole)) {
+        return Some(kind);
+    }
     let words = words(name);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut last = words.len();
-    // Numbered twins: password2, secret_1.
-    while last > 1 && words[last - 1].bytes().all(|b| b.is_ascii_digit()) {
+    while last > 0 {
+        let (word, before) = (words[last - 1], last.checked_sub(2).map_or("", |at| words[at]));
+        if let Some(kind) = kind(word, before) {
+            // `pass_through` is none.
+            let any = kind == "password"
+                && word.len() > "pass".len()
+                && words[last..].iter().all(|w| !ABOUT.contains(w));
+            return (any || words[last..].iter().all(|after| is_variant(after))).then_some(kind);
+        }
+        if ABOUT.contains(&word) || NOT_SECRET.iter().any(|end| word.ends_with(end)) {
+            return None;
+        }
         last -= 1;
     }
-    let word = words.get(last.checked_sub(1)?)?.as_str();
-    let before = last.checked_sub(2).map_or("", |at| words[at].as_str());
-    if word == "value" && last > 1 {
-        return kind(before, last.checked_sub(3).map_or("", |at| words[at].as_str()));
-    }
-    kind(word, before)
+    None
 }
 
 /// A cheap look before the name is taken apart: one of the stems must be in it.
 fn may_be_secret(name: &str) -> bool {
     const STEMS: &[&str] = &[
-        "pass", "pw", "secret", "token", "jwt", "key", "string", "sig", "sas", "cred", "auth", "cookie",
-        "sid", "sess",
+        "pass",
+        "pw",
+        "secret",
+        "token",
+        "jwt",
+        "key",
+        "string",
+        "sig",
+        "sas",
+        "cred",
+        "auth",
+        "cookie",
+        "sid",
+        "sess",
+        "otp",
+        "pin",
+        "pwd",
+        "kennw",
+        "contras",
+        "senha",
+        "wort",
+        "parol",
+        "cvv",
+        "cvc",
+        "mfa",
+        "code",
+        "seed",
+        "jfrog",
+        "totp",
+        "psk",
+        "community",
     ];
     let bytes = name.as_bytes();
-    STEMS
-        .iter()
-        .any(|stem| bytes.windows(stem.len()).any(|window| window.eq_ignore_ascii_case(stem.as_bytes())))
+    !name.is_ascii()
+        || STEMS
+            .iter()
+            .any(|stem| bytes.windows(stem.len()).any(|window| window.eq_ignore_ascii_case(stem.as_bytes())))
 }
+
+/// Names that say it only as a whole.
+const WHOLE: &[(&str, &str)] = &[
+    ("auth", "auth"),
+    ("_auth", "auth"),
+    ("otp", "otp"),
+    ("otp_code", "otp"),
+    ("totp", "otp"),
+    ("one_time_password", "password"),
+    ("pin", "otp"),
+    ("pin_code", "otp"),
+    ("pincode", "otp"),
+    ("mfa_code", "otp"),
+    ("mfacode", "otp"),
+    ("verification_code", "otp"),
+    ("verificationCode", "otp"),
+    ("security_code", "otp"),
+    ("recovery_code", "otp"),
+    ("recovery_codes", "otp"),
+    ("cvv", "otp"),
+    ("cvc", "otp"),
+    ("basicauth", "credentials"),
+    ("basic_auth", "credentials"),
+    ("basic-auth", "credentials"),
+    ("userpass", "password"),
+    ("x-jfrog-art-api", "api_key"),
+    ("mot_de_passe", "password"),
+    ("motdepasse", "password"),
+    ("seed_phrase", "secret"),
+    ("seedphrase", "secret"),
+    ("psk", "password"),
+    ("github_pat", "token"),
+    ("azure_devops_pat", "token"),
+    ("azp_token", "token"),
+    ("code_verifier", "secret"),
+    ("snmp_community", "password"),
+    ("rocommunity", "password"),
+    ("rwcommunity", "password"),
+];
+
+/// Words after a secret's name that say which of several it is, or how it is written.
+fn is_variant(word: &str) -> bool {
+    const VARIANTS: &[&str] = &[
+        "value",
+        "values",
+        "old",
+        "new",
+        "current",
+        "previous",
+        "prev",
+        "next",
+        "confirm",
+        "confirmation",
+        "repeat",
+        "again",
+        "verify",
+        "raw",
+        "plain",
+        "plaintext",
+        "text",
+        "string",
+        "data",
+        "content",
+        "base64",
+        "b64",
+        "encoded",
+        "prod",
+        "production",
+        "dev",
+        "development",
+        "stage",
+        "staging",
+        "test",
+        "testing",
+        "qa",
+        "uat",
+        "live",
+        "sandbox",
+        "backup",
+        "primary",
+        "secondary",
+        "main",
+        "temp",
+        "tmp",
+        "default",
+        "root",
+        "admin",
+        "a",
+        "b",
+        "json",
+        "pem",
+        "hex",
+        "bytes",
+        "literal",
+        "env",
+        "header",
+        "master",
+        "replica",
+        "readonly",
+        "base",
+    ];
+    word.bytes().all(|b| b.is_ascii_digit()) || VARIANTS.contains(&word)
+}
+
+/// Last words that make a name one about a password, not of it.
+#[rustfmt::skip]
+const ABOUT: &[&str] = &[
+    "policy", "policies", "expired", "expires", "expiry", "expiration", "expire", "age", "count", "counts",
+    "length", "len", "min", "max", "minimum", "maximum", "complexity", "strength", "score", "rule", "rules",
+    "hint", "prompt", "field", "label", "placeholder", "required", "enabled", "disabled", "changed",
+    "change", "reset", "resets", "attempt", "attempts", "retries", "history", "file", "files", "path",
+    "paths", "url", "uri", "link", "page", "form", "manager", "type", "types", "name", "names", "id", "ids",
+    "format", "encoding", "algorithm", "encryption", "authentication", "authenticator", "provider", "store",
+    "version", "versions", "updated", "at", "on", "date", "time", "timestamp", "rotation", "rotated",
+    "source", "ref", "reference", "arn", "valid", "invalid", "incorrect", "mismatch", "missing", "error",
+    "errors", "failed", "failure", "failures", "protected", "status", "state", "set", "used", "usage",
+    "limit", "limits", "grant", "auth", "login", "based", "less", "free", "only", "command", "cmd",
+    "helper", "generator", "class", "namespace", "engine", "backend", "mount", "dir", "directory", "exists",
+    "ttl", "lifetime", "secs", "seconds", "days", "hours", "minutes", "needed", "last", "checked",
+    "present", "checks", "stdin", "fd", "from", "warning", "warnings", "ask", "selector", "service", "kind",
+    "index", "position", "size", "encoder", "decoder", "factory", "filter", "validator", "handler",
+    "controller", "exception", "builder", "dialog", "view", "util", "utils", "java", "go", "rs", "py", "js",
+    "ts", "kt", "cs", "cpp", "rb", "php", "scala", "swift", "yml", "yaml", "xml", "html", "md", "txt",
+    "conf", "cfg", "ini", "toml", "sh", "sql", "log",
+];
+
+/// Ends of words that do the same.
+const NOT_SECRET: &[&str] = &["file", "path", "name", "policy", "length", "count", "arn"];
 
 fn kind(word: &str, before: &str) -> Option<&'static str> {
     match word {
         "password" | "passwords" | "passwd" | "pwd" | "passphrase" | "passphrases" | "passcode"
-        | "passwort" | "pass" | "pw" => {
+        | "passwort" | "kennwort" | "pass" | "pw" | "contraseña" | "contrasena" | "senha" | "wachtwoord"
+        | "parola" | "пароль" | "hasło" | "密码" | "パスワード" | "비밀번호" | "motdepasse" =>
+        {
             // `no password`, `using password: YES`: judged by the value, not here.
             Some("password")
         }
-        "secret" | "secrets" => Some("secret"),
+        "secret" | "secrets" if !HARMLESS_SECRETS.contains(&before) => Some("secret"),
         "token" | "jwt" if !HARMLESS_TOKENS.contains(&before) => Some("token"),
-        "key" if SECRET_KEYS.contains(&before) => Some(match before {
-            "private" => "private_key",
+        "tokens" if SECRET_TOKENS.contains(&before) => Some("token"),
+        "key" | "keys" if SECRET_KEYS.contains(&before) => Some(match before {
+            "private" | "tls" | "ssl" | "rsa" | "ssh" | "client" | "ca" => "private_key",
             "api" | "auth" | "app" | "subscription" => "api_key",
             _ => "access_key",
         }),
@@ -52,71 +225,62 @@ fn kind(word: &str, before: &str) -> Option<&'static str> {
         "credential" | "credentials" | "creds" => Some("credentials"),
         "authorization" => Some("authorization"),
         "cookie" => Some("cookie"),
-        "jsessionid" | "phpsessid" | "sessionid" => Some("cookie"),
+        "jsessionid" | "phpsessid" | "sessionid" | "sessid" => Some("cookie"),
         "sid" if before == "connect" => Some("cookie"),
+        "id" if before == "session" => Some("session"),
+        "secret" | "secrets" => None,
         _ => GLUED
             .iter()
             .find(|(end, _)| word.len() > end.len() && word.ends_with(end) || word == *end)
-            .filter(|(end, _)| !(*end == "token" && glued_harmless(word)))
+            .filter(|(end, _)| {
+                let harmless = match *end {
+                    "token" => glued_harmless(word),
+                    "secret" => {
+                        word.strip_suffix("secret").is_some_and(|before| HARMLESS_SECRETS.contains(&before))
+                    }
+                    "pass" => WORDS_IN_PASS.contains(&word),
+                    _ => false,
+                };
+                !harmless
+            })
             .map(|&(_, kind)| kind),
     }
 }
 
+/// Words in front of `secret` that make it the name of one: `existingSecret: redis-auth`.
+const HARMLESS_SECRETS: &[&str] =
+    &["existing", "pull", "imagepull", "from", "no", "without", "kubernetes", "k8s"];
+
+/// Words in front of `tokens` that make them secrets: most tokens are counted.
+const SECRET_TOKENS: &[&str] = &["access", "api", "auth", "refresh", "bearer", "session", "bot", "device"];
+
 /// Words in front of `token` that make it a name, not a secret.
+#[rustfmt::skip]
 const HARMLESS_TOKENS: &[&str] = &[
-    "page",
-    "next",
-    "continuation",
-    "key",
-    "client",
-    "idempotency",
-    "sync",
-    "skip",
-    "cancellation",
-    "cancel",
-    "resume",
-    "pagination",
-    "delta",
-    "max",
-    "min",
-    "unexpected",
-    "expected",
-    "expecting",
-    "unknown",
-    "illegal",
-    "starting",
-    "fencing",
-    "lexer",
-    "end",
-    "start",
-    "previous",
-    "prev",
-    "unrecognized",
-    "invalidated",
-    "per",
+    "page", "next", "continuation", "key", "client", "idempotency", "sync", "skip", "cancellation",
+    "cancel", "resume", "pagination", "delta", "max", "min", "unexpected", "expected", "expecting",
+    "unknown", "illegal", "starting", "fencing", "lexer", "end", "start", "previous", "prev",
+    "unrecognized", "invalidated", "per", "nft", "stop", "eos", "bos", "pad", "watch", "nextpage", "change",
+    "symbol", "first", "last", "invalid",
 ];
 
 /// Words in front of `key` that make it a secret.
+#[rustfmt::skip]
 const SECRET_KEYS: &[&str] = &[
-    "api",
-    "access",
-    "secret",
-    "private",
-    "account",
-    "signing",
-    "encryption",
-    "master",
-    "shared",
-    "auth",
-    "storage",
-    "subscription",
-    "app",
-    "decryption",
-    "license",
-    "service",
-    "admin",
-    "hmac",
-    "ssh",
+    "api", "access", "secret", "private", "account", "signing", "encryption", "master", "shared", "auth",
+    "storage", "subscription", "app", "decryption", "license", "licence", "service", "admin", "hmac", "ssh",
+    "tls", "ssl", "rsa", "client", "webhook", "session", "jwt", "cookie", "crypto", "cipher", "aes",
+    "unseal", "recovery", "deploy", "function", "functions", "gpg", "pgp", "ca", "vault", "wg", "wireguard",
+    "openai", "anthropic", "stripe", "sendgrid", "datadog", "google", "maps", "aws", "azure", "twilio",
+    "mailgun", "consumer", "bearer", "rails", "django", "laravel", "sas",
+];
+
+/// Words that end in `pass` and are none.
+#[rustfmt::skip]
+const WORDS_IN_PASS: &[&str] = &[
+    "compass", "bypass", "encompass", "trespass", "surpass", "overpass", "underpass", "allpass", "lowpass",
+    "highpass", "bandpass", "renderpass", "keepass", "gopass", "fullpass", "onepass", "multipass",
+    "firstpass",
 ];
 
 /// Names written in one word.
@@ -126,6 +290,26 @@ const GLUED: &[(&str, &str)] = &[
     ("passphrase", "password"),
     ("passwort", "password"),
     ("pwd", "password"),
+    ("pass", "password"),
+    ("passcode", "password"),
+    ("kennwort", "password"),
+    ("passwords", "password"),
+    ("密码", "password"),
+    ("パスワード", "password"),
+    ("пароль", "password"),
+    ("apitoken", "token"),
+    ("bottoken", "token"),
+    ("devicetoken", "token"),
+    ("registrationtoken", "token"),
+    ("apikeys", "api_key"),
+    ("authkey", "api_key"),
+    ("clientkey", "access_key"),
+    ("masterkey", "access_key"),
+    ("signingkey", "access_key"),
+    ("encryptionkey", "access_key"),
+    ("sharedkey", "access_key"),
+    ("sessionkey", "access_key"),
+    ("secretkeybase", "access_key"),
     ("apikey", "api_key"),
     ("accesskey", "access_key"),
     ("secretkey", "access_key"),
@@ -224,6 +408,24 @@ mod tests {
             "secret_value",
             "X-Amz-Signature",
             "sig",
+            "password_old",
+            "password_confirmation",
+            "passwordConfirmation",
+            "password_super_secure",
+            "userpass",
+            "basicAuth",
+            "session_id",
+            "sessionId",
+            "otp",
+            "tls.key",
+            "Kennwort",
+            "contraseña",
+            "x-jfrog-art-api",
+            "apiKeys",
+            "storepass",
+            "token_prod",
+            "SECRET_KEY_BASE",
+            "client-key-data",
         ] {
             assert!(secret_kind(name).is_some(), "{name}");
         }
@@ -261,7 +463,21 @@ mod tests {
             "sort_key",
             "partition_key",
             "object_key",
-            "session_id",
+            "existingSecret",
+            "imagePullSecrets",
+            "secretName",
+            "secretArn",
+            "secretKeyRef",
+            "password_length",
+            "password_reset_url",
+            "passwordFile",
+            "token_bucket",
+            "tokens_per_second",
+            "ticket_key",
+            "passing",
+            "trespass",
+            "public_key",
+            "encompass",
         ] {
             assert_eq!(secret_kind(name), None, "{name}");
         }

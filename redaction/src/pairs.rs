@@ -1,131 +1,237 @@
-//! Name and value: `password=...`, `"token": "..."`, `--client-secret ...`, `?sig=...`.
+//! Name and value: `password=...`, `"token": "..."`, `--client-secret ...`, `?sig=...`, and
+//! `name=password value=...`.
 //!
 //! Written by hand because where a value ends depends on how it began.
 
+use crate::marker::{MARKER, is_marker};
 use crate::names::secret_kind;
-use crate::redact::{Find, MARKER, is_marker, marker_len};
+use crate::scan::{Find, Rank};
+use crate::view::{NAME, View};
 
 mod value;
+mod words;
 
-use value::{Sign, value};
+use value::{Named, Sign, value};
+pub(crate) use value::{bare_length, is_placeholder, is_secret_of, quoted};
 
-/// Finds the values of pairs whose name promises a secret.
-pub(crate) fn pairs(text: &str) -> Vec<Find> {
-    let bytes = text.as_bytes();
-    let mut finds: Vec<Find> = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let (sign, after) = match bytes[at] {
+/// What the walk over the signs of a text remembers.
+#[derive(Default)]
+pub(crate) struct Pairs {
+    /// Where the last value ended: signs before it belong to it.
+    done: usize,
+    /// The kind that a value has whose name was itself a value, and where that stood.
+    named: Option<(&'static str, usize)>,
+    /// Where the last value begins that waits for such a name.
+    unnamed: Option<usize>,
+}
+
+/// How far apart `name=` and `value=` may be, in bytes.
+const APART: usize = 160;
+
+impl Pairs {
+    /// Takes in the byte at `at`, and adds the secret that it is the sign of.
+    pub(crate) fn take(&mut self, view: &View<'_>, at: usize, byte: u8, found: &mut Vec<Find>) {
+        if at < self.done {
+            return;
+        }
+        let (sign, after) = match byte {
             b'=' => (Sign::Equals, at + 1),
             b':' => (Sign::Colon, at + 1),
-            b'%' if starts_with_any(&bytes[at..], &[b"%3D", b"%3d"]) => (Sign::Equals, at + 3),
-            b'%' if starts_with_any(&bytes[at..], &[b"%3A", b"%3a"]) => (Sign::Colon, at + 3),
-            b' ' => (Sign::Flag, at + 1),
-            _ => {
-                at += 1;
-                continue;
-            }
+            b'%' => match encoded_sign(view.ahead(at, 16)) {
+                Some((sign, length)) => (sign, at + length),
+                None => return,
+            },
+            b' ' | b'\t' => (Sign::Flag, at + 1),
+            _ => return,
         };
-        let found = name_before(text, at, sign).and_then(|kind| value(text, after, sign, kind));
-        match found {
-            Some(find) => {
-                at = find.end.max(after);
-                finds.push(find);
-            }
-            None => at = after,
+        let before = view.behind(at, NAME);
+        let Some((start, end)) = name_span(before, sign == Sign::Flag) else { return };
+        if sign != Sign::Flag {
+            self.by_name(view, &before[start..end], after, sign, found);
+        }
+        let kind = name_before(before, start, end, sign);
+        let named = |kind| Named { kind, sign, before: &before[..start], name: &before[start..end] };
+        if let Some(find) = kind.and_then(|kind| value(view, after, named(kind))) {
+            self.done = find.end.max(after);
+            found.push(find);
         }
     }
-    finds
+
+    /// `{"name": "DB_PASSWORD", "value": "..."}`, in either order and any notation.
+    fn by_name(&mut self, view: &View<'_>, name: &str, after: usize, sign: Sign, found: &mut Vec<Find>) {
+        if names_another(name) {
+            self.named = given_name(view.ahead(after, NAME)).and_then(secret_kind).map(|kind| (kind, after));
+            if let (Some((kind, at)), Some(from)) = (self.named, self.unnamed.take())
+                && at - from < APART
+                && let Some((start, end)) = plain_value(view.ahead(from, at - from))
+            {
+                found.push(Find { start: from + start, end: from + end, kind, rank: Rank::Name });
+            }
+        } else if is_value(name) {
+            let kind = self.named.take().filter(|(_, at)| after - at < APART).map(|(kind, _)| kind);
+            let Some(kind) = kind else {
+                self.unnamed = Some(after);
+                return;
+            };
+            if let Some(find) = value(view, after, Named { kind, sign, before: ",", name }) {
+                self.done = find.end.max(after);
+                found.push(find);
+            }
+        }
+    }
 }
 
-fn starts_with_any(bytes: &[u8], starts: &[&[u8]]) -> bool {
-    starts.iter().any(|start| bytes.starts_with(start))
+/// Where the value stands that a short text begins with.
+fn plain_value(text: &str) -> Option<(usize, usize)> {
+    let rest = text.trim_start();
+    let start = text.len() - rest.len();
+    let (open, close) = quoted(rest).unwrap_or_else(|| (0, bare_length(rest)));
+    let value = &rest[open..close];
+    let secret = !value.is_empty() && !is_marker(value) && !is_placeholder(value);
+    secret.then_some((start + open, start + close))
 }
 
-/// The kind of secret that the name in front of `at` promises.
-fn name_before(text: &str, at: usize, sign: Sign) -> Option<&'static str> {
-    let (start, end) = name_span(text, at, sign == Sign::Flag)?;
-    let name = &text[start..end];
-    if text[..start].ends_with(&MARKER[..MARKER.len() - "redacted:".len()]) && name == "redacted" {
+/// Whether the value of this name is itself the name of a value.
+pub(crate) fn names_another(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "name",
+        "key",
+        "k",
+        "id",
+        "field",
+        "header",
+        "param",
+        "parameter",
+        "parameterkey",
+        "parametername",
+        "variable",
+        "var",
+        "env",
+        "property",
+        "setting",
+        "option",
+        "attribute",
+        "keyname",
+        "label",
+    ];
+    NAMES.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Whether a value of another's name goes by this one.
+pub(crate) fn is_value(name: &str) -> bool {
+    const VALUES: &[&str] = &[
+        "value",
+        "values",
+        "v",
+        "val",
+        "data",
+        "content",
+        "contents",
+        "text",
+        "parametervalue",
+        "default",
+        "defaultvalue",
+        "default_value",
+        "current",
+        "stringvalue",
+        "plaintext",
+        "plain",
+        "raw",
+        "secretvalue",
+    ];
+    VALUES.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// The plain word that is given as a name.
+fn given_name(window: &str) -> Option<&str> {
+    let word = window.trim_start_matches([' ', '"', '\'', '\\', '>']);
+    let length = word
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')))
+        .unwrap_or(word.len());
+    (length > 0).then(|| &word[..length])
+}
+
+/// `%3D` and `%3A`, percent-encoded any number of times.
+fn encoded_sign(window: &str) -> Option<(Sign, usize)> {
+    let mut rest = window.strip_prefix('%')?;
+    while let Some(inner) = rest.strip_prefix("25") {
+        rest = inner;
+    }
+    let sign = match rest.get(..2)? {
+        "3D" | "3d" => Sign::Equals,
+        "3A" | "3a" => Sign::Colon,
+        _ => return None,
+    };
+    Some((sign, window.len() - rest.len() + 2))
+}
+
+/// The kind of secret that the name at `start..end` of what stands before the sign promises.
+fn name_before(before: &str, start: usize, end: usize, sign: Sign) -> Option<&'static str> {
+    let name = &before[start..end];
+    if before[..start].ends_with(&MARKER[..MARKER.len() - "redacted:".len()]) && name == "redacted" {
         return None;
     }
     if sign == Sign::Flag {
         return name.starts_with('-').then(|| secret_kind(name)).flatten();
+    }
+    // The name of a resource: `arn:aws:secretsmanager:eu-west-1:1:secret:prod/db`.
+    let word = before[..start].rsplit(|c: char| c.is_whitespace() || "\"'(<,=".contains(c)).next()?;
+    // And the user in a URL: what follows is looked at as a URL is.
+    let user = word.split_once("://").is_some_and(|(_, rest)| !rest.contains(['/', '?', '@']));
+    if sign == Sign::Colon && (user || word.contains("arn:") || word.starts_with("urn:")) {
+        return None;
     }
     // `api key: x`, `unexpected token: x`: one word alone does not tell.
     if name.eq_ignore_ascii_case("key")
         || name.eq_ignore_ascii_case("token")
         || name.eq_ignore_ascii_case("string")
     {
-        let before = text[..start].strip_suffix(' ').unwrap_or("");
-        let (from, _) = name_span(text, before.len(), true).unwrap_or((start, start));
-        if from < start && before.ends_with(|c: char| c.is_ascii_alphanumeric()) {
-            return secret_kind(&text[from..end]).filter(|_| !text[from..end].contains('='));
+        let words = before[..start].strip_suffix(' ').unwrap_or("");
+        let (from, _) = name_span(words, true).unwrap_or((start, start));
+        if from < start && words.ends_with(|c: char| c.is_ascii_alphanumeric()) {
+            return secret_kind(&before[from..end]).filter(|_| !before[from..end].contains('='));
         }
     }
-    if sign == Sign::Colon && name.eq_ignore_ascii_case("pass") {
+    if sign == Sign::Colon
+        && name.eq_ignore_ascii_case("pass")
+        && !before[..start].ends_with(['/', '"', '\''])
+    {
         return None; // A test report: `pass: 12 fail: 3`.
     }
     // A connection string is named, but what is secret in it has names of its own.
     secret_kind(name).filter(|kind| *kind != "connection_string")
 }
 
-/// Where the name ends that stands before `at`, quotes, brackets and spaces skipped.
-fn name_span(text: &str, at: usize, tight: bool) -> Option<(usize, usize)> {
-    let bytes = text.as_bytes();
-    let mut end = at;
+/// Where the name stands at the end of the text, quotes, brackets and spaces after it skipped.
+fn name_span(before: &str, tight: bool) -> Option<(usize, usize)> {
+    const ENTITIES: [&str; 8] = ["&quot;", "&#34;", "&#x22;", "&apos;", "&#39;", "%22", "%2522", "\\u0022"];
+    let bytes = before.as_bytes();
+    let mut end = bytes.len();
+    let at = end;
     if !tight {
         // `==`, `:=`
         while end > 0 && matches!(bytes[end - 1], b'=' | b':') && at - end < 2 {
             end -= 1;
         }
         let spaces = end;
-        while end > 0 && bytes[end - 1] == b' ' && spaces - end < 8 {
+        while end > 0 && matches!(bytes[end - 1], b' ' | b'\t') && spaces - end < 8 {
             end -= 1;
+        }
+        if let Some(entity) = ENTITIES.iter().find(|entity| before[..end].ends_with(**entity)) {
+            end -= entity.len();
         }
         while end > 0 && matches!(bytes[end - 1], b'"' | b'\'' | b'`' | b'\\' | b']' | b')') {
             end -= 1;
         }
     }
-    let mut start = end;
-    while start > 0
-        && (bytes[start - 1].is_ascii_alphanumeric() || matches!(bytes[start - 1], b'_' | b'-' | b'.'))
+    let of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let mut start = before[..end].trim_end_matches(of_name).len();
+    // The quote before the name may be encoded too: `&quot;password`, `%22password`.
+    if before[..start].ends_with('%')
+        && let Some(rest) = before[start..end].strip_prefix("2522").or(before[start..end].strip_prefix("22"))
+        && !rest.is_empty()
     {
-        start -= 1;
+        start = end - rest.len();
     }
     (start < end).then_some((start, end))
-}
-
-/// Whether the text is a marker, or a marker and then something that ends a value.
-fn starts_with_whole_marker(text: &str) -> bool {
-    let length = marker_len(text);
-    length > 0
-        && (is_marker(text)
-            || text[length..].starts_with(|c: char| {
-                c.is_whitespace()
-                    || matches!(
-                        c,
-                        '"' | '\''
-                            | '`'
-                            | '\\'
-                            | ','
-                            | ';'
-                            | '&'
-                            | ')'
-                            | ']'
-                            | '}'
-                            | '<'
-                            | '>'
-                            | '@'
-                            | '.'
-                            | ':'
-                            | '…'
-                            | '#'
-                            | '|'
-                            | '?'
-                            | '!'
-                            | '/'
-                            | '['
-                    )
-            }))
 }

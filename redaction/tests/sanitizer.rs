@@ -159,11 +159,42 @@ fn item_names_that_lost_different_secrets_stay_distinct() {
         assert_eq!(&CleanText::for_item(name.as_str()), name);
         assert_eq!(&CleanText::for_item(raw), name);
     }
-    // The digits would help to guess a short one.
-    assert_eq!(
-        CleanText::for_item("user-a password=aaaa1111").as_str(),
-        "user-a password=[redacted:password]"
-    );
+    // The digits would help to guess a short one, so without a key they don't depend on it.
+    let short = ["user-a password=aaaa1111", "user-a password=bbbb2222"].map(CleanText::for_item);
+    assert!(short[0].as_str().starts_with("user-a password=[redacted:password]#"), "{}", short[0]);
+    assert_eq!(short[0], short[1]);
+    let keyed = |raw: &str| CleanText::for_item_by(raw, |raw| [raw[raw.len() - 1]; 32]);
+    assert_ne!(keyed("user-a password=aaaa1111"), keyed("user-a password=bbbb2222"));
+}
+
+#[test]
+fn item_names_that_lose_anything_stay_distinct() {
+    let names = [
+        "Invoice 7.pdf",
+        "Invoice  7.pdf",
+        " Invoice 7.pdf",
+        "Invoice 7.pdf ",
+        "Invoice\t7.pdf",
+        "Invoice\n7.pdf",
+        "Invoice 7\0.pdf",
+        "Invoice \u{1b}[31m7.pdf",
+        "Invoice 7\u{200b}.pdf",
+        "\u{202e}Invoice 7.pdf",
+        "Invoice 7\u{ad}.pdf",
+        "\u{feff}Invoice 7.pdf",
+        "Invoice 7.pdf\r",
+        "Invoice \u{2028}7.pdf",
+    ];
+    let cleaned = names.map(CleanText::for_item);
+    assert_eq!(cleaned[0].as_str(), "Invoice 7.pdf");
+    for (at, (raw, name)) in names.iter().zip(&cleaned).enumerate() {
+        assert!(!cleaned[..at].contains(name), "{raw:?}: {name}");
+        assert!(name.as_str().starts_with(&CleanText::beginning(raw)), "{raw:?}: {name}");
+        assert_eq!(&CleanText::for_item(raw), name);
+        assert_eq!(&CleanText::for_item(name.as_str()), name, "a stored name is what it was");
+        assert_eq!(&CleanText::new(name.as_str()), name);
+    }
+    assert!(CleanText::for_item(" \0 ").is_empty());
 }
 
 #[test]
@@ -260,6 +291,109 @@ fn a_context_keeps_its_shape_and_loses_its_secrets() {
     assert_eq!(context, expected);
     redact_json(&mut context);
     assert_eq!(context, expected);
+}
+
+#[test]
+fn secrets_in_a_context_are_found_whatever_names_them() {
+    let hidden = |kind: &str| format!("[redacted:{kind}]");
+    for (sent, kept) in [
+        (
+            json!([{"name": "DB_PASSWORD", "value": "x"}]),
+            json!([{"name": "DB_PASSWORD", "value": hidden("password")}]),
+        ),
+        (json!([{"Key": "ApiKey", "Value": "x"}]), json!([{"Key": "ApiKey", "Value": hidden("api_key")}])),
+        (json!([{"name": "HOME", "value": "/root"}]), json!([{"name": "HOME", "value": "/root"}])),
+        (json!(["--password", "x"]), json!(["--password", hidden("password")])),
+        (json!(["--password", "--verbose"]), json!(["--password", hidden("password")])),
+        (json!(["mongo", "-u", "a", "-p", "hunter2"]), json!(["mongo", "-u", "a", "-p", hidden("password")])),
+        (
+            json!(["curl", "-u", "a:hunter2", "https://x"]),
+            json!(["curl", "-u", "a:[redacted:password]", "https://x"]),
+        ),
+        (json!(["X-Api-Key", "x"]), json!(["X-Api-Key", hidden("api_key")])),
+        (json!(["ls", "-l", "/tmp"]), json!(["ls", "-l", "/tmp"])),
+        (json!({"apiKeys": {"prod": "x"}}), json!({"apiKeys": {"prod": hidden("api_key")}})),
+        (json!({"secrets": {"a": {"b": "x"}}}), json!({"secrets": {"a": {"b": hidden("secret")}}})),
+        (json!({"password_old": "x"}), json!({"password_old": hidden("password")})),
+        (json!({"password_confirmation": "x"}), json!({"password_confirmation": hidden("password")})),
+        (json!({"userpass": "x"}), json!({"userpass": hidden("password")})),
+        (json!({"basicAuth": "x"}), json!({"basicAuth": hidden("credentials")})),
+        (json!({"basicAuth": true}), json!({"basicAuth": true})),
+        (json!({"session_id": "abc123def"}), json!({"session_id": hidden("session")})),
+        (json!({"session_id": 42}), json!({"session_id": 42})),
+        (json!({"otp": "123456"}), json!({"otp": hidden("otp")})),
+        (json!({"otp": 123456}), json!({"otp": hidden("otp")})),
+        (json!({"tls.key": "MIIB"}), json!({"tls.key": hidden("private_key")})),
+        (json!({"auth": "Ym9iOmh1bnRlcjI="}), json!({"auth": hidden("basic")})),
+        (json!({"auth": "none"}), json!({"auth": "none"})),
+        (json!({"existingSecret": "redis-auth"}), json!({"existingSecret": "redis-auth"})),
+        (
+            json!("a: 1\npassword: |\n  hunter2\n  more\nb: 2"),
+            json!("a: 1\npassword: |\n  [redacted:password]\nb: 2"),
+        ),
+        (
+            json!("password: >-\n    hunter2\n\n    more\nb: 2"),
+            json!("password: >-\n    [redacted:password]\nb: 2"),
+        ),
+        (
+            json!("- name: PASSWORD\n  value: hunter2\n"),
+            json!("- name: PASSWORD\n  value: [redacted:password]\n"),
+        ),
+        (
+            json!("&quot;password&quot;: &quot;x1&quot;"),
+            json!("&quot;password&quot;: &quot;[redacted:password]&quot;"),
+        ),
+        (json!("a=1&password%253Dhunter2"), json!("a=1&password%253D[redacted:password]")),
+    ] {
+        let mut value = sent.clone();
+        redact_json(&mut value);
+        assert_eq!(value, kept, "{sent}");
+        redact_json(&mut value);
+        assert_eq!(value, kept, "twice");
+    }
+}
+
+#[test]
+fn ids_pass_the_door_that_texts_pass() {
+    let token = format!("glsa_{}_{}", "aB3dE6gH9jK2mN5pQ8rS1tU4vW7xY0zC", "0a1b2c3d");
+    for id in [
+        token.as_str(),
+        "password=hunter2",
+        "--client-secret x9",
+        "Bearer abc123def456",
+        "curl -u a:hunter2 x",
+    ] {
+        assert!(recognized_secret(id).is_some(), "{id}");
+    }
+    for id in [
+        "order-7731",
+        "Zx9QwK3vB7nTq0eL2pXr8YcJ5mHdG4s1",
+        "run:42",
+        "a/b/c",
+        "ada@example.com",
+        "tenant=acme",
+    ] {
+        assert_eq!(recognized_secret(id), None, "{id}");
+    }
+}
+
+#[test]
+fn a_text_that_will_be_cut_hides_no_secret_at_the_cut() {
+    for length in [7_900, 8_100, 8_185, 8_192, 8_200, 16_300, 16_370, 16_384, 16_400, 40_000] {
+        // Long secrets make room for what comes after them.
+        let raw = format!(
+            "password=\"{}\" then token=abc123def and more {}",
+            "x9".repeat(length / 2),
+            "y ".repeat(9_000)
+        );
+        let text = clean(&raw);
+        assert!(!text.contains("x9x9") && !text.contains("abc123"), "{text}");
+        assert!(text.chars().count() <= MAX_CHARS);
+        assert_eq!(clean(&text), text);
+        let open = format!("-----BEGIN PRIVATE KEY----- {}", "MIIB".repeat(length));
+        assert!(!clean(&open).contains("MIIB"));
+    }
+    assert_eq!(clean(&"ab ".repeat(9_000)).chars().count(), MAX_CHARS);
 }
 
 /// Text made of the pieces that the rules look at, so that they meet in every order.

@@ -1,0 +1,7 @@
+//! What needs a look inside: the rows of the tables, and how much a pass looks at.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod corpus;
+mod linear;
+mod rows;
+mod samples;
