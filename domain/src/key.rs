@@ -9,6 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use hmac::{Hmac, KeyInit, Mac};
+use redaction::CleanText;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -40,6 +41,22 @@ impl IdempotencySecret {
     #[must_use]
     pub fn reveal(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// The clean name of an item. Where it loses anything, a secret that could be guessed even, its digits are
+    /// those of a code that only this secret makes, so they tell nothing of what is lost.
+    #[must_use]
+    pub fn item_name(&self, raw: &str) -> CleanText {
+        // No canonical request begins like this.
+        CleanText::for_item_by(raw, |raw| self.mac(&[b"item name\0", raw]))
+    }
+
+    /// HMAC-SHA-256 (RFC 2104) of the parts in a row.
+    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut block = [0; BLOCK];
+        block[..self.0.len()].copy_from_slice(&self.0);
+        let mac = Hmac::<Sha256>::new(&block.into());
+        parts.iter().fold(mac, |mac, part| mac.chain_update(part)).finalize().into_bytes().into()
     }
 }
 
@@ -240,11 +257,7 @@ pub fn idempotency_key(
     context: &Value,
     unordered: &[String],
 ) -> Result<IdempotencyKey, KeyError> {
-    let bytes = canonical_request(tenant, kind, context, unordered)?;
-    let mut block = [0; BLOCK];
-    block[..secret.0.len()].copy_from_slice(&secret.0);
-    let mac = Hmac::<Sha256>::new(&block.into()).chain_update(bytes);
-    Ok(IdempotencyKey(mac.finalize().into_bytes().into()))
+    Ok(IdempotencyKey(secret.mac(&[&canonical_request(tenant, kind, context, unordered)?])))
 }
 
 /// The key as ledgers made it before they had a secret: the bare SHA-256. Only to find what was reserved by it:

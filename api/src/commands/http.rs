@@ -189,7 +189,7 @@ async fn append_events(
     JsonBody(body): JsonBody<EventsBody>,
 ) -> Result<Response, Problem> {
     let expected_revision = if_match(&headers)?;
-    let (events, changes) = body.read()?;
+    let (events, changes) = body.read(state.commands.secret())?;
     let request = AppendRequest {
         tenant: caller.tenant,
         run,

@@ -20,6 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use domain::key::IdempotencySecret;
 use domain::{Event, EventBody, PrincipalId, ProposedEvent, RunId, TenantId, wire};
 use eventlog::fact::{Fact, Unfaithful};
 use eventlog::{AppendError, Appended, EventLog, ExpectedRevision, StreamAppend};
@@ -75,6 +76,11 @@ pub struct Commands {
 }
 
 impl Commands {
+    /// What the ledger makes codes with that readers see.
+    pub(super) fn secret(&self) -> &IdempotencySecret {
+        &self.keys.secret
+    }
+
     /// Commands over the log of the ledger that has those keys, with the usual settings.
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, keys: Keys) -> Self {
@@ -133,7 +139,7 @@ pub(crate) fn read_start(body: &[u8]) -> Result<(), Problem> {
 /// Reads the body of `POST .../events` as the handler does; gives the number of events.
 pub(crate) fn read_events(body: &[u8]) -> Result<usize, Problem> {
     let JsonBody(body) = JsonBody::<parse::EventsBody>::read(body)?;
-    Ok(body.read()?.0.len())
+    Ok(body.read(&[7; 32].into())?.0.len())
 }
 
 /// Makes of the bodies of both commands, as far as the handlers take them, the records that the log would be
@@ -150,7 +156,7 @@ pub(crate) fn read_back(body: &[u8]) -> Result<usize, Unfaithful> {
     };
     let mut bodies = Vec::new();
     let start = JsonBody::<parse::StartBody>::read(body).and_then(|JsonBody(body)| body.read());
-    let secret = [7; 32].into();
+    let secret = IdempotencySecret::from([7; 32]);
     let queued = start.map(|start| {
         let (request, _) = start.request(tenant.clone(), actor.clone(), None);
         request.key(&secret).map(|key| request.queued(key))
@@ -164,7 +170,7 @@ pub(crate) fn read_back(body: &[u8]) -> Result<usize, Unfaithful> {
             body: EventBody::Queued(Box::new(queued)),
         }]);
     }
-    let sent = JsonBody::<parse::EventsBody>::read(body).and_then(|JsonBody(body)| body.read());
+    let sent = JsonBody::<parse::EventsBody>::read(body).and_then(|JsonBody(body)| body.read(&secret));
     bodies.extend(sent.map(|(events, _)| events));
     let mut records = 0;
     for proposed in bodies.into_iter().flatten() {

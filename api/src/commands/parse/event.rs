@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::json::StrictMap;
+use domain::key::IdempotencySecret;
 use domain::{CorrelationId, EventBody, Failure, ProposedEvent};
 use redaction::CleanText;
 use serde::de::DeserializeOwned;
@@ -18,7 +19,12 @@ use crate::time;
 ///
 /// # Errors
 /// 422 naming its first field that is wrong, 400 where it holds what no JSON has.
-pub(super) fn read(json: &str, at: &str, changes: &mut Changes) -> Result<ProposedEvent, Problem> {
+pub(super) fn read(
+    json: &str,
+    at: &str,
+    secret: &IdempotencySecret,
+    changes: &mut Changes,
+) -> Result<ProposedEvent, Problem> {
     let StrictMap(mut fields) = parse(json.as_bytes(), at)?;
     let event_type: String = take(&mut fields, "type", at)?.ok_or_else(|| {
         Problem::invalid(format!("{at}/type"), format!("the field is missing; {}", types()))
@@ -31,7 +37,10 @@ pub(super) fn read(json: &str, at: &str, changes: &mut Changes) -> Result<Propos
     let correlation_id = tie(&mut fields, "correlation_id", at)?;
     let causation_id = tie(&mut fields, "causation_id", at)?;
     let sent = Value::Object(fields);
-    let body = body(&event_type, &sent, at)?;
+    let body = match item_named(&sent, secret) {
+        Some(kept) => body(&event_type, &kept, at)?,
+        None => body(&event_type, &sent, at)?,
+    };
     if let Some(message) = required_message(&body)
         && message.is_empty()
     {
@@ -41,6 +50,18 @@ pub(super) fn read(json: &str, at: &str, changes: &mut Changes) -> Result<Propos
     compare(changes, at, &sent, &body)?;
     let id = id.unwrap_or_else(Uuid::new_v4);
     Ok(ProposedEvent { id, occurred_at, correlation_id, causation_id, body })
+}
+
+/// The fields with the item's clean name, where that is not the name that was sent.
+fn item_named(sent: &Value, secret: &IdempotencySecret) -> Option<Value> {
+    let raw = sent.get("item")?.as_str()?;
+    let clean = secret.item_name(raw);
+    if clean.is_empty() || clean.as_str() == raw {
+        return None;
+    }
+    let mut kept = sent.clone();
+    *kept.get_mut("item")? = Value::String(clean.into_string());
+    Some(kept)
 }
 
 /// Takes a field out; none when it is absent or null.
@@ -120,7 +141,8 @@ mod tests {
     use serde_json::json;
 
     fn refused(event: &Value) -> (String, String) {
-        let problem = read(&event.to_string(), "/events/0", &mut Changes::default()).unwrap_err();
+        let problem =
+            read(&event.to_string(), "/events/0", &[7; 32].into(), &mut Changes::default()).unwrap_err();
         (problem.errors[0].pointer.clone(), problem.errors[0].detail.clone())
     }
 
@@ -171,7 +193,7 @@ mod tests {
     fn a_whole_number_may_be_spelled_as_a_double() {
         for spelled in ["60", "60.0", "6e1", "600e-1"] {
             let event = format!(r#"{{"type": "Started", "heartbeat_seconds": {spelled}}}"#);
-            let event = read(&event, "", &mut Changes::default()).unwrap();
+            let event = read(&event, "", &[7; 32].into(), &mut Changes::default()).unwrap();
             let EventBody::Started(started) = event.body else { panic!("{spelled}") };
             assert_eq!(started.heartbeat_seconds.unwrap().get(), 60, "{spelled}");
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use axum::http::StatusCode;
 use domain::ProposedEvent;
+use domain::key::IdempotencySecret;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -27,8 +28,12 @@ pub(in crate::commands) struct EventsBody {
 }
 
 impl EventsBody {
-    /// The events and what of them is kept otherwise than it was sent, or what is wrong with each bad one.
-    pub(in crate::commands) fn read(self) -> Result<(Vec<ProposedEvent>, Changes), Problem> {
+    /// The events and what of them is kept otherwise than it was sent, or what is wrong with each bad one. The
+    /// ledger's secret tells items apart whose names lose something.
+    pub(in crate::commands) fn read(
+        self,
+        secret: &IdempotencySecret,
+    ) -> Result<(Vec<ProposedEvent>, Changes), Problem> {
         match self.events.len() {
             0 => return Err(Problem::invalid("/events", "at least one event is needed")),
             count if count > MAX_EVENTS => {
@@ -49,7 +54,7 @@ impl EventsBody {
         let mut wrong = Vec::new();
         // Each by itself, so that whoever mends a batch hears of all that is to be mended.
         for (index, sent) in self.events.iter().enumerate() {
-            match read(sent.get(), &format!("/events/{index}"), &mut changes) {
+            match read(sent.get(), &format!("/events/{index}"), secret, &mut changes) {
                 Ok(event) => events.push(event),
                 Err(problem) => wrong.push(problem),
             }
@@ -84,7 +89,7 @@ mod tests {
     fn all_that_is_wrong_is_named_up_to_a_hundred() {
         let refused = |events: serde_json::Value| {
             let body: EventsBody = serde_json::from_str(&json!({ "events": events }).to_string()).unwrap();
-            body.read().unwrap_err()
+            body.read(&[7; 32].into()).unwrap_err()
         };
         let problem = refused(json!([
             {"type": "Started"}, 7, {"type": "Exploded"}, {"type": "Started", "worker": 1}, [], {},

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::reason::ReasonCode;
 use domain::{Outcome, RunId, TenantId};
+use redaction::CleanText;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -14,8 +15,19 @@ use crate::reads::asked::AskedQuery;
 use crate::reads::cursor::{self, Fingerprint};
 use crate::reads::params::{Params, wrong};
 
-/// Longer than the name of any item.
-const LONGEST_NAME: usize = 300;
+/// As long as the names that producers send may well be, before they are cut.
+const LONGEST_ASKED: usize = 4_096;
+
+/// How the names begin of the items that are asked for by their names as they were sent, or by a beginning: what
+/// is asked is cleaned as it was when the name was kept.
+fn begins(asked: &str) -> Result<String, Problem> {
+    let begins = CleanText::beginning(asked);
+    if begins.is_empty() || asked.chars().count() > LONGEST_ASKED {
+        let says = format!("must have 1 to {LONGEST_ASKED} characters, and one that can be seen");
+        return Err(wrong("item", says));
+    }
+    Ok(begins)
+}
 
 /// A page of items.
 #[derive(Debug)]
@@ -58,10 +70,7 @@ impl AskedQuery for ItemsQuery {
         if reason.is_some() && status.is_some_and(|status| status != Outcome::Failed) {
             return Err(wrong("reason_code", "finds failed items only: leave status out, or give failed"));
         }
-        let begins = params.one("item")?;
-        if begins.as_ref().is_some_and(|name| name.is_empty() || name.chars().count() > LONGEST_NAME) {
-            return Err(wrong("item", format!("must have 1 to {LONGEST_NAME} characters")));
-        }
+        let begins = params.one("item")?.map(|asked| begins(&asked)).transpose()?;
         // Only what failed is found by its reason.
         let status = if reason.is_some() { Some(Outcome::Failed) } else { status };
         let filter = Filter { status, reason, begins };

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::search_key;
+use redaction::CleanText;
 use uuid::Uuid;
 
 use crate::problem::Problem;
@@ -22,14 +23,16 @@ pub(crate) struct Search {
 impl Search {
     /// Reads the parameter `q`.
     pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
+        // Cleaned as the title was when it was kept.
+        let title = CleanText::beginning(text);
         let text = text.trim();
-        if text.is_empty() || text.chars().count() > LONGEST {
+        if title.is_empty() || text.chars().count() > LONGEST {
             return Err(wrong(
                 "q",
                 format!("must have 1 to {LONGEST} characters: the beginning of an id or title"),
             ));
         }
-        Ok(Self { title: search_key(text), ids: id_range(text) })
+        Ok(Self { title: search_key(&title), ids: id_range(text) })
     }
 }
 
