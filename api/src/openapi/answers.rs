@@ -196,7 +196,7 @@ fn stream_message() -> Value {
         "required": ["event", "id", "data"],
         "properties": {
             "event": {"type": "string", "enum": ["run", "position", "reset"]},
-            "id": {"type": "string", "description": "A position: go on after it with Last-Event-ID."},
+            "id": {"type": "string", "description": "A position, a hyphen and the epoch: go on after it with Last-Event-ID."},
             "data": {
                 "type": "string",
                 "contentMediaType": "application/json",
