@@ -64,6 +64,7 @@ fn may_be_secret(name: &str) -> bool {
         "seed",
         "jfrog",
         "totp",
+        "_pat",
         "psk",
         "community",
     ];

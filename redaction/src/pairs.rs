@@ -35,6 +35,8 @@ impl Pairs {
             return;
         }
         let (sign, after) = match byte {
+            // The second of `==` says nothing new.
+            b'=' if view.before(at) == Some(b'=') => return,
             b'=' => (Sign::Equals, at + 1),
             b':' => (Sign::Colon, at + 1),
             b'%' => match encoded_sign(view.ahead(at, 16)) {

@@ -92,6 +92,8 @@ pub(super) fn value(view: &View<'_>, from: usize, named: Named<'_>) -> Option<Fi
         && is_secret_of(kind, bare)
         && !is_count(kind, named.name, bare, &rest[length..])
         && !is_next_name(bare, &rest[length..])
+        && !is_permission(named.name, bare)
+        && !(sign == Sign::Equals && window.starts_with('=') && is_identifier(bare))
         && !(spaced && sign != Sign::Equals && is_prose(bare, &rest[length..]));
     if secret { find(start, start + length, marker_kind(kind)) } else { None }
 }
@@ -394,7 +396,9 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
         || value.starts_with('<') && value.ends_with('>') && !value.contains(|c: char| c.is_ascii_digit())
         || value.len() > 2 && enclosed("%", "%") && is_variable(&value[1..value.len() - 1])
         || value.strip_prefix('$').is_some_and(is_variable)
-        || value.starts_with("$env:")
+        || ["$env:", "process.env", "os.environ", "os.getenv", "System.getenv", "getenv(", "ENV["]
+            .iter()
+            .any(|from| value.starts_with(from))
         || matches!(value, "%s" | "?" | "{}" | "%v" | "%q" | "{0}" | "$1" | "$2" | ":password" | ":pass")
 }
 
@@ -477,6 +481,18 @@ fn is_count(kind: &str, name: &str, value: &str, after: &str) -> bool {
     digits
         && matches!(kind, "password" | "token" | "secret" | "cookie" | "credentials")
         && (counted || plural)
+}
+
+/// `secrets:read` and its like name a permission.
+fn is_permission(name: &str, value: &str) -> bool {
+    const VERBS: &[&str] =
+        &["read", "write", "list", "get", "create", "delete", "update", "manage", "admin", "view", "*"];
+    name.ends_with(['s', 'S']) && VERBS.contains(&value)
+}
+
+/// What a value is compared with in a program: `token == expected`.
+fn is_identifier(value: &str) -> bool {
+    value.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'.' | b'(' | b')'))
 }
 
 /// `password: user: bob`: an empty value, and the next name.

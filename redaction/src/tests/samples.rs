@@ -34,7 +34,11 @@ pub(crate) fn fill(template: &str, seed: u64) -> String {
                 }
                 out.push_str(&run);
             }
-            _ => out.push_str(&rest[open..=close]),
+            _ => {
+                out.push('{');
+                rest = &rest[open + 1..];
+                continue;
+            }
         }
         rest = &rest[close + 1..];
     }
