@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use eventlog::LogError;
 use migrations::Concern;
 use serde_json::{Value, json};
 
@@ -27,32 +28,31 @@ pub(crate) async fn alive() -> Json<Value> {
 /// writes go on.
 pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
     let (database, rights, log, appends, head) = tokio::join!(
-        ask("database", state.tokens.ping()),
-        ask("reads", state.tokens.rights()),
-        ask("log", state.log.check()),
-        ask("log for appends", state.log.takes_appends()),
+        ask("database", state.tokens.ping(), |_| UNAVAILABLE),
+        ask("reads", state.tokens.rights(), |_| UNAVAILABLE),
+        ask("log", state.log.check(), of_log),
+        ask("log for appends", state.log.takes_appends(), of_log),
         // Where others use the log as well, its last event of ours may be long looked for.
-        ask("head of the log", state.log.head()),
+        ask("head of the log", state.log.head(), of_log),
     );
-    let word = |ok: bool| if ok { "ok" } else { "unavailable" };
     let behind = state.freshness.is_log_behind();
     let missing = rights.as_ref().map_or(&[][..], |rights| rights.missing.as_slice());
     // A log without its guards works; that somebody could change it is told all the same.
-    let reads = rights.as_ref().is_some_and(|rights| rights.as_readers)
+    let reads = rights.as_ref().is_ok_and(|rights| rights.as_readers)
         && missing.iter().all(|one| one.concern == Concern::History);
-    let ready = database.is_some() && reads && log.is_some() && appends.is_some() && !behind;
+    let ready = database.is_ok() && reads && log.is_ok() && appends.is_ok() && !behind;
     let lag = state.freshness.lag();
     let held = state.freshness.held();
     let details = json!({
-        "status": word(ready),
-        "database": word(database.is_some()),
-        "reads": word(reads),
+        "status": if ready { "ok" } else { UNAVAILABLE },
+        "database": word(database),
+        "reads": if reads { "ok" } else { UNAVAILABLE },
         "missing": missing.iter().map(|one| one.what.as_str()).collect::<Vec<_>>(),
-        "log": word(log.is_some()),
-        "appends": word(appends.is_some()),
+        "log": word(log),
+        "appends": word(appends),
         // The log ends before what the tables show: it was restored, or has lost events.
         "positions": if behind { "log_behind" } else { "ok" },
-        "head": head.map(|head| head.0),
+        "head": head.ok().map(|head| head.0),
         "projected": lag.projected.0,
         "lag_events": lag.events,
         "lag_seconds": lag.seconds,
@@ -75,12 +75,46 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
     problem.into_response()
 }
 
-/// What somebody answers in time. Why not stays in the log: anybody may ask for this answer.
-async fn ask<T, E: std::error::Error>(whom: &str, answer: impl Future<Output = Result<T, E>>) -> Option<T> {
+/// What does not answer, or fails.
+const UNAVAILABLE: &str = "unavailable";
+
+fn of_log(error: &LogError) -> &'static str {
+    if matches!(error, LogError::Refused(_)) { "refused" } else { UNAVAILABLE }
+}
+
+fn word(answer: Result<(), &'static str>) -> &'static str {
+    answer.err().unwrap_or("ok")
+}
+
+/// What somebody answers in time, or the word for why not. More stays in the log: anybody may ask for this answer.
+async fn ask<T, E: std::error::Error>(
+    whom: &str,
+    answer: impl Future<Output = Result<T, E>>,
+    word: impl Fn(&E) -> &'static str,
+) -> Result<T, &'static str> {
     match tokio::time::timeout(PATIENCE, answer).await {
-        Ok(Ok(answer)) => return Some(answer),
-        Ok(Err(error)) => tracing::warn!(%error, "{whom}: not available"),
-        Err(late) => tracing::warn!(error = %late, "{whom}: not available"),
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "{whom}: not available");
+            Err(word(&error))
+        }
+        Err(late) => {
+            tracing::warn!(error = %late, "{whom}: not available");
+            Err(UNAVAILABLE)
+        }
     }
-    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_refusal_is_told_from_no_answer() {
+        let refused = || LogError::Refused("its user is not known".to_owned());
+        let away = || LogError::Unavailable("nobody is there".to_owned());
+        assert_eq!(word(ask("log", async { Ok::<(), LogError>(()) }, of_log).await), "ok");
+        assert_eq!(word(ask("log", async { Err(refused()) }, of_log).await), "refused");
+        assert_eq!(word(ask("log", async { Err(away()) }, of_log).await), "unavailable");
+    }
 }

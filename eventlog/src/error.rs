@@ -6,6 +6,10 @@ pub enum LogError {
     /// It can't be reached, is shutting down or refuses to work; a later try may succeed.
     #[error("the event log is unavailable: {0}")]
     Unavailable(String),
+    /// It refuses us: the credentials, a certificate, what we may do. It says how that is mended; trying again does
+    /// not mend it, and nothing was appended.
+    #[error("the event log refuses us: {0}")]
+    Refused(String),
     /// What it holds breaks its own laws.
     #[error("the event log is corrupt: {0}")]
     Corrupt(String),

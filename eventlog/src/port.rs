@@ -101,6 +101,9 @@ pub struct RecordedEvent {
 pub struct Guarantees {
     /// Appends to several streams in one step. Without it they are refused.
     pub several_streams: bool,
+    /// Positions are 1, 2, 3 and so on, so that their difference is a number of events. Without it they are places,
+    /// such as bytes: whoever wants to know how many events lie between two of them counts.
+    pub dense_positions: bool,
     /// The most bytes of data and metadata that an append of one event may have. With more events it may be
     /// somewhat less: a log that counts differently refuses what is too large.
     pub max_append_bytes: usize,
@@ -122,7 +125,7 @@ pub struct Retention {
 pub trait EventLog: Send + Sync + 'static {
     /// What this log promises beyond what every log does.
     fn guarantees(&self) -> Guarantees {
-        Guarantees { several_streams: true, max_append_bytes: usize::MAX }
+        Guarantees { several_streams: true, dense_positions: true, max_append_bytes: usize::MAX }
     }
 
     /// Appends to one or more streams in one step: all of it is durable when this returns, or none.
@@ -162,6 +165,24 @@ pub trait EventLog: Send + Sync + 'static {
     /// # Errors
     /// [`LogError`].
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError>;
+
+    /// How many events follow a position, counted up to `most` where positions do not tell.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    async fn count_after(&self, after: Position, most: usize) -> Result<u64, LogError> {
+        let head = self.head().await?;
+        if self.guarantees().dense_positions {
+            return Ok(head.0.saturating_sub(after.0));
+        }
+        let (mut at, mut count) = (after, 0);
+        while at < head && count < most {
+            let page = self.read_all(at, most - count).await?;
+            let Some(last) = page.last() else { break };
+            (at, count) = (last.position, count + page.len());
+        }
+        Ok(count as u64)
+    }
 
     /// The position of the last event.
     ///

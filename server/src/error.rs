@@ -166,6 +166,13 @@ impl Error {
         (code == "42501").then_some("this is for the owner of the tables: connect as that database user")
     }
 
+    /// What the program ends with. An event log that refuses us has a code of its own, that of sysexits.h for a
+    /// configuration that is wrong: starting again does not help.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Log(LogError::Refused(_))) { 78 } else { 1 }
+    }
+
     /// Ties a system error to the file it is about.
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

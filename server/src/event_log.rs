@@ -1,13 +1,18 @@
 //! Which event log it is: the one in our Postgres, or one on a cluster.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use eventlog::EventLog;
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
+use eventlog::{EventLog, LogError};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::error::Error;
+
+/// The pauses between two times that a log is asked which does not answer.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The log that is in the database.
 pub const IN_POSTGRES: &str = "postgres";
@@ -78,6 +83,31 @@ impl Place {
             #[cfg(feature = "kurrent")]
             Self::Kurrent(config) => Arc::new(eventlog::kurrent::KurrentLog::open(config.as_ref().clone())?),
         })
+    }
+
+    /// Opens the log and asks it before anything is announced: whether its end can be read, and whether it takes
+    /// appends. One that does not answer is waited for, as the database is.
+    ///
+    /// # Errors
+    /// What waiting does not mend, such as [`LogError::Refused`](eventlog::LogError::Refused).
+    pub async fn open_answering(&self, database: &PgConnectOptions) -> Result<Arc<dyn EventLog>, Error> {
+        let log = self.open(database).await?;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let asked = async { log.check().await.and(log.takes_appends().await) };
+            match asked.await {
+                Ok(()) => return Ok(log),
+                Err(error @ LogError::Unavailable(_)) => {
+                    tracing::warn!(%error, "the event log does not answer; trying again in {pause:?}");
+                }
+                Err(error) => {
+                    log.shutdown().await;
+                    return Err(error.into());
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// Makes sure that the read tables are folded from this log, or from none yet.

@@ -11,7 +11,7 @@ async fn main() -> ExitCode {
             if let Some(advice) = error.advice() {
                 eprintln!("{advice}");
             }
-            ExitCode::FAILURE
+            ExitCode::from(error.exit_code())
         }
     }
 }

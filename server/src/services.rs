@@ -263,7 +263,7 @@ async fn open_once(
     database::check_schema(&pool).await?;
     rights::check(&mut *pool.acquire().await?).await?;
     event_log.claim(&pool).await?;
-    let log = event_log.open(database).await?;
+    let log = event_log.open_answering(database).await?;
     must_agree(event_log, &log, &pool).await?;
     Ok((pool, log))
 }

@@ -128,6 +128,15 @@ impl From<CommandError> for Problem {
                     1,
                 )
             }
+            CommandError::Log(error @ LogError::Refused(_)) => {
+                tracing::error!(%error, "nothing is appended until that is mended");
+                Problem::unavailable(
+                    "log_refused",
+                    "The event log refuses the ledger, which its operator has to mend; the ledger's log says how. \
+                     Nothing was appended; repeat the request then.",
+                    30,
+                )
+            }
             CommandError::TooLarge { bytes, most } => Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body_too_large",
@@ -206,5 +215,21 @@ fn rejected(rejection: &Rejection, revision: Option<u64>, status: Option<Status>
     match status {
         Some(status) => problem.with("current_status", status.as_str()),
         None => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_refuses_is_no_log_that_does_not_answer() {
+        let refused = LogError::Refused("the user admin is not known".to_owned());
+        let problem = Problem::from(CommandError::Log(refused));
+        assert_eq!((problem.code, problem.status), ("log_refused", 503));
+        assert!(problem.detail.contains("Nothing was appended"), "{}", problem.detail);
+        assert!(!problem.detail.contains("admin"), "what the log says is the operator's: {}", problem.detail);
+        let away = LogError::Unavailable("nobody is there".to_owned());
+        assert_eq!(Problem::from(CommandError::Log(away)).code, "log_unavailable");
     }
 }

@@ -124,9 +124,10 @@ impl Sweeper {
                 Ok(true)
             }
             Ok(false) => Ok(false),
-            Err(error @ (CommandError::Overloaded | CommandError::Log(LogError::Unavailable(_)))) => {
-                Err(SweepError::Command(error))
-            }
+            Err(
+                error @ (CommandError::Overloaded
+                | CommandError::Log(LogError::Unavailable(_) | LogError::Refused(_))),
+            ) => Err(SweepError::Command(error)),
             // One run's trouble is not the others'.
             Err(error) => {
                 metrics::counter!("runledger_sweeper_failures_total").increment(1);

@@ -24,6 +24,12 @@ use crate::port::{Appended, AppendedStream, ExpectedRevision, Position, Retentio
 /// Positions that were answered as new. An answer that names one of them again is a repeat.
 const ANSWERED: usize = 16_384;
 
+/// A stream that has no events and gets none, called like those that do.
+const TRIAL: &str = "run-trial";
+
+/// A revision that no stream comes to.
+const NEVER: u64 = 1 << 40;
+
 /// What was answered of late.
 pub(super) struct Answered {
     /// Positions that were answered as new.
@@ -101,8 +107,26 @@ impl Inner {
                     return Err(too_large(&append.events, max));
                 }
                 self.answered().doubtful.put(first, ());
+                self.untried.store(true, Ordering::SeqCst);
                 Err(failure(&error).into())
             }
+        }
+    }
+
+    /// Whether an append would be taken: one that expects a revision that the stream can't have, so that nothing is
+    /// left behind.
+    pub(super) async fn try_append(&self) -> Result<(), LogError> {
+        let options = AppendToStreamOptions::default().stream_state(StreamState::StreamRevision(NEVER));
+        let options = options.to_leader(self.link.user());
+        let name = format!("{}{TRIAL}", self.prefix);
+        let call = |client: eventstore::Client| {
+            let (name, options) = (name.clone(), options.clone());
+            let event = EventData::binary("Tried", bytes::Bytes::new());
+            async move { client.append_to_stream(name, &options, event).await }
+        };
+        match self.link.call(call).await.result {
+            Ok(_) | Err(Error::WrongExpectedVersion { .. }) => Ok(()),
+            Err(error) => Err(failure(&error)),
         }
     }
 

@@ -11,7 +11,9 @@ use eventstore::{Client, ClientSettings, Credentials, Error};
 use rand::Rng;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::door::Door;
 use super::nodelay::NoDelay;
+use super::outage::Outage;
 use crate::error::LogError;
 
 /// How long the cluster may take to answer one call. Its own limit for an append is below that.
@@ -28,6 +30,8 @@ pub(super) struct Link {
     current: Mutex<Current>,
     patience: Duration,
     nodelay: NoDelay,
+    outage: Outage,
+    door: Door,
 }
 
 struct Current {
@@ -49,16 +53,26 @@ impl Link {
         user: Option<Credentials>,
         patience: Duration,
     ) -> Result<Self, LogError> {
+        // What is wrong with its files is told by their names, before the client looks at them.
+        let door = Door::new(&settings)?;
         let client = make(&settings)?;
         let nodelay = NoDelay::default();
         nodelay.expect_new();
         let current = Mutex::new(Current { client, number: 0 });
-        Ok(Self { settings, user, current, patience, nodelay })
+        Ok(Self { settings, user, current, patience, nodelay, outage: Outage::default(), door })
     }
 
     /// In whose name calls are made.
     pub(super) fn user(&self) -> Option<&Credentials> {
         self.user.as_ref()
+    }
+
+    /// What is wrong where a call has failed, as far as the way to the nodes tells.
+    pub(super) async fn explain(&self, error: LogError) -> LogError {
+        match error {
+            LogError::Unavailable(_) => self.door.knock().await.unwrap_or(error),
+            error => error,
+        }
     }
 
     fn current(&self) -> (Client, u64) {
@@ -98,6 +112,7 @@ impl Link {
                 Err(error) if may_pass(&error) => error,
                 result => {
                     self.nodelay.answered(made);
+                    self.outage.answered();
                     return Done { result, repeated };
                 }
             };
@@ -105,11 +120,12 @@ impl Link {
                 // The client goes to the leader that is named. If that one is dead too, the next try tells.
                 Error::NotLeaderException(_) => self.nodelay.expect_new(),
                 error => {
-                    tracing::debug!(%error, "the event log's cluster did not answer");
+                    self.outage.no_answer(error);
                     self.replace(number);
                 }
             }
             if Instant::now() + pause > until {
+                self.outage.given_up();
                 return Done { result: Err(error), repeated };
             }
             repeated |= !matches!(error, Error::NotLeaderException(_));
@@ -140,8 +156,10 @@ fn may_pass(error: &Error) -> bool {
 /// What is left when it did not pass.
 pub(super) fn failure(error: &Error) -> LogError {
     match error {
-        Error::AccessDenied => LogError::Unavailable(
-            "the cluster refuses us: its user may not read and append everything".to_owned(),
+        Error::AccessDenied => LogError::Refused(
+            "the cluster does not know its user by this password, or the user may not read and append everything: \
+             look at name and password in its address (--event-log), and at the user's groups"
+                .to_owned(),
         ),
         // Never with the server's words where these may name a user.
         error => LogError::Unavailable(error.to_string()),
@@ -153,9 +171,9 @@ fn make(settings: &ClientSettings) -> Result<Client, LogError> {
     let made = catch_unwind(AssertUnwindSafe(|| Client::new(settings.clone())));
     match made {
         Ok(Ok(client)) => Ok(client),
-        Ok(Err(error)) => Err(LogError::Unavailable(format!("the client can't be made: {error}"))),
+        Ok(Err(error)) => Err(LogError::Refused(format!("the client can't be made: {error}"))),
         Err(_) => {
-            Err(LogError::Unavailable("the client can't be made: is the certificate a PEM file?".to_owned()))
+            Err(LogError::Refused("the client can't be made: is the certificate a PEM file?".to_owned()))
         }
     }
 }

@@ -8,17 +8,19 @@ mod all;
 mod append;
 mod attempt;
 mod config;
+mod door;
 mod drain;
 mod follow;
 mod head;
 mod link;
 mod nodelay;
 mod options;
+mod outage;
 mod read;
 mod size;
 mod wire;
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -52,6 +54,8 @@ struct Inner {
     /// The highest position that was heard of.
     known: AtomicU64,
     answered: Mutex<Answered>,
+    /// Nothing was appended yet, or the last append failed.
+    untried: AtomicBool,
     scan: Mutex<Scan>,
     /// Held by whoever looks for the last event.
     searching: tokio::sync::Mutex<()>,
@@ -69,7 +73,7 @@ impl KurrentLog {
     /// Opens the log. Nothing is asked of the cluster yet.
     ///
     /// # Errors
-    /// [`LogError::Unavailable`] when the client can't be made, as with a certificate that can't be read.
+    /// [`LogError::Refused`] when the client can't be made, as with a certificate that can't be read.
     pub fn open(config: KurrentConfig) -> Result<Self, LogError> {
         let room = Semaphore::new(config.max_appends);
         let link = Link::new(config.settings, config.user, config.patience)?;
@@ -80,6 +84,7 @@ impl KurrentLog {
                 room,
                 known: AtomicU64::new(0),
                 answered: Mutex::default(),
+                untried: AtomicBool::new(true),
                 scan: Mutex::default(),
                 searching: tokio::sync::Mutex::default(),
                 appended: Notify::new(),
@@ -91,7 +96,11 @@ impl KurrentLog {
 #[async_trait]
 impl EventLog for KurrentLog {
     fn guarantees(&self) -> Guarantees {
-        Guarantees { several_streams: false, max_append_bytes: MAX_APPEND_BYTES - MOST_BESIDE }
+        Guarantees {
+            several_streams: false,
+            dense_positions: false,
+            max_append_bytes: MAX_APPEND_BYTES - MOST_BESIDE,
+        }
     }
 
     async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
@@ -124,7 +133,18 @@ impl EventLog for KurrentLog {
     }
 
     async fn check(&self) -> Result<(), LogError> {
-        self.inner.end().await.map(drop)
+        match self.inner.end().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.inner.link.explain(error).await),
+        }
+    }
+
+    async fn takes_appends(&self) -> Result<(), LogError> {
+        if self.inner.untried.load(Ordering::SeqCst) {
+            self.inner.try_append().await?;
+            self.inner.untried.store(false, Ordering::SeqCst);
+        }
+        Ok(())
     }
 
     async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {

@@ -157,7 +157,14 @@ pub(super) async fn head(pool: &PgPool) -> Result<Position, LogError> {
 
 /// What the database's trouble means to a reader.
 pub(super) fn unavailable(error: sqlx::Error) -> LogError {
-    LogError::Unavailable(error.to_string())
+    let code = error.as_database_error().and_then(|error| error.code());
+    // Class 28: it does not know us by this password; 42501: we may not do that. Neither passes by itself.
+    match code.as_deref() {
+        Some(code) if code.starts_with("28") || code == "42501" => LogError::Refused(format!(
+            "{error}: look at name and password in the address of the database, and at what that role may do"
+        )),
+        _ => LogError::Unavailable(error.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
 use super::batch::Wanted;
+use super::read::unavailable;
 use super::{bigint, unsigned};
 use crate::error::LogError;
 use crate::port::{Position, StreamAppend};
@@ -22,7 +23,7 @@ pub(super) enum Failure {
     /// Nobody knows whether the statement was carried out, or the database does not answer.
     Lost(String),
     /// The database said no to all of it; nothing was written.
-    Refused(String),
+    Refused(LogError),
     /// The log breaks its own laws.
     Corrupt(String),
 }
@@ -36,7 +37,7 @@ impl From<sqlx::Error> for Failure {
             Some(code) if code.starts_with("08") || code.starts_with("57") => Self::Lost(error.to_string()),
             // Somebody was in the way; the lock keeps them off.
             Some("40001" | "40P01") => Self::Foreign,
-            _ => Self::Refused(error.to_string()),
+            _ => Self::Refused(unavailable(error)),
         }
     }
 }
@@ -45,6 +46,7 @@ impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
         match error {
             LogError::Unavailable(why) => Self::Lost(why),
+            refused @ LogError::Refused(_) => Self::Refused(refused),
             LogError::Corrupt(why) => Self::Corrupt(why),
             LogError::Unsupported(what) => Self::Corrupt(what.to_owned()),
         }

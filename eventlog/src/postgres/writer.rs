@@ -172,10 +172,10 @@ impl Writer {
                     care = Care::Doubtful;
                 }
                 Failure::Corrupt(what) => return refuse_all(requests, &LogError::Corrupt(what)),
-                Failure::Refused(what) => {
+                Failure::Refused(error) => {
                     self.forget();
                     self.refusing.set(true);
-                    return refuse_all(requests, &LogError::Unavailable(what));
+                    return refuse_all(requests, &error);
                 }
                 Failure::Lost(why) => {
                     self.forget();

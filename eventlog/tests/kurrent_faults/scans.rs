@@ -154,3 +154,19 @@ async fn a_quiet_log_is_not_looked_through_again_and_again() {
     append(&ours, "run-a", Some(0)).await;
     assert_eq!(followed.next_batch(10).await.unwrap()[0].revision, 1);
 }
+
+/// Positions are places in bytes, with other people's events between.
+#[tokio::test]
+async fn events_that_follow_a_position_are_counted_and_not_subtracted() {
+    let cluster = Cluster::start(1).await;
+    let log = log(&cluster);
+    let first = append(&log, "run-a", None).await.streams[0].position;
+    cluster.append_foreign("somebody", 10, 100_000);
+    begun(&log, "run-b", 6).await;
+    assert!(log.head().await.unwrap().0 - first.0 > 1_000_000);
+    let count = async |after, most| log.count_after(after, most).await.unwrap();
+    assert_eq!(count(Position(0), 1_000).await, 7);
+    assert_eq!(count(first, 1_000).await, 6);
+    assert_eq!(count(first, 4).await, 4, "no further than asked");
+    assert_eq!(count(log.head().await.unwrap(), 1_000).await, 0);
+}

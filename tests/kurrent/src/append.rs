@@ -29,6 +29,9 @@ pub async fn append(
     }
     node.faults.appends.fetch_add(1, Ordering::SeqCst);
     node.must_lead()?;
+    if node.faults.readonly.load(Ordering::SeqCst) {
+        return Err(Status::permission_denied("Access Denied"));
+    }
     node.faults.stall().await;
     let target = target.ok_or_else(|| Status::invalid_argument("no options"))?;
     let expected = target.expected.ok_or_else(|| Status::invalid_argument("no expected revision"))?;

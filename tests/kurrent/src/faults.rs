@@ -29,6 +29,8 @@ pub struct Faults {
     pub most_event_bytes: AtomicUsize,
     /// Whoever does not show this header `authorization` is refused.
     pub expects: Mutex<Option<String>>,
+    /// Appends are refused to whoever may read.
+    pub readonly: AtomicBool,
     /// Reads and appends never answer.
     pub stall: AtomicBool,
     /// How many appends it was asked for.
