@@ -7,6 +7,7 @@ mod catch_up;
 mod child;
 mod client;
 mod http_appends;
+mod ids;
 mod pages;
 mod pixels;
 mod profile;
@@ -69,6 +70,8 @@ struct Args {
 enum Part {
     /// Appends through the log.
     Appends,
+    /// The same without an index over all event ids, and with it.
+    Ids,
     /// The projector on a log that is there already.
     CatchUp,
     /// Ways to write the rows of a batch.
@@ -126,6 +129,9 @@ async fn parts(args: &Args, rig: &Rig, figures: &mut Vec<Figure>) -> Result<(), 
     let profile = args.profile.then(Profile::listen).transpose()?;
     if wanted(Part::Appends) {
         figures.extend(appends::measure(rig, args.rounds, length).await?);
+    }
+    if wanted(Part::Ids) {
+        figures.extend(ids::measure(rig, args.rounds, length).await?);
     }
     if wanted(Part::CatchUp) {
         figures.extend(catch_up::measure(rig, args, profile.as_ref()).await?);
