@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use eventlog::{EventLog, Position};
+use eventlog::{EventLog, LogError, Position};
 use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -29,7 +29,8 @@ pub(crate) use waiting::{Crowded, MOST_OF_A_TOKEN};
 /// How far the projections are behind the log.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lag {
-    /// Positions between the projection and the head; on a log with dense positions, events.
+    /// Events between the projection and the head. On a log whose positions do not tell, those that were counted,
+    /// of 10,000 at most.
     pub events: u64,
     /// For how long the oldest event that is not projected has been known; 0 when there is none.
     pub seconds: f64,
@@ -170,7 +171,7 @@ impl Freshness {
     pub fn lag_of(&self, position: Position) -> Lag {
         let heads = self.heads();
         Lag {
-            events: heads.head().0.saturating_sub(position.0),
+            events: heads.events_beyond(position),
             seconds: heads.age_beyond(position, Instant::now()).as_secs_f64(),
             head: heads.head().max(position),
             projected: position,
@@ -261,6 +262,23 @@ impl Freshness {
     fn raise_projected(&self, position: Position) {
         if position > self.projected() {
             self.set_projected(position);
+        }
+    }
+
+    /// Counts what waits where positions do not tell: reads each event once that comes while others wait.
+    async fn count(&self) -> Result<(), LogError> {
+        let log = &*self.shared.log;
+        if log.guarantees().dense_positions {
+            return Ok(());
+        }
+        loop {
+            let wanted = self.heads().to_count();
+            let Some((after, most)) = wanted else { return Ok(()) };
+            let page = log.read_all(after, most).await?;
+            let positions: Vec<Position> = page.iter().map(|event| event.position).collect();
+            if !self.heads().counted(&positions) {
+                return Ok(());
+            }
         }
     }
 

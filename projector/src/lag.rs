@@ -19,10 +19,13 @@ const LETTERS_EVERY: u32 = 5;
 /// How many events are looked at for one that says when it was recorded: reservations do not.
 const LOOK: usize = 16;
 
+/// How far events that wait are counted where positions do not tell how many they are.
+const COUNTED: usize = 10_000;
+
 /// What waits to be projected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Lag {
-    /// How many positions.
+    /// How many events; on a log whose positions do not tell, [`COUNTED`] stands for that many and more.
     pub behind: u64,
     /// When the oldest event that waits was recorded.
     pub since: Option<DateTime<Utc>>,
@@ -86,7 +89,7 @@ impl Lag {
 
 /// What waits in the log after the position that is reached.
 pub(crate) async fn measure(log: &dyn EventLog, reached: Position) -> Result<Lag, LogError> {
-    let behind = log.head().await?.0.saturating_sub(reached.0);
+    let behind = log.count_after(reached, COUNTED).await?;
     if behind == 0 {
         return Ok(Lag::default());
     }

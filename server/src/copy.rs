@@ -68,13 +68,15 @@ async fn copy_and_compare(
              its streamPrefix?"
         )));
     }
+    let mut events = 0;
     while at < goal {
         let page = source.read_all(at, PAGE).await?;
         let Some(last) = page.last().map(|event| event.position) else { break };
+        events += page.len() as u64;
         append::page(target, page).await?;
         at = last;
         remember(pool, &from, &to, at).await?;
-        meter.show(Progress { reached: at, goal });
+        meter.show(Progress { reached: at, goal, events });
     }
     meter.done();
     compare(output, source, target).await
@@ -95,10 +97,11 @@ async fn compare(output: OutputArgs, source: &Log, target: &Log) -> Result<ExitC
     let goal = source.head().await?;
     let mut seen: HashSet<String> = HashSet::new();
     let mut compared = Compared::default();
-    let mut at = Position(0);
+    let (mut at, mut read) = (Position(0), 0);
     while at < goal {
         let page = source.read_all(at, PAGE).await?;
         let Some(last) = page.last().map(|event| event.position) else { break };
+        read += page.len() as u64;
         let new: Vec<String> =
             page.into_iter().map(|event| event.stream).filter(|stream| seen.insert(stream.clone())).collect();
         let found: Vec<_> = stream::iter(new)
@@ -114,7 +117,7 @@ async fn compare(output: OutputArgs, source: &Log, target: &Log) -> Result<ExitC
             compared.wrong.extend(wrong);
         }
         at = last;
-        meter.show(Progress { reached: at, goal });
+        meter.show(Progress { reached: at, goal, events: read });
     }
     meter.done();
     output.tell(&compared, |Compared { streams, runs, events, wrong }| {

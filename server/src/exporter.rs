@@ -43,7 +43,10 @@ const GAUGES: [(&str, &str); 9] = [
     ("runledger_dead_letters", "Events in the dead letters."),
     ("runledger_held_runs", "Runs with events in the dead letters."),
     ("runledger_projector_active", "1 while this process holds the projector's lease."),
-    ("runledger_projector_lag_events", "Positions between the projection and the head of the log."),
+    (
+        "runledger_projector_lag_events",
+        "Events between the projection and the head of the log; on a cluster of 10,000 at most.",
+    ),
     ("runledger_projector_lag_seconds", "Age of the oldest event that is not projected."),
     ("runledger_read_lag_events", "The same, as the API sees it."),
     ("runledger_read_lag_seconds", "The same, as the API sees it."),

@@ -10,8 +10,8 @@ use projector::Progress;
 /// How often a line is written where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-const LAYOUT: &str =
-    "{msg} [{elapsed_precise}] {wide_bar} {human_pos}/{human_len} positions, {per_sec}, {eta} left";
+/// Positions are places, and on some logs bytes: they tell the share, and the events are counted.
+const LAYOUT: &str = "{msg} [{elapsed_precise}] {wide_bar} {percent} %, {prefix}, {eta} left";
 
 /// Shows progress with rate and time left on standard error.
 pub struct Meter {
@@ -57,10 +57,16 @@ impl Meter {
                 }
                 bar.set_length(goal);
                 bar.set_position(reached);
+                bar.set_prefix(format!("{} events", HumanCount(progress.events)));
             }
             Kind::Lines(lines) => {
                 let now = Instant::now();
-                let line = lines.lock().unwrap_or_else(PoisonError::into_inner).line(now, reached, goal);
+                let line = lines.lock().unwrap_or_else(PoisonError::into_inner).line(
+                    now,
+                    reached,
+                    goal,
+                    progress.events,
+                );
                 if let Some(line) = line {
                     self.write(&line);
                 }
@@ -91,22 +97,27 @@ impl Meter {
 
 impl Lines {
     /// The next line, when it is time for one.
-    fn line(&mut self, now: Instant, reached: u64, goal: u64) -> Option<String> {
+    fn line(&mut self, now: Instant, reached: u64, goal: u64, events: u64) -> Option<String> {
         let (from, began) = *self.first.get_or_insert((reached, now));
         if reached < goal && self.last_line.is_some_and(|last| now - last < BETWEEN_LINES) {
             return None;
         }
         self.last_line = Some(now);
-        let (position, of) = (HumanCount(reached), HumanCount(goal));
+        let (position, of, counted) = (HumanCount(reached), HumanCount(goal), HumanCount(events));
+        let percent = if goal == 0 { 100 } else { u128::from(reached) * 100 / u128::from(goal) };
+        let place = format!("{percent} %, at position {position} of {of}");
         let seconds = (now - began).as_secs_f64();
+        // By positions, which are all that is known of what is left; how many events that is nobody has counted.
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-        let rate = (reached - from.min(reached)) as f64 / seconds;
-        if !rate.is_normal() {
-            return Some(format!("position {position} of {of}"));
+        let pace = (reached - from.min(reached)) as f64 / seconds;
+        if !pace.is_normal() {
+            return Some(place);
         }
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = events as f64 / seconds;
         #[expect(clippy::cast_precision_loss, reason = "a time left for people")]
-        let left = HumanDuration(Duration::try_from_secs_f64((goal - reached) as f64 / rate).ok()?);
-        Some(format!("position {position} of {of}, {rate:.0} positions/s, {left} left"))
+        let left = HumanDuration(Duration::try_from_secs_f64((goal - reached) as f64 / pace).ok()?);
+        Some(format!("{place}; {counted} events, {rate:.0} events/s, {left} left"))
     }
 }
 
@@ -118,27 +129,39 @@ mod tests {
     fn lines_tell_rate_and_time_left_of_this_one_alone() {
         let mut lines = Lines::default();
         let began = Instant::now();
-        let mut line =
-            |seconds, reached, goal| lines.line(began + Duration::from_secs(seconds), reached, goal);
+        let mut line = |seconds, reached, goal, events| {
+            lines.line(began + Duration::from_secs(seconds), reached, goal, events)
+        };
         // It goes on from where an earlier one was: that is no speed of this one.
-        assert_eq!(line(0, 40_000, 100_000).as_deref(), Some("position 40,000 of 100,000"));
-        assert_eq!(line(4, 44_000, 100_000), None);
-        let told = "position 50,000 of 100,000, 1000 positions/s, 50 seconds left";
-        assert_eq!(line(10, 50_000, 100_000).as_deref(), Some(told));
-        assert_eq!(line(14, 99_000, 100_000), None);
+        let told = "40 %, at position 40,000 of 100,000";
+        assert_eq!(line(0, 40_000, 100_000, 0).as_deref(), Some(told));
+        assert_eq!(line(4, 44_000, 100_000, 4_000), None);
+        let told = "50 %, at position 50,000 of 100,000; 10,000 events, 1000 events/s, 50 seconds left";
+        assert_eq!(line(10, 50_000, 100_000, 10_000).as_deref(), Some(told));
+        assert_eq!(line(14, 99_000, 100_000, 59_000), None);
         // The goal moves on.
-        let told = "position 60,000 of 140,000, 1000 positions/s, 80 seconds left";
-        assert_eq!(line(20, 60_000, 140_000).as_deref(), Some(told));
+        let told = "42 %, at position 60,000 of 140,000; 20,000 events, 1000 events/s, 80 seconds left";
+        assert_eq!(line(20, 60_000, 140_000, 20_000).as_deref(), Some(told));
         // The end is told at once.
-        let told = "position 140,000 of 140,000, 4762 positions/s, 0 seconds left";
-        assert_eq!(line(21, 140_000, 140_000).as_deref(), Some(told));
+        let told = "100 %, at position 140,000 of 140,000; 100,000 events, 4762 events/s, 0 seconds left";
+        assert_eq!(line(21, 140_000, 140_000, 100_000).as_deref(), Some(told));
+    }
+
+    #[test]
+    fn positions_that_are_bytes_are_no_events() {
+        let mut lines = Lines::default();
+        let began = Instant::now();
+        lines.line(began, 0, 189_964_864, 0);
+        let line = lines.line(began + Duration::from_secs(10), 94_982_432, 189_964_864, 2_500);
+        let told = "50 %, at position 94,982,432 of 189,964,864; 2,500 events, 250 events/s, 10 seconds left";
+        assert_eq!(line.as_deref(), Some(told));
     }
 
     #[test]
     fn nothing_to_do_has_no_rate() {
         let mut lines = Lines::default();
         let now = Instant::now();
-        assert_eq!(lines.line(now, 0, 0).as_deref(), Some("position 0 of 0"));
-        assert_eq!(lines.line(now, 0, 0).as_deref(), Some("position 0 of 0"));
+        assert_eq!(lines.line(now, 0, 0, 0).as_deref(), Some("100 %, at position 0 of 0"));
+        assert_eq!(lines.line(now, 0, 0, 0).as_deref(), Some("100 %, at position 0 of 0"));
     }
 }

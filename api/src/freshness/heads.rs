@@ -15,6 +15,8 @@ const MOST: usize = 4_096;
 /// For how long the log must be seen to end before what it had until that is believed: a cluster's former leader
 /// that does not know yet that it is none may say so for a moment.
 const CERTAIN: Duration = Duration::from_secs(5);
+/// How many events that wait are counted at most.
+const COUNTED: usize = 10_000;
 
 /// The samples that are not projected yet, positions and times both growing.
 #[derive(Debug, Default)]
@@ -26,6 +28,9 @@ pub(super) struct Heads {
     short_since: Option<Instant>,
     /// That is believed. What this process knows of the log is wrong then, and stays so.
     behind: bool,
+    /// On a log whose positions do not tell how many events lie between them: those that wait, as far as they were
+    /// counted.
+    waiting: Option<VecDeque<Position>>,
 }
 
 impl Heads {
@@ -57,7 +62,38 @@ impl Heads {
         self.behind = true;
         self.head = head;
         self.samples.clear();
+        self.waiting = None;
         true
+    }
+
+    /// How many events are known beyond a position.
+    pub(super) fn events_beyond(&self, position: Position) -> u64 {
+        match &self.waiting {
+            None => self.head.0.saturating_sub(position.0),
+            // That one was appended may be known before it is counted.
+            Some(waiting) => {
+                let counted = waiting.len() - waiting.partition_point(|event| *event <= position);
+                (counted as u64).max(u64::from(self.head > position))
+            }
+        }
+    }
+
+    /// Behind which position is to be counted on, and how many events at most. None where all are counted, or so
+    /// many that it is enough.
+    pub(super) fn to_count(&mut self) -> Option<(Position, usize)> {
+        let (head, projected) = (self.head, self.projected);
+        let waiting = self.waiting.get_or_insert_default();
+        let after = waiting.back().copied().unwrap_or_default().max(projected);
+        let room = COUNTED.saturating_sub(waiting.len());
+        (after < head && room > 0).then_some((after, room))
+    }
+
+    /// Takes in events that follow those that are counted. Says whether there were any.
+    pub(super) fn counted(&mut self, events: &[Position]) -> bool {
+        let projected = self.projected;
+        let waiting = self.waiting.get_or_insert_default();
+        waiting.extend(events.iter().filter(|event| **event > projected));
+        !events.is_empty()
     }
 
     /// For how long a position beyond `position` has been known.
@@ -93,12 +129,20 @@ impl Heads {
     }
 
     pub(super) fn forget_up_to(&mut self, position: Position) {
+        // After a rebuild it may be lower than before: then what waits is counted anew.
+        if let Some(waiting) = self.waiting.as_mut().filter(|_| position < self.projected) {
+            waiting.clear();
+        }
         self.projected = position;
         if !self.behind {
             self.head = self.head.max(position);
         }
         let gone = self.samples.partition_point(|(sample, _)| *sample <= position);
         self.samples.drain(..gone);
+        if let Some(waiting) = &mut self.waiting {
+            let gone = waiting.partition_point(|event| *event <= position);
+            waiting.drain(..gone);
+        }
     }
 }
 
@@ -142,6 +186,33 @@ mod tests {
         // It grows past what it had: what came in between is not what was there.
         assert!(!heads.answered(Position(9), Position(20), start + SECOND * 9));
         assert_eq!((heads.is_behind(), heads.known()), (true, Position(20)));
+    }
+
+    #[test]
+    fn positions_with_gaps_are_counted_and_not_subtracted() {
+        let mut heads = Heads::default();
+        let now = Instant::now();
+        assert_eq!(heads.to_count(), None);
+        heads.note(Position(9_000_000), now);
+        assert_eq!(heads.events_beyond(Position(0)), 1, "it is known, and not counted yet");
+        assert_eq!(heads.to_count(), Some((Position(0), COUNTED)));
+        assert!(heads.counted(&[Position(1_000), Position(5_000_000), Position(9_000_000)]));
+        assert_eq!(heads.to_count(), None, "that is all");
+        assert_eq!(
+            [0, 1_000, 6_000_000, 9_000_000].map(|at| heads.events_beyond(Position(at))),
+            [3, 2, 1, 0]
+        );
+        heads.note(Position(9_500_000), now);
+        assert_eq!(heads.to_count(), Some((Position(9_000_000), COUNTED - 3)));
+        // The projection comes on meanwhile.
+        heads.forget_up_to(Position(9_500_000));
+        assert!(heads.counted(&[Position(9_500_000)]));
+        assert_eq!((heads.events_beyond(Position(9_500_000)), heads.to_count()), (0, None));
+        // More than are counted are that many.
+        heads.note(Position(99_000_000), now);
+        let many: Vec<Position> = (0..COUNTED as u64).map(|n| Position(10_000_000 + n * 100)).collect();
+        assert!(heads.counted(&many));
+        assert_eq!((heads.to_count(), heads.events_beyond(Position(9_500_000))), (None, COUNTED as u64));
     }
 
     #[test]

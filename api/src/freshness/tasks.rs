@@ -103,8 +103,12 @@ pub(super) async fn sample_head(freshness: Freshness, shutdown: CancellationToke
     sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
     while shutdown.run_until_cancelled(sample.tick()).await.is_some() {
-        match freshness.sample().await {
-            Ok(_) => failing = false,
+        let sampled = async {
+            freshness.sample().await?;
+            freshness.count().await
+        };
+        match sampled.await {
+            Ok(()) => failing = false,
             // Said once, not twice a second.
             Err(error) if !failing => {
                 tracing::warn!(%error, "can't read the head of the log; the lag may be more than it seems");

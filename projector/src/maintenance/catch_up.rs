@@ -27,6 +27,8 @@ pub(super) struct Filling<'a> {
     lease: Lease,
     /// The position that the tables have reached.
     pub reached: Position,
+    /// How many events were folded here.
+    events: u64,
 }
 
 impl<'a> Filling<'a> {
@@ -42,12 +44,12 @@ impl<'a> Filling<'a> {
             let lease = Self::lease(&tables).await?;
             if !anew && beside::made_by(&tables).await?.as_deref() == Some(made_by) {
                 let reached = tables.checkpoint().await?;
-                return Ok(Self { log, tables, lease, reached });
+                return Ok(Self { log, tables, lease, reached, events: 0 });
             }
         }
         beside::create(&tables, made_by).await?;
         let lease = Self::lease(&tables).await?;
-        Ok(Self { log, tables, lease, reached: Position(0) })
+        Ok(Self { log, tables, lease, reached: Position(0), events: 0 })
     }
 
     async fn lease(tables: &Tables) -> Result<Lease, ProjectorError> {
@@ -75,19 +77,23 @@ impl<'a> Filling<'a> {
     {
         let mut until = goal().await?;
         let mut asked = Instant::now();
-        told(Progress { reached: self.reached, goal: until });
+        told(self.progress(until));
         loop {
             if asked.elapsed() > EVERY {
                 until = goal().await?;
                 asked = Instant::now();
-                told(Progress { reached: self.reached, goal: until });
+                told(self.progress(until));
             }
             if self.reached >= until {
-                told(Progress { reached: self.reached, goal: until });
+                told(self.progress(until));
                 return Ok(());
             }
             self.some(until).await?;
         }
+    }
+
+    fn progress(&self, goal: Position) -> Progress {
+        Progress { reached: self.reached, goal, events: self.events }
     }
 
     /// Folds up to a position, whatever else happens.
@@ -109,6 +115,7 @@ impl<'a> Filling<'a> {
         while !rest.is_empty() {
             let (part, later) = rest.split_at(fitting(rest, BATCH_BYTES));
             self.reached = apply(&self.tables, Some(&self.lease), self.reached, part).await?.checkpoint;
+            self.events += part.len() as u64;
             rest = later;
         }
         Ok(())

@@ -38,6 +38,8 @@ pub struct Progress {
     pub reached: Position,
     /// The position that it goes to; it may move on.
     pub goal: Position,
+    /// How many events it has been through so far. Positions do not tell on every log.
+    pub events: u64,
 }
 
 impl Maintenance {
