@@ -6,6 +6,7 @@ use std::str::FromStr;
 use axum::extract::Query;
 use axum::http::Uri;
 use chrono::{DateTime, Utc};
+use redaction::CleanText;
 
 use crate::problem::Problem;
 use crate::time;
@@ -16,6 +17,9 @@ use crate::time;
 pub(crate) struct Params {
     pairs: Vec<(String, String)>,
 }
+
+/// Parameters that look something up by a text of the producer's: it is cleaned as it was when it was kept.
+const CLEANED: [&str; 2] = ["item", "q"];
 
 /// A 422 that names the parameter.
 pub(crate) fn wrong(name: &str, detail: impl Into<String>) -> Problem {
@@ -33,7 +37,10 @@ impl Params {
         let Query(mut pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|error| Problem::malformed(format!("The query can't be read: {error}.")))?;
         pairs.retain(|(name, _)| known(name));
-        for (name, value) in &pairs {
+        for (name, value) in &mut pairs {
+            if CLEANED.contains(&name.as_str()) && value.contains(char::is_control) {
+                *value = CleanText::beginning(value);
+            }
             // Postgres can't hold NUL in text, and no value of ours has control characters.
             if value.chars().any(char::is_control) || value.contains(char::REPLACEMENT_CHARACTER) {
                 return Err(wrong(name, "must be printable UTF-8, without control characters"));
@@ -174,8 +181,11 @@ mod tests {
         let unknown = params("kinds=x").end(&["kind", "status"]).unwrap_err();
         assert!(unknown.detail.contains("kind, status"), "{}", unknown.detail);
         assert_eq!(pointer(unknown), (422, "?kinds".into()));
-        let nul = Params::of(&"/x?q=a%00b".parse().unwrap()).unwrap_err();
-        assert_eq!(pointer(nul), (422, "?q".into()));
+        let mut cleaned = Params::of(&"/x?q=a%00b%0Ac&item=%09d".parse().unwrap()).unwrap();
+        assert_eq!(cleaned.one("q").unwrap().as_deref(), Some("ab c"));
+        assert_eq!(cleaned.one("item").unwrap().as_deref(), Some("d"));
+        let nul = Params::of(&"/x?kind=a%00b".parse().unwrap()).unwrap_err();
+        assert_eq!(pointer(nul), (422, "?kind".into()));
         let not_utf8 = Params::of(&"/x?q=%ff".parse().unwrap()).unwrap_err();
         assert_eq!(pointer(not_utf8), (422, "?q".into()));
     }
