@@ -31,6 +31,7 @@ async fn a_new_run_is_created_and_found(pool: PgPoolOptions, database: PgConnect
         answer.body,
         json!({
             "run_id": run, "status": "queued", "reused": false, "revision": 0, "position": position,
+            "epoch": answer.number_at("/epoch"),
             "changed": [
                 {"pointer": "/title", "what": "cleaned"},
                 {"pointer": "/context/password", "what": "redacted"},
