@@ -272,7 +272,7 @@ impl Freshness {
             return Ok(());
         }
         loop {
-            let wanted = self.heads().to_count();
+            let wanted = self.heads().uncounted();
             let Some((after, most)) = wanted else { return Ok(()) };
             let page = log.read_all(after, most).await?;
             let positions: Vec<Position> = page.iter().map(|event| event.position).collect();

@@ -79,7 +79,7 @@ async fn what_was_tampered_with_is_named_and_mended() {
     }
     let (well, said, progress) = scene.projector(&["verify"]).await;
     assert!(well && said.contains("rows are as the log says"), "{said}");
-    assert!(progress.contains("folding: position ") && progress.contains("comparing runs"), "{progress}");
+    assert!(progress.contains("folding: 100 %, at position ") && progress.contains("comparing runs"), "{progress}");
 
     let id = runs[0].clone();
     let tamper = format!(
@@ -106,7 +106,7 @@ async fn what_was_tampered_with_is_named_and_mended() {
     assert!(!scene.projector(&["verify"]).await.0);
     let (well, said, progress) = scene.projector(&["rebuild"]).await;
     assert!(well && said.contains("the new tables serve"), "{said}{progress}");
-    assert!(progress.contains("rebuilding: position "), "{progress}");
+    assert!(progress.contains("rebuilding: 100 %, at position "), "{progress}");
     assert!(scene.projector(&["verify"]).await.0);
     // The projector goes on with the new tables.
     scene.run(9, &["a"]).await;

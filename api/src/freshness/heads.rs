@@ -80,7 +80,7 @@ impl Heads {
 
     /// Behind which position is to be counted on, and how many events at most. None where all are counted, or so
     /// many that it is enough.
-    pub(super) fn to_count(&mut self) -> Option<(Position, usize)> {
+    pub(super) fn uncounted(&mut self) -> Option<(Position, usize)> {
         let (head, projected) = (self.head, self.projected);
         let waiting = self.waiting.get_or_insert_default();
         let after = waiting.back().copied().unwrap_or_default().max(projected);
@@ -192,27 +192,27 @@ mod tests {
     fn positions_with_gaps_are_counted_and_not_subtracted() {
         let mut heads = Heads::default();
         let now = Instant::now();
-        assert_eq!(heads.to_count(), None);
+        assert_eq!(heads.uncounted(), None);
         heads.note(Position(9_000_000), now);
         assert_eq!(heads.events_beyond(Position(0)), 1, "it is known, and not counted yet");
-        assert_eq!(heads.to_count(), Some((Position(0), COUNTED)));
+        assert_eq!(heads.uncounted(), Some((Position(0), COUNTED)));
         assert!(heads.counted(&[Position(1_000), Position(5_000_000), Position(9_000_000)]));
-        assert_eq!(heads.to_count(), None, "that is all");
+        assert_eq!(heads.uncounted(), None, "that is all");
         assert_eq!(
             [0, 1_000, 6_000_000, 9_000_000].map(|at| heads.events_beyond(Position(at))),
             [3, 2, 1, 0]
         );
         heads.note(Position(9_500_000), now);
-        assert_eq!(heads.to_count(), Some((Position(9_000_000), COUNTED - 3)));
+        assert_eq!(heads.uncounted(), Some((Position(9_000_000), COUNTED - 3)));
         // The projection comes on meanwhile.
         heads.forget_up_to(Position(9_500_000));
         assert!(heads.counted(&[Position(9_500_000)]));
-        assert_eq!((heads.events_beyond(Position(9_500_000)), heads.to_count()), (0, None));
+        assert_eq!((heads.events_beyond(Position(9_500_000)), heads.uncounted()), (0, None));
         // More than are counted are that many.
         heads.note(Position(99_000_000), now);
         let many: Vec<Position> = (0..COUNTED as u64).map(|n| Position(10_000_000 + n * 100)).collect();
         assert!(heads.counted(&many));
-        assert_eq!((heads.to_count(), heads.events_beyond(Position(9_500_000))), (None, COUNTED as u64));
+        assert_eq!((heads.uncounted(), heads.events_beyond(Position(9_500_000))), (None, COUNTED as u64));
     }
 
     #[test]
