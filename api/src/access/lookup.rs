@@ -127,15 +127,16 @@ impl Tokens {
     }
 
     async fn forget(&self, token_id: &str) {
-        if let Ok(token_id) = token_id.parse() {
-            self.end(Ended::Token(token_id));
-        }
         // A token may have opened several sessions.
         for cache in [&self.known, &self.sessions] {
             let held = cache.iter().filter(|(_, caller)| caller.token_id.to_string() == token_id);
             for (hash, _) in held {
                 cache.invalidate(hash.as_ref()).await;
             }
+        }
+        // Only now: who is cut off comes again at once, and must not be found in what was known.
+        if let Ok(token_id) = token_id.parse() {
+            self.end(Ended::Token(token_id));
         }
     }
 
