@@ -46,7 +46,6 @@ async fn a_head_that_is_refused_is_told_why(pool: PgPoolOptions, database: PgCon
     for (request, status, code) in cases {
         let mut connection = connect(house.url()).await;
         let said = ask(&mut connection, request.as_bytes()).await;
-        println!("{:.60}: {}", request.lines().next().unwrap_or_default(), said.status);
         said.is_problem(status, code);
         if said.closes() {
             closed(&mut connection).await;

@@ -33,11 +33,14 @@ fn run(n: usize) -> Vec<u8> {
     json!({"kind": "packed", "context": {"n": n, "long": "x".repeat(10_000)}}).to_string().into_bytes()
 }
 
+/// The headers `Content-Encoding` of a body, and how it is packed.
+type Way = (&'static [&'static str], fn(&[u8]) -> Vec<u8>);
+
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn bodies_may_be_packed(pool: PgPoolOptions, database: PgConnectOptions) {
     let house = House::start(pool, database).await;
     let producer = house.producer();
-    let ways: [(&[&str], fn(&[u8]) -> Vec<u8>); 8] = [
+    let ways: [Way; 8] = [
         (&["gzip"], gzip),
         (&["x-gzip"], gzip),
         (&["GZIP"], gzip),
