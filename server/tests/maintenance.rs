@@ -79,7 +79,10 @@ async fn what_was_tampered_with_is_named_and_mended() {
     }
     let (well, said, progress) = scene.projector(&["verify"]).await;
     assert!(well && said.contains("rows are as the log says"), "{said}");
-    assert!(progress.contains("folding: 100 %, at position ") && progress.contains("comparing runs"), "{progress}");
+    assert!(
+        progress.contains("folding: 100 %, at position ") && progress.contains("comparing runs"),
+        "{progress}"
+    );
 
     let id = runs[0].clone();
     let tamper = format!(
