@@ -52,7 +52,7 @@ async fn nobody_sees_a_rebuild() {
     }
     for _ in 0..count("RUNLEDGER_SOAK_REBUILDS", 3) {
         let mut killed = Program::spawn(site.command(&["projector", "rebuild"]));
-        killed.line("rebuilding: position").await;
+        killed.line("rebuilding: ").await;
         killed.kill().await;
         let said = site.run(&["projector", "rebuild"]).await;
         say(said.trim());
