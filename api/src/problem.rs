@@ -118,7 +118,10 @@ impl Problem {
     /// 415: the body is not called a form.
     #[must_use]
     pub fn not_a_form(detail: impl Into<String>) -> Self {
-        Self::unsupported(Hint::AcceptForm, detail)
+        let mut problem = Self::unsupported(Hint::AcceptForm, detail);
+        // People see it.
+        problem.title = "That is no form of a page";
+        problem
     }
 
     /// 415: the body is packed by a content coding that is not known here.
