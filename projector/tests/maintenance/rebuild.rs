@@ -22,7 +22,7 @@ async fn shape(pool: &PgPool) -> Vec<String> {
              relrowsecurity) FROM pg_class WHERE relnamespace = 'projection'::regnamespace AND relkind = 'r'
          UNION ALL SELECT concat_ws(' ', attrelid::regclass, attname, attstattarget) FROM pg_attribute AS a
              JOIN pg_class AS c ON c.oid = attrelid
-             WHERE relnamespace = 'projection'::regnamespace AND relkind = 'r' AND attnum > 0
+             WHERE relnamespace = 'projection'::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attisdropped
          ORDER BY 1",
     )
     .fetch_all(pool)
