@@ -29,9 +29,6 @@ use crate::{connect, database, exporter, keys, rights};
 /// so that a database that is away is named as what is wrong, and soon.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How many connections for reads are kept open while nobody reads.
-const WARM: u32 = 4;
-
 /// The pause when the database went away again just after it came.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -120,7 +117,9 @@ impl Services {
         if let (Some(http), Some(metrics)) = (http, metrics) {
             let ledger = Ledger::load(&pool).await?;
             let keys = keys::load(&pool, &*services.log, parts.keys.as_ref()).await?;
-            let state = services.api_state(database, &pool, &http, ledger, keys);
+            let reads = read_pool(database, &http);
+            services.pools.push(reads.clone());
+            let state = services.api_state(reads.clone(), &pool, &http, ledger, keys);
             let freshness = state.freshness.clone();
             let stop = services.stop_rest.clone();
             services.tasks.spawn(async move {
@@ -131,6 +130,7 @@ impl Services {
                 }
             });
             services.start_sweeper(&state, &pool, parts.sweeper);
+            fill(&reads, http.read_connections).await;
             door.open(api::router(state, move || metrics.render()));
         }
         if parts.projector {
@@ -142,20 +142,13 @@ impl Services {
     }
 
     fn api_state(
-        &mut self,
-        database: &PgConnectOptions,
+        &self,
+        reads: PgPool,
         pool: &PgPool,
         http: &HttpArgs,
         ledger: Ledger,
         keys: Keys,
     ) -> ApiState {
-        let reads = ReadPool::pool_options()
-            .max_connections(http.read_connections)
-            // Who comes after a quiet time need not wait until the database has a connection for them.
-            .min_connections(http.read_connections.min(WARM))
-            .acquire_timeout(PATIENCE)
-            .connect_lazy_with(database.clone());
-        self.pools.push(reads.clone());
         let log = self.log.clone();
         let freshness = Freshness::start(pool.clone(), log.clone(), ledger, self.stop_rest.clone());
         let commands = Commands::new(log.clone(), keys);
@@ -244,6 +237,29 @@ async fn open(
             }
             opened => return opened,
         }
+    }
+}
+
+fn read_pool(database: &PgConnectOptions, http: &HttpArgs) -> PgPool {
+    ReadPool::pool_options()
+        .max_connections(http.read_connections)
+        // Kept open while nobody reads, see [`fill`].
+        .min_connections(http.read_connections)
+        .acquire_timeout(PATIENCE)
+        .connect_lazy_with(database.clone())
+}
+
+/// Opens a pool's connections before anybody waits for one. The pool itself opens its least number only after others
+/// were closed. While the program is busy it would take seconds: the client hashes the password in 4,096 steps, and
+/// lets everybody else have a turn after each five of them.
+async fn fill(pool: &PgPool, connections: u32) {
+    let mut opening = JoinSet::new();
+    for _ in 0..connections {
+        let pool = pool.clone();
+        opening.spawn(async move { pool.acquire().await });
+    }
+    if let Some(error) = opening.join_all().await.into_iter().find_map(Result::err) {
+        tracing::warn!(%error, "not all of {connections} connections for reads could be opened; more are tried later");
     }
 }
 

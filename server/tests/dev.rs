@@ -97,6 +97,7 @@ async fn what_was_acknowledged_before_a_kill_is_there_after_it() {
     dev.kill_now().await;
     let acknowledged = producer.await.unwrap();
     assert!(acknowledged.len() >= 40);
+    std::sync::Arc::into_inner(dev).expect("the producer has let go of it").gone().await;
 
     let dev = Dev::start(folder.path(), &[]).await;
     let (last, position) = *acknowledged.last().unwrap();

@@ -160,6 +160,23 @@ async fn a_run_that_breaks_off_is_shown_as_far_as_it_can_be_read(
     house.stop().await;
 }
 
+/// The fold in memory knows the event's id, and only what it says is read from the log.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_repeat_of_an_event_that_cannot_be_read_is_told_so(
+    pool: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = house.producer();
+    let run = producer.new_run("t.x", json!({})).await;
+    let started = json!([{"type": "Started", "event_id": uuid::Uuid::from_u128(7)}]);
+    producer.append(&run, started.clone()).await.expect(200);
+    overwrite(&house.pool, &run, 1, b"{\"worker\":7}").await;
+    let problem = producer.append(&run, started).await.problem(500, "stream_unreadable");
+    assert_eq!(problem.number_at("/unreadable_revision"), 1);
+    house.stop().await;
+}
+
 /// An event that the tables refuse can be read all the same: such a run is held, and takes appends.
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_run_that_is_only_held_goes_on(pool: PgPoolOptions, database: PgConnectOptions) {

@@ -81,7 +81,7 @@ impl Commands {
         }
         let mut repeats = Repeats::default();
         for _ in 0..self.tries {
-            repeats.must_say_the_same(&*self.log, stream, &folded.run, command).await?;
+            repeats.must_say_the_same(&self.runs, stream, &folded.run, command).await?;
             let before = folded.run.next_revision();
             let step = match decide(&folded.run, command.clone(), self.now()) {
                 Ok(events) if events.is_empty() => return answer(folded, command, before),

@@ -67,6 +67,11 @@ impl RunCache {
         }
     }
 
+    /// Where the streams are.
+    pub(super) fn log(&self) -> &dyn EventLog {
+        &*self.log
+    }
+
     pub(super) fn unreadable(&self) -> &Unreadable {
         &self.unreadable
     }

@@ -5,8 +5,9 @@
 use std::collections::HashMap;
 
 use domain::{Command, Event, Run};
-use eventlog::{EventLog, LogError, streams};
+use eventlog::streams;
 
+use super::cache::RunCache;
 use super::error::CommandError;
 
 /// Events that are read at once, at most.
@@ -24,9 +25,12 @@ pub(super) struct Repeats {
 
 impl Repeats {
     /// Refuses a command that uses the id of an event of the run for something else.
+    ///
+    /// # Errors
+    /// [`CommandError::EventIdTaken`]; [`CommandError::Unreadable`] where the run's own event can't be read; the log's.
     pub(super) async fn must_say_the_same(
         &mut self,
-        log: &dyn EventLog,
+        runs: &RunCache,
         stream: &str,
         run: &Run,
         command: &Command,
@@ -39,13 +43,12 @@ impl Repeats {
         }
         wanted.sort_unstable();
         for (first, last) in spans(&wanted) {
-            self.read(log, stream, first, last).await?;
+            self.read(runs, stream, first, last).await?;
         }
         for (index, proposed) in command.events.iter().enumerate() {
             let Some(revision) = of_run(&proposed.id) else { continue };
-            let event = self.known.get(&revision).ok_or_else(|| {
-                LogError::Corrupt(format!("revision {revision} of {stream} was there and is gone"))
-            })?;
+            let event = (self.known.get(&revision))
+                .ok_or_else(|| runs.broken(stream, revision, "it was there and is gone".to_owned()))?;
             if !proposed.repeats(event) {
                 return Err(CommandError::EventIdTaken { index, id: proposed.id, revision });
             }
@@ -55,16 +58,15 @@ impl Repeats {
 
     async fn read(
         &mut self,
-        log: &dyn EventLog,
+        runs: &RunCache,
         stream: &str,
         first: u64,
         last: u64,
-    ) -> Result<(), LogError> {
+    ) -> Result<(), CommandError> {
         let count = usize::try_from(last - first + 1).unwrap_or(usize::MAX);
-        for record in log.read_stream(stream, first, count).await? {
-            let event = streams::run_event(&record).map_err(|error| {
-                LogError::Corrupt(format!("revision {} of {stream}: {error}", record.revision))
-            })?;
+        for record in runs.log().read_stream(stream, first, count).await? {
+            let event = streams::run_event(&record)
+                .map_err(|error| runs.broken(stream, record.revision, error.to_string()))?;
             self.known.insert(record.revision, event);
         }
         Ok(())

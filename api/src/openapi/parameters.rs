@@ -77,6 +77,7 @@ pub(super) fn add(document: &mut Value) {
         });
         let parameters = members.entry("parameters").or_insert_with(|| json!([]));
         let Some(parameters) = parameters.as_array_mut() else { continue };
+        parameters.iter_mut().filter_map(|own| own.get_mut("schema")).for_each(leave_out_null);
         for (position, (name, ..)) in taken.enumerate() {
             let taken = json!({"$ref": format!("#/components/parameters/{name}")});
             // Those of the path come first, as everybody expects them.
@@ -85,4 +86,39 @@ pub(super) fn add(document: &mut Value) {
     }
     let named: Map<String, Value> = shared.into_iter().map(|(name, _, is)| (name.to_owned(), is)).collect();
     add_components(document, "parameters", named.into());
+}
+
+/// A parameter of the type `Option` may be missing; it can't be null, for which neither addresses nor headers have a form.
+fn leave_out_null(schema: &mut Value) {
+    let is_null = |schema: &Value| schema.get("type").is_some_and(|of_type| of_type == "null");
+    if let Some(choices) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+        choices.retain(|choice| !is_null(choice));
+        if let [only] = choices.as_mut_slice() {
+            *schema = only.take();
+        }
+    } else if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|of_type| of_type != "null");
+        if let [only] = types.as_mut_slice() {
+            schema["type"] = only.take();
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_parameter_is_null() {
+        let mut document = crate::openapi_document().unwrap();
+        let mut seen = 0;
+        for operation in operations(&mut document) {
+            for parameter in operation.members["parameters"].as_array().unwrap() {
+                assert!(!parameter["schema"].to_string().contains("null"), "{parameter}");
+                seen += usize::from(parameter["schema"].is_object());
+            }
+        }
+        assert!(seen > 10, "{seen}");
+    }
 }

@@ -108,9 +108,14 @@ impl Dev {
         body
     }
 
-    /// SIGKILL: no chance to clean up.
+    /// SIGKILL: no chance to clean up. It may still be there for a moment, see [`Dev::gone`].
     pub async fn kill_now(&self) {
         self.signal("-KILL").await;
+    }
+
+    /// Waits until the killed program is gone, and with it its lock on the folder.
+    pub async fn gone(mut self) {
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("a killed process ends").unwrap();
     }
 
     async fn signal(&self, signal: &str) {

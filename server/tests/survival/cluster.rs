@@ -3,10 +3,13 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use kurrent_server::Cluster;
+use serde_json::{Value, json};
 
 use super::audit::audit;
 use super::counts::{alone, count, say};
+use super::health::{ask, ready};
 use super::load::Load;
+use super::program::Program;
 use super::program::until;
 use super::site::{Site, TENANT};
 
@@ -75,6 +78,58 @@ async fn a_ledger_moves_to_a_cluster_with_all_it_has() {
     again.acknowledged(100).await;
     let more = again.finish().await;
     audit(&site.url, &site.event_log, &seen.moved().and(more)).await;
+    api.stop().await;
+    site.stop_postgres().await;
+}
+
+/// Starts a run; gives the status of the answer and its body.
+async fn start_a_run(site: &Site, api: &Program) -> (u16, Value) {
+    let request = reqwest::Client::new()
+        .post(format!("{}/v1/tenants/{TENANT}/runs", api.url))
+        .bearer_auth(&site.token)
+        .json(&json!({"kind": "t.x", "context": {}}));
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// Waiting mends nothing: a start ends with a code of its own, and what runs already says who refuses whom.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_refuses_us_is_told_from_one_that_is_away() {
+    let _alone = alone().await;
+    let cluster = Cluster::start(1).await;
+    let mut site = Site::start_on(&cluster.url()).await;
+    let api = site.serve(&[]).await;
+    assert_eq!(start_a_run(&site, &api).await.0, 201);
+
+    let expected = |password: Option<&str>| {
+        *cluster.nodes[0].faults.expects.lock().unwrap() = password.map(str::to_owned);
+    };
+    expected(Some("Basic bm9ib2R5Om5vdGhpbmc="));
+    until("/readyz to name the refusal", async || {
+        let (status, body) = ask(&api, "/readyz").await?;
+        (status == 503 && body["log"] == "refused").then_some(())
+    })
+    .await;
+    let (status, problem) = start_a_run(&site, &api).await;
+    assert_eq!((status, &problem["code"]), (503, &"log_refused".into()), "{problem}");
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    for args in [
+        &["serve", "--listen", "127.0.0.1:0"][..],
+        &["dev", "--listen", "127.0.0.1:0", "--data-dir", folder],
+        &["projector", "run"],
+    ] {
+        let refused = site.command(args).output().await.unwrap();
+        let (told, words) =
+            (String::from_utf8_lossy(&refused.stdout), String::from_utf8_lossy(&refused.stderr));
+        assert_eq!(refused.status.code(), Some(78), "{args:?}: {words}");
+        assert!(words.contains("refuses us") && words.contains("password"), "{args:?}: {words}");
+        assert!(!told.contains("ready") && !words.contains("listening"), "{args:?}: {told}{words}");
+    }
+
+    expected(None);
+    ready(&api).await;
+    assert_eq!(start_a_run(&site, &api).await.0, 200, "it is the run that is active");
     api.stop().await;
     site.stop_postgres().await;
 }

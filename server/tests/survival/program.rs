@@ -121,6 +121,13 @@ impl Program {
         tail.join("\n")
     }
 
+    /// What it has warned of, for messages.
+    pub fn warnings(&self) -> String {
+        let lines = self.lines.lock().unwrap();
+        let warned = lines.iter().filter(|line| line["level"] != "INFO").map(Value::to_string);
+        warned.collect::<Vec<_>>().join("\n")
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).unwrap();
     }

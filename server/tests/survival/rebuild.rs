@@ -41,7 +41,6 @@ async fn read(base: String, token: String, stop: CancellationToken) -> usize {
 }
 
 #[tokio::test]
-#[ignore = "readers are answered 503 database_unavailable for a moment under load: a regression whose cause is not found yet"]
 async fn nobody_sees_a_rebuild() {
     let _alone = alone().await;
     let mut site = Site::start().await;
@@ -61,7 +60,10 @@ async fn nobody_sees_a_rebuild() {
         load.acknowledged(100).await;
     }
     stop.cancel();
-    let times: usize = readers.join_all().await.into_iter().sum();
+    let mut times = 0;
+    while let Some(read) = readers.join_next().await {
+        times += read.unwrap_or_else(|_| panic!("{}", api.warnings()));
+    }
     say(format!("read {times} times meanwhile"));
     let seen = load.finish().await;
     audit(&site.url, &site.event_log, &seen).await;
