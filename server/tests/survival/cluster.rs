@@ -119,7 +119,8 @@ async fn a_cluster_that_refuses_us_is_told_from_one_that_is_away() {
         &["dev", "--listen", "127.0.0.1:0", "--data-dir", folder],
         &["projector", "run"],
     ] {
-        let refused = site.command(args).output().await.unwrap();
+        let mut command = site.command(args);
+        let refused = command.env("RUNLEDGER_DEV_EVENT_LOG", &site.event_log).output().await.unwrap();
         let (told, words) =
             (String::from_utf8_lossy(&refused.stdout), String::from_utf8_lossy(&refused.stderr));
         assert_eq!(refused.status.code(), Some(78), "{args:?}: {words}");
