@@ -8,6 +8,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
+use crate::aside::aside;
 use crate::problem::{FieldError, Problem};
 use crate::received::{Limits, Share, receive};
 use crate::state::ApiState;
@@ -18,9 +19,14 @@ const SLOWEST: Duration = Duration::from_secs(15);
 /// A JSON body of type `T`, of a caller who is known. Refuses other content types (415), larger bodies than
 /// the limit (413), what is not JSON (400) and what is not a `T` (422, naming the field).
 #[derive(Debug, Clone)]
-pub struct JsonBody<T>(pub T);
+pub struct JsonBody<T> {
+    /// What it says.
+    pub body: T,
+    /// How many bytes it had, unpacked.
+    pub bytes: usize,
+}
 
-impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<ApiState> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, Problem> {
@@ -37,7 +43,8 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
             patience: SLOWEST,
             advice: "Send fewer events in one request, or smaller ones.",
         };
-        Self::read(&receive(request, limits, &share).await?)
+        let received = receive(request, limits, &share).await?;
+        aside(received.len(), move || Self::read(&received)).await?
     }
 }
 
@@ -57,7 +64,7 @@ impl<T: DeserializeOwned> JsonBody<T> {
             parse::<IgnoredAny>(bytes, "")?;
             return Err(Problem::invalid("", "the body must be a JSON object, not an array"));
         }
-        parse(bytes, "").map(Self)
+        parse(bytes, "").map(|body| Self { body, bytes: bytes.len() })
     }
 }
 

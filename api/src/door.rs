@@ -1,10 +1,11 @@
 //! Answers from the first moment on: before the database has answered for the first time there is no
 //! API yet, but there is somebody to say so.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::routing::get;
@@ -21,6 +22,8 @@ const RETRY_AFTER_SECONDS: u16 = 1;
 #[derive(Debug, Clone, Default)]
 pub struct Door {
     api: Arc<OnceLock<Router>>,
+    /// What is waited for after that is the event log.
+    database_answered: Arc<AtomicBool>,
 }
 
 impl Door {
@@ -29,8 +32,13 @@ impl Door {
         let _opened_before = self.api.set(api);
     }
 
-    /// The routes to serve. Until [`Self::open`], `/healthz` is 200, `/readyz` says that the database
-    /// does not answer, and everything else is refused with 503.
+    /// From now on it is the event log that is waited for.
+    pub fn database_answered(&self) {
+        self.database_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// The routes to serve. Until [`Self::open`], `/healthz` is 200, `/readyz` says what does not answer, and
+    /// everything else is refused with 503.
     pub fn routes(&self) -> Router {
         let api = self.api.clone();
         let waiting = Router::new()
@@ -39,7 +47,8 @@ impl Door {
             .fallback(not_yet)
             .layer(from_fn(head::check))
             .layer(from_fn(hub::for_people))
-            .layer(from_fn(observe::observe));
+            .layer(from_fn(observe::observe))
+            .with_state(self.database_answered.clone());
         Router::new().fallback(move |request: Request| {
             let router = api.get().unwrap_or(&waiting).clone();
             async move { router.oneshot(request).await }
@@ -47,24 +56,29 @@ impl Door {
     }
 }
 
-async fn not_ready() -> Problem {
+async fn not_ready(State(database_answered): State<Arc<AtomicBool>>) -> Problem {
+    let (database, who) = match database_answered.load(Ordering::Relaxed) {
+        true => ("ok", "event log"),
+        false => ("unavailable", "database"),
+    };
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "not_ready",
         "The ledger can't do its work at the moment",
-        "The database has not answered since the program was started; the log has the details.",
+        format!("The {who} has not answered since the program was started; the log has the details."),
     )
-    .with("database", "unavailable")
+    .with("database", database)
     .with("log", "unavailable")
     .with("head", Value::Null)
 }
 
-async fn not_yet() -> Problem {
-    Problem::unavailable(
-        "database_unavailable",
-        "The database has not answered since the program was started. Nothing was appended.",
-        RETRY_AFTER_SECONDS,
-    )
+async fn not_yet(State(database_answered): State<Arc<AtomicBool>>) -> Problem {
+    let (code, who) = match database_answered.load(Ordering::Relaxed) {
+        true => ("log_unavailable", "event log"),
+        false => ("database_unavailable", "database"),
+    };
+    let detail = format!("The {who} has not answered since the program was started. Nothing was appended.");
+    Problem::unavailable(code, detail, RETRY_AFTER_SECONDS)
 }
 
 #[cfg(test)]
@@ -83,6 +97,16 @@ mod tests {
         assert_eq!(status(&door, "/healthz").await, StatusCode::OK);
         assert_eq!(status(&door, "/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(status(&door, "/v1/tenants/t/runs").await, StatusCode::SERVICE_UNAVAILABLE);
+        let named = async || {
+            let request = Request::builder().uri("/readyz").header("host", "x").body(Body::empty()).unwrap();
+            let answer = door.routes().oneshot(request).await.unwrap();
+            let body = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            (body["database"].clone(), body["log"].clone())
+        };
+        assert_eq!(named().await, ("unavailable".into(), "unavailable".into()));
+        door.database_answered();
+        assert_eq!(named().await, ("ok".into(), "unavailable".into()));
         door.open(Router::new().route("/readyz", get(async || "ok")));
         assert_eq!(status(&door, "/readyz").await, StatusCode::OK);
         assert_eq!(status(&door, "/v1/tenants/t/runs").await, StatusCode::NOT_FOUND);

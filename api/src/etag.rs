@@ -78,7 +78,8 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<Vec<u64>>, Problem>
 /// The revision that the tag of a run names.
 fn revision(opaque: &str) -> Option<u64> {
     let digits = opaque.split_once('-').map_or(opaque, |(revision, _)| revision);
-    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+    // Tags are compared by their characters: `01` was never a run's.
+    digits.parse().ok().filter(|revision: &u64| revision.to_string() == digits)
 }
 
 /// Answers 304 to who has what there is already (section 13.1.2). The handler has said in `ETag` what there is.
@@ -178,7 +179,9 @@ mod tests {
         assert_eq!(matched(&[" ,\"0\" ,,\t\"7\", "]), Ok(Some(vec![0, 7])));
         assert_eq!(matched(&["\"7-0123456789abcdef0123456789abcdef\""]), Ok(Some(vec![7])));
         // They are tags, but no run ever had them, or they say that they are weak.
-        for never in ["W/\"7\"", "\"\"", "\"x\"", "\"-1\"", "\"+1\"", "\"7,8\"", "\"99999999999999999999\""] {
+        for never in
+            ["W/\"7\"", "\"\"", "\"x\"", "\"-1\"", "\"+1\"", "\"01\"", "\"7,8\"", "\"99999999999999999999\""]
+        {
             assert_eq!(matched(&[never]), Ok(Some(Vec::new())), "{never}");
         }
         assert_eq!(matched(&["W/\"7\", \"8\", \"é\""]), Ok(Some(vec![8])));

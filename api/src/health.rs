@@ -35,7 +35,8 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
         // Where others use the log as well, its last event of ours may be long looked for.
         ask("head of the log", state.log.head(), of_log),
     );
-    let behind = state.freshness.is_log_behind();
+    // A head that its last event does not reach is told at once; anything else takes a while to be certain.
+    let behind = state.freshness.is_log_behind() || head == Err(CORRUPT);
     let missing = rights.as_ref().map_or(&[][..], |rights| rights.missing.as_slice());
     // A log without its guards works; that somebody could change it is told all the same.
     let reads = rights.as_ref().is_ok_and(|rights| rights.as_readers)
@@ -78,8 +79,15 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
 /// What does not answer, or fails.
 const UNAVAILABLE: &str = "unavailable";
 
+/// What breaks the log's own laws.
+const CORRUPT: &str = "corrupt";
+
 fn of_log(error: &LogError) -> &'static str {
-    if matches!(error, LogError::Refused(_)) { "refused" } else { UNAVAILABLE }
+    match error {
+        LogError::Refused(_) => "refused",
+        LogError::Corrupt(_) => CORRUPT,
+        LogError::Unavailable(_) | LogError::Unsupported(_) => UNAVAILABLE,
+    }
 }
 
 fn word(answer: Result<(), &'static str>) -> &'static str {

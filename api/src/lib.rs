@@ -5,6 +5,7 @@
 
 pub mod access;
 mod admission;
+mod aside;
 pub mod body;
 pub mod commands;
 mod cors;

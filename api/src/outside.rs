@@ -218,10 +218,25 @@ fn prefix(headers: &HeaderMap) -> Option<BasePath> {
 
 /// A parameter of the first element of `Forwarded` (RFC 7239, section 4).
 fn forwarded(value: &str, parameter: &str) -> Option<String> {
-    let pairs = value.split(',').next()?.split(';').filter_map(|pair| pair.split_once('='));
+    let element = unquoted(value, ',').next()?;
+    let pairs = unquoted(element, ';').filter_map(|pair| pair.split_once('='));
     let mut values = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case(parameter));
     let (_, value) = values.next()?;
     Some(value.trim().trim_matches('"').to_owned())
+}
+
+/// The parts of a text between separators that do not stand in a quoted string (RFC 9110, section 5.6.4).
+fn unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |character| {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => return character == separator && !quoted,
+        }
+        false
+    })
 }
 
 #[cfg(test)]
@@ -280,6 +295,8 @@ mod tests {
             ("x-forwarded-proto", " https ,http"),
             ("forwarded", "proto=https"),
             ("forwarded", "for=192.0.2.1; Proto=\"HTTPS\";by=10.0.0.1, for=10.0.0.1;proto=http"),
+            ("forwarded", "for=\"a,b;c\";proto=https"),
+            ("forwarded", "for=\"a\\\",b\";proto=https"),
         ] {
             assert!(seen(&[of]).https, "{of:?}");
         }
@@ -290,6 +307,8 @@ mod tests {
             ("x-forwarded-proto", ""),
             ("forwarded", "for=192.0.2.1, for=10.0.0.1;proto=https"),
             ("forwarded", "for=\"proto=https\""),
+            ("forwarded", "for=\"a;proto=https\""),
+            ("forwarded", "for=\"a,b\", for=c;proto=https"),
         ] {
             assert!(!seen(&[of]).https, "{of:?}");
         }

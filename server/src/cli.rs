@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use api::{BasePath, CorsOrigin};
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use uuid::Uuid;
 
@@ -108,12 +109,24 @@ pub struct PrivateArgs {
     pub postgres_releases_url: Option<String>,
 }
 
+/// The least that may be set as the largest body.
+const LEAST_BODY: usize = 1024;
+
 /// A folder, there or not yet. What is a file, or would be in one, can't become a folder.
 fn folder(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     match path.ancestors().find(|part| part.exists()) {
         Some(part) if !part.is_dir() => Err(format!("{} is a file: name a folder", part.display())),
         _ => Ok(path),
+    }
+}
+
+/// A size that a request may have. The smallest that says something has some hundred bytes.
+fn bytes(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(bytes) if bytes >= LEAST_BODY => Ok(bytes),
+        Ok(_) => Err(format!("a request must have room for {LEAST_BODY} bytes")),
+        Err(error) => Err(format!("{error}")),
     }
 }
 
@@ -159,7 +172,7 @@ pub struct HttpArgs {
     #[arg(long, env = "RUNLEDGER_LISTEN", default_value = "127.0.0.1:7311")]
     pub listen: listen::Place,
     /// The largest request body, in bytes.
-    #[arg(long, env = "RUNLEDGER_MAX_BODY_BYTES", default_value_t = 4 * 1024 * 1024)]
+    #[arg(long, env = "RUNLEDGER_MAX_BODY_BYTES", default_value_t = 4 * 1024 * 1024, value_parser = bytes)]
     pub max_body_bytes: usize,
     /// How long one request may take, in seconds.
     #[arg(long, env = "RUNLEDGER_REQUEST_TIMEOUT_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
@@ -213,7 +226,7 @@ pub struct KeyArgs {
 #[derive(Debug, Clone, Args)]
 pub struct SweeperArgs {
     /// Leaves stuck runs alone, whatever the policies say.
-    #[arg(long, env = "RUNLEDGER_NO_SWEEPER")]
+    #[arg(long, env = "RUNLEDGER_NO_SWEEPER", value_parser = BoolishValueParser::new())]
     pub no_sweeper: bool,
     /// How long a run may be stalled before it is presumed failed where its policy says so, in seconds.
     #[arg(long, env = "RUNLEDGER_STALE_GRACE_SECONDS", default_value_t = 60)]
@@ -224,7 +237,7 @@ pub struct SweeperArgs {
 #[derive(Debug, Args)]
 pub struct DevArgs {
     /// Runs a few sample producers against the HTTP API, as any client would.
-    #[arg(long, env = "RUNLEDGER_DEMO")]
+    #[arg(long, env = "RUNLEDGER_DEMO", value_parser = BoolishValueParser::new())]
     pub demo: bool,
     #[command(flatten)]
     pub database: DevDatabaseArgs,
@@ -254,13 +267,13 @@ pub struct DevDatabaseArgs {
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Leaves projecting to `runledger projector run` elsewhere.
-    #[arg(long, env = "RUNLEDGER_NO_PROJECTOR")]
+    #[arg(long, env = "RUNLEDGER_NO_PROJECTOR", value_parser = BoolishValueParser::new())]
     pub no_projector: bool,
     /// Brings tables and rights up to date first, as `runledger migrate` does.
-    #[arg(long, env = "RUNLEDGER_MIGRATE")]
+    #[arg(long, env = "RUNLEDGER_MIGRATE", value_parser = BoolishValueParser::new())]
     pub migrate: bool,
     /// Keeps the database in a private Postgres in the data folder, which is made if there is none.
-    #[arg(long, env = "RUNLEDGER_PRIVATE_POSTGRES")]
+    #[arg(long, env = "RUNLEDGER_PRIVATE_POSTGRES", value_parser = BoolishValueParser::new())]
     pub private_postgres: bool,
     #[command(flatten)]
     pub database: DatabaseArgs,
@@ -315,7 +328,7 @@ pub enum ProjectorCommand {
         #[command(flatten)]
         which: WhichRun,
         /// Begins from nothing, whatever an earlier rebuild has left.
-        #[arg(long, env = "RUNLEDGER_ANEW", conflicts_with = "run")]
+        #[arg(long, env = "RUNLEDGER_ANEW", conflicts_with = "run", value_parser = BoolishValueParser::new())]
         anew: bool,
         #[command(flatten)]
         output: OutputArgs,
@@ -365,7 +378,7 @@ pub struct WhichRun {
 #[derive(Debug, Clone, Copy, Args)]
 pub struct OutputArgs {
     /// Answers with one JSON document on standard output.
-    #[arg(long, env = "RUNLEDGER_JSON")]
+    #[arg(long, env = "RUNLEDGER_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
 }
 
@@ -461,7 +474,7 @@ pub enum PolicyCommand {
         #[arg(long, env = "RUNLEDGER_QUEUED_LIMIT_SECONDS")]
         queued_limit_seconds: Option<i32>,
         /// Whether a run that stays stalled is presumed failed.
-        #[arg(long, env = "RUNLEDGER_FAIL_STALE", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+        #[arg(long, env = "RUNLEDGER_FAIL_STALE", value_name = "true|false", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true")]
         fail_stale: Option<bool>,
         #[command(flatten)]
         output: OutputArgs,
@@ -498,10 +511,10 @@ pub enum PolicyCommand {
 pub struct RestoredArgs {
     /// Builds the read tables anew also where they show nothing that the log has lost. Where the log is on a cluster
     /// this is always done: its positions tell too little.
-    #[arg(long, env = "RUNLEDGER_REBUILD")]
+    #[arg(long, env = "RUNLEDGER_REBUILD", value_parser = BoolishValueParser::new())]
     pub rebuild: bool,
     /// Says what was done as one JSON object.
-    #[arg(long, env = "RUNLEDGER_JSON")]
+    #[arg(long, env = "RUNLEDGER_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
     #[command(flatten)]
     pub database: DatabaseArgs,

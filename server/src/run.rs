@@ -3,11 +3,12 @@
 use tokio::process::Command as Process;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{MigrateArgs, ProjectorRunArgs, ServeArgs, TlsArgs, WithPostgresArgs};
+use crate::cli::{MigrateArgs, ProjectorRunArgs, ServeArgs, WithPostgresArgs};
 use crate::database::{self, Database};
 use crate::error::Error;
 use crate::listen;
 use crate::services::{Parts, Services};
+use crate::tls::Certificate;
 
 /// `runledger serve`: until it is told to stop, or a part fails.
 ///
@@ -18,9 +19,10 @@ pub async fn serve(args: ServeArgs) -> Result<(), Error> {
     let url = served(&args)?;
     // Before anything is made.
     let listeners = listen::on(&args.http.listen).await?;
+    let tls = Certificate::read(&args.tls)?;
     let database = Database::named_or_private(url, &args.database.private).await?;
     let parts = Parts {
-        tls: args.tls,
+        tls,
         keys: Some(args.keys),
         projector: !args.no_projector,
         sweeper: Some(args.sweeper),
@@ -67,7 +69,7 @@ pub async fn project(args: ProjectorRunArgs) -> Result<(), Error> {
     let database = Database::named_or_running(&args.database)?;
     let parts = Parts {
         http: None,
-        tls: TlsArgs::default(),
+        tls: None,
         keys: None,
         projector: true,
         sweeper: None,

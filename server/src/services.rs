@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{HttpArgs, KeyArgs, SweeperArgs, TlsArgs};
+use crate::cli::{HttpArgs, KeyArgs, SweeperArgs};
 use crate::error::Error;
 use crate::event_log::Place;
 use crate::tls::Certificate;
@@ -44,7 +44,7 @@ pub struct Parts {
     /// The API, and what it listens on: bound before anything else, so that a port that is taken is told first.
     pub http: Option<(HttpArgs, Listeners)>,
     /// The API's certificate, where it speaks TLS.
-    pub tls: TlsArgs,
+    pub tls: Option<Certificate>,
     /// By what the API knows equal operations.
     pub keys: Option<KeyArgs>,
     /// The projector.
@@ -89,7 +89,7 @@ impl Services {
         }
         let mut http = None;
         if let Some((args, listeners)) = parts.http {
-            let certificate = Certificate::read(&parts.tls)?;
+            let certificate = parts.tls;
             addresses = listeners.addresses().map_err(Error::Api)?;
             let serving = ServeConfig {
                 max_connections: args.max_connections,
@@ -111,7 +111,7 @@ impl Services {
         }
 
         let listening = addresses.first().copied();
-        let (pool, log) = open(database, &parts.event_log, parts.migrate, listening).await?;
+        let (pool, log) = open(database, &parts.event_log, parts.migrate, listening, &door).await?;
         let mut services =
             Self { addresses, log, api, tasks, stop_api, stop_rest, pools: vec![pool.clone()] };
         if let (Some(http), Some(metrics)) = (http, metrics) {
@@ -227,10 +227,11 @@ async fn open(
     event_log: &Place,
     migrate: bool,
     listening: Option<SocketAddr>,
+    door: &Door,
 ) -> Result<(PgPool, Arc<dyn EventLog>), Error> {
     loop {
         connect::wait(database, listening).await?;
-        match open_once(database, event_log, migrate).await {
+        match open_once(database, event_log, migrate, door).await {
             Err(error) if error.is_away() => {
                 tracing::warn!(%error, "the database went away again; trying again in {PAUSE:?}");
                 tokio::time::sleep(PAUSE).await;
@@ -267,6 +268,7 @@ async fn open_once(
     database: &PgConnectOptions,
     event_log: &Place,
     migrate: bool,
+    door: &Door,
 ) -> Result<(PgPool, Arc<dyn EventLog>), Error> {
     if migrate {
         database::migrate(database, None).await?;
@@ -279,6 +281,7 @@ async fn open_once(
     database::check_schema(&pool).await?;
     rights::check(&mut *pool.acquire().await?).await?;
     event_log.claim(&pool).await?;
+    door.database_answered();
     let log = event_log.open_answering(database).await?;
     must_agree(event_log, &log, &pool).await?;
     Ok((pool, log))

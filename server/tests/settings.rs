@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, ArgAction, Command, CommandFactory};
 use server::cli::Cli;
 
 /// Variables that other programs know as well, and one that would otherwise mean two things at once.
@@ -134,4 +134,26 @@ fn the_document_lists_them_all() {
     for row in old.lines() {
         assert!(table.lines().any(|line| line == row), "docs/settings.md has a row of no flag:\n{row}");
     }
+}
+
+/// As docs/settings.md promises, whichever the flag.
+#[test]
+fn a_flag_without_a_value_is_set_by_its_variable() {
+    let mut seen = 0;
+    for (path, command) in commands() {
+        for flag in flags(&command).into_iter().filter(|flag| matches!(flag.get_action(), ArgAction::SetTrue))
+        {
+            let taken = flag.get_value_parser().possible_values().expect("it takes certain words");
+            let taken: Vec<String> = taken.map(|value| value.get_name().to_owned()).collect();
+            for word in ["true", "1", "yes", "on", "false", "0", "no", "off"] {
+                assert!(
+                    taken.iter().any(|taken| taken == word),
+                    "{path} --{}={word}",
+                    flag.get_long().unwrap()
+                );
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 8, "{seen}");
 }

@@ -183,7 +183,7 @@ fn check_principal(principal: &PrincipalId) -> Result<(), AccessError> {
 /// The tokens of a tenant, revoked ones too, oldest first.
 ///
 /// # Errors
-/// The database's.
+/// [`AccessError::NoTenant`], or the database's.
 pub async fn list_tokens(pool: &PgPool, tenant: &TenantId) -> Result<Vec<TokenRow>, AccessError> {
     let rows = sqlx::query_as!(
         TokenRow,
@@ -191,7 +191,11 @@ pub async fn list_tokens(pool: &PgPool, tenant: &TenantId) -> Result<Vec<TokenRo
          WHERE tenant = $1 ORDER BY created_at, token_id",
         tenant.as_str()
     );
-    Ok(rows.fetch_all(pool).await?)
+    let rows = rows.fetch_all(pool).await?;
+    if rows.is_empty() && !list_tenants(pool).await?.iter().any(|known| known.tenant == tenant.as_str()) {
+        return Err(AccessError::NoTenant(tenant.clone()));
+    }
+    Ok(rows)
 }
 
 /// Revokes a token and tells every API process. Revoking it again changes nothing.

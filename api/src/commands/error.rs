@@ -158,8 +158,18 @@ impl From<CommandError> for Problem {
             )
             .with("event_id", id.to_string()),
             CommandError::Unreadable { run, revision } => unreadable_problem(run, revision),
-            error @ (CommandError::Log(LogError::Corrupt(_) | LogError::Unsupported(_))
-            | CommandError::Internal(_)) => Problem::internal(&error),
+            CommandError::Log(error @ LogError::Corrupt(_)) => {
+                tracing::error!(%error, "nothing is appended until that is mended");
+                Problem::unavailable(
+                    "log_corrupt",
+                    "The event log is damaged, which its operator has to mend; the ledger's log says how. Nothing was \
+                     appended; repeat the request then.",
+                    30,
+                )
+            }
+            error @ (CommandError::Log(LogError::Unsupported(_)) | CommandError::Internal(_)) => {
+                Problem::internal(&error)
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ use super::error::CommandError;
 use super::notification;
 use super::parse::{EventsBody, StartBody};
 use crate::access::{Caller, Producer, Viewer, path_param};
+use crate::aside::aside;
 use crate::body::JsonBody;
 use crate::etag::if_match;
 use crate::observe::ThisRequest;
@@ -95,13 +96,18 @@ async fn start_run(
     Producer(caller): Producer,
     _: AsKnown,
     ThisRequest(request_id): ThisRequest,
-    JsonBody(body): JsonBody<StartBody>,
+    JsonBody { body, bytes }: JsonBody<StartBody>,
 ) -> Result<Response, Problem> {
     let origin = Origin::Request { token_id: caller.token_id, request_id };
-    let (request, mut changes) = body.read()?.request(caller.tenant.clone(), caller.principal, Some(origin));
-    let started = state.commands.start(request).await?;
+    let Caller { tenant, principal, .. } = caller;
+    let (commands, of_tenant) = (state.commands.clone(), tenant.clone());
+    let prepared = aside(bytes, move || {
+        let (request, changes) = body.read()?.request(of_tenant, principal, Some(origin));
+        Ok::<_, Problem>((commands.prepare(request)?, changes))
+    });
+    let (prepared, mut changes) = prepared.await??;
+    let started = state.commands.start_prepared(prepared).await?;
     state.freshness.note_appended(started.position);
-    let tenant = caller.tenant;
     let RunLinks { this, view, .. } = RunLinks::new(tenant.as_str(), started.run).under(&outside.base);
     let location = header(&this)?;
     changes.extend(started.changes);
@@ -186,10 +192,11 @@ async fn append_events(
     RunInPath(run): RunInPath,
     ThisRequest(request_id): ThisRequest,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<EventsBody>,
+    JsonBody { body, bytes }: JsonBody<EventsBody>,
 ) -> Result<Response, Problem> {
     let expected_revision = if_match(&headers)?;
-    let (events, changes) = body.read(state.commands.secret())?;
+    let secret = state.commands.secret().clone();
+    let (events, changes) = aside(bytes, move || body.read(&secret)).await??;
     let request = AppendRequest {
         tenant: caller.tenant,
         run,

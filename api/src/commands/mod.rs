@@ -33,7 +33,7 @@ pub(crate) use http::mark_read;
 pub use http::routes;
 pub use keys::{Keys, KeysError};
 pub use stale::Patience;
-pub use start::{StartRequest, Started};
+pub use start::{PreparedStart, StartRequest, Started};
 pub use sweeper::{SweepError, Sweeper, SweeperConfig};
 pub use unreadable::Unreadable;
 
@@ -132,13 +132,13 @@ impl fmt::Debug for Commands {
 
 /// Reads the body of `POST .../runs` as the handler does.
 pub(crate) fn read_start(body: &[u8]) -> Result<(), Problem> {
-    let JsonBody(body) = JsonBody::<parse::StartBody>::read(body)?;
+    let JsonBody { body, .. } = JsonBody::<parse::StartBody>::read(body)?;
     body.read().map(drop)
 }
 
 /// Reads the body of `POST .../events` as the handler does; gives the number of events.
 pub(crate) fn read_events(body: &[u8]) -> Result<usize, Problem> {
-    let JsonBody(body) = JsonBody::<parse::EventsBody>::read(body)?;
+    let JsonBody { body, .. } = JsonBody::<parse::EventsBody>::read(body)?;
     Ok(body.read(&[7; 32].into())?.0.len())
 }
 
@@ -155,7 +155,7 @@ pub(crate) fn read_back(body: &[u8]) -> Result<usize, Unfaithful> {
         return Ok(0);
     };
     let mut bodies = Vec::new();
-    let start = JsonBody::<parse::StartBody>::read(body).and_then(|JsonBody(body)| body.read());
+    let start = JsonBody::<parse::StartBody>::read(body).and_then(|JsonBody { body, .. }| body.read());
     let secret = IdempotencySecret::from([7; 32]);
     let queued = start.map(|start| {
         let (request, _) = start.request(tenant.clone(), actor.clone(), None);
@@ -170,7 +170,7 @@ pub(crate) fn read_back(body: &[u8]) -> Result<usize, Unfaithful> {
             body: EventBody::Queued(Box::new(queued)),
         }]);
     }
-    let sent = JsonBody::<parse::EventsBody>::read(body).and_then(|JsonBody(body)| body.read(&secret));
+    let sent = JsonBody::<parse::EventsBody>::read(body).and_then(|JsonBody { body, .. }| body.read(&secret));
     bodies.extend(sent.map(|(events, _)| events));
     let mut records = 0;
     for proposed in bodies.into_iter().flatten() {

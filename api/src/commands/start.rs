@@ -98,6 +98,17 @@ impl Started {
     }
 }
 
+/// A start that waits only for the log: see [`Commands::prepare`].
+#[derive(Debug)]
+pub struct PreparedStart {
+    queue: Queue,
+    /// The stream of the work's key.
+    reservations: String,
+    /// The stream of the key that it had before ledgers had a secret, where there may be one.
+    unkeyed: Option<String>,
+    changes: Changes,
+}
+
 impl Commands {
     /// Starts a run, or names the active one that does the same work. Of any number of callers at the
     /// same time exactly one is told that the run is new.
@@ -106,14 +117,30 @@ impl Commands {
     /// [`CommandError`]. After [`LogError::Unavailable`](eventlog::LogError::Unavailable) the run may have been started; asking again
     /// then names it.
     pub async fn start(&self, request: StartRequest) -> Result<Started, CommandError> {
+        self.start_prepared(self.prepare(request)?).await
+    }
+
+    /// Makes the key of the work, and what its run will say of it: what takes long where the context is large, and
+    /// waits for nobody.
+    ///
+    /// # Errors
+    /// [`CommandError::Key`].
+    pub fn prepare(&self, request: StartRequest) -> Result<PreparedStart, CommandError> {
         let key = request.key(&self.keys.secret)?;
         let unkeyed =
             if self.keys.unkeyed_before { Some(reservation_stream(&request.unkeyed()?)) } else { None };
         let (tenant, actor, origin) = (request.tenant.clone(), request.actor.clone(), request.origin.clone());
         let (queued, changes) = request.queued(key);
         let queue = Queue { tenant, actor, origin, queued: Box::new(queued) };
-        let reservations = reservation_stream(&key);
+        Ok(PreparedStart { queue, reservations: reservation_stream(&key), unkeyed, changes })
+    }
 
+    /// As [`Commands::start`], with what was prepared for it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_prepared(&self, prepared: PreparedStart) -> Result<Started, CommandError> {
+        let PreparedStart { queue, reservations, unkeyed, changes } = prepared;
         for _ in 0..self.tries {
             let last = self.log.last_event(&reservations).await?;
             let (expected, held) = match (last, &unkeyed) {
@@ -209,6 +236,7 @@ impl Commands {
 }
 
 /// The `Queued` event to be.
+#[derive(Debug)]
 struct Queue {
     tenant: TenantId,
     actor: PrincipalId,

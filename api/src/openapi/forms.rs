@@ -81,7 +81,7 @@ named_schemas! {
     /// NAME:VALUE of a label.
     LabelFilter = text().pattern(Some(r"^[^:\u0000-\u001F\u007F-\u009F\uFFFD]+:[^\u0000-\u001F\u007F-\u009F\uFFFD]*$"));
     /// The beginning of a name. It is cleaned as names are, and holds at least one printable character.
-    SearchText = text().min_length(Some(1)).max_length(Some(300));
+    SearchText = text().min_length(Some(1)).max_length(Some(crate::reads::LONGEST_ASKED));
     /// Revisions in quotes, as ETag gave them (RFC 9110, 13.1.1); or `*`, which asks for nothing.
     IfMatch = text()
         .pattern(Some(r#"^(\*|[0-9]+|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#))

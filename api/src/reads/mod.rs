@@ -24,6 +24,7 @@ pub(crate) use answer::{LONGEST_PAGE, USUAL_PAGE};
 pub(crate) use asked::RunInPath;
 pub use corrupt::Corrupt;
 pub(crate) use corrupt::{count, word};
+pub(crate) use params::LONGEST_ASKED;
 pub(crate) use pool::{BEGIN, look_as_readers};
 pub use pool::{ReadPool, TenantRead};
 

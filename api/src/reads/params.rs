@@ -21,6 +21,9 @@ pub(crate) struct Params {
 /// Parameters that look something up by a text of the producer's: it is cleaned as it was when it was kept.
 const CLEANED: [&str; 2] = ["item", "q"];
 
+/// How many characters such a text may have: as the names that producers send may well have, before they are cut.
+pub(crate) const LONGEST_ASKED: usize = 4_096;
+
 /// A 422 that names the parameter.
 pub(crate) fn wrong(name: &str, detail: impl Into<String>) -> Problem {
     Problem::invalid(format!("?{name}"), detail)

@@ -4,6 +4,7 @@ use futures::TryStreamExt;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::statements::head_differs;
 use super::unsigned;
 use crate::error::LogError;
 use crate::port::{Position, RecordedEvent};
@@ -147,10 +148,7 @@ pub(super) async fn head(pool: &PgPool) -> Result<Position, LogError> {
     let row = row.fetch_one(pool).await.map_err(unavailable)?;
     if row.last != row.position {
         // Whatever came next would leave a gap for ever, or come where something is.
-        return Err(LogError::Corrupt(format!(
-            "its last event is at position {}, and by its head there are events up to {}",
-            row.last, row.position
-        )));
+        return Err(LogError::Corrupt(head_differs(row.last, row.position)));
     }
     Ok(Position(unsigned(row.position)?))
 }

@@ -76,9 +76,22 @@ pub(super) async fn head(db: &mut PgConnection) -> Result<u64, Failure> {
     Ok(unsigned(sqlx::query_scalar!("SELECT position FROM log.head").fetch_one(db).await?)?)
 }
 
-/// The position of the last event, held until the transaction ends: nobody else appends meanwhile.
+/// The position of the last event, held until the transaction ends: nobody else appends meanwhile. Checked against the
+/// last event itself: what came after a loss could never be projected, and the loss could not be accepted any more.
 pub(super) async fn lock_head(db: &mut PgConnection) -> Result<u64, Failure> {
-    Ok(unsigned(sqlx::query_scalar!("SELECT position FROM log.head FOR UPDATE").fetch_one(db).await?)?)
+    let head = sqlx::query_scalar!("SELECT position FROM log.head FOR UPDATE").fetch_one(&mut *db).await?;
+    // A statement of its own: it must see what was committed while the lock was waited for.
+    let last = sqlx::query_scalar!(r#"SELECT COALESCE(max(position), 0) AS "last!" FROM log.events"#);
+    let last = last.fetch_one(db).await?;
+    if last == head { Ok(unsigned(head)?) } else { Err(Failure::Corrupt(head_differs(last, head))) }
+}
+
+/// What is wrong with a log whose last event is not where its head is.
+pub(super) fn head_differs(last: i64, head: i64) -> String {
+    format!(
+        "its last event is at position {last}, and by its head there are events up to {head}. Stop the processes of \
+         the ledger, and see docs/restoring.md"
+    )
 }
 
 /// The streams that have events after a position, and their last revision.
@@ -162,8 +175,8 @@ impl PgHasArrayType for NewRow<'_> {
     }
 }
 
-/// Appends rows in one statement, provided that the log's last position is `head`. Durable when it
-/// returns, unless a transaction is open.
+/// Appends rows in one statement, provided that the log's last position is `head`, and that its last event is there.
+/// Durable when it returns, unless a transaction is open.
 pub(super) async fn insert(
     db: &mut PgConnection,
     appends: &[(&StreamAppend, u64)],
@@ -185,7 +198,9 @@ pub(super) async fn insert(
     }
     let written = sqlx::query!(
         "WITH moved AS (
-             UPDATE log.head SET position = position + $2 WHERE position = $3 RETURNING position - $2 AS before
+             UPDATE log.head SET position = position + $2
+             WHERE position = $3 AND position = COALESCE((SELECT max(position) FROM log.events), 0)
+             RETURNING position - $2 AS before
          )
          INSERT INTO log.events (position, stream, revision, event_id, event_type, data, metadata)
          SELECT moved.before + e.place, e.stream, e.revision, e.event_id, e.event_type, e.data, e.metadata

@@ -1,6 +1,6 @@
 //! The database itself keeps history as it is, whoever asks.
 
-use eventlog::{EventLog, LogError, Position};
+use eventlog::{AppendError, EventLog, LogError, Position};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -75,5 +75,44 @@ async fn a_hole_is_noticed(pool: PgPoolOptions, options: PgConnectOptions) {
     assert_eq!(log.read_all(Position(2), 10).await.unwrap().len(), 1);
     let mut subscription = log.subscribe(Position(0)).await.unwrap();
     assert!(matches!(subscription.next_batch(10).await, Err(LogError::Corrupt(_))));
+    log.shutdown().await;
+}
+
+/// Behind it, an event would leave a gap for ever, which nobody could accept any more.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn nothing_is_appended_behind_a_loss(pool: PgPoolOptions, options: PgConnectOptions) {
+    let (log, other) = (connect(&options).await, connect(&options).await);
+    append(&log, &stream(), None, vec![event(), event(), event()]).await.unwrap();
+    let pool = pool.connect_with(options.clone()).await.unwrap();
+    sqlx::raw_sql(
+        "ALTER TABLE log.events DISABLE TRIGGER ALL;
+         DELETE FROM log.events WHERE position = 3;
+         ALTER TABLE log.events ENABLE TRIGGER ALL",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    // One that believes to be alone, one that has nothing in mind, and one that is new.
+    for log in [&log, &other, &connect(&options).await] {
+        let refused = append(log, &stream(), None, vec![event()]).await;
+        assert!(matches!(refused, Err(AppendError::Log(LogError::Corrupt(_)))), "{refused:?}");
+        log.shutdown().await;
+    }
+    let last: i64 =
+        sqlx::query_scalar("SELECT max(position) FROM log.events").fetch_one(&pool).await.unwrap();
+    assert_eq!(last, 2);
+
+    // The owner accepts it, as docs/restoring.md says.
+    sqlx::raw_sql(
+        "ALTER TABLE log.head DISABLE TRIGGER head_moves_forwards;
+         UPDATE log.head SET position = (SELECT COALESCE(max(position), 0) FROM log.events);
+         ALTER TABLE log.head ENABLE ALWAYS TRIGGER head_moves_forwards",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let log = connect(&options).await;
+    let appended = append(&log, &stream(), None, vec![event()]).await.unwrap();
+    assert_eq!(appended.streams[0].position, Position(3));
     log.shutdown().await;
 }

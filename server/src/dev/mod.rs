@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-use crate::cli::{DevArgs, TlsArgs};
+use crate::cli::DevArgs;
 use crate::database::{Database, named_url};
 use crate::error::Error;
 use crate::run::until_stopped;
@@ -80,7 +80,7 @@ async fn start(
 ) -> Result<(Services, DevFile, String), Error> {
     let parts = Parts {
         http: Some((args.http.clone(), listeners)),
-        tls: TlsArgs::default(),
+        tls: None,
         keys: Some(args.keys.clone()),
         projector: true,
         sweeper: Some(args.sweeper.clone()),

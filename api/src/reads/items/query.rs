@@ -13,10 +13,7 @@ use crate::problem::Problem;
 use crate::reads::answer::{LONGEST_PAGE, USUAL_PAGE, rows_for};
 use crate::reads::asked::AskedQuery;
 use crate::reads::cursor::{self, Fingerprint};
-use crate::reads::params::{Params, wrong};
-
-/// As long as the names that producers send may well be, before they are cut.
-const LONGEST_ASKED: usize = 4_096;
+use crate::reads::params::{LONGEST_ASKED, Params, wrong};
 
 /// How the names begin of the items that are asked for by their names as they were sent, or by a beginning: what
 /// is asked is cleaned as it was when the name was kept.

@@ -6,10 +6,7 @@ use redaction::CleanText;
 use uuid::Uuid;
 
 use crate::problem::Problem;
-use crate::reads::params::wrong;
-
-/// Longer than any title.
-const LONGEST: usize = 300;
+use crate::reads::params::{LONGEST_ASKED, wrong};
 
 /// A search, as the query wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,14 +22,13 @@ impl Search {
     pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
         // Cleaned as the title was when it was kept.
         let title = CleanText::beginning(text);
-        let text = text.trim();
-        if title.is_empty() || text.chars().count() > LONGEST {
-            return Err(wrong(
-                "q",
-                format!("must have 1 to {LONGEST} characters: the beginning of an id or title"),
-            ));
+        if title.is_empty() || text.chars().count() > LONGEST_ASKED {
+            let says = format!(
+                "must have 1 to {LONGEST_ASKED} characters, and one that can be seen: the beginning of an id or title"
+            );
+            return Err(wrong("q", says));
         }
-        Ok(Self { title: search_key(&title), ids: id_range(text) })
+        Ok(Self { title: search_key(&title), ids: id_range(text.trim()) })
     }
 }
 
