@@ -1,8 +1,12 @@
 //! Validators and the conditions on them: `ETag`, `If-Match`, `If-None-Match` (RFC 9110, sections 8.8 and 13).
 
+use std::fmt;
+
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
+use axum::http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, VARY,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -92,11 +96,15 @@ pub(crate) async fn not_modified(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let tag = response.headers().get(ETAG).and_then(|tag| tags(tag.to_str().ok()?).ok()?.pop());
     let (Some(had), Some(tag), StatusCode::OK) = (had, tag, response.status()) else { return response };
-    if !had.has(&tag) {
+    let same = had.find(&tag).map(|same| Tag { weak: tag.weak, opaque: same.opaque.clone() });
+    let Some(same) = same.and_then(|same| HeaderValue::try_from(same.to_string()).ok()) else {
         return response;
-    }
+    };
     let (mut parts, _) = response.into_parts();
     parts.status = StatusCode::NOT_MODIFIED;
+    // As the answer would have it that the caller has, packed as it is.
+    parts.headers.insert(ETAG, same);
+    parts.headers.append(VARY, HeaderValue::from(ACCEPT_ENCODING));
     for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING] {
         parts.headers.remove(name);
     }
@@ -104,13 +112,42 @@ pub(crate) async fn not_modified(request: Request, next: Next) -> Response {
 }
 
 impl Named {
-    /// Whether it names that tag, in the weak comparison (section 8.8.3.2).
-    fn has(&self, there: &Tag) -> bool {
+    /// The tag that it names of what is there, however that is packed, in the weak comparison (section 8.8.3.2).
+    fn find<'a>(&'a self, there: &'a Tag) -> Option<&'a Tag> {
         match self {
-            Self::Any => true,
-            Self::Tags(tags) => tags.iter().any(|tag| tag.opaque == there.opaque),
+            Self::Any => Some(there),
+            Self::Tags(tags) => tags.iter().find(|tag| unpacked(&tag.opaque) == there.opaque),
         }
     }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let weak = if self.weak { "W/" } else { "" };
+        write!(f, "{weak}\"{}\"", self.opaque)
+    }
+}
+
+/// How an answer may be packed, as a strong tag says it: what it names is the very bytes (section 8.8.3.3).
+const PACKED: [&str; 2] = ["-gzip", "-br"];
+
+fn unpacked(opaque: &str) -> &str {
+    PACKED.iter().find_map(|packed| opaque.strip_suffix(packed)).unwrap_or(opaque)
+}
+
+/// Tells the strong tag of an answer that was packed from that of the same answer as it is.
+pub(crate) async fn of_packed(mut response: Response) -> Response {
+    let headers = response.headers();
+    let (Some(tag), Some(coding)) = (headers.get(ETAG), headers.get(CONTENT_ENCODING)) else {
+        return response;
+    };
+    let (Ok(tag), Ok(coding)) = (tag.to_str(), coding.to_str()) else { return response };
+    let strong = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+    let packed = strong.and_then(|opaque| HeaderValue::try_from(format!("\"{opaque}-{coding}\"")).ok());
+    if let Some(packed) = packed {
+        response.headers_mut().insert(ETAG, packed);
+    }
+    response
 }
 
 /// What a condition names; none where it is not given. Several lines are one list.
@@ -178,6 +215,7 @@ mod tests {
         assert_eq!(matched(&["\"0\"", "\"7\""]), Ok(Some(vec![0, 7])));
         assert_eq!(matched(&[" ,\"0\" ,,\t\"7\", "]), Ok(Some(vec![0, 7])));
         assert_eq!(matched(&["\"7-0123456789abcdef0123456789abcdef\""]), Ok(Some(vec![7])));
+        assert_eq!(matched(&["\"7-gzip\", \"8-0123456789abcdef0123456789abcdef-br\""]), Ok(Some(vec![7, 8])));
         // They are tags, but no run ever had them, or they say that they are weak.
         for never in
             ["W/\"7\"", "\"\"", "\"x\"", "\"-1\"", "\"+1\"", "\"01\"", "\"7,8\"", "\"99999999999999999999\""]
@@ -218,7 +256,7 @@ mod tests {
             (tagged, length)
         };
         // The weak comparison: only what is in the quotes counts.
-        for same in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "*"] {
+        for same in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "\"a-gzip\"", "*"] {
             assert_eq!(asked("GET", &[same]).await, (true, 0), "{same}");
         }
         for other in ["\"b\"", "a", "", "\"A\""] {

@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -91,6 +91,7 @@ fn layered(routes: Router, config: &ApiConfig) -> Router {
         .layer(from_fn(head::check))
         .layer(from_fn(hub::for_people))
         .layer(compression())
+        .layer(map_response(etag::of_packed))
         .layer(from_fn(observe::observe))
 }
 

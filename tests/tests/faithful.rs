@@ -169,7 +169,7 @@ async fn a_repeat_of_an_event_that_cannot_be_read_is_told_so(
     let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
     let producer = house.producer();
     let run = producer.new_run("t.x", json!({})).await;
-    let started = json!([{"type": "Started", "event_id": uuid::Uuid::from_u128(7)}]);
+    let started = json!([{"type": "Started", "id": uuid::Uuid::from_u128(7)}]);
     producer.append(&run, started.clone()).await.expect(200);
     overwrite(&house.pool, &run, 1, b"{\"worker\":7}").await;
     let problem = producer.append(&run, started).await.problem(500, "stream_unreadable");

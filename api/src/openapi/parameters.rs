@@ -114,9 +114,10 @@ mod tests {
         let mut document = crate::openapi_document().unwrap();
         let mut seen = 0;
         for operation in operations(&mut document) {
-            for parameter in operation.members["parameters"].as_array().unwrap() {
-                assert!(!parameter["schema"].to_string().contains("null"), "{parameter}");
-                seen += usize::from(parameter["schema"].is_object());
+            let parameters = operation.members["parameters"].as_array().unwrap().iter();
+            for schema in parameters.filter_map(|parameter| parameter.get("schema")) {
+                assert!(!schema.to_string().contains("null"), "{schema}");
+                seen += 1;
             }
         }
         assert!(seen > 10, "{seen}");

@@ -1,5 +1,6 @@
 //! The database itself keeps history as it is, whoever asks.
 
+use eventlog::postgres::{PostgresLog, PostgresLogConfig};
 use eventlog::{AppendError, EventLog, LogError, Position};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -92,8 +93,10 @@ async fn nothing_is_appended_behind_a_loss(pool: PgPoolOptions, options: PgConne
     .execute(&pool)
     .await
     .unwrap();
-    // One that believes to be alone, one that has nothing in mind, and one that is new.
-    for log in [&log, &other, &connect(&options).await] {
+    let opened = PostgresLog::connect(options.clone(), PostgresLogConfig::default()).await;
+    assert!(matches!(opened, Err(LogError::Corrupt(_))), "{opened:?}");
+    // One that believes to be alone, and one that has nothing in mind.
+    for log in [&log, &other] {
         let refused = append(log, &stream(), None, vec![event()]).await;
         assert!(matches!(refused, Err(AppendError::Log(LogError::Corrupt(_)))), "{refused:?}");
         log.shutdown().await;

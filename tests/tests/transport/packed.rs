@@ -180,6 +180,19 @@ async fn answers_are_packed_for_who_asks(pool: PgPoolOptions, database: PgConnec
         let runs: Value = serde_json::from_slice(&unpacked(&headers, &packed)).unwrap();
         assert_eq!(runs["runs"].as_array().map(Vec::len), plain.body["runs"].as_array().map(Vec::len));
     }
+    // A strong tag names the very bytes, and by any of them the run is known to be as it was.
+    let long = json!({"kind": "packed", "context": {"long": "x".repeat(10_000)}});
+    let run = producer.post_run(&long).await.expect(201).text_at("/run_id");
+    let ended = producer.append(&run, json!([{"type": "Started"}, {"type": "Completed"}])).await.expect(200);
+    let path = format!("/runs/{run}?after={}", ended.number_at("/position"));
+    for (asked, tag) in [("identity", "\"2\""), ("gzip", "\"2-gzip\""), ("br", "\"2-br\"")] {
+        let request = producer.request(Method::GET, &path).header("accept-encoding", asked);
+        let answer = request.send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers()["etag"].to_str().unwrap()), (200, tag));
+        let request = producer.request(Method::GET, &path).header("accept-encoding", asked);
+        let nothing = Answer::of(request.header("if-none-match", tag)).await.expect(304);
+        assert_eq!((nothing.header("etag"), nothing.header("vary")), (tag, "accept-encoding"));
+    }
     // Small ones are not, pages are not, and events are there at once.
     for path in ["//healthz", "//sign-in", "/runs/none"] {
         let request = producer.request(Method::GET, path).header("accept-encoding", "gzip, br");
