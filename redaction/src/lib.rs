@@ -19,6 +19,7 @@ mod shape;
 mod strip;
 mod text;
 mod view;
+mod wording;
 
 pub use json::{redact_json, secret_name};
 pub use text::{CleanText, MAX_CHARS, hidden_by_name, recognized_secret};

@@ -3,5 +3,6 @@
 
 mod corpus;
 mod linear;
+mod random;
 mod rows;
 mod samples;
