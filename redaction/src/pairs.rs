@@ -8,11 +8,14 @@ use crate::names::secret_kind;
 use crate::scan::{Find, Rank};
 use crate::view::{NAME, View};
 
+mod extent;
+mod judge;
 mod value;
 mod words;
 
+pub(crate) use extent::{bare_length, quoted};
+pub(crate) use judge::{is_placeholder, is_secret_of};
 use value::{Named, Sign, value};
-pub(crate) use value::{bare_length, is_placeholder, is_secret_of, quoted};
 
 /// What the walk over the signs of a text remembers.
 #[derive(Default)]

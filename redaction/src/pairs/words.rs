@@ -20,6 +20,25 @@ pub(super) const PROSE: &[&str] = &[
     "revoked", "rotated", "rotation", "should", "signature", "that", "the", "this", "to", "token", "too",
     "unable", "unauthorized", "unexpected", "unknown", "unsupported", "update", "updated", "use", "valid",
     "validation", "value", "verification", "was", "when", "which", "will", "with", "wrong", "you", "your",
+    "please", "enter", "exists", "exist", "confirmed", "accepted", "forgotten", "must",
+    // German, French, Spanish, Italian and Dutch
+    "geändert", "abgelaufen", "ungültig", "falsch", "fehlt", "fehlerhaft", "gesperrt", "erforderlich", "leer",
+    "unbekannt", "zurückgesetzt", "nicht", "ist", "wurde", "muss", "darf", "läuft", "vergessen", "stimmt",
+    "abgelehnt", "benötigt", "bestätigt", "gesetzt", "gültig", "wird", "zu", "kein", "keine", "für",
+    "incorrecte", "invalide", "expiré", "expirée", "manquant", "manquante", "requis", "refusé", "oublié",
+    "modifié", "erroné", "vide", "est", "incorrecta", "incorrecto", "inválida", "inválido", "caducada",
+    "caducado", "expirada", "expirado", "requerida", "requerido", "cambiada", "vacía", "falta", "errata",
+    "scaduta", "mancante", "onjuist", "verlopen", "ongeldig", "ontbreekt", "vereist", "gewijzigd", "felaktigt",
+];
+
+/// What a machine's secret is said to be.
+#[rustfmt::skip]
+pub(super) const STATES: &[&str] = &[
+    "absent", "active", "anonymous", "created", "default", "deleted", "disabled", "enabled", "environment",
+    "exists", "expiring", "generated", "granted", "inactive", "inherited", "instance", "issued", "loaded",
+    "locked", "managed", "match", "matches", "pending", "present", "profile", "provided", "ready", "received",
+    "refused", "retrieved", "set", "skipped", "stale", "static", "synced", "system", "unchanged", "uptodate",
+    "up-to-date", "valid", "verified", "ok",
 ];
 
 /// Words that open a remark if it goes on after them.

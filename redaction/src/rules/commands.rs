@@ -168,7 +168,7 @@ impl Run {
         }
         let next_flag = value.starts_with("--") || value.len() <= 2 && value.starts_with('-');
         let elsewhere = ["file:", "env:", "fd:", "stdin"].iter().any(|place| value.starts_with(place));
-        if next_flag || elsewhere {
+        if next_flag || elsewhere || value == "prompt" {
             return None;
         }
         let mut find = secret(start, value)?;
