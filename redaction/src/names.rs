@@ -16,10 +16,11 @@ pub(crate) fn secret_kind(name: &str) -> Option<&'static str> {
     if !may_be_secret(name) {
         return None;
     }
-    if let Some((_, kind)) = WHOLE.iter().find(|(whole, _)| name.eq_ignore_ascii_case(whole)) {
+    let words = joined(words(name));
+    let whole = words.concat();
+    if let Some((_, kind)) = WHOLE.iter().find(|(name, _)| whole == *name) {
         return Some(kind);
     }
-    let words = words(name);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut last = words.len();
     while last > 0 {
@@ -57,8 +58,8 @@ fn kind(word: &str, before: &str) -> Option<&'static str> {
     match word {
         "password" | "passwords" | "passwd" | "pwd" | "passphrase" | "passphrases" | "passcode"
         | "passwort" | "kennwort" | "pass" | "pw" | "contraseña" | "contrasena" | "senha" | "wachtwoord"
-        | "parola" | "пароль" | "hasło" | "密码" | "パスワード" | "비밀번호" | "motdepasse" =>
-        {
+        | "parola" | "пароль" | "hasło" | "密码" | "パスワード" | "비밀번호" | "motdepasse" | "lösenord"
+        | "losenord" | "heslo" | "psw" | "clave" | "salasana" | "lozinka" => {
             // `no password`, `using password: YES`: judged by the value, not here.
             Some("password")
         }
@@ -96,6 +97,19 @@ fn kind(word: &str, before: &str) -> Option<&'static str> {
             })
             .map(|&(_, kind)| kind),
     }
+}
+
+/// `pass word` and `passWord` are one word.
+fn joined(words: Vec<String>) -> Vec<String> {
+    const SECOND: [&str; 6] = ["word", "words", "phrase", "phrases", "code", "wd"];
+    let mut joined: Vec<String> = Vec::new();
+    for word in words {
+        match joined.last_mut() {
+            Some(last) if last == "pass" && SECOND.contains(&word.as_str()) => last.push_str(&word),
+            _ => joined.push(word),
+        }
+    }
+    joined
 }
 
 fn glued_harmless(word: &str) -> bool {

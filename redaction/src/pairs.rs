@@ -14,7 +14,7 @@ mod value;
 mod words;
 
 pub(crate) use extent::{bare_length, quoted};
-pub(crate) use judge::{is_placeholder, is_secret_of};
+pub(crate) use judge::{is_password_like, is_placeholder, is_remark, is_secret_of};
 use value::{Named, Sign, value};
 
 /// What the walk over the signs of a text remembers.
@@ -50,6 +50,8 @@ impl Pairs {
             _ => return,
         };
         let before = view.behind(at, NAME);
+        let (before, after) =
+            if byte == b'%' { encoded_blanks(view, before, after) } else { (before, after) };
         let Some((start, end)) = name_span(before, sign == Sign::Flag) else { return };
         if sign != Sign::Flag {
             self.by_name(view, &before[start..end], after, sign, found);
@@ -170,6 +172,15 @@ fn encoded_sign(window: &str) -> Option<(Sign, usize)> {
     Some((sign, window.len() - rest.len() + 2))
 }
 
+/// What stands before and after an encoded sign, without the encoded blanks around it: `%20%3D%20`.
+fn encoded_blanks<'t>(view: &View<'_>, before: &'t str, after: usize) -> (&'t str, usize) {
+    let blank = ["%20", "%2520", "+"];
+    let before = blank.iter().find_map(|blank| before.strip_suffix(blank)).unwrap_or(before);
+    let window = view.ahead(after, 8);
+    let length = blank.iter().find(|blank| window.starts_with(**blank)).map_or(0, |blank| blank.len());
+    (before, after + length)
+}
+
 /// The kind of secret that the name at `start..end` of what stands before the sign promises.
 fn name_before(before: &str, start: usize, end: usize, sign: Sign) -> Option<&'static str> {
     let name = &before[start..end];
@@ -197,11 +208,19 @@ fn name_before(before: &str, start: usize, end: usize, sign: Sign) -> Option<&'s
             return secret_kind(&before[from..end]).filter(|_| !before[from..end].contains('='));
         }
     }
-    if sign == Sign::Colon
-        && name.eq_ignore_ascii_case("pass")
-        && !before[..start].ends_with(['/', '"', '\''])
+    if sign == Sign::Colon && judge::is_doubtful(name, &before[..start]) {
+        // A test report: `PASS: TestLogin2`. What else is judged by its value.
+        return (name != "PASS").then_some("password");
+    }
+    // Names of several words.
+    let behind = |words: &str| {
+        let at = start.saturating_sub(words.len());
+        before.get(at..start).is_some_and(|before| before.eq_ignore_ascii_case(words))
+    };
+    if name.eq_ignore_ascii_case("passe") && behind("mot de ")
+        || name.eq_ignore_ascii_case("word") && behind("pass ")
     {
-        return None; // A test report: `pass: 12 fail: 3`.
+        return Some("password");
     }
     // A connection string is named, but what is secret in it has names of its own.
     secret_kind(name).filter(|kind| *kind != "connection_string")

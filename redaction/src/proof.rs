@@ -53,6 +53,21 @@ fn is_mixed(body: &str) -> bool {
         || body.len() >= 32 && body.bytes().all(|b| b.is_ascii_alphanumeric()) && has(u8::is_ascii_digit)
 }
 
+/// What looks like a token where a word says that one follows: 20 unbroken signs or more, of which hex digits are
+/// only one from 32 on.
+pub(crate) fn is_token_like(text: &str) -> bool {
+    const SHORTEST: usize = 20;
+    let has = |class: fn(&u8) -> bool| text.as_bytes().iter().any(class);
+    let letters = has(u8::is_ascii_alphabetic);
+    let cased = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    let hex = text.bytes().all(|b| b.is_ascii_hexdigit());
+    text.len() >= SHORTEST
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/_=".contains(&b))
+        && letters
+        && (has(u8::is_ascii_digit) || cased)
+        && if hex { text.len() >= 32 } else { is_unworded(text) }
+}
+
 fn is_unworded(body: &str) -> bool {
     is_number_like(body) || worded(body) < NAME
 }

@@ -141,8 +141,8 @@ impl<'de> Deserialize<'de> for CleanText {
 #[must_use]
 pub fn hidden_by_name(name: &str, value: &CleanText) -> Option<CleanText> {
     let kind = names::secret_kind(name).filter(|kind| {
-        let of_kind =
-            !matches!(*kind, "auth" | "otp" | "session") || crate::pairs::is_secret_of(kind, value.as_str());
+        let of_kind = !matches!(*kind, "auth" | "otp" | "session" | "mnemonic")
+            || crate::pairs::is_secret_of(kind, value.as_str());
         of_kind && !value.is_empty() && !is_marker(value.as_str())
     })?;
     Some(CleanText(marker(kind)))

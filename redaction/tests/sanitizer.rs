@@ -354,6 +354,81 @@ fn secrets_in_a_context_are_found_whatever_names_them() {
 }
 
 #[test]
+fn names_in_a_context_are_read_as_people_read_them() {
+    for (name, value, kind) in [
+        ("pass\u{200b}word", json!("x"), "password"),
+        ("Ｐａｓｓｗｏｒｄ", json!("x"), "password"),
+        ("pass word", json!("x"), "password"),
+        ("pass-word", json!("x"), "password"),
+        ("Pass_Phrase", json!("x"), "password"),
+        ("wachtwoord", json!("x"), "password"),
+        ("lösenord", json!("x"), "password"),
+        ("clave", json!("x"), "password"),
+        ("psw", json!("x"), "password"),
+        ("bearer", json!("x"), "token"),
+        ("kek", json!("x"), "access_key"),
+        ("totp_seed", json!("x"), "secret"),
+        ("totpSeed", json!("x"), "secret"),
+        ("2fa", json!("123456"), "otp"),
+        ("recoveryCodes", json!("ab12-cd34"), "otp"),
+        ("backup_codes", json!("12345678"), "otp"),
+        ("snmpCommunity", json!("x"), "password"),
+        ("login", json!("bob:hunter2"), "credentials"),
+        ("auth", json!("bob:hunter2"), "basic"),
+        (
+            "mnemonic",
+            json!("legal winner thank year wave sausage worth useful legal winner thank yellow"),
+            "secret",
+        ),
+    ] {
+        let mut context = json!({ name: value });
+        redact_json(&mut context);
+        let hidden = json!({ name: format!("[redacted:{kind}]") });
+        assert_eq!(context, hidden);
+        redact_json(&mut context);
+        assert_eq!(context, hidden, "twice");
+    }
+    for (sent, kept) in [
+        (
+            json!({"type": "password", "value": "x"}),
+            json!({"type": "password", "value": "[redacted:password]"}),
+        ),
+        (json!({"backup_codes": ["12345678"]}), json!({"backup_codes": ["[redacted:otp]"]})),
+        (
+            json!({"tokens": [{"v": "aB3dE6gH9jK2mN5pQ8rS1t"}]}),
+            json!({"tokens": [{"v": "[redacted:token]"}]}),
+        ),
+        (json!(["-p", "hunter22"]), json!(["-p", "[redacted:password]"])),
+        (json!("AT 5: p\\u0061ssword=hunter2"), json!("AT 5: password=[redacted:password]")),
+    ] {
+        let mut context = sent.clone();
+        redact_json(&mut context);
+        assert_eq!(context, kept, "{sent}");
+        redact_json(&mut context);
+        assert_eq!(context, kept, "twice");
+    }
+    for same in [
+        json!({"tokens": ["the", "cat", "AccessTokenProvider"]}),
+        json!({"tokens": [{"type": "EOF", "value": ""}, {"type": "word", "v": "internationalization"}]}),
+        json!({"type": "token", "value": "EOF"}),
+        json!({"type": "string", "value": "x"}),
+        json!({"login": "bob"}),
+        json!({"login": "2026-11-27T10:00:00"}),
+        json!({"mnemonic": "MOV"}),
+        json!({"2fa": true}),
+        json!({"2fa": "enabled"}),
+        json!(["-p", "8080:80"]),
+        json!(["-p", "shop"]),
+        json!({"passthrough": "x", "passes": 3, "pass": true}),
+        json!({"path": "C:\\x64\\u0041"}),
+    ] {
+        let mut context = same.clone();
+        redact_json(&mut context);
+        assert_eq!(context, same);
+    }
+}
+
+#[test]
 fn ids_pass_the_door_that_texts_pass() {
     let token = format!("glsa_{}_{}", "aB3dE6gH9jK2mN5pQ8rS1tU4vW7xY0zC", "0a1b2c3d");
     for id in [

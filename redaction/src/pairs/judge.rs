@@ -11,6 +11,7 @@ pub(crate) fn is_secret_of(kind: &str, value: &str) -> bool {
     match kind {
         "auth" => is_basic(value) && value.len() >= 8,
         "otp" => digits >= 4 || digits > 0 && value.len() >= 6,
+        "mnemonic" => value.len() >= 40 && value.contains(' '),
         "session" => digits < value.len() || digits > 6,
         "signature" => {
             !value.strip_prefix('v').is_some_and(|n| n.len() <= 2 && n.bytes().all(|b| b.is_ascii_digit()))
@@ -119,6 +120,12 @@ pub(super) fn is_call(rest: &str) -> bool {
     named && dotted && !MAKES.iter().any(|word| lower.contains(word)) && given.chars().all(words)
 }
 
+/// Whether a word says something of a secret.
+pub(crate) fn is_remark(word: &str) -> bool {
+    let lower = word.to_lowercase();
+    PROSE.contains(&lower.as_str()) || STATES.contains(&lower.as_str())
+}
+
 /// What a machine's secret is said to be: `secret: exists`, `token: ERR_EXPIRED`, `credentials: default`.
 fn is_state(kind: &str, value: &str) -> bool {
     let constant = value.contains('_') && value.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
@@ -220,4 +227,46 @@ pub(super) fn is_prose(kind: &str, value: &str, after: &str) -> bool {
                     "for" | "on" | "at" | "by" | "from" | "and" | "user" | "in" | "with" | "to"
                 )
         })
+}
+
+/// Names that also mean something else: `pass: 12`, `clave: valor`.
+pub(super) fn is_doubtful(name: &str, before: &str) -> bool {
+    let quoted = before.ends_with(['/', '"', '\'']);
+    !quoted && (name.eq_ignore_ascii_case("pass") || name.eq_ignore_ascii_case("clave"))
+}
+
+/// What can stand after such a name and is no count, duration, test or version: six signs or more, with letters
+/// and digits.
+pub(crate) fn is_password_like(value: &str) -> bool {
+    let has = |class: fn(&u8) -> bool| value.as_bytes().iter().any(class);
+    value.len() >= 6
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_alphabetic)
+        && !value.contains(['/', '.', ':', '_', '(', '[', '<', '='])
+        && !value.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("test"))
+}
+
+/// The length of a phrase of three plain words or more, to the end of the words: `correct horse battery`.
+pub(super) fn phrase_length(name: &str, rest: &str) -> Option<usize> {
+    const MOST: usize = 24;
+    let name = name.to_ascii_lowercase();
+    if !["passphrase", "phrase", "mnemonic"].iter().any(|end| name.ends_with(end)) {
+        return None;
+    }
+    let (mut length, mut count) = (0, 0);
+    for word in rest.split(' ').take(MOST) {
+        let plain = word.trim_end_matches(['"', '\'', '.', ',']);
+        let legal = !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        if !legal {
+            break;
+        }
+        if is_remark(plain) {
+            return None;
+        }
+        (length, count) = (length + usize::from(count > 0) + plain.len(), count + 1);
+        if plain.len() < word.len() {
+            break;
+        }
+    }
+    (count >= 3).then_some(length)
 }

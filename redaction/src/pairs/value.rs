@@ -4,8 +4,8 @@ use super::extent::{
     bare_length, block, block_header, cookies_length, in_connection_string, line_length, quoted,
 };
 use super::judge::{
-    is_call, is_count, is_identifier, is_next_name, is_object, is_path, is_permission, is_placeholder,
-    is_placeholder_start, is_prose, is_reference, is_secret_of,
+    is_call, is_count, is_doubtful, is_identifier, is_next_name, is_object, is_password_like, is_path,
+    is_permission, is_placeholder, is_placeholder_start, is_prose, is_reference, is_secret_of, phrase_length,
 };
 use super::words::SCHEMES;
 use crate::marker::{is_marker, starts_with_whole_marker};
@@ -51,6 +51,7 @@ pub(super) fn value(view: &View<'_>, from: usize, named: Named<'_>) -> Option<Fi
         let (start, end) = block(view, named, start + header)?;
         return find(start, end, kind);
     }
+    let doubtful = sign == Sign::Colon && is_doubtful(named.name, named.before);
     if let Some((open, close)) = quoted(rest) {
         let inner = &rest[open..close];
         if kind == "authorization" {
@@ -61,7 +62,8 @@ pub(super) fn value(view: &View<'_>, from: usize, named: Named<'_>) -> Option<Fi
             && !is_marker(inner)
             && !is_placeholder(inner)
             && is_secret_of(kind, inner)
-            && !is_reference(inner);
+            && !is_reference(inner)
+            && (!doubtful || is_password_like(inner));
         // In quotes after a colon it may still be the offending piece of a remark.
         return if secret { find(start + open, end, marker_kind(kind)) } else { None };
     }
@@ -81,6 +83,7 @@ pub(super) fn value(view: &View<'_>, from: usize, named: Named<'_>) -> Option<Fi
         "cookie" => cookies_length(rest).unwrap_or_else(|| bare_length(rest)),
         _ => in_connection_string(named, rest)
             .or_else(|| line_length(view, from, named, rest))
+            .or_else(|| phrase_length(named.name, rest))
             .unwrap_or_else(|| bare_length(rest)),
     };
     if start + length < view.len() && length == rest.len() {
@@ -96,6 +99,7 @@ pub(super) fn value(view: &View<'_>, from: usize, named: Named<'_>) -> Option<Fi
         && !is_next_flag
         && !is_path(kind, named.name, bare)
         && !is_reference(bare)
+        && (!doubtful || is_password_like(bare))
         && is_secret_of(kind, bare)
         && !is_count(kind, named.name, bare, &rest[length..])
         && !is_next_name(bare, &rest[length..])
@@ -123,6 +127,7 @@ fn beyond(view: &View<'_>, rest: &str, start: usize, close: usize) -> usize {
 fn marker_kind(kind: &'static str) -> &'static str {
     match kind {
         "auth" => "basic",
+        "mnemonic" => "secret",
         kind => kind,
     }
 }

@@ -9,7 +9,7 @@ use super::{
     Issuer, issuer,
 };
 use crate::proof::Proof::{Crc, None, Random, Unworded, Varied};
-use crate::shape::{A, B, D, DOL, Exact, G, H, L, Least, P, PCT, Part, S, T, Text, U, UD, W, X};
+use crate::shape::{A, B, D, DOL, Exact, G, H, HASH, K, L, Least, P, PCT, Part, S, T, Text, U, UD, W, X};
 
 const UUID: &[Part] = &[
     Exact(X, 8),
@@ -96,6 +96,7 @@ pub(crate) static ISSUERS: &[Issuer] = &[
     issuer("figma_token", "Figma", &["figd_", "figu_", "figo_"], &[Least(W, 36)], Word, Varied, "figma.com/developers/api#access-tokens", "figd_{W40}", "figd_x"),
     issuer("mapbox_token", "Mapbox, secret", &["sk.eyJ"], &[Least(T, 60)], Word, Varied, "docs.mapbox.com/accounts/guides/tokens", "sk.eyJ{W80}.{W22}", "sk.eyJx"),
     issuer("depot_token", "Depot", &["depot_project_", "depot_org_", "depot_user_"], &[Least(A, 40)], Word, Varied, "depot.dev/docs", "depot_project_{h64}", "depot_user_id"),
+    issuer("k3s_token", "K3s", &["K10"], &[Exact(H, 64), Text("::"), Least(K, 20)], Word, None, "docs.k3s.io/cli/token", "K10{h64}::server:{h32}", "K10{h64}"),
     issuer("jenkins_token", "Jenkins", &["11"], &[Exact(H, 32)], Word, Varied, "jenkins.io/doc/book/system-administration/authenticating-scripted-clients", "11{h32}", "11{h30}"),
     // Observation and alarms
     issuer("grafana_token", "Grafana service account", &["glsa_"], &[Least(G, 32)], Free, Varied, "grafana.com/docs/grafana/latest/administration/service-accounts", "glsa_{A32}_{h8}", "glsa_x"),
@@ -161,6 +162,13 @@ pub(crate) static ISSUERS: &[Issuer] = &[
     issuer("twitter_token", "X", &["AAAAAAAAAAAAAAAAAAAAA"], &[Least(PCT, 40)], Word, Varied, "docs.x.com/resources/fundamentals/authentication", "AAAAAAAAAAAAAAAAAAAAA{A40}%3D{A40}", "AAAAAAAAAAAAAAAAAAAAAAAAAA"),
     issuer("twitch_token", "Twitch", &["oauth:"], &[Exact(L, 30)], Word, Varied, "dev.twitch.tv/docs/authentication", "oauth:{l30}", "oauth:2"),
     issuer("dropbox_token", "Dropbox", &["sl.u.", "sl.B", "sl.A", "sl.C"], &[Least(W, 60)], Word, Varied, "developers.dropbox.com/oauth-guide", "sl.u.{W130}", "sl.Builder"),
+    // What passwords are kept as
+    issuer("password_hash", "crypt", &["$1$", "$5$", "$6$", "$7$", "$y$", "$2a$", "$2b$", "$2y$", "$apr1$", "$sha1$", "$gy$"], &[Least(HASH, 22)], Free, Varied, "manpages.debian.org/crypt.5", "$6${A16}${A86}", "$1$HOME"),
+    issuer("password_hash", "Argon2, scrypt and PBKDF2", &["$argon2id$", "$argon2i$", "$argon2d$", "$scrypt$", "$pbkdf2-sha256$", "$pbkdf2-sha512$", "pbkdf2_sha256$", "scrypt:"], &[Least(HASH, 30)], Free, Varied, "github.com/P-H-C/phc-string-format", "$argon2id$v=19$m=65536,t=3,p=4${A22}${A43}", "$argon2id$v=19"),
+    issuer("password_hash", "LDAP", &["{SSHA}", "{SSHA256}", "{SSHA512}", "{SHA}", "{SMD5}", "{CRYPT}"], &[Least(HASH, 20)], Free, Varied, "openldap.org/doc/admin26/security.html", "{SSHA}{A38}==", "{SSHA} is old"),
+    issuer("password_hash", "PostgreSQL, SCRAM", &["SCRAM-SHA-256$"], &[Least(HASH, 40)], Word, Varied, "postgresql.org/docs/current/catalog-pg-authid.html", "SCRAM-SHA-256$4096:{A22}==${A43}=:{A43}=", "SCRAM-SHA-256$x"),
+    issuer("password_hash", "PostgreSQL, MD5", &["md5"], &[Exact(H, 32)], Word, Varied, "postgresql.org/docs/current/catalog-pg-authid.html", "md5{h32}", "md5{h8}"),
+    issuer("password_hash", "Windows", &["aad3b435b51404eeaad3b435b51404ee:"], &[Exact(X, 32)], Word, Varied, "learn.microsoft.com/windows-server/security/kerberos/passwords-technical-overview", "aad3b435b51404eeaad3b435b51404ee:{h32}", "aad3b435b51404eeaad3b435b51404ee:0"),
     // Money
     issuer("stripe_key", "Stripe", &["sk_live_", "sk_test_", "sk_prod_", "rk_live_", "rk_test_", "rk_prod_"], &[Least(A, 10)], Free, Varied, "docs.stripe.com/keys", "sk_live_{A24}", "sk_live_x"),
     issuer("stripe_key", "Stripe webhook", &["whsec_"], &[Least(B, 20)], Free, Varied, "docs.stripe.com/webhooks", "whsec_{A32}", "whsec_x"),

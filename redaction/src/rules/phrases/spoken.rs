@@ -1,56 +1,107 @@
-//! Secrets in sentences.
+//! Secrets in sentences, with no sign between name and value: `the password is ...`, `token ... was refused`.
 
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use super::fixed;
 use crate::marker::is_marker;
 use crate::pairs::is_placeholder;
+use crate::proof::is_token_like;
 use crate::scan::{Find, Rank};
 use crate::view::{VALUE, View};
 
-/// Secrets in sentences, with no sign between name and value.
+/// What follows the word: whose it is, a verb or a sign, and a value.
+static AFTER: LazyLock<Regex> = LazyLock::new(|| {
+    fixed(concat!(
+        r"^s?(?:(?P<whose>\s{1,4}(?:for|of|für|von|pour|para)\s{1,4}(?:(?:user|account|role|login)\s)?[^\s:]{1,64})(?P<colon>:)?)?\s{1,8}",
+        r"(?:(?P<told>(?:is|was|ist|lautet|war|est|es)\s?[:=]?\s{1,8})|(?P<to>to\s{1,8})",
+        r"|(?P<dash>[-–—]\s{1,8})|(?P<type>[0-9]\s{1,4}))?",
+        r#"(?:"(?P<a>[^"]+)"|'(?P<b>[^']+)'|`(?P<c>[^`]+)`|\((?P<round>[^()\s]+)\)|(?P<bare>[^\s"'`]+))"#,
+    ))
+});
+
+/// What machines hold: it is often named beside its name, as in `secret "db-creds"` and `token "next"`, so only
+/// what looks like one counts.
+const HELD: [&str; 9] = [
+    "secret",
+    "token",
+    "api key",
+    "apikey",
+    "access key",
+    "access_key",
+    "secret_key",
+    "session id",
+    "session_id",
+];
+
 pub(super) fn spoken(view: &View<'_>, start: usize, end: usize) -> Option<Find> {
-    static AFTER: LazyLock<Regex> = LazyLock::new(|| {
-        fixed(concat!(
-            r"^s?\s{1,8}((?:is|was|to|ist|lautet|war|est|es)\s{1,8})?",
-            r#"(?:"([^"]+)"|'([^']+)'|`([^`]+)`|([^\s"'`]+))"#,
-        ))
-    });
-    if view.before(start).is_some_and(|b| b.is_ascii_alphanumeric() || b == b'-') {
+    let before = view.before(start);
+    if before.is_some_and(|b| b.is_ascii_alphanumeric()) {
         return None;
     }
     let window = view.ahead(end, VALUE);
     let found = AFTER.captures(window)?;
     let word = view.taken(start, end).to_ascii_lowercase();
-    // What machines hold is often named beside its name: `secret "db-creds"`, `token "next"`.
-    let personal =
-        !matches!(word.as_str(), "secret" | "token" | "api key" | "access key" | "access_key" | "secret_key");
-    let quoted = (2..=4).find_map(|group| found.get(group)).filter(|_| personal);
-    let joined = found.get(1).map(|word| word.as_str().trim_end());
-    let told = matches!(joined, Some("is" | "was" | "ist" | "lautet" | "war" | "est" | "es"));
-    let by = word == "identified by";
-    // Without quotes only what no word looks like: digits mixed with something else.
-    let bare = found.get(5).filter(|value| {
-        by && !is_placeholder(value.as_str())
-            || (told || joined.is_none() && personal) && is_mixed(value.as_str())
-    });
-    let value = quoted.or(bare)?;
-    let trimmed = value.as_str().trim_end_matches([',', '.', ';', ':', ')']);
-    (!is_marker(value.as_str()) && !is_placeholder(trimmed)).then_some(Find {
-        start: end + value.start(),
-        end: end + value.start() + trimmed.len(),
-        kind: "password",
-        rank: Rank::Phrase,
-    })
+    let value = if HELD.contains(&word.as_str()) { held(&found) } else { None }.or_else(|| {
+        (before != Some(b'-'))
+            .then(|| if word == "identified by" { identified(&found) } else { told(&found, &word) })?
+    })?;
+    let (from, value) = value;
+    let trimmed = value.trim_end_matches([',', '.', ';', ':', ')']);
+    if is_marker(value) || is_placeholder(trimmed) {
+        return None;
+    }
+    let mut to = end + from + trimmed.len();
+    if from + value.len() == window.len() {
+        to = view.run_end(to, |b| b.is_ascii_whitespace());
+    }
+    Some(Find { start: end + from, end: to, kind: "password", rank: Rank::Phrase })
 }
 
+type Value<'t> = (usize, &'t str);
+
+fn group<'t>(found: &Captures<'t>, names: &[&str]) -> Option<Value<'t>> {
+    names.iter().find_map(|name| found.name(name)).map(|value| (value.start(), value.as_str()))
+}
+
+/// Any value that looks like a token.
+fn held<'t>(found: &Captures<'t>) -> Option<Value<'t>> {
+    let value = group(found, &["a", "b", "c", "round", "bare"])?;
+    if found.name("type").is_some() && is_mixed(value.1) && value.1.len() >= 8 {
+        return Some(value);
+    }
+    let quoted = found.name("told").is_some() && found.name("bare").is_some() && is_mixed(value.1);
+    (quoted || is_token_like(value.1.trim_end_matches([',', '.', ';', ':', ')']))).then_some(value)
+}
+
+/// What a person knows: in quotes, or what no word looks like.
+fn told<'t>(found: &Captures<'t>, word: &str) -> Option<Value<'t>> {
+    if HELD.contains(&word) {
+        return None;
+    }
+    let has = |name| found.name(name).is_some();
+    let whose = has("whose") && !has("colon");
+    if let Some(quoted) = group(found, &["a", "b", "c"]) {
+        return (!whose || has("told")).then_some(quoted);
+    }
+    let value = group(found, &["round", "bare"])?;
+    let joined = has("told") || !has("to") && !whose;
+    let typed = has("type") && value.1.len() >= 6 && value.1.bytes().all(|b| b.is_ascii_hexdigit());
+    (joined && is_mixed(value.1) || typed).then_some(value)
+}
+
+/// SQL: `IDENTIFIED BY x`.
+fn identified<'t>(found: &Captures<'t>) -> Option<Value<'t>> {
+    group(found, &["a", "b", "c", "bare"])
+}
+
+/// Digits mixed with something else.
 fn is_mixed(value: &str) -> bool {
     let plain = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | ':' | '-' | ')' | '(' | '/' | '%');
     value.len() >= 5
         && value.contains(|c: char| c.is_ascii_digit())
         && value.contains(|c: char| !plain(c))
-        && !value.contains(['/', ':', '='])
+        && (value.starts_with("$1$") || !value.contains(['/', ':', '=']))
         && !value.starts_with(['[', '#', '('])
 }

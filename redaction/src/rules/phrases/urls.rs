@@ -7,6 +7,7 @@ use regex::Regex;
 use super::fixed;
 use crate::marker::is_marker;
 use crate::pairs::is_placeholder;
+use crate::proof::is_token_like;
 use crate::scan::{Find, Rank};
 use crate::view::{VALUE, View};
 
@@ -23,6 +24,12 @@ pub(super) fn url_password(view: &View<'_>, start: usize, end: usize) -> Option<
     let window = view.ahead(end, VALUE);
     let window = &window[..window.find(|c: char| ends.contains(c)).unwrap_or(window.len())];
     let lower = window.to_ascii_lowercase();
+    if let Some(token) =
+        lower.find(at).map(|to| &window[..to]).filter(|user| !user.contains('/') && is_token_like(user))
+    {
+        // `https://TOKEN@host`: without a password, such a user is one.
+        return Some(Find { start: end, end: end + token.len(), kind: "token", rank: Rank::Phrase });
+    }
     let user = lower.find(colon)?;
     if window[..user].contains(['/', '@', '?', '#', '[', ']', '\\', '<', '>']) {
         return None;
@@ -75,6 +82,20 @@ pub(super) fn oracle_password(view: &View<'_>, _: usize, end: usize) -> Option<F
     (!is_marker(value.as_str()) && !is_placeholder(value.as_str())).then_some(Find {
         start: end + value.start(),
         end: end + value.end(),
+        kind: "password",
+        rank: Rank::Phrase,
+    })
+}
+
+/// Oracle's easy connect: `user/password@//host`.
+pub(super) fn oracle_login(view: &View<'_>, start: usize, _: usize) -> Option<Find> {
+    static LOGIN: LazyLock<Regex> =
+        LazyLock::new(|| fixed(r#"(?:^|[\s"'=(])[A-Za-z][\w$#]{0,63}/([^\s/@]+)$"#));
+    let before = view.behind(start, 128);
+    let value = LOGIN.captures(before)?.get(1)?;
+    (!is_marker(value.as_str()) && !is_placeholder(value.as_str())).then_some(Find {
+        start: start - value.as_str().len(),
+        end: start,
         kind: "password",
         rank: Rank::Phrase,
     })
