@@ -98,6 +98,7 @@ fn redact_list(elements: &mut [Value]) {
     if let [Value::String(flag), Value::String(given)] = &mut *elements
         && flag == "-p"
         && is_password_like(given)
+        && !given.contains('-')
     {
         *given = marker("password");
         return;

@@ -28,7 +28,7 @@ pub(crate) fn secret_kind(name: &str) -> Option<&'static str> {
         if let Some(kind) = kind(word, before) {
             // `pass_through` is none.
             let any = kind == "password"
-                && word.len() > "pass".len()
+                && (word.len() > "pass".len() || word == "pwd")
                 && words[last..].iter().all(|w| !ABOUT.contains(w));
             return (any || words[last..].iter().all(|after| is_variant(after))).then_some(kind);
         }

@@ -41,6 +41,8 @@ impl Pairs {
             // The second of `==` says nothing new.
             b'=' if view.before(at) == Some(b'=') => return,
             b'=' => (Sign::Equals, at + 1),
+            // `expect "Password:"`: the colon is the prompt's.
+            b':' if closes_prompt(view, at) => return,
             b':' => (Sign::Colon, at + 1),
             b'%' => match encoded_sign(view.ahead(at, 16)) {
                 Some((sign, length)) => (sign, at + length),
@@ -129,6 +131,10 @@ pub(crate) fn is_value(name: &str) -> bool {
     const VALUES: &[&str] = &[
         "value",
         "values",
+        "newvalue",
+        "oldvalue",
+        "new_value",
+        "old_value",
         "v",
         "val",
         "data",
@@ -147,6 +153,15 @@ pub(crate) fn is_value(name: &str) -> bool {
         "secretvalue",
     ];
     VALUES.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Whether a quote that opens before a name closes after its colon, and none closes before: `"Password:"`.
+fn closes_prompt(view: &View<'_>, at: usize) -> bool {
+    let Some(quote) = view.at(at + 1).filter(|b| matches!(b, b'"' | b'\'')) else { return false };
+    let before = view.behind(at, 32);
+    let name = before.bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
+    let opens = before.len().checked_sub(name + 1).and_then(|at| before.as_bytes().get(at));
+    name > 0 && opens == Some(&quote)
 }
 
 /// The plain word that is given as a name.
@@ -217,6 +232,12 @@ fn name_before(before: &str, start: usize, end: usize, sign: Sign) -> Option<&'s
         let at = start.saturating_sub(words.len());
         before.get(at..start).is_some_and(|before| before.eq_ignore_ascii_case(words))
     };
+    if name.eq_ignore_ascii_case("phrase") && (behind("seed ") || behind("recovery ")) {
+        return Some("secret");
+    }
+    if sign == Sign::Equals && (behind("?") || behind("&")) && ["key", "code"].contains(&name) {
+        return Some("key");
+    }
     if name.eq_ignore_ascii_case("passe") && behind("mot de ")
         || name.eq_ignore_ascii_case("word") && behind("pass ")
     {

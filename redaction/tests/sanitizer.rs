@@ -399,6 +399,12 @@ fn names_in_a_context_are_read_as_people_read_them() {
             json!({"tokens": [{"v": "[redacted:token]"}]}),
         ),
         (json!(["-p", "hunter22"]), json!(["-p", "[redacted:password]"])),
+        (
+            json!({"field": "password", "newValue": "x1", "oldValue": "y1"}),
+            json!({"field": "password", "newValue": "[redacted:password]", "oldValue": "[redacted:password]"}),
+        ),
+        (json!({"pwd_hash": "x"}), json!({"pwd_hash": "[redacted:password]"})),
+        (json!(["mysql", "-uroot", "-phunter22"]), json!(["mysql", "-uroot", "-p[redacted:password]"])),
         (json!("AT 5: p\\u0061ssword=hunter2"), json!("AT 5: password=[redacted:password]")),
     ] {
         let mut context = sent.clone();
@@ -411,6 +417,13 @@ fn names_in_a_context_are_read_as_people_read_them() {
         json!({"tokens": ["the", "cat", "AccessTokenProvider"]}),
         json!({"tokens": [{"type": "EOF", "value": ""}, {"type": "word", "v": "internationalization"}]}),
         json!({"type": "token", "value": "EOF"}),
+        json!({"field": "password", "message": "is too short"}),
+        json!({"type": "secret_scan", "value": "on"}),
+        json!(["-p", "my-project-2"]),
+        json!({"login": "acme/bob"}),
+        json!({"community": "rust-lang"}),
+        json!({"phrase": "hello there world"}),
+        json!({"auth": "bob"}),
         json!({"type": "string", "value": "x"}),
         json!({"login": "bob"}),
         json!({"login": "2026-11-27T10:00:00"}),

@@ -2,6 +2,7 @@
 
 use super::extent::starts_pair;
 use super::words::{PLACEHOLDERS, PROSE, PROSE_GOING_ON, STATES};
+use crate::proof::is_token_like;
 use crate::rules::is_basic;
 use crate::wording::worded;
 
@@ -11,6 +12,8 @@ pub(crate) fn is_secret_of(kind: &str, value: &str) -> bool {
     match kind {
         "auth" => is_basic(value) && value.len() >= 8,
         "otp" => digits >= 4 || digits > 0 && value.len() >= 6,
+        // What a query of a URL calls so is often the key of a record.
+        "key" => is_token_like(value),
         "mnemonic" => value.len() >= 40 && value.contains(' '),
         "session" => digits < value.len() || digits > 6,
         "signature" => {

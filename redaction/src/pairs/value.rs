@@ -38,7 +38,8 @@ pub(super) struct Named<'t> {
 pub(super) fn value(view: &View<'_>, from: usize, named: Named<'_>) -> Option<Find> {
     let window = view.ahead(from, VALUE);
     let Named { kind, sign, .. } = named;
-    let after = window.strip_prefix('>').unwrap_or(window); // `=>`
+    let after = window.trim_start_matches('='); // `=>`, `==>`
+    let after = after.strip_prefix('>').unwrap_or(after);
     let rest = after.trim_start_matches(|c: char| c == '=' || c.is_whitespace());
     let spaced = rest.len() < after.len() || sign == Sign::Flag;
     let start = from + window.len() - rest.len();
@@ -128,6 +129,7 @@ fn marker_kind(kind: &'static str) -> &'static str {
     match kind {
         "auth" => "basic",
         "mnemonic" => "secret",
+        "key" => "api_key",
         kind => kind,
     }
 }

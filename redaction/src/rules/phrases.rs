@@ -16,7 +16,7 @@ use elements::element;
 pub(crate) use http::is_basic;
 use http::{credentials, digest, jwt};
 use keys::{private_key, putty_key};
-use settings::{auth, setting, windows_hash};
+use settings::{auth, expected, login, setting, windows_hash};
 use spoken::spoken;
 use urls::{dsn_password, oracle_login, oracle_password, url_password};
 
@@ -48,11 +48,13 @@ pub(crate) static PHRASES: &[Phrase] = &[
     Phrase { words: &["@tcp(", "@tcp6(", "@unix("], find: dsn_password, source: "github.com/go-sql-driver/mysql", leak: "app:«{A12}»@tcp(db:3306)/x", miss: "app@tcp(db:3306)/x" },
     Phrase { words: &["jdbc:oracle:"], find: oracle_password, source: "docs.oracle.com/en/database/oracle/oracle-database/19/jjdbc", leak: "jdbc:oracle:thin:scott/«{A10}»@db:1521", miss: "jdbc:oracle:thin:@db:1521" },
     Phrase { words: &["@//"], find: oracle_login, source: "docs.oracle.com/en/database/oracle/oracle-database/19/netag (Easy Connect)", leak: "bob/«{A10}»@//db:1521/x", miss: "see user@//db" },
-    Phrase { words: &["requirepass ", "masterauth ", "tacacs-server key ", "radius-server key ", "snmp-server community "], find: setting, source: "redis.io/docs/latest/operate/oss_and_stack/management/config, cisco.com", leak: "snmp-server community «{A10}» RO", miss: "requirepass is not set" },
+    Phrase { words: &["requirepass ", "masterauth ", "tacacs-server key ", "radius-server key ", "snmp-server community ", "community string ", "key-string ", "isakmp key ", "wpa-psk "], find: setting, source: "redis.io/docs/latest/operate/oss_and_stack/management/config, cisco.com", leak: "snmp-server community «{A10}» RO", miss: "requirepass is not set" },
+    Phrase { words: &["credentials", "creds", "zugangsdaten", "user/pass"], find: login, source: "what people write", leak: "credentials bob:«{A10}» rejected", miss: "credentials bob:expired" },
+    Phrase { words: &["assword:\""], find: expected, source: "core.tcl-lang.org/expect", leak: "expect \"Password:\" send \"«{A10}»\\r\"", miss: "expect \"Password:\" then wait" },
     Phrase { words: &["auth "], find: auth, source: "redis.io/docs/latest/commands/auth, RFC 4954", leak: "AUTH «{A10}»", miss: "AUTH failed for bob1234" },
     Phrase { words: &["ntlm ", "nt hash", "lm hash", "nthash"], find: windows_hash, source: "learn.microsoft.com/windows-server/security/kerberos/passwords-technical-overview", leak: "NTLM hash: «{h32}»", miss: "NTLM is off" },
     Phrase { words: &[">", "&gt;"], find: element, source: "XML 1.0", leak: "<password>«{A10}»</password>", miss: "<password/> a > b" },
-    Phrase { words: &["password", "passwd", "passphrase", "passwort", "kennwort", "passcode", "mot de passe", "contraseña", "contrasena", "senha", "wachtwoord", "lösenord", "identified by", "secret", "token", "api key", "apikey", "access key", "access_key", "secret_key", "session id", "session_id"], find: spoken, source: "what people write", leak: "the password is «{A10}»", miss: "the password is wrong" },
+    Phrase { words: &["password", "passwd", "passphrase", "passwort", "kennwort", "passcode", "mot de passe", "contraseña", "contrasena", "senha", "wachtwoord", "lösenord", "identified by", "secret", "token", "api key", "apikey", "api-key", "api_key", "recovery code", "backup code", "pass", "pwd", "access key", "access_key", "secret_key", "session id", "session_id"], find: spoken, source: "what people write", leak: "the password is «{A10}»", miss: "the password is wrong" },
 ];
 
 fn fixed(pattern: &str) -> Regex {

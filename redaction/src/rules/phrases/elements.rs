@@ -21,7 +21,7 @@ pub(super) fn element(view: &View<'_>, start: usize, end: usize) -> Option<Find>
         return None;
     }
     let name = tag.split(|c: char| !(c.is_ascii_alphanumeric() || "_.:-".contains(c))).next()?;
-    let kind = secret_kind(name.rsplit(':').next()?)?;
+    let kind = secret_kind(name.rsplit(':').next()?).or_else(|| called(tag, name))?;
     let window = view.ahead(end, VALUE);
     let inner = window.trim_start();
     let from = end + window.len() - inner.len();
@@ -49,5 +49,20 @@ fn element_text(view: &View<'_>, from: usize, to: usize, kind: &'static str) -> 
         end: from + value.len(),
         kind,
         rank: Rank::Phrase,
+    })
+}
+
+/// `<param name="password">`: what the element is called, where it is no field of a form.
+fn called(tag: &str, element: &str) -> Option<&'static str> {
+    const FIELDS: [&str; 10] =
+        ["input", "button", "label", "a", "select", "option", "textarea", "form", "meta", "field"];
+    if FIELDS.contains(&element.to_ascii_lowercase().as_str()) {
+        return None;
+    }
+    ["name=", "key=", "id="].iter().find_map(|attribute| {
+        let (before, given) = tag.split_once(attribute)?;
+        let given = given.strip_prefix(['"', '\''])?;
+        let given = given.split(['"', '\'']).next()?;
+        before.ends_with(char::is_whitespace).then(|| secret_kind(given))?
     })
 }

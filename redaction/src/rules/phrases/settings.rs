@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{fixed, is_inside_word};
 use crate::marker::is_marker;
-use crate::pairs::{is_placeholder, is_remark};
+use crate::pairs::{is_password_like, is_placeholder, is_remark};
 use crate::scan::{Find, Rank};
 use crate::view::{VALUE, View};
 
@@ -17,8 +17,33 @@ pub(super) fn setting(view: &View<'_>, start: usize, end: usize) -> Option<Find>
     if is_inside_word(view, start) {
         return None;
     }
+    let window = view.ahead(end, VALUE);
+    let value = VALUE_OF.captures(window)?.get(1)?;
+    // A plain word, and another: that is a sentence.
+    let lower = |text: &str| text.starts_with(|c: char| c.is_ascii_lowercase());
+    let plain = value.as_str().bytes().all(|b| b.is_ascii_lowercase());
+    let goes_on = window[value.end()..].strip_prefix(' ').is_some_and(lower);
+    let remark = is_remark(value.as_str()) || plain && goes_on;
+    (!remark).then(|| found(end, value.start(), value.as_str(), "password"))?
+}
+
+/// `credentials bob:x`, `Zugangsdaten: bob / x`.
+pub(super) fn login(view: &View<'_>, start: usize, end: usize) -> Option<Find> {
+    static VALUE_OF: LazyLock<Regex> =
+        LazyLock::new(|| fixed(r#"^:?\s{1,4}["'(]?[A-Za-z][\w.@-]{0,63}\s?[:/]\s?([^\s"')]{6,})"#));
+    if is_inside_word(view, start) {
+        return None;
+    }
     let value = VALUE_OF.captures(view.ahead(end, VALUE))?.get(1)?;
-    found(end, value.start(), value.as_str(), "password").filter(|_| !is_remark(value.as_str()))
+    is_password_like(value.as_str()).then(|| found(end, value.start(), value.as_str(), "password"))?
+}
+
+/// `expect "Password:" send "x\r"`.
+pub(super) fn expected(view: &View<'_>, _: usize, end: usize) -> Option<Find> {
+    static VALUE_OF: LazyLock<Regex> =
+        LazyLock::new(|| fixed(r#"^[\s;{]{0,4}(?:exp_)?send(?:line|_user)?\s{1,4}(?:--\s{1,4})?"([^"\\]+)"#));
+    let value = VALUE_OF.captures(view.ahead(end, VALUE))?.get(1)?;
+    found(end, value.start(), value.as_str(), "password")
 }
 
 /// `AUTH x` and `AUTH user x` of Redis, `AUTH PLAIN x` of SMTP: in capitals, and what no word looks like.

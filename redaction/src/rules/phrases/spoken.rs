@@ -6,7 +6,7 @@ use regex::{Captures, Regex};
 
 use super::fixed;
 use crate::marker::is_marker;
-use crate::pairs::is_placeholder;
+use crate::pairs::{is_password_like, is_placeholder};
 use crate::proof::is_token_like;
 use crate::scan::{Find, Rank};
 use crate::view::{VALUE, View};
@@ -14,25 +14,19 @@ use crate::view::{VALUE, View};
 /// What follows the word: whose it is, a verb or a sign, and a value.
 static AFTER: LazyLock<Regex> = LazyLock::new(|| {
     fixed(concat!(
-        r"^s?(?:(?P<whose>\s{1,4}(?:for|of|für|von|pour|para)\s{1,4}(?:(?:user|account|role|login)\s)?[^\s:]{1,64})(?P<colon>:)?)?\s{1,8}",
-        r"(?:(?P<told>(?:is|was|ist|lautet|war|est|es)\s?[:=]?\s{1,8})|(?P<to>to\s{1,8})",
-        r"|(?P<dash>[-–—]\s{1,8})|(?P<type>[0-9]\s{1,4}))?",
+        r"^s?\]?(?:(?P<whose>\s{1,4}(?:for|of|für|von|pour|para)\s{1,4}(?:(?:user|account|role|login)\s)?[^\s:]{1,64})(?P<colon>:)?)?\s{1,8}",
+        r"(?:(?P<told>(?:(?:is|was)\s(?:(?:re)?set|changed)\sto|(?:set|changed)\sto|provided|given|is|was|ist|lautet|war|est|es)",
+        r"\s?[:=]?\s{1,8})|(?P<to>to\s{1,8})|(?P<dash>(?:[-–—→]|[-=]{1,2}>)\s{1,8})|(?P<type>[0-9]\s{1,4}))?",
         r#"(?:"(?P<a>[^"]+)"|'(?P<b>[^']+)'|`(?P<c>[^`]+)`|\((?P<round>[^()\s]+)\)|(?P<bare>[^\s"'`]+))"#,
     ))
 });
 
 /// What machines hold: it is often named beside its name, as in `secret "db-creds"` and `token "next"`, so only
 /// what looks like one counts.
-const HELD: [&str; 9] = [
-    "secret",
-    "token",
-    "api key",
-    "apikey",
-    "access key",
-    "access_key",
-    "secret_key",
-    "session id",
-    "session_id",
+#[rustfmt::skip]
+const HELD: [&str; 11] = [
+    "secret", "token", "api key", "api-key", "api_key", "apikey", "access key", "access_key", "secret_key",
+    "session id", "session_id",
 ];
 
 pub(super) fn spoken(view: &View<'_>, start: usize, end: usize) -> Option<Find> {
@@ -44,8 +38,12 @@ pub(super) fn spoken(view: &View<'_>, start: usize, end: usize) -> Option<Find> 
     let found = AFTER.captures(window)?;
     let word = view.taken(start, end).to_ascii_lowercase();
     let value = if HELD.contains(&word.as_str()) { held(&found) } else { None }.or_else(|| {
-        (before != Some(b'-'))
-            .then(|| if word == "identified by" { identified(&found) } else { told(&found, &word) })?
+        let plain = before != Some(b'-') && !HELD.contains(&word.as_str());
+        plain.then(|| match word.as_str() {
+            "identified by" => identified(&found, view.taken(start, end) != word),
+            "pass" | "pwd" => told(&found).filter(|(_, value)| is_password_like(value)),
+            _ => told(&found),
+        })?
     })?;
     let (from, value) = value;
     let trimmed = value.trim_end_matches([',', '.', ';', ':', ')']);
@@ -53,10 +51,22 @@ pub(super) fn spoken(view: &View<'_>, start: usize, end: usize) -> Option<Find> 
         return None;
     }
     let mut to = end + from + trimmed.len();
-    if from + value.len() == window.len() {
+    if from + value.len() == window.len() && end + window.len() < view.len() {
         to = view.run_end(to, |b| b.is_ascii_whitespace());
     }
-    Some(Find { start: end + from, end: to, kind: "password", rank: Rank::Phrase })
+    Some(Find { start: end + from, end: to, kind: kind(&word), rank: Rank::Phrase })
+}
+
+fn kind(word: &str) -> &'static str {
+    match word {
+        "secret" => "secret",
+        "token" => "token",
+        "session id" | "session_id" => "session",
+        "access key" | "access_key" | "secret_key" => "access_key",
+        "recovery code" | "backup code" => "otp",
+        held if HELD.contains(&held) => "api_key",
+        _ => "password",
+    }
 }
 
 type Value<'t> = (usize, &'t str);
@@ -76,10 +86,7 @@ fn held<'t>(found: &Captures<'t>) -> Option<Value<'t>> {
 }
 
 /// What a person knows: in quotes, or what no word looks like.
-fn told<'t>(found: &Captures<'t>, word: &str) -> Option<Value<'t>> {
-    if HELD.contains(&word) {
-        return None;
-    }
+fn told<'t>(found: &Captures<'t>) -> Option<Value<'t>> {
     let has = |name| found.name(name).is_some();
     let whose = has("whose") && !has("colon");
     if let Some(quoted) = group(found, &["a", "b", "c"]) {
@@ -91,9 +98,10 @@ fn told<'t>(found: &Captures<'t>, word: &str) -> Option<Value<'t>> {
     (joined && is_mixed(value.1) || typed).then_some(value)
 }
 
-/// SQL: `IDENTIFIED BY x`.
-fn identified<'t>(found: &Captures<'t>) -> Option<Value<'t>> {
-    group(found, &["a", "b", "c", "bare"])
+/// SQL: `IDENTIFIED BY x`. In small letters the words are also those of a sentence.
+fn identified<'t>(found: &Captures<'t>, capitals: bool) -> Option<Value<'t>> {
+    group(found, &["a", "b", "c"])
+        .or_else(|| group(found, &["bare"]).filter(|(_, value)| capitals || is_mixed(value)))
 }
 
 /// Digits mixed with something else.

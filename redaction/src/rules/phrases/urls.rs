@@ -24,11 +24,12 @@ pub(super) fn url_password(view: &View<'_>, start: usize, end: usize) -> Option<
     let window = view.ahead(end, VALUE);
     let window = &window[..window.find(|c: char| ends.contains(c)).unwrap_or(window.len())];
     let lower = window.to_ascii_lowercase();
-    if let Some(token) =
-        lower.find(at).map(|to| &window[..to]).filter(|user| !user.contains('/') && is_token_like(user))
-    {
-        // `https://TOKEN@host`: without a password, such a user is one.
-        return Some(Find { start: end, end: end + token.len(), kind: "token", rank: Rank::Phrase });
+    // `https://TOKEN@host`, `https://TOKEN:x-oauth-basic@host`: such a user is one.
+    if let Some(to) = lower.find(at).filter(|to| !window[..*to].contains('/')) {
+        let user = lower[..to].find(colon).unwrap_or(to);
+        if is_token_like(&window[..user]) {
+            return Some(Find { start: end, end: end + to, kind: "token", rank: Rank::Phrase });
+        }
     }
     let user = lower.find(colon)?;
     if window[..user].contains(['/', '@', '?', '#', '[', ']', '\\', '<', '>']) {
