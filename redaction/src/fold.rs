@@ -1,5 +1,7 @@
 //! A text as the rules read it: in ASCII where that says the same.
 
+use crate::strip::is_joiner;
+
 /// Full-width forms and white space as ASCII, character by character, and letters, digits and signs between name and
 /// value that are escaped as JSON, C or HTML do; none when there are none.
 pub(crate) fn fold(text: &str) -> Option<String> {
@@ -14,14 +16,26 @@ pub(crate) fn fold(text: &str) -> Option<String> {
     };
     let mut folded = String::with_capacity(text.len());
     let mut rest = text;
+    // Joiners that wait for the next character: beside ASCII they only hide something.
+    let mut joiners = String::new();
     while let Some(c) = rest.chars().next() {
         let (read, length) = match c {
             '\\' | '&' => escape(rest).unwrap_or((c, c.len_utf8())),
             c => (plain(c), c.len_utf8()),
         };
-        folded.push(read);
         rest = &rest[length..];
+        if is_joiner(c) {
+            joiners.push(c);
+            continue;
+        }
+        if !joiners.is_empty() {
+            let hides = read != c || folded.ends_with(|before: char| before.is_ascii());
+            folded.push_str(if hides { "" } else { &joiners });
+            joiners.clear();
+        }
+        folded.push(read);
     }
+    folded.push_str(&joiners);
     (folded != text).then_some(folded)
 }
 

@@ -43,6 +43,8 @@ impl Pairs {
             b'=' => (Sign::Equals, at + 1),
             // `expect "Password:"`: the colon is the prompt's.
             b':' if closes_prompt(view, at) => return,
+            // A path of a program: `token::Comma`.
+            b':' if view.at(at + 1) == Some(b':') || view.before(at) == Some(b':') => return,
             b':' => (Sign::Colon, at + 1),
             b'%' => match encoded_sign(view.ahead(at, 16)) {
                 Some((sign, length)) => (sign, at + length),

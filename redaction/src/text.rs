@@ -193,7 +193,15 @@ fn searched(stripped: &str) -> Clean<'_> {
         (stripped, usize::MAX)
     };
     let Redacted { text, shortest, .. } = redact_until(text, shown);
-    Clean { text, cut, shortest }
+    // A joiner that joined a letter is a stray beside what stands in its place now.
+    let again = match &text {
+        Cow::Owned(changed) => match strip(changed) {
+            Cow::Owned(stripped) => Some(redact(&stripped).into_owned()),
+            Cow::Borrowed(_) => None,
+        },
+        Cow::Borrowed(_) => None,
+    };
+    Clean { text: again.map_or(text, Cow::Owned), cut, shortest }
 }
 
 /// Cuts a redacted text to [`MAX_CHARS`], `end` included. A cut can make a harmless text look

@@ -102,6 +102,7 @@ fn secrets_cannot_hide_behind_invisible_characters() {
         let raw = format!("key AKIAIOSF{hidden}ODNN7EXAMPLE and pass{hidden}word=hun{hidden}ter2");
         assert_eq!(clean(&raw), "key [redacted:aws_key] and password=[redacted:password]", "{hidden:?}");
     }
+    assert_eq!(clean("¡\u{200d}ｐａｓｓ\u{200d}ｗｏｒｄ=hun\u{200d}ter2"), "¡password=[redacted:password]");
     let pem = "-----BEGIN PRIVATE KEY-----\nMIIFAKE\nfake\n-----END PRIVATE KEY-----";
     assert_eq!(clean(pem), "[redacted:private_key]");
     assert_eq!(clean(&pem[..40]), "[redacted:private_key]");
@@ -496,6 +497,8 @@ fn rough_text() -> impl Strategy<Value = String> {
             "password", "token", "=", ":", "\"", "'", "\\\"", " ", "://", "@", "-----BEGIN PRIVATE KEY-----", "[redacted:",
             "]", "[redacted:password]", "Bearer ", "Basic ", "Cookie: a=b", ";", "&", ",", "--secret ", "<password>", "…",
             "{", "}", "[", "eyJ", "Authorization: ", "\u{1b}[", "\u{1b}]", "\u{200d}", "\u{fe0f}", "\n", "%3D", "é",
+            "\\u0061", "\\u003d", "\\x3d", "&#61;", "%20%3D%20", "pass", " is ", " - ", "AUTH ", "echo ", " | chpasswd",
+            "api key ", "passphrase: a b c", "requirepass ", "-> ", "(", ")", "<param name=\"password\">", "credentials a:",
         ]).prop_map(str::to_owned),
         1 => prop::sample::select(leaks),
         1 => prop::sample::select(ordinary),

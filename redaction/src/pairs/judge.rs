@@ -184,11 +184,11 @@ pub(super) fn is_count(kind: &str, name: &str, value: &str, after: &str) -> bool
         && (counted || plural)
 }
 
-/// `secrets:read` and its like name a permission.
+/// `secrets:read` names a permission, `python3-jwt:all` a package.
 pub(super) fn is_permission(name: &str, value: &str) -> bool {
     const VERBS: &[&str] =
         &["read", "write", "list", "get", "create", "delete", "update", "manage", "admin", "view", "*"];
-    name.ends_with(['s', 'S']) && VERBS.contains(&value)
+    name.ends_with(['s', 'S']) && VERBS.contains(&value) || name.contains('-') && value == "all"
 }
 
 /// What a value is compared with in a program: `token == expected`.

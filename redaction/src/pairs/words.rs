@@ -5,7 +5,7 @@
 pub(super) const PLACEHOLDERS: &[&str] = &[
     "null", "none", "nil", "undefined", "true", "false", "yes", "no", "redacted", "hidden", "masked", "filtered",
     "empty", "omitted", "unset", "not_set", "n/a", "sensitive", "sensitive_value", "protected", "blank", "unknown",
-    "removed", "string", "str", "&str", "secretstring", "option<string", "secret<string", "varchar", "bytes", "disabled", "enabled", "required", "optional", "xxx", "<nil>",
+    "removed", "string", "str", "&str", "secretstring", "option<string", "secret<string", "varchar", "bytes", "disabled", "enabled", "required", "optional", "xxx", "<nil>", "i32", "i64", "u8", "u32", "u64", "usize", "int", "bool", "boolean", "number", "any", "object", "text", "&[u8", "vec<u8", "amd64", "arm64",
 ];
 
 /// Words that open a remark about a secret instead of the secret.
