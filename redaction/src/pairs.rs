@@ -54,8 +54,11 @@ impl Pairs {
             _ => return,
         };
         let before = view.behind(at, NAME);
-        let (before, after) =
-            if byte == b'%' { encoded_blanks(view, before, after) } else { (before, after) };
+        let (before, after) = if byte == b'%' || before.ends_with("%20") {
+            encoded_blanks(view, before, after)
+        } else {
+            (before, after)
+        };
         let Some((start, end)) = name_span(before, sign == Sign::Flag) else { return };
         if sign != Sign::Flag {
             self.by_name(view, &before[start..end], after, sign, found);

@@ -63,7 +63,9 @@ pub(super) fn auth(view: &View<'_>, start: usize, end: usize) -> Option<Find> {
 /// `NTLM hash: x`, with or without the LM hash before it.
 pub(super) fn windows_hash(view: &View<'_>, start: usize, end: usize) -> Option<Find> {
     static VALUE_OF: LazyLock<Regex> = LazyLock::new(|| {
-        fixed(r"^\s{0,2}(?:hash)?(?:es)?\s{0,2}[:=]?\s{0,2}((?:[0-9A-Fa-f]{32}:)?[0-9A-Fa-f]{32})\b")
+        fixed(
+            r"^\s{0,2}(?:hash)?(?:es)?(?:\s(?:of|for|is)(?:\s[^\s:]{1,64})?)?\s{0,2}[:=]?\s{0,2}((?:[0-9A-Fa-f]{32}:)?[0-9A-Fa-f]{32})\b",
+        )
     });
     if is_inside_word(view, start) {
         return None;

@@ -11,13 +11,29 @@ use crate::proof::is_token_like;
 use crate::scan::{Find, Rank};
 use crate::view::{VALUE, View};
 
-/// What follows the word: whose it is, a verb or a sign, and a value.
+/// A value, in quotes or brackets or bare.
+macro_rules! value {
+    () => {
+        r#"(?:"(?P<a>[^"]+)"|'(?P<b>[^']+)'|`(?P<c>[^`]+)`|\((?P<round>[^()\s]+)\)|(?P<bare>[^\s"'`]+))"#
+    };
+}
+
+/// Whose it is, a verb or a colon, and a value: `for user bob is ...`.
+static OWNED: LazyLock<Regex> = LazyLock::new(|| {
+    fixed(concat!(
+        r"^s?\s{1,4}(?:for|of|für|von|pour|para)\s{1,4}(?:[^\s:]{1,48}\s){0,3}?[^\s:]{1,48}",
+        r"(?P<told>:|\s{1,4}(?:is|was|ist|lautet|war|est|es)\s?[:=]?)\s{1,4}",
+        value!(),
+    ))
+});
+
+/// A verb or a sign, and a value.
 static AFTER: LazyLock<Regex> = LazyLock::new(|| {
     fixed(concat!(
-        r"^s?\]?(?:(?P<whose>\s{1,4}(?:for|of|für|von|pour|para)\s{1,4}(?:(?:user|account|role|login)\s)?[^\s:]{1,64})(?P<colon>:)?)?\s{1,8}",
+        r"^s?\]?(?P<whose>\s{1,4}(?:for|of|für|von|pour|para)\s{1,4}[^\s:]{1,64})?\s{1,8}",
         r"(?:(?P<told>(?:(?:is|was)\s(?:(?:re)?set|changed)\sto|(?:set|changed)\sto|provided|given|is|was|ist|lautet|war|est|es)",
         r"\s?[:=]?\s{1,8})|(?P<to>to\s{1,8})|(?P<dash>(?:[-–—→]|[-=]{1,2}>)\s{1,8})|(?P<type>[0-9]\s{1,4}))?",
-        r#"(?:"(?P<a>[^"]+)"|'(?P<b>[^']+)'|`(?P<c>[^`]+)`|\((?P<round>[^()\s]+)\)|(?P<bare>[^\s"'`]+))"#,
+        value!(),
     ))
 });
 
@@ -35,16 +51,19 @@ pub(super) fn spoken(view: &View<'_>, start: usize, end: usize) -> Option<Find> 
         return None;
     }
     let window = view.ahead(end, VALUE);
-    let found = AFTER.captures(window)?;
     let word = view.taken(start, end).to_ascii_lowercase();
-    let value = if HELD.contains(&word.as_str()) { held(&found) } else { None }.or_else(|| {
-        let plain = before != Some(b'-') && !HELD.contains(&word.as_str());
-        plain.then(|| match word.as_str() {
-            "identified by" => identified(&found, view.taken(start, end) != word),
-            "pass" | "pwd" => told(&found).filter(|(_, value)| is_password_like(value)),
-            _ => told(&found),
-        })?
-    })?;
+    let spoken = Spoken {
+        held: HELD.contains(&word.as_str()),
+        plain: before != Some(b'-'),
+        capitals: view.taken(start, end) != word,
+        // `set password to x`
+        set: view
+            .behind(start, 24)
+            .split(' ')
+            .any(|word| ["set", "change", "changed", "changing"].contains(&word)),
+    };
+    let value = [&OWNED, &AFTER].iter().find_map(|form| spoken.value(&word, &form.captures(window)?));
+    let value = value?;
     let (from, value) = value;
     let trimmed = value.trim_end_matches([',', '.', ';', ':', ')']);
     if is_marker(value) || is_placeholder(trimmed) {
@@ -69,6 +88,27 @@ fn kind(word: &str) -> &'static str {
     }
 }
 
+/// A word in its sentence.
+struct Spoken {
+    held: bool,
+    /// Whether it is no part of a name.
+    plain: bool,
+    capitals: bool,
+    set: bool,
+}
+
+impl Spoken {
+    fn value<'t>(&self, word: &str, found: &Captures<'t>) -> Option<Value<'t>> {
+        match word {
+            _ if self.held => held(found),
+            _ if !self.plain => None,
+            "identified by" => identified(found, self.capitals),
+            "pass" | "pwd" => told(found, self.set).filter(|(_, value)| is_password_like(value)),
+            _ => told(found, self.set),
+        }
+    }
+}
+
 type Value<'t> = (usize, &'t str);
 
 fn group<'t>(found: &Captures<'t>, names: &[&str]) -> Option<Value<'t>> {
@@ -86,14 +126,14 @@ fn held<'t>(found: &Captures<'t>) -> Option<Value<'t>> {
 }
 
 /// What a person knows: in quotes, or what no word looks like.
-fn told<'t>(found: &Captures<'t>) -> Option<Value<'t>> {
+fn told<'t>(found: &Captures<'t>, set: bool) -> Option<Value<'t>> {
     let has = |name| found.name(name).is_some();
-    let whose = has("whose") && !has("colon");
+    let whose = has("whose");
     if let Some(quoted) = group(found, &["a", "b", "c"]) {
         return (!whose || has("told")).then_some(quoted);
     }
     let value = group(found, &["round", "bare"])?;
-    let joined = has("told") || !has("to") && !whose;
+    let joined = has("told") || (set || !has("to")) && !whose;
     let typed = has("type") && value.1.len() >= 6 && value.1.bytes().all(|b| b.is_ascii_hexdigit());
     (joined && is_mixed(value.1) || typed).then_some(value)
 }
