@@ -1,8 +1,12 @@
 //! Long tokens that look random, whoever made them.
 
-use crate::proof::has_base58_checksum;
+mod harmless;
+
+use harmless::{has_extension, has_known_extension, is_known_harmless};
+
 use crate::scan::{Find, Rank};
 use crate::view::View;
+use crate::wording::{piece_count, worded};
 
 /// Shorter runs are too often identifiers.
 const MIN_LENGTH: usize = 32;
@@ -22,6 +26,12 @@ const MAX_COMMON_PAIRS: f64 = 0.42;
 const COMMON_PAIRS: &str = "th he in er an re nd at on nt ha es st en ed to it ou ea hi is or ti as te et ng of al de \
 se le sa si ar ve ra ld ur io ic ro ri ne me li co ce ll ma om ta pe ec tr el ns us ac la \
 ss ca ch ge ho pr nc no di ie em rt un po pl ad ct il mo so lo wi be tu ut ul ap ag im id";
+
+/// The share of a random run that reads as words and numbers is below this in 9,995 of 10,000, that of names above.
+const MAX_WORDED: f64 = 0.65;
+
+/// Enough where something else speaks for a name: no digit, or many common pairs.
+const NEARLY_WORDED: f64 = 0.45;
 
 /// What tokens are made of.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
@@ -80,7 +90,8 @@ fn by_form(view: &View<'_>, start: usize, end: usize) -> Option<Find> {
     let find = |end, kind| Some(Find { start, end, kind, rank: Rank::Shape });
     // Azure DevOps before 2024: 52 signs of base 32 in small letters.
     let base32 = |b: u8| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b);
-    if length == 52 && run.bytes().all(base32) && run.bytes().filter(u8::is_ascii_digit).count() >= 3 {
+    let word = || !run.bytes().any(|b| b.is_ascii_digit()) && common_pairs(run) >= MAX_COMMON_PAIRS;
+    if length == 52 && run.bytes().all(base32) && !word() {
         return find(end, "azure_token");
     }
     // Mailgun's keys for signatures.
@@ -106,27 +117,45 @@ fn is_discord_rest(after: &str) -> bool {
     parts.next() == Some(0) && parts.next() == Some(6) && parts.next().is_some_and(|code| code >= 27)
 }
 
-/// Standard base64 in which `/` is a digit, not a separator of a path.
+/// Standard base64 in which `/` is a digit, not a separator of a path: no folder at its beginning, no two in it,
+/// no year.
 fn is_blob_with_slashes(run: &str) -> bool {
     let slashes = run.bytes().filter(|b| *b == b'/').count();
-    let is_path_part = |part: &str| {
-        part.len() >= 2 && part.bytes().all(|b| b.is_ascii_digit())
-            || part.len() >= 4 && part.bytes().all(|b| b.is_ascii_lowercase())
+    let number = |part: &str| part.len() >= 2 && part.bytes().all(|b| b.is_ascii_digit());
+    let folder = |part: &str| {
+        part.len() >= 4 && part.bytes().all(|b| b.is_ascii_lowercase()) && worded(part) > MAX_WORDED
     };
+    let named = || run.split('/').filter(|part| number(part) || folder(part)).count();
+    let year = || run.split('/').any(|part| number(part) && part.len() >= 4);
+    let begins = || run.split('/').find(|part| !part.is_empty()).is_some_and(folder);
     run.len() >= MIN_WITH_SLASH
         && !run.contains(['-', '_'])
         && slashes * 10 <= run.len()
-        && !run.split('/').any(is_path_part)
+        && !(begins() || year() || named() > 1)
 }
 
+/// As a whole, or in a segment of a name.
 fn is_random(run: &str) -> bool {
+    looks_random(run) || run.split(['-', '_']).any(|part| part.len() >= MIN_LENGTH && looks_random(part))
+}
+
+fn looks_random(run: &str) -> bool {
     let has = |class: fn(&u8) -> bool| run.as_bytes().iter().any(class);
+    let number = run.strip_prefix("0x").unwrap_or(run);
     has(u8::is_ascii_lowercase)
         && has(u8::is_ascii_uppercase)
-        && has(u8::is_ascii_digit)
-        && !run.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+        && !number.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
         && entropy(run) >= MIN_ENTROPY
-        && common_pairs(run) < MAX_COMMON_PAIRS
+        && !is_name(run, has(u8::is_ascii_digit))
+}
+
+/// Words and numbers, or nearly.
+fn is_name(run: &str, digits: bool) -> bool {
+    let worded = worded(run);
+    let nearly = worded >= NEARLY_WORDED;
+    worded >= MAX_WORDED
+        || nearly && (!digits || common_pairs(run) >= MAX_COMMON_PAIRS)
+        || !digits && piece_count(run) * 3 <= run.len()
 }
 
 /// Shannon entropy in bits per character.
@@ -144,6 +173,14 @@ fn entropy(run: &str) -> f64 {
         .sum()
 }
 
+/// Whether two neighbouring letters are common in words, in any case.
+pub(crate) fn is_common_pair(pair: &[u8]) -> bool {
+    COMMON_PAIRS
+        .as_bytes()
+        .chunks(3)
+        .any(|known| known.get(..2).is_some_and(|k| k.eq_ignore_ascii_case(pair)))
+}
+
 fn common_pairs(run: &str) -> f64 {
     let lower = run.to_ascii_lowercase();
     let mut letters = 0u32;
@@ -151,109 +188,11 @@ fn common_pairs(run: &str) -> f64 {
     for pair in lower.as_bytes().windows(2) {
         if pair.iter().all(u8::is_ascii_lowercase) {
             letters += 1;
-            let known = COMMON_PAIRS.as_bytes().chunks(3).any(|known| known.starts_with(pair));
-            common += u32::from(known);
+            common += u32::from(is_common_pair(pair));
         }
     }
     if letters == 0 {
         return 0.0;
     }
     f64::from(common) / f64::from(letters)
-}
-
-/// Public things with a random look.
-fn is_known_harmless(view: &View<'_>, start: usize, end: usize) -> bool {
-    // SSH public keys, mail items and drives of Microsoft Graph, mangled names of C++ and Rust symbols.
-    const STARTS: &[&str] = &["AAAAB3NzaC1", "AAAAC3NzaC1", "AAAAE2VjZHNh", "AAMk", "AQMk", "_ZN", "_RN"];
-    // Digests, Go's sums, drives, identifiers that are public keys.
-    const BEFORE: &[&str] = &[
-        "sha1",
-        "sha224",
-        "sha256",
-        "sha384",
-        "sha512",
-        "md5",
-        "h1",
-        "blake2b",
-        "b!",
-        "did:key",
-        "did:plc",
-        "/by-id/",
-        "/by-path/",
-        "/by-uuid/",
-        "/by-partuuid/",
-        "/dev/mapper/",
-        "ipfs://",
-        "ipfs/",
-        "ipfs",
-        "pin-sha256=\"",
-        "nix/store/",
-        "r10k",
-    ];
-    const DIGESTS: &[&str] = &["sha1-", "sha256-", "sha384-", "sha512-"];
-    let run = view.ahead(start, 48);
-    let behind = view.behind(start, 64);
-    let before = behind.trim_end_matches([':', '=', '-', ' ']);
-    let lower = run.to_ascii_lowercase();
-    let after = view.ahead(end, 64);
-    STARTS.iter().any(|begin| run.starts_with(begin))
-        || DIGESTS.iter().any(|name| lower.starts_with(name))
-        || BEFORE.iter().any(|name| ends_with_word(before, name) || behind.ends_with(name))
-        || is_device(view, start, end)
-        || is_media(behind)
-        || is_open_angle(behind) && is_mail_host(after)
-        || end - start <= 35 && has_base58_checksum(view.taken(start, end))
-}
-
-fn ends_with_word(text: &str, word: &str) -> bool {
-    let at = text.len().saturating_sub(word.len());
-    text.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(word))
-        && !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric())
-}
-
-/// Drives and volumes are named by their serial numbers.
-fn is_device(view: &View<'_>, start: usize, end: usize) -> bool {
-    let run = view.ahead(start, 32.min(end - start));
-    run.starts_with("/dev/") || run.starts_with("dev/disk/") || run.starts_with("dm-uuid-LVM-")
-}
-
-/// Images and fonts in a page: `data:image/png;base64,`.
-fn is_media(behind: &str) -> bool {
-    let Some(media) = behind.strip_suffix(";base64,") else { return false };
-    let kind = media.rfind("data:").map_or("", |at| &media[at + "data:".len()..]);
-    ["image/", "font/", "audio/", "video/", "application/font"].iter().any(|name| kind.starts_with(name))
-}
-
-/// Whether the text ends within `<...`, without a blank.
-fn is_open_angle(behind: &str) -> bool {
-    let word = behind.rsplit(char::is_whitespace).next().unwrap_or_default();
-    word.rfind('<').is_some_and(|at| !word[at..].contains(['>', '/', '"', '=']))
-}
-
-/// `<random@host.example>`: the id of a message (RFC 5322, 3.6.4).
-fn is_mail_host(after: &str) -> bool {
-    after.strip_prefix('@').and_then(|host| host.split_once('>')).is_some_and(|(host, _)| {
-        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
-    })
-}
-
-/// `<random>.jpg` is a file with a random name, `<random>.com` may be anything.
-fn has_known_extension(after: &str) -> bool {
-    const KNOWN: &[&str] = &[
-        "jpg", "jpeg", "png", "gif", "webp", "svg", "pdf", "csv", "tsv", "parquet", "avro", "orc", "gz",
-        "tar", "tgz", "zip", "zst", "lz4", "bz2", "xz", "log", "html", "mp4", "mp3", "wav", "docx", "xlsx",
-        "pptx", "bak", "dump", "sqlite", "iso", "img", "vmdk", "qcow2", "ova", "dll", "exe", "jar", "whl",
-        "css", "js", "map", "woff2",
-    ];
-    let name: &str = after.strip_prefix('.').unwrap_or_default();
-    let length = name.bytes().take_while(u8::is_ascii_alphanumeric).count();
-    KNOWN.contains(&name[..length].to_ascii_lowercase().as_str())
-}
-
-fn has_extension(after: &str) -> bool {
-    let Some(rest) = after.strip_prefix('.') else {
-        return false;
-    };
-    let length = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
-    (1..=5).contains(&length)
 }

@@ -4,11 +4,17 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use crate::fold::fold;
 use crate::marker::{is_marker, marker};
-use crate::names::secret_kind;
-use crate::pairs::{is_secret_of, is_value, names_another};
+use crate::names;
+use crate::pairs::{is_password_like, is_secret_of, is_value, names_another};
+use crate::proof::is_token_like;
 use crate::scan::redact;
 use crate::strip::strip;
+
+mod visible;
+
+use visible::is_visible;
 
 /// Redacts the secrets in every string of a JSON value, every string or number whose member name says that it
 /// is secret, and what follows such a name in a list of arguments or stands beside it as its value. Strings are
@@ -28,11 +34,49 @@ pub fn redact_json(value: &mut Value) {
                 match secret_kind(name) {
                     Some(kind) => hide(member, kind),
                     None if named.is_some() && is_value(name) => hide_all(member, named.unwrap_or("secret")),
+                    None if name.eq_ignore_ascii_case("tokens") => hide_tokens(member),
+                    None if is_login(name, member) => *member = Value::String(marker("credentials")),
                     None => redact_json(member),
                 }
             }
         }
     }
+}
+
+/// As [`names::secret_kind`], of a name as people read it: without what can't be seen, in ASCII.
+fn secret_kind(name: &str) -> Option<&'static str> {
+    if name.is_ascii() && !name.contains(|c: char| c.is_control()) {
+        return names::secret_kind(name);
+    }
+    let seen = strip(name);
+    names::secret_kind(fold(&seen).as_deref().unwrap_or(&seen))
+}
+
+/// In `tokens`, which may as well be the words of a text, what looks like a token is one.
+fn hide_tokens(value: &mut Value) {
+    match value {
+        Value::Array(elements) => elements.iter_mut().for_each(hide_tokens),
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                match member {
+                    Value::String(_) if !is_value(name) => redact_json(member),
+                    member => hide_tokens(member),
+                }
+            }
+        }
+        Value::String(text) if is_token_like(text) => *text = marker("token"),
+        other => redact_json(other),
+    }
+}
+
+/// `{"login": "user:secret"}`.
+fn is_login(name: &str, value: &Value) -> bool {
+    const NAMES: [&str; 5] = ["login", "logon", "auth", "userpwd", "user_pass"];
+    let Some((user, secret)) = value.as_str().and_then(|text| text.split_once(':')) else { return false };
+    NAMES.contains(&name.to_ascii_lowercase().as_str())
+        && user.starts_with(|c: char| c.is_ascii_alphabetic())
+        && user.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@-".contains(&b))
+        && is_password_like(secret)
 }
 
 /// The kind of secret that the name of a member looks like, at any depth (see
@@ -51,6 +95,14 @@ pub fn secret_name(value: &Value) -> Option<&'static str> {
 /// A list of arguments is also read as the command line that it makes.
 fn redact_list(elements: &mut [Value]) {
     let pair = elements.len() == 2;
+    if let [Value::String(flag), Value::String(given)] = &mut *elements
+        && flag == "-p"
+        && is_password_like(given)
+        && !given.contains('-')
+    {
+        *given = marker("password");
+        return;
+    }
     let mut next: Option<&'static str> = None;
     for element in elements.iter_mut() {
         if let (Some(kind), Value::String(_) | Value::Number(_)) = (next.take(), &*element)
@@ -108,8 +160,14 @@ fn redact_arguments(elements: &mut [Value]) {
 
 /// The kind of the secret that a member says the object's value is: `{"name": "DB_PASSWORD", "value": "x"}`.
 fn named_by_value(members: &Map<String, Value>) -> Option<&'static str> {
-    let named = members.iter().filter(|(name, _)| names_another(name));
-    named.filter_map(|(_, given)| given.as_str()).find_map(secret_kind)
+    // A type is a name only where no other thing has it: tokens have types, too.
+    const TYPES: [&str; 5] = ["password", "passwd", "secret", "securestring", "apikey"];
+    let is_type = |name: &str, given: &str| {
+        matches!(name, "type" | "kind") && TYPES.contains(&given.to_ascii_lowercase().as_str())
+    };
+    let given = members.iter().filter_map(|(name, given)| Some((name, given.as_str()?)));
+    let mut naming = given.filter(|(name, given)| names_another(name) || is_type(name, given));
+    naming.find_map(|(_, given)| secret_kind(given))
 }
 
 /// A text whose secret hides behind invisible characters is stripped of them first.
@@ -135,88 +193,13 @@ fn hides(text: &str) -> bool {
     text.chars().any(|c| c.is_control() && !c.is_whitespace() || !c.is_ascii())
 }
 
-/// Members that are about the secret in an object that is called one.
-const VISIBLE: &[&str] = &[
-    "name",
-    "user",
-    "username",
-    "user_name",
-    "id",
-    "type",
-    "kind",
-    "version",
-    "namespace",
-    "created_at",
-    "updated_at",
-    "expires_at",
-    "expires",
-    "expires_in",
-    "created",
-    "updated",
-    "url",
-    "uri",
-    "host",
-    "hostname",
-    "port",
-    "enabled",
-    "region",
-    "scope",
-    "scopes",
-    "role",
-    "roles",
-    "arn",
-    "path",
-    "file",
-    "database",
-    "db",
-    "dbname",
-    "engine",
-    "status",
-    "state",
-    "provider",
-    "source",
-    "ref",
-    "description",
-    "label",
-    "labels",
-    "tags",
-    "owner",
-    "algorithm",
-    "alg",
-    "length",
-    "count",
-    "email",
-    "account",
-    "tenant",
-    "domain",
-    "method",
-    "mode",
-    "format",
-    "optional",
-    "required",
-    "secretname",
-    "secret_name",
-    "secretref",
-    "keyid",
-    "key_id",
-    "rotated_at",
-    "rotation",
-    "title",
-    "client_id",
-    "clientid",
-    "project",
-    "project_id",
-    "key",
-    "service",
-    "schema",
-    "login",
-    "realm",
-    "issuer",
-    "audience",
-];
-
-fn is_visible(name: &str) -> bool {
-    VISIBLE.contains(&name.to_ascii_lowercase().as_str())
+/// What the marker says, where the name alone does not.
+fn marker_kind(kind: &'static str) -> &'static str {
+    match kind {
+        "auth" => "basic",
+        "mnemonic" => "secret",
+        kind => kind,
+    }
 }
 
 fn hide(value: &mut Value, kind: &'static str) {
@@ -224,9 +207,9 @@ fn hide(value: &mut Value, kind: &'static str) {
         Value::Null | Value::Bool(_) => {}
         Value::String(text) if text.is_empty() || is_marker(text) => {}
         // Names that only some values make secrets.
-        Value::String(text) if matches!(kind, "auth" | "otp" | "session") => {
-            if is_secret_of(kind, text) {
-                *value = Value::String(marker(if kind == "auth" { "basic" } else { kind }));
+        Value::String(text) if matches!(kind, "auth" | "otp" | "session" | "mnemonic") => {
+            if is_secret_of(kind, text) || kind == "auth" && is_login(kind, &Value::String(text.clone())) {
+                *value = Value::String(marker(marker_kind(kind)));
             } else {
                 redact_json(value);
             }

@@ -8,6 +8,7 @@
 //! Everything here is pure, and its work is linear in the text ([`view`]).
 
 mod entropy;
+mod fold;
 mod json;
 mod marker;
 mod names;
@@ -19,6 +20,7 @@ mod shape;
 mod strip;
 mod text;
 mod view;
+mod wording;
 
 pub use json::{redact_json, secret_name};
 pub use text::{CleanText, MAX_CHARS, hidden_by_name, recognized_secret};

@@ -8,11 +8,14 @@ use crate::names::secret_kind;
 use crate::scan::{Find, Rank};
 use crate::view::{NAME, View};
 
+mod extent;
+mod judge;
 mod value;
 mod words;
 
+pub(crate) use extent::{bare_length, quoted};
+pub(crate) use judge::{is_password_like, is_placeholder, is_remark, is_secret_of};
 use value::{Named, Sign, value};
-pub(crate) use value::{bare_length, is_placeholder, is_secret_of, quoted};
 
 /// What the walk over the signs of a text remembers.
 #[derive(Default)]
@@ -38,6 +41,10 @@ impl Pairs {
             // The second of `==` says nothing new.
             b'=' if view.before(at) == Some(b'=') => return,
             b'=' => (Sign::Equals, at + 1),
+            // `expect "Password:"`: the colon is the prompt's.
+            b':' if closes_prompt(view, at) => return,
+            // A path of a program: `token::Comma`.
+            b':' if view.at(at + 1) == Some(b':') || view.before(at) == Some(b':') => return,
             b':' => (Sign::Colon, at + 1),
             b'%' => match encoded_sign(view.ahead(at, 16)) {
                 Some((sign, length)) => (sign, at + length),
@@ -47,6 +54,11 @@ impl Pairs {
             _ => return,
         };
         let before = view.behind(at, NAME);
+        let (before, after) = if byte == b'%' || before.ends_with("%20") {
+            encoded_blanks(view, before, after)
+        } else {
+            (before, after)
+        };
         let Some((start, end)) = name_span(before, sign == Sign::Flag) else { return };
         if sign != Sign::Flag {
             self.by_name(view, &before[start..end], after, sign, found);
@@ -124,6 +136,10 @@ pub(crate) fn is_value(name: &str) -> bool {
     const VALUES: &[&str] = &[
         "value",
         "values",
+        "newvalue",
+        "oldvalue",
+        "new_value",
+        "old_value",
         "v",
         "val",
         "data",
@@ -142,6 +158,15 @@ pub(crate) fn is_value(name: &str) -> bool {
         "secretvalue",
     ];
     VALUES.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Whether a quote that opens before a name closes after its colon, and none closes before: `"Password:"`.
+fn closes_prompt(view: &View<'_>, at: usize) -> bool {
+    let Some(quote) = view.at(at + 1).filter(|b| matches!(b, b'"' | b'\'')) else { return false };
+    let before = view.behind(at, 32);
+    let name = before.bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
+    let opens = before.len().checked_sub(name + 1).and_then(|at| before.as_bytes().get(at));
+    name > 0 && opens == Some(&quote)
 }
 
 /// The plain word that is given as a name.
@@ -165,6 +190,15 @@ fn encoded_sign(window: &str) -> Option<(Sign, usize)> {
         _ => return None,
     };
     Some((sign, window.len() - rest.len() + 2))
+}
+
+/// What stands before and after an encoded sign, without the encoded blanks around it: `%20%3D%20`.
+fn encoded_blanks<'t>(view: &View<'_>, before: &'t str, after: usize) -> (&'t str, usize) {
+    let blank = ["%20", "%2520", "+"];
+    let before = blank.iter().find_map(|blank| before.strip_suffix(blank)).unwrap_or(before);
+    let window = view.ahead(after, 8);
+    let length = blank.iter().find(|blank| window.starts_with(**blank)).map_or(0, |blank| blank.len());
+    (before, after + length)
 }
 
 /// The kind of secret that the name at `start..end` of what stands before the sign promises.
@@ -194,11 +228,25 @@ fn name_before(before: &str, start: usize, end: usize, sign: Sign) -> Option<&'s
             return secret_kind(&before[from..end]).filter(|_| !before[from..end].contains('='));
         }
     }
-    if sign == Sign::Colon
-        && name.eq_ignore_ascii_case("pass")
-        && !before[..start].ends_with(['/', '"', '\''])
+    if sign == Sign::Colon && judge::is_doubtful(name, &before[..start]) {
+        // A test report: `PASS: TestLogin2`. What else is judged by its value.
+        return (name != "PASS").then_some("password");
+    }
+    // Names of several words.
+    let behind = |words: &str| {
+        let at = start.saturating_sub(words.len());
+        before.get(at..start).is_some_and(|before| before.eq_ignore_ascii_case(words))
+    };
+    if name.eq_ignore_ascii_case("phrase") && (behind("seed ") || behind("recovery ")) {
+        return Some("secret");
+    }
+    if sign == Sign::Equals && (behind("?") || behind("&")) && ["key", "code"].contains(&name) {
+        return Some("key");
+    }
+    if name.eq_ignore_ascii_case("passe") && behind("mot de ")
+        || name.eq_ignore_ascii_case("word") && behind("pass ")
     {
-        return None; // A test report: `pass: 12 fail: 3`.
+        return Some("password");
     }
     // A connection string is named, but what is secret in it has names of its own.
     secret_kind(name).filter(|kind| *kind != "connection_string")

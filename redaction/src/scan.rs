@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::entropy;
+use crate::fold::fold;
 use crate::marker::{LONGEST, MARKER, is_marker, marker_len};
 use crate::pairs::Pairs;
 use crate::rules::{Run, WORDS, Wakes};
@@ -84,9 +85,10 @@ pub(crate) fn recognized(text: &str) -> Option<&'static str> {
     })
 }
 
-/// One pass. The rules know ASCII: wide letters and odd spaces are for people to read, not to hide behind.
+/// One pass. The rules know ASCII: wide letters, odd spaces and escapes are for people and parsers to read, not to
+/// hide behind.
 fn step(text: &str, shown: usize, tally: &mut Tally) -> Option<String> {
-    let mut pass = |text: &str| {
+    let mut pass = |text: &str, shown: usize| {
         let view = View::of(text);
         let finds = finds(&view);
         tally.looked_at += view.looked_at();
@@ -95,7 +97,17 @@ fn step(text: &str, shown: usize, tally: &mut Tally) -> Option<String> {
         tally.shortest = [tally.shortest, shortest].into_iter().flatten().min();
         replaced(text, finds, byte_at(text, shown))
     };
-    fold(text).and_then(|folded| pass(&folded)).or_else(|| pass(text))
+    let folded = fold(text).and_then(|folded| {
+        // Written out, a character may be shorter than it was.
+        let shown = if shown >= text.len() {
+            usize::MAX
+        } else {
+            let before = &text[..byte_at(text, shown)];
+            fold(before).as_deref().unwrap_or(before).chars().count()
+        };
+        pass(&folded, shown)
+    });
+    folded.or_else(|| pass(text, shown))
 }
 
 /// Where the character of this number begins.
@@ -104,20 +116,6 @@ fn byte_at(text: &str, character: usize) -> usize {
         return text.len();
     }
     text.char_indices().nth(character).map_or(text.len(), |(at, _)| at)
-}
-
-/// Full-width forms and white space as ASCII, character by character; none when there are none.
-fn fold(text: &str) -> Option<String> {
-    let plain = |c: char| match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
-        c if c.is_whitespace() && !c.is_ascii() => ' ',
-        c => c,
-    };
-    if text.is_ascii() {
-        return None;
-    }
-    let folded: String = text.chars().map(plain).collect();
-    (folded != text).then_some(folded)
 }
 
 /// All secrets, as the rules name them: in no order, and several rules may have found one.

@@ -59,6 +59,10 @@ pub(crate) const S: Class = Class::of("0-9A-Za-z%-");
 pub(crate) const PCT: Class = Class::of("0-9A-Za-z%");
 /// Small letters and digits in parts that `$` joins.
 pub(crate) const DOL: Class = Class::of("0-9a-z$");
+/// Names and passwords that `:` joins.
+pub(crate) const K: Class = Class::of("0-9A-Za-z:._-");
+/// Hashes of passwords, with their salts and settings.
+pub(crate) const HASH: Class = Class::of("0-9A-Za-z./+$=,:-");
 /// A path.
 pub(crate) const P: Class = Class::of("0-9A-Za-z_/-");
 

@@ -137,6 +137,6 @@ fn is_stray_joiner(c: char, gap: Option<char>, out: &str, chars: &mut Peekable<C
     }
 }
 
-fn is_joiner(c: char) -> bool {
+pub(crate) fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0020}'..='\u{e007f}')
 }

@@ -141,8 +141,8 @@ impl<'de> Deserialize<'de> for CleanText {
 #[must_use]
 pub fn hidden_by_name(name: &str, value: &CleanText) -> Option<CleanText> {
     let kind = names::secret_kind(name).filter(|kind| {
-        let of_kind =
-            !matches!(*kind, "auth" | "otp" | "session") || crate::pairs::is_secret_of(kind, value.as_str());
+        let of_kind = !matches!(*kind, "auth" | "otp" | "session" | "mnemonic")
+            || crate::pairs::is_secret_of(kind, value.as_str());
         of_kind && !value.is_empty() && !is_marker(value.as_str())
     })?;
     Some(CleanText(marker(kind)))
@@ -193,7 +193,15 @@ fn searched(stripped: &str) -> Clean<'_> {
         (stripped, usize::MAX)
     };
     let Redacted { text, shortest, .. } = redact_until(text, shown);
-    Clean { text, cut, shortest }
+    // A joiner that joined a letter is a stray beside what stands in its place now.
+    let again = match &text {
+        Cow::Owned(changed) => match strip(changed) {
+            Cow::Owned(stripped) => Some(redact(&stripped).into_owned()),
+            Cow::Borrowed(_) => None,
+        },
+        Cow::Borrowed(_) => None,
+    };
+    Clean { text: again.map_or(text, Cow::Owned), cut, shortest }
 }
 
 /// Cuts a redacted text to [`MAX_CHARS`], `end` included. A cut can make a harmless text look

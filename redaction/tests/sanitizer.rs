@@ -102,6 +102,7 @@ fn secrets_cannot_hide_behind_invisible_characters() {
         let raw = format!("key AKIAIOSF{hidden}ODNN7EXAMPLE and pass{hidden}word=hun{hidden}ter2");
         assert_eq!(clean(&raw), "key [redacted:aws_key] and password=[redacted:password]", "{hidden:?}");
     }
+    assert_eq!(clean("¡\u{200d}ｐａｓｓ\u{200d}ｗｏｒｄ=hun\u{200d}ter2"), "¡password=[redacted:password]");
     let pem = "-----BEGIN PRIVATE KEY-----\nMIIFAKE\nfake\n-----END PRIVATE KEY-----";
     assert_eq!(clean(pem), "[redacted:private_key]");
     assert_eq!(clean(&pem[..40]), "[redacted:private_key]");
@@ -354,6 +355,94 @@ fn secrets_in_a_context_are_found_whatever_names_them() {
 }
 
 #[test]
+fn names_in_a_context_are_read_as_people_read_them() {
+    for (name, value, kind) in [
+        ("pass\u{200b}word", json!("x"), "password"),
+        ("Ｐａｓｓｗｏｒｄ", json!("x"), "password"),
+        ("pass word", json!("x"), "password"),
+        ("pass-word", json!("x"), "password"),
+        ("Pass_Phrase", json!("x"), "password"),
+        ("wachtwoord", json!("x"), "password"),
+        ("lösenord", json!("x"), "password"),
+        ("clave", json!("x"), "password"),
+        ("psw", json!("x"), "password"),
+        ("bearer", json!("x"), "token"),
+        ("kek", json!("x"), "access_key"),
+        ("totp_seed", json!("x"), "secret"),
+        ("totpSeed", json!("x"), "secret"),
+        ("2fa", json!("123456"), "otp"),
+        ("recoveryCodes", json!("abcd-efgh"), "secret"),
+        ("backup_codes", json!("12345678"), "secret"),
+        ("snmpCommunity", json!("x"), "password"),
+        ("login", json!("bob:hunter2"), "credentials"),
+        ("auth", json!("bob:hunter2"), "basic"),
+        (
+            "mnemonic",
+            json!("legal winner thank year wave sausage worth useful legal winner thank yellow"),
+            "secret",
+        ),
+    ] {
+        let mut context = json!({ name: value });
+        redact_json(&mut context);
+        let hidden = json!({ name: format!("[redacted:{kind}]") });
+        assert_eq!(context, hidden);
+        redact_json(&mut context);
+        assert_eq!(context, hidden, "twice");
+    }
+    for (sent, kept) in [
+        (
+            json!({"type": "password", "value": "x"}),
+            json!({"type": "password", "value": "[redacted:password]"}),
+        ),
+        (json!({"backup_codes": ["12345678"]}), json!({"backup_codes": ["[redacted:secret]"]})),
+        (
+            json!({"tokens": [{"v": "aB3dE6gH9jK2mN5pQ8rS1t"}]}),
+            json!({"tokens": [{"v": "[redacted:token]"}]}),
+        ),
+        (json!(["-p", "hunter22"]), json!(["-p", "[redacted:password]"])),
+        (
+            json!({"field": "password", "newValue": "x1", "oldValue": "y1"}),
+            json!({"field": "password", "newValue": "[redacted:password]", "oldValue": "[redacted:password]"}),
+        ),
+        (json!({"pwd_hash": "x"}), json!({"pwd_hash": "[redacted:password]"})),
+        (json!(["mysql", "-uroot", "-phunter22"]), json!(["mysql", "-uroot", "-p[redacted:password]"])),
+        (json!("AT 5: p\\u0061ssword=hunter2"), json!("AT 5: password=[redacted:password]")),
+    ] {
+        let mut context = sent.clone();
+        redact_json(&mut context);
+        assert_eq!(context, kept, "{sent}");
+        redact_json(&mut context);
+        assert_eq!(context, kept, "twice");
+    }
+    for same in [
+        json!({"tokens": ["the", "cat", "AccessTokenProvider"]}),
+        json!({"tokens": [{"type": "EOF", "value": ""}, {"type": "word", "v": "internationalization"}]}),
+        json!({"type": "token", "value": "EOF"}),
+        json!({"field": "password", "message": "is too short"}),
+        json!({"type": "secret_scan", "value": "on"}),
+        json!(["-p", "my-project-2"]),
+        json!({"login": "acme/bob"}),
+        json!({"community": "rust-lang"}),
+        json!({"phrase": "hello there world"}),
+        json!({"auth": "bob"}),
+        json!({"type": "string", "value": "x"}),
+        json!({"login": "bob"}),
+        json!({"login": "2026-11-27T10:00:00"}),
+        json!({"mnemonic": "MOV"}),
+        json!({"2fa": true}),
+        json!({"2fa": "enabled"}),
+        json!(["-p", "8080:80"]),
+        json!(["-p", "shop"]),
+        json!({"passthrough": "x", "passes": 3, "pass": true}),
+        json!({"path": "C:\\x64\\u0041"}),
+    ] {
+        let mut context = same.clone();
+        redact_json(&mut context);
+        assert_eq!(context, same);
+    }
+}
+
+#[test]
 fn ids_pass_the_door_that_texts_pass() {
     let token = format!("glsa_{}_{}", "aB3dE6gH9jK2mN5pQ8rS1tU4vW7xY0zC", "0a1b2c3d");
     for id in [
@@ -408,6 +497,8 @@ fn rough_text() -> impl Strategy<Value = String> {
             "password", "token", "=", ":", "\"", "'", "\\\"", " ", "://", "@", "-----BEGIN PRIVATE KEY-----", "[redacted:",
             "]", "[redacted:password]", "Bearer ", "Basic ", "Cookie: a=b", ";", "&", ",", "--secret ", "<password>", "…",
             "{", "}", "[", "eyJ", "Authorization: ", "\u{1b}[", "\u{1b}]", "\u{200d}", "\u{fe0f}", "\n", "%3D", "é",
+            "\\u0061", "\\u003d", "\\x3d", "&#61;", "%20%3D%20", "pass", " is ", " - ", "AUTH ", "echo ", " | chpasswd",
+            "api key ", "passphrase: a b c", "requirepass ", "-> ", "(", ")", "<param name=\"password\">", "credentials a:",
         ]).prop_map(str::to_owned),
         1 => prop::sample::select(leaks),
         1 => prop::sample::select(ordinary),

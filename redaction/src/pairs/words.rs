@@ -5,7 +5,7 @@
 pub(super) const PLACEHOLDERS: &[&str] = &[
     "null", "none", "nil", "undefined", "true", "false", "yes", "no", "redacted", "hidden", "masked", "filtered",
     "empty", "omitted", "unset", "not_set", "n/a", "sensitive", "sensitive_value", "protected", "blank", "unknown",
-    "removed", "string", "str", "&str", "secretstring", "option<string", "secret<string", "varchar", "bytes", "disabled", "enabled", "required", "optional", "xxx", "<nil>",
+    "removed", "string", "str", "&str", "secretstring", "option<string", "secret<string", "varchar", "bytes", "disabled", "enabled", "required", "optional", "xxx", "<nil>", "i32", "i64", "u8", "u32", "u64", "usize", "int", "bool", "boolean", "number", "any", "object", "text", "&[u8", "vec<u8", "amd64", "arm64",
 ];
 
 /// Words that open a remark about a secret instead of the secret.
@@ -20,6 +20,25 @@ pub(super) const PROSE: &[&str] = &[
     "revoked", "rotated", "rotation", "should", "signature", "that", "the", "this", "to", "token", "too",
     "unable", "unauthorized", "unexpected", "unknown", "unsupported", "update", "updated", "use", "valid",
     "validation", "value", "verification", "was", "when", "which", "will", "with", "wrong", "you", "your",
+    "please", "enter", "exists", "exist", "confirmed", "accepted", "forgotten", "must",
+    // German, French, Spanish, Italian and Dutch
+    "geändert", "abgelaufen", "ungültig", "falsch", "fehlt", "fehlerhaft", "gesperrt", "erforderlich", "leer",
+    "unbekannt", "zurückgesetzt", "nicht", "ist", "wurde", "muss", "darf", "läuft", "vergessen", "stimmt",
+    "abgelehnt", "benötigt", "bestätigt", "gesetzt", "gültig", "wird", "zu", "kein", "keine", "für",
+    "incorrecte", "invalide", "expiré", "expirée", "manquant", "manquante", "requis", "refusé", "oublié",
+    "modifié", "erroné", "vide", "est", "incorrecta", "incorrecto", "inválida", "inválido", "caducada",
+    "caducado", "expirada", "expirado", "requerida", "requerido", "cambiada", "vacía", "falta", "errata",
+    "scaduta", "mancante", "onjuist", "verlopen", "ongeldig", "ontbreekt", "vereist", "gewijzigd", "felaktigt",
+];
+
+/// What a machine's secret is said to be.
+#[rustfmt::skip]
+pub(super) const STATES: &[&str] = &[
+    "absent", "active", "anonymous", "created", "default", "deleted", "disabled", "enabled", "environment",
+    "exists", "expiring", "generated", "granted", "inactive", "inherited", "instance", "issued", "loaded",
+    "locked", "managed", "match", "matches", "pending", "present", "profile", "provided", "ready", "received",
+    "refused", "retrieved", "set", "skipped", "stale", "static", "synced", "system", "unchanged", "uptodate",
+    "up-to-date", "valid", "verified", "ok",
 ];
 
 /// Words that open a remark if it goes on after them.

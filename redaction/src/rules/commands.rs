@@ -44,7 +44,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     Command { programs: &["mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlshow", "mysqlcheck", "mysqlbinlog", "mysqlsh", "mariadb", "mariadb-dump", "mariadb-admin", "xtrabackup", "mariabackup", "7z", "7za", "rar", "unrar"], needs: "", flags: &[], glued: &["-p"], secret: Part::Whole, arguments: "", leak: "mysql -uroot -p«{A10}» shop", miss: "mysql -p failed" },
     Command { programs: &["sshpass"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r#"^\s+(?:-v\s+)*-p\s*["']?([^\s"']+)"#, leak: "sshpass -p «{A10}» ssh box", miss: "sshpass -f file ssh -p 22 box" },
     Command { programs: &["mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport", "mongostat", "cqlsh", "cypher-shell", "beeline", "psexec", "smbmap", "crackmapexec", "evil-winrm", "svnrdump", "twine"], needs: "", flags: &["-p"], glued: &[], secret: Part::Whole, arguments: "", leak: "mongo -u root -p «{A10}» db", miss: "mongo -u $USER -p $PASS db" },
-    Command { programs: &["docker", "podman", "helm", "buildah", "skopeo", "nerdctl", "oras", "crane", "oc", "az", "cf", "ibmcloud", "npm", "rancher"], needs: "login", flags: &["-p"], glued: &[], secret: Part::Whole, arguments: "", leak: "docker login -u bob -p «{A10}» registry.example.com", miss: "docker run -p 8080:80 app" },
+    Command { programs: &["docker", "podman", "helm", "buildah", "skopeo", "nerdctl", "oras", "crane", "oc", "az", "cf", "ibmcloud", "npm", "rancher", "vagrant", "jf"], needs: "login", flags: &["-p"], glued: &["-p"], secret: Part::Whole, arguments: "", leak: "docker login -u bob -p «{A10}» registry.example.com", miss: "docker run -p 8080:80 app" },
     Command { programs: &["redis-cli", "valkey-cli", "keydb-cli"], needs: "", flags: &["-a"], glued: &[], secret: Part::Whole, arguments: "", leak: "redis-cli -h cache -a «{A10}» ping", miss: "redis-cli -h cache ping" },
     Command { programs: &["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami", "ldapmodrdn", "ldapcompare", "security", "ipa", "dsconf"], needs: "", flags: &["-w"], glued: &[], secret: Part::Whole, arguments: "", leak: "ldapsearch -x -D cn=admin -w «{A10}» -b dc=x", miss: "ldapsearch -x -W -D cn=admin" },
     Command { programs: &["ldappasswd"], needs: "", flags: &["-w", "-s", "-a"], glued: &[], secret: Part::Whole, arguments: "", leak: "ldappasswd -s «{A10}» uid=x", miss: "ldappasswd -S uid=x" },
@@ -52,10 +52,11 @@ pub(crate) static COMMANDS: &[Command] = &[
     Command { programs: &["curl", "wget"], needs: "", flags: &["-u", "--user", "-U", "--proxy-user"], glued: &["-u"], secret: Part::After(':'), arguments: "", leak: "curl --user bob:«{A10}» https://x", miss: "curl -u $USER:$PASS https://x" },
     Command { programs: &["http", "https", "xh", "httpie", "jenkins-cli", "jenkins-cli.jar"], needs: "", flags: &["-a", "--auth", "-auth"], glued: &[], secret: Part::After(':'), arguments: "", leak: "http -a bob:«{A10}» GET https://x", miss: "http GET https://x" },
     Command { programs: &["ab", "hey"], needs: "", flags: &["-A", "-P", "-a"], glued: &[], secret: Part::After(':'), arguments: "", leak: "ab -n 9 -A bob:«{A10}» https://x/", miss: "ab -n 9 https://x/" },
-    Command { programs: &["smbclient", "rpcclient", "smbget", "smbcacls", "net"], needs: "", flags: &["-U", "--user"], glued: &["-U"], secret: Part::After('%'), arguments: "", leak: "smbclient //srv/x -U bob%«{A10}»", miss: "smbclient //srv/x -U bob" },
+    Command { programs: &["smbclient", "rpcclient", "smbget", "smbcacls", "net", "winexe", "wmic"], needs: "", flags: &["-U", "--user"], glued: &["-U"], secret: Part::After('%'), arguments: "", leak: "smbclient //srv/x -U bob%«{A10}»", miss: "smbclient //srv/x -U bob" },
     Command { programs: &["lftp"], needs: "", flags: &["-u"], glued: &[], secret: Part::After(','), arguments: "", leak: "lftp -u bob,«{A10}» ftp.example.com", miss: "lftp -u bob ftp.example.com" },
     Command { programs: &["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk", "snmptrap", "snmpinform"], needs: "", flags: &["-c", "-A", "-X"], glued: &[], secret: Part::Whole, arguments: "", leak: "snmpwalk -v2c -c «{A10}» 10.0.0.1", miss: "snmpwalk -v3 10.0.0.1" },
     Command { programs: &["openssl"], needs: "", flags: &["-passin", "-passout", "-pass", "-k", "-K"], glued: &[], secret: Part::Whole, arguments: "", leak: "openssl rsa -passin «pass:{A10}» -in k", miss: "openssl rsa -passin file:/run/k" },
+    Command { programs: &["ssh-keygen"], needs: "", flags: &["-N", "-P"], glued: &[], secret: Part::Whole, arguments: "", leak: "ssh-keygen -N «{A10}» -f x", miss: "ssh-keygen -t ed25519 -f x" },
     Command { programs: &["useradd", "usermod"], needs: "", flags: &["-p"], glued: &[], secret: Part::Whole, arguments: "", leak: "useradd -m -p «{A10}» bob", miss: "useradd -m bob" },
     Command { programs: &["sqlplus", "sqlplus64", "sqlldr", "expdp", "impdp", "rman", "sqlcl"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r#"^(?:\s+(?:-\S+|target|catalog|userid=))*\s*["']?[A-Za-z][\w$#.]*/(?:"([^"]+)"|([^@\s"'/]+))"#, leak: "sqlplus -s scott/«{A10}»@db", miss: "sqlplus / as sysdba" },
     Command { programs: &["rabbitmqctl"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r"^\s+(?:-\S+\s+)*(?:add_user|change_password|authenticate_user)\s+\S+\s+(\S+)", leak: "rabbitmqctl add_user bob «{A10}»", miss: "rabbitmqctl list_users" },
@@ -63,11 +64,17 @@ pub(crate) static COMMANDS: &[Command] = &[
     Command { programs: &["vault"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r"^\s+(?:login|unwrap|operator\s+unseal)\s+(?:-\S+\s+)*(?:token=)?([^\s=-][^\s=]*[0-9][^\s=]{3,})", leak: "vault login «{A26}»", miss: "vault login -method=oidc" },
     Command { programs: &["aws"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r"^\s+configure\s+set\s+\S*(?:secret_access_key|session_token)\s+(\S+)", leak: "aws configure set aws_secret_access_key «{B40}»", miss: "aws configure set region eu-west-1" },
     Command { programs: &["net user", "net.exe user"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r"^\s+[\w.-]+\s+([A-Za-z]\S*[0-9!@#$^&]\S*|[0-9]\S*[A-Za-z]\S*)", leak: "net user bob «{A10}» /add", miss: "net user bob /active:no" },
-    Command { programs: &["net use"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r"^\s+(?:\w:\s+)?\\\\\S+\s+([^\s/*]\S*)", leak: r"net use Z: \\srv\x «{A10}» /user:bob", miss: r"net use Z: \\srv\x" },
+    Command { programs: &["net use"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r"^\s+(?:\w:\s+)?\\\\\S+\s+(?:/user:\S+\s+)?([^\s/*]\S*)", leak: r"net use Z: \\srv\x «{A10}» /user:bob", miss: r"net use Z: \\srv\x" },
     Command { programs: &["env"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r"^\s+\w*(?:PASSWORD|PASSWD|TOKEN|SECRET|_KEY)\s+(\S+)", leak: "ENV API_TOKEN «{A24}»", miss: "ENV API_TOKEN" },
     Command { programs: &["wpa_passphrase"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r"^\s+\S+\s+(\S+)", leak: "wpa_passphrase home «{A10}»", miss: "wpa_passphrase home" },
     Command { programs: &["snowsql"], needs: "", flags: &["-p"], glued: &[], secret: Part::Whole, arguments: "", leak: "snowsql -u bob -p «{A10}»", miss: "snowsql -u bob" },
     Command { programs: &["pdftk"], needs: "", flags: &["user_pw", "owner_pw", "input_pw"], glued: &[], secret: Part::Whole, arguments: "", leak: "pdftk a.pdf input_pw «{A10}» output b.pdf", miss: "pdftk a.pdf output b.pdf" },
+    Command { programs: &["convertto-securestring"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r#"^\s+(?:-String\s+)?(?:"([^"]+)"|'([^']+)'|([^\s"'$(-][^\s"']*)\s+-AsPlainText)"#, leak: "ConvertTo-SecureString \"«{A10}»\" -AsPlainText -Force", miss: "ConvertTo-SecureString $plain -AsPlainText -Force" },
+    Command { programs: &["echo", "printf"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r#"^\s+(?:-[ne]+\s+)?(?:["']?%s(?:\\n)?["']?\s+)?["']?(?:[\w.-]+:)?([^\s"'|:]+)["']?\s*\|\s*(?:sudo\s+)?(?:(?:/\S*/)?chpasswd|[^|]{0,160}--password-stdin|[^|]{0,160}--stdin|sudo\s+-S|kinit|[^|]{0,160}--passphrase-fd)"#, leak: "echo «{A10}» | docker login --password-stdin", miss: "echo $TOKEN | docker login --password-stdin" },
+    Command { programs: &["sftp", "scp", "ssh", "rsync"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r"^\s+(?:-\S+\s+){0,8}[\w.-]+:([^\s@:/]+)@[\w.-]+", leak: "sftp bob:«{A10}»@h:/x", miss: "sftp bob@h:/x" },
+    Command { programs: &["create secret generic"], needs: "", flags: &["--from-literal"], glued: &[], secret: Part::After('='), arguments: "", leak: "kubectl create secret generic x --from-literal=db=«{A10}»", miss: "kubectl create secret generic x --from-literal=db=$DB" },
+    Command { programs: &["vault kv put", "vault kv patch"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r"^\s+(?:-\S+\s+){0,8}\S+\s+[\w.-]+=([^\s@]\S*)", leak: "vault kv put secret/x value=«{A10}»", miss: "vault kv put secret/x @data.json" },
+    Command { programs: &["exp", "imp", "connect", "conn"], needs: "", flags: &[], glued: &[], secret: Part::Whole, arguments: r"^\s+[A-Za-z][\w$#]*/([^\s/@]+)(?:@\w|\s+\w+=)", leak: "exp bob/«{A10}» file=x.dmp", miss: "connect bob@db" },
     Command { programs: &["xfreerdp", "wfreerdp", "mstsc", "cmdkey", "schtasks", "signtool"], needs: "", flags: &["/p", "/rp"], glued: &["/p:", "/pass:"], secret: Part::Whole, arguments: "", leak: "xfreerdp /v:srv /u:bob /p:«{A10}»", miss: "xfreerdp /v:srv /u:bob" },
 ];
 
@@ -126,7 +133,9 @@ impl Run {
             return None;
         }
         for flag in self.command.flags {
-            let Some(rest) = plain.strip_prefix(flag) else { continue };
+            let Some(rest) = plain.strip_prefix(flag).or_else(|| self.clustered(plain, flag)) else {
+                continue;
+            };
             let rest = rest.trim_start_matches(['"', '\'']);
             let value = rest.trim_start_matches([' ', '=', ',']);
             if value.len() == rest.len() {
@@ -137,11 +146,25 @@ impl Run {
         }
         let glued = self.command.glued.iter().find_map(|flag| {
             let rest = plain.strip_prefix(flag)?;
-            rest.starts_with(|c: char| !c.is_whitespace() && !matches!(c, '"' | '\'' | '-' | ':' | ','))
+            (!plain.starts_with("-password"))
+                .then_some(rest)?
+                .starts_with(|c: char| !c.is_whitespace() && !matches!(c, '"' | '\'' | '-' | ':' | ','))
                 .then_some(at + quotes + flag.len())
                 .or_else(|| rest.starts_with(['"', '\'']).then_some(at + quotes + flag.len()))
         });
         self.value(view, glued?)
+    }
+
+    /// `-sSfu bob:secret`: the flag at the end of several. Only where the value's form says that it is one.
+    fn clustered<'t>(&self, plain: &'t str, flag: &str) -> Option<&'t str> {
+        const MOST: usize = 12;
+        let letter = flag
+            .strip_prefix('-')
+            .filter(|letter| letter.len() == 1 && self.command.secret != Part::Whole)?;
+        let cluster = plain.strip_prefix('-')?;
+        let length = cluster.bytes().take(MOST).take_while(u8::is_ascii_alphabetic).count();
+        let ends = length > 1 && cluster[..length].ends_with(letter);
+        cluster.get(length..).filter(|rest| ends && rest.starts_with(' '))
     }
 
     fn value(&self, view: &View<'_>, from: usize) -> Option<Find> {
@@ -168,7 +191,7 @@ impl Run {
         }
         let next_flag = value.starts_with("--") || value.len() <= 2 && value.starts_with('-');
         let elsewhere = ["file:", "env:", "fd:", "stdin"].iter().any(|place| value.starts_with(place));
-        if next_flag || elsewhere {
+        if next_flag || elsewhere || value == "prompt" {
             return None;
         }
         let mut find = secret(start, value)?;

@@ -4,7 +4,7 @@
 
 mod commands;
 mod issuers;
-pub(crate) mod phrases;
+mod phrases;
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ use crate::view::View;
 
 pub(crate) use commands::{COMMANDS, Command, Run};
 pub(crate) use issuers::ISSUERS;
-pub(crate) use phrases::{PHRASES, Phrase};
+pub(crate) use phrases::{PHRASES, Phrase, is_basic};
 
 /// How much of a token is looked at to recognize it, in bytes.
 const TOKEN: usize = 256;

@@ -3,5 +3,7 @@
 
 mod corpus;
 mod linear;
+mod names;
+mod random;
 mod rows;
 mod samples;

@@ -5,6 +5,15 @@ use crate::proof::crc62;
 
 /// Fills in a template. The same template gives the same text; `seed` gives others.
 pub(crate) fn fill(template: &str, seed: u64) -> String {
+    filled(template, seed, true)
+}
+
+/// As [`fill`], by chance alone and with every sign of a class.
+pub(crate) fn random(template: &str, seed: u64) -> String {
+    filled(template, seed, false)
+}
+
+fn filled(template: &str, seed: u64, mixed: bool) -> String {
     let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d;
     for byte in template.bytes() {
         random = (random ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -22,13 +31,16 @@ pub(crate) fn fill(template: &str, seed: u64) -> String {
         let close = open + rest[open..].find('}').unwrap_or(0);
         out.push_str(&rest[..open]);
         let inner = &rest[open + 1..close.max(open + 1)];
-        match (inner.get(..1).and_then(signs), inner.get(1..).and_then(|n| n.parse::<usize>().ok())) {
+        match (
+            inner.get(..1).and_then(if mixed { signs } else { all_signs }),
+            inner.get(1..).and_then(|n| n.parse::<usize>().ok()),
+        ) {
             (Some(signs), Some(count)) => {
                 let mut run: String = (0..count).map(|_| char::from(signs[next() % signs.len()])).collect();
                 if inner.starts_with('C') {
                     run.truncate(count - 6);
                     run.push_str(&crc62(&run));
-                } else if count >= 6 {
+                } else if mixed && count >= 6 {
                     // By chance a short one may lack a digit, a capital or a small letter.
                     mix(&mut run, signs, count);
                 }
@@ -65,5 +77,14 @@ fn signs(class: &str) -> Option<&'static [u8]> {
         "B" => b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+",
         "5" => b"abcdefghijklmnopqrstuvwxyz234567",
         _ => return None,
+    })
+}
+
+fn all_signs(class: &str) -> Option<&'static [u8]> {
+    Some(match class {
+        "W" => b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-",
+        "T" => b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_.~-",
+        "B" => b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/",
+        _ => return signs(class),
     })
 }
