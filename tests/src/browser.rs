@@ -1,6 +1,7 @@
 //! A real browser, for the tests of pages and for their pictures.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,6 +20,12 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+
+/// Longer than anything here takes; only a hang meets it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many clicks may go astray before a page is taken to be one that nobody can click on.
+const CLICKS: u32 = 20;
 
 /// Chromium without a window, with a profile of its own.
 pub struct Browser {
@@ -145,7 +152,10 @@ impl Tab {
                 if (met()) {{ watch.disconnect(); done(true); }}
             }})"
         );
-        self.run(&script).await;
+        if tokio::time::timeout(PATIENCE, self.run(&script)).await.is_err() {
+            let seen = tokio::time::timeout(PATIENCE, self.text()).await;
+            panic!("{condition} did not become true; the page says {seen:?}");
+        }
     }
 
     /// Shows it before the other tabs of its window.
@@ -181,12 +191,28 @@ impl Tab {
     pub async fn follow(&self, selector: &str) {
         // A page behind another one takes no clicks.
         self.to_front().await;
-        // A load event may still be that of the page that is left, so the pages are told apart by a mark.
-        self.run("window.left = new Promise(() => {}); true").await;
-        self.0.find_element(selector).await.unwrap().click().await.unwrap();
-        let loaded = "window.left || document.readyState === 'complete' ||
-            new Promise((done) => addEventListener('load', () => done(true)))";
-        self.run(loaded).await;
+        for _ in 0..CLICKS {
+            // A load event may still be that of the page that is left, so the pages are told apart by a mark. A page
+            // that changes under the pointer lets a click go astray: then it does nothing, and another one is made.
+            let mark = format!(
+                "window.left = new Promise((astray) => addEventListener('click', (click) => {{
+                    if (click.target.closest({selector:?})) return;
+                    click.preventDefault();
+                    click.stopImmediatePropagation();
+                    astray('astray');
+                }}, {{ capture: true, once: true }})); true"
+            );
+            self.run(&mark).await;
+            self.0.find_element(selector).await.unwrap().click().await.unwrap();
+            let loaded = "window.left || document.readyState === 'complete' ||
+                new Promise((done) => addEventListener('load', () => done(true)))";
+            let loaded = tokio::time::timeout(PATIENCE, self.run(loaded)).await;
+            match loaded.unwrap_or_else(|_| panic!("no page comes by a click on {selector}")) {
+                Value::String(_astray) => {}
+                _ => return,
+            }
+        }
+        panic!("all clicks on {selector} go astray");
     }
 
     /// Types into the field that a selector finds.

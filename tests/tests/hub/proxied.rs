@@ -52,7 +52,10 @@ async fn look_around(house: &House, passing: Passing) {
     tab.until(LIVE).await;
     // What happens is told here too, and the page re-read under its own path.
     let started = house.producer();
-    let other = started.new_run("behind.proxy", json!({"title": title})).await;
+    let other = json!({"kind": "behind.proxy", "context": {"title": title}});
+    let other = started.post_run(&other).await.expect(201);
+    let (other, position) = (other.text_at("/run_id"), other.number_at("/position"));
+    started.get(&format!("/runs/{other}?after={position}")).await.expect(200);
     tab.go(&format!("{}/t/demo/runs/{other}", proxy.url)).await;
     tab.until(LIVE).await;
     started.append(&other, partial_events()).await.expect(200);
@@ -61,7 +64,8 @@ async fn look_around(house: &House, passing: Passing) {
     tab.follow("#event-1 a.revision").await;
     tab.follow("#past a").await;
     tab.follow(".crumbs a:last-child").await;
-    assert!(tab.address().await.contains("/t/demo/runs?kind=behind.proxy"));
+    let address = tab.address().await;
+    assert!(address.contains("/t/demo/runs?kind=behind.proxy"), "{address}");
     tab.follow("nav[aria-label=Pages] a:last-child").await;
     tab.follow(".all-read button").await;
     tab.until("document.body.innerText.includes('Mark as read') === false").await;
