@@ -73,7 +73,32 @@ def filter_body(context: Any, body: Any) -> bool:
     ids = [event.get(name) for event in said for name in ("correlation_id", "causation_id")]
     ids.append(initiator.get("id") if isinstance(initiator, dict) else None)
     words = [event.get(name) for event in said for name in ("item", "message") if event.get(name)]
-    return can_be_kept(body.get("context")) and all(map(visible, ids)) and all(map(says_something, words))
+    kept = can_be_kept(body.get("context")) and unordered_are_arrays(body)
+    return kept and all(map(visible, ids)) and all(map(says_something, words))
+
+
+def unordered_are_arrays(body: dict[str, Any]) -> bool:
+    """Whether what the context has under the names in `unordered` are arrays; what it has not is passed over."""
+    context, names = body.get("context"), body.get("unordered")
+    if not isinstance(context, dict) or not isinstance(names, list):
+        return True
+    return all(isinstance(found, list) for name in names if (found := at(context, name)) is not None)
+
+
+def at(context: Any, name: Any) -> Any:
+    """What a JSON Pointer, or the name of a member, finds in the context."""
+    if not isinstance(name, str):
+        return None
+    steps = name.split("/")[1:] if name.startswith("/") else [name]
+    for step in steps:
+        step = step.replace("~1", "/").replace("~0", "~") if name.startswith("/") else step
+        if isinstance(context, list) and step.isdecimal() and int(step) < len(context):
+            context = context[int(step)]
+        elif isinstance(context, dict):
+            context = context.get(step)
+        else:
+            return None
+    return context
 
 
 def can_be_kept(value: Any) -> bool:
