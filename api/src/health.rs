@@ -46,11 +46,11 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
     let held = state.freshness.held();
     let details = json!({
         "status": if ready { "ok" } else { UNAVAILABLE },
-        "database": word(database),
+        "database": status_of(database),
         "reads": if reads { "ok" } else { UNAVAILABLE },
         "missing": missing.iter().map(|one| one.what.as_str()).collect::<Vec<_>>(),
-        "log": word(log),
-        "appends": word(appends),
+        "log": status_of(log),
+        "appends": status_of(appends),
         // The log ends before what the tables show: it was restored, or has lost events.
         "positions": if behind { "log_behind" } else { "ok" },
         "head": head.ok().map(|head| head.0),
@@ -90,7 +90,7 @@ fn of_log(error: &LogError) -> &'static str {
     }
 }
 
-fn word(answer: Result<(), &'static str>) -> &'static str {
+fn status_of(answer: Result<(), &'static str>) -> &'static str {
     answer.err().unwrap_or("ok")
 }
 
@@ -98,13 +98,13 @@ fn word(answer: Result<(), &'static str>) -> &'static str {
 async fn ask<T, E: std::error::Error>(
     whom: &str,
     answer: impl Future<Output = Result<T, E>>,
-    word: impl Fn(&E) -> &'static str,
+    code: impl Fn(&E) -> &'static str,
 ) -> Result<T, &'static str> {
     match tokio::time::timeout(PATIENCE, answer).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => {
             tracing::warn!(%error, "{whom}: not available");
-            Err(word(&error))
+            Err(code(&error))
         }
         Err(late) => {
             tracing::warn!(error = %late, "{whom}: not available");
@@ -121,8 +121,8 @@ mod tests {
     async fn a_refusal_is_told_from_no_answer() {
         let refused = || LogError::Refused("its user is not known".to_owned());
         let away = || LogError::Unavailable("nobody is there".to_owned());
-        assert_eq!(word(ask("log", async { Ok::<(), LogError>(()) }, of_log).await), "ok");
-        assert_eq!(word(ask("log", async { Err(refused()) }, of_log).await), "refused");
-        assert_eq!(word(ask("log", async { Err(away()) }, of_log).await), "unavailable");
+        assert_eq!(status_of(ask("log", async { Ok::<(), LogError>(()) }, of_log).await), "ok");
+        assert_eq!(status_of(ask("log", async { Err(refused()) }, of_log).await), "refused");
+        assert_eq!(status_of(ask("log", async { Err(away()) }, of_log).await), "unavailable");
     }
 }

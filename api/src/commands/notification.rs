@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Commands;
 use super::error::CommandError;
 use crate::problem::Problem;
-use crate::reads::count;
+use crate::reads::non_negative;
 
 /// The position of what a notification tells that recipient, if it is there. Needs a transaction that names
 /// the tenant.
@@ -31,7 +31,7 @@ pub(super) async fn told_at(
         recipient.as_str()
     );
     let Some(position) = found.fetch_optional(connection).await? else { return Ok(None) };
-    let position = count("projection.notifications", "position", notification, position)?;
+    let position = non_negative("projection.notifications", "position", notification, position)?;
     Ok(Some(Position(position)))
 }
 

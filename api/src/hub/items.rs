@@ -64,14 +64,14 @@ pub(super) struct Form {
 ///
 /// # Errors
 /// 422 when one is wrong.
-pub(super) fn take(params: &mut Params) -> Result<ItemsQuery, Problem> {
-    use crate::reads::asked::AskedQuery;
+pub(super) fn from_params(params: &mut Params) -> Result<ItemsQuery, Problem> {
+    use crate::reads::request::ReadQuery;
 
     let status = params.pairs().iter().find(|(name, _)| name == "status");
     if status.is_some_and(|(_, status)| status != Outcome::Failed.as_str()) {
         params.all("reason_code");
     }
-    ItemsQuery::take(params)
+    ItemsQuery::from_params(params)
 }
 
 /// Whether a problem is about the filters of the items.

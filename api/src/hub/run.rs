@@ -17,10 +17,10 @@ use super::visitor::{Visit, Visitor};
 use super::words::{self, Moment};
 use crate::problem::Problem;
 use crate::reads::TenantRead;
-use crate::reads::asked::{AskedQuery, RunInPath};
 use crate::reads::events::{EventsQuery, page_of_events};
 use crate::reads::items::ItemsQuery;
 use crate::reads::params::Params;
+use crate::reads::request::{ReadQuery, RunInPath};
 use crate::reads::runs::{LivenessState, RunView, one_run, past_run};
 use crate::state::ApiState;
 
@@ -37,14 +37,14 @@ pub(super) struct RunQuery {
     items: ItemsQuery,
 }
 
-impl AskedQuery for RunQuery {
+impl ReadQuery for RunQuery {
     const ALLOWED: &'static [&'static str] =
         &["revision", "events_from", "status", "reason_code", "item", "cursor", "limit"];
 
-    fn take(params: &mut Params) -> Result<Self, Problem> {
+    fn from_params(params: &mut Params) -> Result<Self, Problem> {
         let revision = params.number("revision", 0, i64::MAX as u64)?;
         let events_from = params.number("events_from", 0, i64::MAX as u64)?;
-        Ok(Self { revision, events_from, items: items::take(params)? })
+        Ok(Self { revision, events_from, items: items::from_params(params)? })
     }
 }
 

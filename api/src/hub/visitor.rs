@@ -11,8 +11,8 @@ use crate::ledger::LAST;
 use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::reads::TenantRead;
-use crate::reads::asked::{After, AskedQuery};
 use crate::reads::params::Params;
+use crate::reads::request::{After, ReadQuery};
 use crate::state::ApiState;
 
 /// Who looks at a page: the holder of a session, or of a token. Who is neither is sent to sign in.
@@ -71,7 +71,7 @@ pub(super) struct Visit<Q> {
     after: Option<After>,
 }
 
-impl<Q: AskedQuery> FromRequestParts<ApiState> for Visit<Q> {
+impl<Q: ReadQuery> FromRequestParts<ApiState> for Visit<Q> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refusal> {
@@ -83,7 +83,7 @@ impl<Q: AskedQuery> FromRequestParts<ApiState> for Visit<Q> {
         let after = params.number("after", 0, LAST)?.map(Position);
         let after = after.map(|position| After::new(position, &visitor.caller, &parts.extensions));
         let pairs = params.pairs().to_vec();
-        let query = Q::take(&mut params);
+        let query = Q::from_params(&mut params);
         Ok(Self { visitor, query, pairs, after })
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::openapi::forms;
 use crate::problem::Problem;
 use crate::reads::runs::{ItemCounts, RunLinks, RunStatus};
-use crate::reads::{Corrupt, count, word};
+use crate::reads::{Corrupt, non_negative, parse_enum};
 
 const RUNS: &str = "projection.runs";
 
@@ -120,7 +120,7 @@ pub(super) async fn changes(
     let mut cut_off: HashSet<TenantId> = HashSet::new();
     for row in rows {
         let id = row.run_id;
-        let number = |column, value| count(RUNS, column, id, value);
+        let number = |column, value| non_negative(RUNS, column, id, value);
         let index = usize::try_from(row.index - 1).unwrap_or(usize::MAX);
         let Some((tenant, _)) = after.get(index) else { continue };
         if row.looked_at >= MOST_EVENTS {
@@ -134,7 +134,7 @@ pub(super) async fn changes(
             run_id,
             kind: row.kind,
             title: row.title,
-            status: word(RUNS, "status", id, &row.status, Status::parse)?,
+            status: parse_enum(RUNS, "status", id, &row.status, Status::parse)?,
             items: ItemCounts {
                 total: row.items_total.map(|n| number("items_total", n)).transpose()?,
                 succeeded: number("items_succeeded", row.items_succeeded)?,

@@ -137,5 +137,5 @@ pub(super) async fn checkpoint(pool: &PgPool) -> Result<Position, Problem> {
 }
 
 fn position(value: i64) -> Result<Position, Problem> {
-    Ok(Position(crate::reads::count("projection.checkpoints", "position", "monitoring", value)?))
+    Ok(Position(crate::reads::non_negative("projection.checkpoints", "position", "monitoring", value)?))
 }

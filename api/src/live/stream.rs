@@ -14,8 +14,8 @@ use super::listener::{Audience, Listener, Sources, Why};
 use super::seen::Seen;
 use crate::access::Caller;
 use crate::problem::Problem;
-use crate::reads::asked::{Asked, AskedQuery, RunInPath};
 use crate::reads::params::Params;
+use crate::reads::request::{ReadQuery, ReadRequest, RunInPath};
 use crate::reads::runs::must_exist;
 use crate::state::ApiState;
 
@@ -31,10 +31,10 @@ pub(super) struct StreamQuery {
     last_event_id: Option<Seen>,
 }
 
-impl AskedQuery for StreamQuery {
+impl ReadQuery for StreamQuery {
     const ALLOWED: &'static [&'static str] = &["last_event_id"];
 
-    fn take(params: &mut Params) -> Result<Self, Problem> {
+    fn from_params(params: &mut Params) -> Result<Self, Problem> {
         Ok(Self { last_event_id: params.parsed("last_event_id")? })
     }
 }
@@ -55,9 +55,9 @@ impl AskedQuery for StreamQuery {
 pub(super) async fn stream_tenant(
     State(state): State<ApiState>,
     headers: HeaderMap,
-    asked: Asked<StreamQuery>,
+    request: ReadRequest<StreamQuery>,
 ) -> Result<Response, Problem> {
-    open(&state, &headers, asked, None).await
+    open(&state, &headers, request, None).await
 }
 
 /// Tells what happens to one run, as server-sent events.
@@ -73,37 +73,37 @@ pub(super) async fn stream_tenant(
 pub(super) async fn stream_run(
     State(state): State<ApiState>,
     headers: HeaderMap,
-    asked: Asked<StreamQuery>,
+    request: ReadRequest<StreamQuery>,
     RunInPath(run): RunInPath,
 ) -> Result<Response, Problem> {
-    open(&state, &headers, asked, Some(run)).await
+    open(&state, &headers, request, Some(run)).await
 }
 
 async fn open(
     state: &ApiState,
     headers: &HeaderMap,
-    asked: Asked<StreamQuery>,
+    request: ReadRequest<StreamQuery>,
     run: Option<RunId>,
 ) -> Result<Response, Problem> {
-    let Caller { tenant, principal, token_id, .. } = &asked.caller;
+    let Caller { tenant, principal, token_id, .. } = &request.caller;
     // A browser that comes back asks for the address that it began with, and says in the header how far it
     // has come since.
-    let seen = header_of(headers)?.or(asked.query.last_event_id);
+    let seen = header_of(headers)?.or(request.query.last_event_id);
     // First listen, then look: what comes between the two is seen in both, and told once.
     let sources = Sources {
         turns: state.live.subscribe(tenant).await?,
         ended: state.tokens.ended(),
         stop: state.live.shared.stop.clone(),
     };
-    let mut read = asked.begin(state).await?;
+    let mut read = request.begin(state).await?;
     if let Some(run) = run {
         must_exist(read.conn(), tenant, run).await?;
     }
     let (ledger, config) = (state.freshness.ledger(), &state.config);
     let audience =
-        Audience { principal: principal.clone(), token_id: *token_id, run, base: asked.base.clone() };
+        Audience { principal: principal.clone(), token_id: *token_id, run, base: request.base.clone() };
     // A stream ends with the right to it.
-    let right = asked.caller.ends.map(|end| end.saturating_duration_since(Instant::now()));
+    let right = request.caller.ends.map(|end| end.saturating_duration_since(Instant::now()));
     let lasts = right.map_or(config.stream_lasts, |right| right.min(config.stream_lasts));
     let times = (config.stream_heartbeat, lasts);
     let mut listener = Listener::new(ledger, audience, sources, read.position, times);
@@ -124,7 +124,7 @@ async fn open(
         // These tables have not reached it: they are behind, or the log is.
         Some(seen) => {
             drop(read);
-            let ahead = match asked.after(seen.position).in_log(state).await {
+            let ahead = match request.after(seen.position).in_log(state).await {
                 Ok(()) => None,
                 Err(problem) if problem.code == "position_ahead" => Some(Why::PositionAhead),
                 Err(problem) => return Err(problem),

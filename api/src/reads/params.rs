@@ -89,14 +89,14 @@ impl Params {
         value.map(|text| text.parse().map_err(|error: T::Err| wrong(name, error.to_string()))).transpose()
     }
 
-    /// One of some words, by the `parse` of its type.
-    pub(crate) fn word<T>(
+    /// A value of an enum, by the `parse` of its type.
+    pub(crate) fn parse_enum<T>(
         &mut self,
         name: &str,
         allowed: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, Problem> {
-        self.one(name)?.map(|text| self::word(name, &text, allowed, &parse)).transpose()
+        self.one(name)?.map(|text| self::parse_enum(name, &text, allowed, &parse)).transpose()
     }
 
     /// A whole number between two others, both included.
@@ -132,8 +132,8 @@ impl Params {
     }
 }
 
-/// One of some words.
-pub(crate) fn word<T>(
+/// A value of an enum.
+pub(crate) fn parse_enum<T>(
     name: &str,
     text: &str,
     allowed: &str,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::row;
 use super::view::{InitiatorView, ItemCounts, Liveness, RunLinks, RunView, seconds};
 use crate::problem::Problem;
-use crate::reads::corrupt::{Corrupt, count};
+use crate::reads::corrupt::{Corrupt, non_negative};
 use crate::reads::items::PastItems;
 
 const TABLE: &str = "projection.run_events";
@@ -99,7 +99,7 @@ async fn fold(
         )
         .fetch(&mut *conn);
         while let Some(row) = rows.try_next().await? {
-            position = count(TABLE, "position", row.event_id, row.position)?;
+            position = non_negative(TABLE, "position", row.event_id, row.position)?;
             let event = into_event(row, tenant, run_id)?;
             look(&run, &event);
             run = evolve(run, &event);
@@ -147,7 +147,7 @@ fn into_event(row: EventRow, tenant: &TenantId, run: RunId) -> Result<Event, Pro
         schema_version,
         tenant: tenant.clone(),
         run,
-        revision: count(TABLE, "revision", id, row.revision)?,
+        revision: non_negative(TABLE, "revision", id, row.revision)?,
         occurred_at: row.occurred_at,
         recorded_at: row.recorded_at,
         actor: PrincipalId::try_from(row.actor).map_err(|error| corrupt("actor", &error))?,

@@ -8,7 +8,7 @@ use domain::TenantId;
 use sqlx::PgConnection;
 
 use crate::problem::Problem;
-use crate::reads::corrupt::count;
+use crate::reads::corrupt::non_negative;
 
 /// How many of the running runs, and of the queued ones, are looked at: those that were queued first, which
 /// are the likeliest to be stalled.
@@ -68,6 +68,6 @@ pub(crate) async fn flagged(
     )
     .fetch_one(conn)
     .await?;
-    let number = |value| count("projection.runs", "count", tenant, value);
+    let number = |value| non_negative("projection.runs", "count", tenant, value);
     Ok(Flagged { stalled: number(found.running)? + number(found.queued)?, held: number(found.held)? })
 }

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::view::{Held, InitiatorView, ItemCounts, Liveness, RunLinks, RunView, seconds};
 use crate::problem::Problem;
-use crate::reads::asked::no_such_run;
-use crate::reads::corrupt::{Corrupt, count, word};
+use crate::reads::corrupt::{Corrupt, non_negative, parse_enum};
+use crate::reads::request::no_such_run;
 
 const TABLE: &str = "projection.runs";
 
@@ -61,11 +61,11 @@ impl RunRow {
     /// What is shown of the row at `now`.
     pub(super) fn into_view(self, tenant: &TenantId, now: DateTime<Utc>) -> Result<RunView, Corrupt> {
         let id = self.run_id;
-        let number = |column, value| count(TABLE, column, id, value);
+        let number = |column, value| non_negative(TABLE, column, id, value);
         let run_id = RunId::new(id).map_err(|error| Corrupt::new(TABLE, "run_id", id, error))?;
-        let status = word(TABLE, "status", id, &self.status, Status::parse)?;
+        let status = parse_enum(TABLE, "status", id, &self.status, Status::parse)?;
         let ended_as =
-            self.ended_as.map(|text| word(TABLE, "ended_as", id, &text, EndedAs::parse)).transpose()?;
+            self.ended_as.map(|text| parse_enum(TABLE, "ended_as", id, &text, EndedAs::parse)).transpose()?;
         let labels: BTreeMap<String, String> = serde_json::from_str(self.labels.get())
             .map_err(|error| Corrupt::new(TABLE, "labels", id, error))?;
         let held = match (self.held_revision, self.held_position, self.held_error) {
@@ -191,5 +191,5 @@ pub(crate) async fn revision_of(
         run.uuid()
     );
     let revision = revision.fetch_optional(conn).await?.ok_or_else(|| no_such_run(run))?;
-    Ok(count(TABLE, "revision", run, revision)?)
+    Ok(non_negative(TABLE, "revision", run, revision)?)
 }
