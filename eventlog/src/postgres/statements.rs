@@ -53,8 +53,11 @@ impl From<LogError> for Failure {
     }
 }
 
-/// Settings of the writer's connection that its promises rest on.
-pub(super) async fn settle_in(db: &mut PgConnection, lock_timeout: Duration) -> Result<(), sqlx::Error> {
+/// Sets what the writer's promises rest on in its session.
+pub(super) async fn configure_session(
+    db: &mut PgConnection,
+    lock_timeout: Duration,
+) -> Result<(), sqlx::Error> {
     // Only ever made stronger: a cluster may wait for its replicas as well.
     let weak =
         sqlx::query_scalar!("SELECT current_setting('synchronous_commit') = 'off'").fetch_one(&mut *db);
