@@ -68,7 +68,7 @@ pub(crate) async fn export(log: &dyn EventLog, tables: &Tables, stop: &Cancellat
     }
 }
 
-/// Exports how many events are held, and how many runs they hold back.
+/// Exports how many events are quarantined, and how many runs they hold back.
 pub(crate) async fn export_dead_letters(tables: &Tables) {
     match tables.dead_letters().await {
         Ok((events, streams)) => {

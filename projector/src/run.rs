@@ -214,12 +214,12 @@ impl Projector {
         batch: &[RecordedEvent],
     ) -> Result<Position, ProjectorError> {
         let begin = Instant::now();
-        let Applied { checkpoint, held } = apply::apply(&self.tables, lease, after, batch).await?;
+        let Applied { checkpoint, quarantined } = apply::apply(&self.tables, lease, after, batch).await?;
         metrics::histogram!("runledger_projector_apply_seconds").record(begin.elapsed());
         #[expect(clippy::cast_precision_loss, reason = "a batch is far smaller than 2^52")]
         metrics::histogram!("runledger_projector_batch_events").record(batch.len() as f64);
-        if held > 0 {
-            metrics::counter!("runledger_projector_dead_letters_total").increment(held as u64);
+        if quarantined > 0 {
+            metrics::counter!("runledger_projector_dead_letters_total").increment(quarantined as u64);
             lag::export_dead_letters(&self.tables).await;
         }
         Ok(checkpoint)

@@ -103,13 +103,13 @@ impl Tables {
         Ok(Position(unsigned(position.ok_or(ProjectorError::NoCheckpoint)?)?))
     }
 
-    /// How many events are held, and how many streams they belong to.
+    /// How many events are quarantined, and how many streams they belong to.
     pub async fn dead_letters(&self) -> Result<(u64, u64), ProjectorError> {
-        let held = sqlx::query!(
+        let quarantined = sqlx::query!(
             r#"SELECT count(*) AS "events!", count(DISTINCT stream) AS "streams!" FROM dead_letters"#
         );
-        let held = held.fetch_one(&mut *self.begin().await?).await?;
-        Ok((unsigned(held.events)?, unsigned(held.streams)?))
+        let quarantined = quarantined.fetch_one(&mut *self.begin().await?).await?;
+        Ok((unsigned(quarantined.events)?, unsigned(quarantined.streams)?))
     }
 }
 

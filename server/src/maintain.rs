@@ -90,7 +90,7 @@ async fn tell_rebuilt(
         meter.done();
         rebuilt
     };
-    let (from, to, held) = (rebuilt.from.0, rebuilt.to.0, rebuilt.held);
+    let (from, to, held) = (rebuilt.from.0, rebuilt.to.0, rebuilt.quarantined);
     let told = json!({"run_id": run.map(|run| run.to_string()), "from": from, "to": to, "held_events": held});
     output.tell(&told, |_| {
         match run {

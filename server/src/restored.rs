@@ -86,7 +86,7 @@ fn tell(done: &Done, as_json: bool) {
                 "previous_epoch": before.epoch,
                 "head": head,
                 "rebuilt": rebuilt.is_some(),
-                "held_events": rebuilt.map_or(0, |rebuilt| rebuilt.held),
+                "held_events": rebuilt.map_or(0, |rebuilt| rebuilt.quarantined),
                 "next": NEXT,
             })
         );
@@ -97,10 +97,10 @@ fn tell(done: &Done, as_json: bool) {
         Some(rebuilt) => say!("the read tables were built anew, up to position {}", rebuilt.to.0),
         None => say!("the log ends at position {head} and has what the read tables show"),
     }
-    if let Some(rebuilt) = rebuilt.filter(|rebuilt| rebuilt.held > 0) {
+    if let Some(rebuilt) = rebuilt.filter(|rebuilt| rebuilt.quarantined > 0) {
         say!(
             "{} events could not be folded and hold their runs back: see projection.dead_letters",
-            rebuilt.held
+            rebuilt.quarantined
         );
     }
     say!("\nWhat is left to do:");
