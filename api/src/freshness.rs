@@ -40,17 +40,17 @@ pub struct Lag {
     pub projected: Position,
 }
 
-/// What the projection holds back: events that it could not fold, and those that wait behind them.
+/// What the projection has quarantined: events that it could not fold, and those that wait behind them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct HeldBack {
+pub struct Quarantine {
     /// How many streams; nearly all are runs.
     pub runs: u64,
-    /// How many events, or [`HeldBack::COUNTED`] where there are more.
+    /// How many events, or [`Quarantine::COUNTED`] where there are more.
     pub events: u64,
 }
 
-impl HeldBack {
-    /// How far events that are held are counted.
+impl Quarantine {
+    /// How far quarantined events are counted.
     pub const COUNTED: u64 = 10_000;
 }
 
@@ -86,7 +86,7 @@ struct Shared {
     ledger: Ledger,
     projected: watch::Sender<Position>,
     heads: Mutex<Heads>,
-    held: Mutex<HeldBack>,
+    quarantine: Mutex<Quarantine>,
     waiting: Waiting,
     asked: Asked,
     /// Cancelled when the ledger is not the one any more that this process began with.
@@ -117,7 +117,7 @@ impl Freshness {
                 ledger,
                 projected: watch::Sender::new(Position(0)),
                 heads: Mutex::default(),
-                held: Mutex::default(),
+                quarantine: Mutex::default(),
                 waiting: Waiting::default(),
                 asked: Asked::default(),
                 restored: CancellationToken::new(),
@@ -242,14 +242,14 @@ impl Freshness {
         self.shared.projected.subscribe()
     }
 
-    /// What is held back, as of the last look.
+    /// What is quarantined, as of the last look.
     #[must_use]
-    pub fn held(&self) -> HeldBack {
-        *self.shared.held.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn quarantine(&self) -> Quarantine {
+        *self.shared.quarantine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_held(&self, held: HeldBack) {
-        *self.shared.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+    fn set_quarantine(&self, quarantine: Quarantine) {
+        *self.shared.quarantine.lock().unwrap_or_else(PoisonError::into_inner) = quarantine;
     }
 
     /// Takes the position over as it is: after a rebuild it may be lower than before.

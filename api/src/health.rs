@@ -23,7 +23,7 @@ pub(crate) async fn alive() -> Json<Value> {
 
 /// `GET /readyz`: the database and the log answer, the log takes appends and has what the tables show, and readers get
 /// their rows: it reads as they do, and looks for the rights that this needs. 503 with the same details when something
-/// is amiss; `missing` says what the database lacks. A projection that lags or holds runs back is told and does not
+/// is amiss; `missing` says what the database lacks. A projection that lags or has runs in quarantine is told and does not
 /// make the process unready:
 /// writes go on.
 pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
@@ -43,7 +43,7 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
         && missing.iter().all(|one| one.concern == Concern::History);
     let ready = database.is_ok() && reads && log.is_ok() && appends.is_ok() && !behind;
     let lag = state.freshness.lag();
-    let held = state.freshness.held();
+    let quarantine = state.freshness.quarantine();
     let details = json!({
         "status": if ready { "ok" } else { UNAVAILABLE },
         "database": status_of(database),
@@ -57,8 +57,8 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
         "projected": lag.projected.0,
         "lag_events": lag.events,
         "lag_seconds": lag.seconds,
-        "held_runs": held.runs,
-        "dead_letters": held.events,
+        "held_runs": quarantine.runs,
+        "dead_letters": quarantine.events,
         "unreadable_streams": state.commands.unreadable().count(),
     });
     if ready {

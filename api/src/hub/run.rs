@@ -77,7 +77,7 @@ struct Facts {
     liveness: Option<Liveness>,
     reason_code: Option<String>,
     message: Option<String>,
-    held: Option<String>,
+    quarantined: Option<String>,
     context: Option<String>,
     idempotency_key: Option<String>,
     last_event: Moment,
@@ -186,11 +186,11 @@ impl Facts {
             liveness: Liveness::of(run, moment),
             reason_code: run.reason_code.clone(),
             message: run.message.clone(),
-            held: run.held.as_ref().map(|held| {
+            quarantined: run.held.as_ref().map(|first| {
                 format!(
                     "The projection could not take in the event of revision {} ({}). What is shown is the run \
                      before it; the log has all of it.",
-                    held.revision, held.message
+                    first.revision, first.message
                 )
             }),
             context: context.filter(|context| context != "{}"),

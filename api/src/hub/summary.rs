@@ -18,8 +18,8 @@ pub(super) struct Summary {
     pub(super) status: Badge,
     /// Apart from the status: what is wrong with its signs of life.
     pub(super) stalled: Option<String>,
-    /// The projection holds it back.
-    pub(super) held: bool,
+    /// The projection has quarantined the run.
+    pub(super) quarantined: bool,
     pub(super) initiator: Option<Initiator>,
     pub(super) labels: Vec<String>,
     pub(super) progress: Progress,
@@ -85,7 +85,7 @@ impl Summary {
             kind: run.kind.clone(),
             status: Badge::of(run),
             stalled: stalled(run, now),
-            held: run.held.is_some(),
+            quarantined: run.held.is_some(),
             initiator: run
                 .initiator
                 .clone()

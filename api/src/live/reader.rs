@@ -18,7 +18,7 @@ use crate::reads::BEGIN;
 /// The pause between two turns: a burst of events becomes a few messages a second.
 const PAUSE: Duration = Duration::from_millis(40);
 
-/// How long until the next look where no move of the projection is heard of: a retry of what was held, or
+/// How long until the next look where no move of the projection is heard of: a retry of what was quarantined, or
 /// a rebuild, moves nothing.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -30,8 +30,8 @@ const BACKOFF: Duration = Duration::from_millis(500);
 struct Tables {
     /// Which table it is that has the name: a rebuild swaps another in.
     runs: i64,
-    /// How many events are held back: those of a retry change rows long after their positions have gone by.
-    held: i64,
+    /// How many events are quarantined: those of a retry change rows long after their positions have gone by.
+    quarantined: i64,
 }
 
 /// Reads for whoever listens, until `stop`.
@@ -124,7 +124,7 @@ async fn look(view: &mut PgConnection) -> Result<(Position, Tables), Problem> {
     )
     .fetch_one(view)
     .await?;
-    Ok((position(row.position)?, Tables { runs: row.runs, held: row.held }))
+    Ok((position(row.position)?, Tables { runs: row.runs, quarantined: row.held }))
 }
 
 /// How far the projection has come.

@@ -208,7 +208,7 @@ fn show(
         last_event_at: run.last_event_at.ok_or_else(|| missing("last_event_at"))?,
         heartbeat_seconds: run.heartbeat_seconds,
         liveness: Liveness::at(now, status, due_at),
-        // It was folded for this answer, as far as was asked: nothing of it is held.
+        // It was folded for this answer, as far as was asked: nothing of it is quarantined.
         held: None,
         revision: run.revision.ok_or_else(|| missing("revision"))?,
         position,

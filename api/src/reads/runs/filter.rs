@@ -45,8 +45,8 @@ pub(crate) struct Filter {
     pub(crate) search: Option<Search>,
     /// Only those that are stalled.
     pub(crate) stalled: bool,
-    /// Only those that the projection holds back.
-    pub(crate) held: bool,
+    /// Only those that the projection has quarantined.
+    pub(crate) quarantined: bool,
 }
 
 /// A page of runs.
@@ -99,9 +99,9 @@ impl ReadQuery for ListQuery {
             stalled: params
                 .parse_enum("liveness", "stalled", |text| (text == "stalled").then_some(()))?
                 .is_some(),
-            held: params.parse_enum("held", "true", |text| (text == "true").then_some(()))?.is_some(),
+            quarantined: params.parse_enum("held", "true", |text| (text == "true").then_some(()))?.is_some(),
         };
-        if filter.held && filter.stalled {
+        if filter.quarantined && filter.stalled {
             return Err(wrong("held", "can't be asked together with liveness: ask for one after the other"));
         }
         if filter.since.zip(filter.until).is_some_and(|(since, until)| since >= until) {

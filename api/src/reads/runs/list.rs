@@ -59,7 +59,7 @@ impl RunPage {
         ("liveness" = Option<forms::OnlyStalled>, Query,
          description = "stalled: a heartbeat is overdue, or it is queued for longer than its kind may be"),
         ("held" = Option<forms::OnlyTrue>, Query,
-         description = "true: the projection could not fold an event of the run, and holds it back"),
+         description = "true: the projection could not fold an event of the run, and has quarantined it"),
         ("sort" = Option<forms::RunOrder>, Query, description = "The newest first, or the oldest"),
     ),
     responses(

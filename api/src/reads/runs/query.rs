@@ -203,7 +203,7 @@ macro_rules! page_of_stalled_runs {
 }
 
 /// As [`page_of_runs`], of those that the projection holds back. There are hardly ever any. `$few` as there.
-macro_rules! page_of_held_runs {
+macro_rules! page_of_quarantined_runs {
     ($beyond:tt, $direction:tt, $given:ident, $few:expr) => {
         page_of_keys!(
             "projection.runs AS x WHERE x.tenant = $1 AND x.held_revision IS NOT NULL",
@@ -240,7 +240,8 @@ pub(super) async fn fetch(
         kind: filter.kind.as_deref(),
         initiator: filter.initiator.as_deref(),
         // Two are looked up; only where there are more, or it is a list of few, must the rows be asked.
-        labels: ((filter.stalled || filter.held) && !filter.labels.is_empty() || filter.labels.len() > 2)
+        labels: ((filter.stalled || filter.quarantined) && !filter.labels.is_empty()
+            || filter.labels.len() > 2)
             .then(|| serde_json::json!(filter.labels)),
         since: filter.since,
         until: filter.until,
@@ -259,10 +260,10 @@ pub(super) async fn fetch(
             Order::OldestFirst => page_of_stalled_runs!(">", "ASC", given, now, few).fetch_all(conn).await,
         };
     }
-    if filter.held {
+    if filter.quarantined {
         return match query.reading_order() {
-            Order::NewestFirst => page_of_held_runs!("<", "DESC", given, few).fetch_all(conn).await,
-            Order::OldestFirst => page_of_held_runs!(">", "ASC", given, few).fetch_all(conn).await,
+            Order::NewestFirst => page_of_quarantined_runs!("<", "DESC", given, few).fetch_all(conn).await,
+            Order::OldestFirst => page_of_quarantined_runs!(">", "ASC", given, few).fetch_all(conn).await,
         };
     }
     let mut labels = filter.labels.iter().map(|(name, value)| format!("{name}:{value}"));

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::view::{Held, InitiatorView, ItemCounts, Liveness, RunLinks, RunView, seconds};
+use super::view::{InitiatorView, ItemCounts, Liveness, Quarantined, RunLinks, RunView, seconds};
 use crate::problem::Problem;
 use crate::reads::corrupt::{Corrupt, non_negative, parse_enum};
 use crate::reads::request::no_such_run;
@@ -68,8 +68,8 @@ impl RunRow {
             self.ended_as.map(|text| parse_enum(TABLE, "ended_as", id, &text, EndedAs::parse)).transpose()?;
         let labels: BTreeMap<String, String> = serde_json::from_str(self.labels.get())
             .map_err(|error| Corrupt::new(TABLE, "labels", id, error))?;
-        let held = match (self.held_revision, self.held_position, self.held_error) {
-            (Some(revision), Some(position), Some(message)) => Some(Held {
+        let quarantined = match (self.held_revision, self.held_position, self.held_error) {
+            (Some(revision), Some(position), Some(message)) => Some(Quarantined {
                 revision: number("held_revision", revision)?,
                 position: number("held_position", position)?,
                 message,
@@ -115,7 +115,7 @@ impl RunRow {
             last_event_at: self.last_event_at,
             heartbeat_seconds: heartbeat.map(|n| number("heartbeat_seconds", n)).transpose()?,
             liveness: Liveness::at(now, status, self.heartbeat_due_at.or(waits_until)),
-            held,
+            held: quarantined,
             revision: number("revision", self.revision)?,
             position: number("position", self.position)?,
             links: RunLinks::new(tenant.as_str(), run_id),
