@@ -5,7 +5,7 @@
 //! log asked for it ([`asking`]), and who waits for the projection waits aside ([`waiting`]).
 
 mod asking;
-mod heads;
+mod head_samples;
 mod tasks;
 mod waiting;
 
@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::ledger::Ledger;
-use asking::Asked;
-use heads::Heads;
+use asking::LastAnswer;
+use head_samples::HeadSamples;
 use waiting::Waiting;
 pub(crate) use waiting::{Crowded, MOST_OF_A_TOKEN};
 
@@ -85,10 +85,10 @@ struct Shared {
     log: Arc<dyn EventLog>,
     ledger: Ledger,
     projected: watch::Sender<Position>,
-    heads: Mutex<Heads>,
+    heads: Mutex<HeadSamples>,
     quarantine: Mutex<Quarantine>,
     waiting: Waiting,
-    asked: Asked,
+    last_answer: LastAnswer,
     /// Cancelled when the ledger is not the one any more that this process began with.
     restored: CancellationToken,
 }
@@ -119,7 +119,7 @@ impl Freshness {
                 heads: Mutex::default(),
                 quarantine: Mutex::default(),
                 waiting: Waiting::default(),
-                asked: Asked::default(),
+                last_answer: LastAnswer::default(),
                 restored: CancellationToken::new(),
             }),
         }
@@ -282,7 +282,7 @@ impl Freshness {
         }
     }
 
-    fn heads(&self) -> std::sync::MutexGuard<'_, Heads> {
+    fn heads(&self) -> std::sync::MutexGuard<'_, HeadSamples> {
         self.shared.heads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::lookup::Tokens;
 use super::role::Role;
-use super::session::{CSRF_HEADER, OpeningSecret};
+use super::session::{CSRF_HEADER, SessionSecret};
 use super::token::{self, TokenHash};
 use crate::outside::Outside;
 use crate::problem::Problem;
@@ -19,7 +19,7 @@ use crate::state::ApiState;
 
 /// Who asks: the holder of a good token, or of a session that a good token opened, of the tenant in the
 /// path. As an extractor it answers 401 without either, 404 when it is another tenant's, and 403 where a
-/// session would change something without its word against forgery.
+/// session would change something without its CSRF token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The tenant in the path, which is also the token's.
@@ -48,18 +48,18 @@ impl FromRequestParts<ApiState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
         let (caller, session) = identify(parts, state).await?;
         match session {
-            Some(session) => means_it(parts, &session).map(|()| caller),
+            Some(session) => check_csrf(parts, &session).map(|()| caller),
             None => Ok(caller),
         }
     }
 }
 
-/// Who asks, and the session by which they are known where no token came along. Whoever changes something
-/// for the holder of a session must see to it that the request is not forged.
+/// The caller, and the session by which the caller is known where no token came along. A handler that changes
+/// something for the holder of a session must make sure that the request is not forged.
 pub(crate) async fn identify(
     parts: &mut Parts,
     state: &ApiState,
-) -> Result<(Caller, Option<OpeningSecret>), Problem> {
+) -> Result<(Caller, Option<SessionSecret>), Problem> {
     let shown = Credential::of(&Outside::of_parts(parts), &parts.headers)?;
     let caller = match parts.extensions.get::<Identified>() {
         Some(Identified(found)) => found.clone()?,
@@ -83,7 +83,7 @@ pub(crate) enum Credential {
     /// The hash of a token.
     Token(TokenHash),
     /// A session's cookie.
-    Session(OpeningSecret),
+    Session(SessionSecret),
 }
 
 /// Who was found to ask when the request was let in; one or the other is found once for each request.
@@ -106,7 +106,7 @@ impl Credential {
     /// 401 when there is none, or none that can be right.
     pub(crate) fn of(outside: &Outside, headers: &HeaderMap) -> Result<Self, Problem> {
         if !headers.contains_key(header::AUTHORIZATION)
-            && let Some(session) = OpeningSecret::of_cookie(outside, headers)
+            && let Some(session) = SessionSecret::of_cookie(outside, headers)
         {
             return Ok(Self::Session(session));
         }
@@ -160,11 +160,14 @@ impl FromRequestParts<ApiState> for Producer {
     }
 }
 
-/// Browsers send a cookie along with whatever they are told to send, so what changes something must show
-/// that it comes from a page of ours.
-fn means_it(parts: &Parts, session: &OpeningSecret) -> Result<(), Problem> {
-    let word = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
-    if parts.method.is_safe() || word.is_some_and(|word| session.is_csrf(word)) {
+/// Checks the CSRF token of a request that changes something for the holder of a session: browsers send the cookie
+/// along with forged requests too.
+///
+/// # Errors
+/// 403 without the session's token.
+fn check_csrf(parts: &Parts, session: &SessionSecret) -> Result<(), Problem> {
+    let token = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+    if parts.method.is_safe() || token.is_some_and(|token| session.is_csrf(token)) {
         return Ok(());
     }
     Err(Problem::forbidden(

@@ -14,7 +14,7 @@ use super::refusal::{Refusal, html};
 use super::summary::{self, Summary};
 use super::timeline::{self, Entry};
 use super::visitor::{Visit, Visitor};
-use super::words::{self, Moment};
+use super::words::{self, DisplayTime};
 use crate::problem::Problem;
 use crate::reads::TenantRead;
 use crate::reads::events::{EventsQuery, page_of_events};
@@ -61,7 +61,7 @@ struct RunPage {
     /// The revision that is shown.
     shown: u64,
     /// When the ledger took in its event.
-    shown_at: Moment,
+    shown_at: DisplayTime,
     fault: Option<String>,
     items: Items,
     events: Vec<Entry>,
@@ -80,7 +80,7 @@ struct Facts {
     quarantined: Option<String>,
     context: Option<String>,
     idempotency_key: Option<String>,
-    last_event: Moment,
+    last_event: DisplayTime,
 }
 
 /// Signs of life, apart from the status.
@@ -147,7 +147,7 @@ pub(super) async fn page(
         last_revision: today.revision,
         is_past: past.is_some(),
         shown: shown.revision,
-        shown_at: Moment::new(shown.last_event_at, now),
+        shown_at: DisplayTime::new(shown.last_event_at, now),
         fault,
         items,
         events,
@@ -195,7 +195,7 @@ impl Facts {
             }),
             context: context.filter(|context| context != "{}"),
             idempotency_key: run.idempotency_key.clone(),
-            last_event: Moment::new(run.last_event_at, now),
+            last_event: DisplayTime::new(run.last_event_at, now),
         }
     }
 }
@@ -210,7 +210,7 @@ impl Liveness {
             (LivenessState::Alive, None) => "alive".to_owned(),
             (LivenessState::Unwatched, _) => "no sign of life was promised".to_owned(),
             (LivenessState::Waiting, _) => {
-                let due = liveness.due_at.map(|due| Moment::new(due, moment));
+                let due = liveness.due_at.map(|due| DisplayTime::new(due, moment));
                 let due = due.map(|due| format!("{}, {}", due.full, due.ago)).unwrap_or_default();
                 format!("waiting, to be started by {due}")
             }

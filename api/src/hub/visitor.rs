@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use eventlog::Position;
 
 use super::refusal::Refusal;
-use crate::access::{Caller, OpeningSecret, identify};
+use crate::access::{Caller, SessionSecret, identify};
 use crate::ledger::LAST;
 use crate::outside::Outside;
 use crate::problem::Problem;
@@ -15,13 +15,13 @@ use crate::reads::params::Params;
 use crate::reads::request::{After, ReadQuery};
 use crate::state::ApiState;
 
-/// Who looks at a page: the holder of a session, or of a token. Who is neither is sent to sign in.
+/// The caller of a page: the holder of a session, or of a token. Others are sent to sign in.
 #[derive(Debug)]
 pub(super) struct Visitor {
     pub(super) caller: Caller,
     /// None where a token came along instead.
-    pub(super) session: Option<OpeningSecret>,
-    /// How they see the server.
+    pub(super) session: Option<SessionSecret>,
+    /// How the caller sees the server.
     pub(super) outside: Outside,
 }
 
@@ -49,8 +49,8 @@ impl Visitor {
     /// Makes sure that a form was sent from a page of the visitor's own.
     ///
     /// # Errors
-    /// 403 when its word against forgery is not the session's.
-    pub(super) fn must_mean_it(&self, csrf: &str) -> Result<(), Problem> {
+    /// 403 when the form's CSRF token is not the session's.
+    pub(super) fn check_csrf(&self, csrf: &str) -> Result<(), Problem> {
         match &self.session {
             Some(session) if !session.is_csrf(csrf) => Err(Problem::forbidden(
                 "The form does not come from a page of this session. Load the page again, and send it from there.",
@@ -66,7 +66,7 @@ pub(super) struct Visit<Q> {
     pub(super) visitor: Visitor,
     /// The parameters, or what is wrong with them.
     pub(super) query: Result<Q, Problem>,
-    /// They as they came, decoded, without those that a form left empty.
+    /// The parameters as they came, decoded, without those that a form left empty.
     pub(super) pairs: Vec<(String, String)>,
     after: Option<After>,
 }

@@ -51,7 +51,7 @@ pub(crate) struct RunChange {
     #[schema(value_type = forms::Position)]
     pub(super) position: u64,
     /// Word to the listener, where the listener started the run: it was queued, or it ended.
-    pub(super) notification: Option<Told>,
+    pub(super) notification: Option<NewNotification>,
     /// Where the run's resources are, as we know it.
     pub(super) links: RunLinks,
     /// Whose notification it is.
@@ -62,7 +62,7 @@ pub(crate) struct RunChange {
 /// A notification that is new.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = NotificationTold)]
-pub(crate) struct Told {
+pub(crate) struct NewNotification {
     /// By which it is marked as read.
     notification_id: Uuid,
     /// What the run did: `queued` or `ended`.
@@ -145,7 +145,7 @@ pub(super) async fn changes(
             revision: number("revision", row.revision)?,
             position: number("position", row.position)?,
             notification: notification
-                .map(|(notification_id, transition)| Told { notification_id, transition }),
+                .map(|(notification_id, transition)| NewNotification { notification_id, transition }),
             links: RunLinks::new(tenant.as_str(), run_id),
             recipient: row.recipient,
         });

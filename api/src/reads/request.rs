@@ -9,7 +9,7 @@ use eventlog::Position;
 use super::params::Params;
 use super::pool::TenantRead;
 use crate::access::{Caller, Viewer, path_param};
-use crate::admission::Place;
+use crate::admission::AdmissionPermit;
 use crate::commands::unreadable_problem;
 use crate::freshness::{Crowded, MOST_OF_A_TOKEN, Unseen};
 use crate::ledger::{EPOCH_PARAM, Preconditions};
@@ -41,7 +41,7 @@ pub(crate) struct ReadRequest<Q> {
     /// Under which path the caller sees the server, for all links.
     pub(crate) base: BasePath,
     after: Option<After>,
-    place: Option<Place>,
+    permit: Option<AdmissionPermit>,
 }
 
 /// A position that a view is to show, for which token, and the permit of the request that waits for it.
@@ -49,7 +49,7 @@ pub(crate) struct ReadRequest<Q> {
 pub(crate) struct After {
     position: Position,
     token_id: uuid::Uuid,
-    place: Option<Place>,
+    permit: Option<AdmissionPermit>,
 }
 
 /// The address of a read.
@@ -76,14 +76,14 @@ impl<Q: ReadQuery> FromRequestParts<ApiState> for ReadRequest<Q> {
         let query = Q::from_params(&mut params)?;
         let allowed: Vec<&str> = Q::ALLOWED.iter().copied().chain(["after", EPOCH_PARAM]).collect();
         params.end(&allowed)?;
-        Ok(Self { caller, query, address, base, after, place: parts.extensions.get().cloned() })
+        Ok(Self { caller, query, address, base, after, permit: parts.extensions.get().cloned() })
     }
 }
 
 impl After {
     /// The caller's request for a view that shows `position`.
     pub(crate) fn new(position: Position, caller: &Caller, request: &Extensions) -> Self {
-        Self { position, token_id: caller.token_id, place: request.get().cloned() }
+        Self { position, token_id: caller.token_id, permit: request.get().cloned() }
     }
 
     /// Waits until the projection shows the position, aside, so that it takes no room from requests that wait for
@@ -117,8 +117,8 @@ impl After {
         state: &ApiState,
         seen: impl Future<Output = Result<(), Unseen>>,
     ) -> Result<(), Problem> {
-        let seen = match &self.place {
-            Some(place) => place.aside(seen).await?,
+        let seen = match &self.permit {
+            Some(permit) => permit.aside(seen).await?,
             None => seen.await,
         };
         seen.map_err(|unseen| match unseen {
@@ -149,7 +149,7 @@ fn too_many_waiting(crowded: Crowded) -> Problem {
 impl<Q> ReadRequest<Q> {
     /// Another position that this request speaks of.
     pub(crate) fn after(&self, position: Position) -> After {
-        After { position, token_id: self.caller.token_id, place: self.place.clone() }
+        After { position, token_id: self.caller.token_id, permit: self.permit.clone() }
     }
 
     /// Opens the caller's view of the read tables, once they have reached the position that was asked for.

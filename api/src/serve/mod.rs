@@ -215,7 +215,7 @@ impl Server {
             () = connection.falls_silent(self.config.silence, self.config.keep_alive) => {}
             () = self.shutdown.cancelled() => {}
         }
-        if !connection.was_asked() {
+        if !connection.has_requested() {
             return;
         }
         // Whatever is under way is finished, and the client told that there will be no more.

@@ -199,17 +199,17 @@ async fn run_demo(dev: DevFile) {
     let token = dev.tokens.get(Role::Producer.as_str()).map_or("", String::as_str);
     let producer = demo::Producer::new(&dev.base_url, &dev.tenant, token);
     say!("Sample producers at work (the catalog import takes a minute):\n");
-    let told = |told: demo::Told| {
+    let tell = |run: demo::RunSummary| {
         say!(
             "  {:<24} {:<20} {}/v1/tenants/{}/runs/{}",
-            told.kind,
-            told.status,
+            run.kind,
+            run.status,
             dev.base_url,
             dev.tenant,
-            told.run_id
+            run.run_id
         );
     };
-    match demo::run_all(producer, told).await {
+    match demo::run_all(producer, tell).await {
         Ok(()) => say!("\nThe sample producers are done."),
         Err(error) => tracing::error!(%error, "the sample producers stopped"),
     }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use chrono::Utc;
 use domain::{RunId, TenantId};
 
-use super::as_of::{self, Moment};
+use super::as_of::{self, AsOf};
 use super::row;
 use super::view::RunView;
 use crate::openapi::forms;
@@ -19,14 +19,14 @@ use crate::state::ApiState;
 
 /// Which state of the run: a past one, or the current one.
 #[derive(Debug)]
-pub(crate) struct OneQuery(pub(crate) Option<Moment>);
+pub(crate) struct OneQuery(pub(crate) Option<AsOf>);
 
 impl ReadQuery for OneQuery {
     const ALLOWED: &'static [&'static str] = &["at", "revision"];
 
     fn from_params(params: &mut Params) -> Result<Self, Problem> {
-        let at = params.time("at")?.map(Moment::At);
-        let revision = params.number("revision", 0, i64::MAX as u64)?.map(Moment::Revision);
+        let at = params.time("at")?.map(AsOf::Time);
+        let revision = params.number("revision", 0, i64::MAX as u64)?.map(AsOf::Revision);
         match (at, revision) {
             (Some(_), Some(_)) => Err(wrong("revision", "can't be given together with at: one says it all")),
             (at, revision) => Ok(Self(at.or(revision))),
@@ -72,11 +72,11 @@ pub(crate) async fn one_run(
     read: &mut TenantRead,
     tenant: &TenantId,
     run: RunId,
-    moment: Option<Moment>,
+    as_of: Option<AsOf>,
 ) -> Result<RunView, Problem> {
-    match moment {
+    match as_of {
         None => Ok(row::find(read.conn(), tenant, run).await?.into_view(tenant, Utc::now())?),
-        Some(moment) => as_of::view(read.conn(), tenant, run, moment).await,
+        Some(as_of) => as_of::view(read.conn(), tenant, run, as_of).await,
     }
 }
 
