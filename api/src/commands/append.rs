@@ -65,7 +65,7 @@ impl Commands {
         let mut folded = slot.lock().await;
         self.runs.doubt(&stream, &mut folded);
         let answer = self.append_locked(&stream, &mut folded, &command).await;
-        self.runs.settle(&stream, &slot, folded).await;
+        self.runs.update_weight(&stream, &slot, folded).await;
         answer
     }
 

@@ -230,7 +230,7 @@ impl Commands {
             })
         }
         .await;
-        self.runs.settle(&stream, &slot, folded).await;
+        self.runs.update_weight(&stream, &slot, folded).await;
         looked
     }
 }
