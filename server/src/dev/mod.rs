@@ -19,7 +19,7 @@ use crate::database::{Database, named_url};
 use crate::error::Error;
 use crate::run::until_stopped;
 use crate::services::{Parts, Services};
-use crate::{files, listen, say};
+use crate::{files, listen, print_line};
 
 const TENANT: &str = "demo";
 const DEV_FILE: &str = "dev.json";
@@ -164,7 +164,7 @@ fn welcome(dev: &DevFile, sign_in: &str, data_dir: &Path) {
     let runs = format!("{}/v1/tenants/{}/runs", dev.base_url, dev.tenant);
     let token = |role: Role| dev.tokens.get(role.as_str()).map_or("", String::as_str);
     let (producer, operator) = (token(Role::Producer), token(Role::Operator));
-    say!(
+    print_line!(
         "
 Runledger is ready. Ctrl-C stops it; the next start finds everything again.
 
@@ -198,9 +198,9 @@ See the runs:
 async fn run_demo(dev: DevFile) {
     let token = dev.tokens.get(Role::Producer.as_str()).map_or("", String::as_str);
     let producer = demo::Producer::new(&dev.base_url, &dev.tenant, token);
-    say!("Sample producers at work (the catalog import takes a minute):\n");
+    print_line!("Sample producers at work (the catalog import takes a minute):\n");
     let tell = |run: demo::RunSummary| {
-        say!(
+        print_line!(
             "  {:<24} {:<20} {}/v1/tenants/{}/runs/{}",
             run.kind,
             run.status,
@@ -210,7 +210,7 @@ async fn run_demo(dev: DevFile) {
         );
     };
     match demo::run_all(producer, tell).await {
-        Ok(()) => say!("\nThe sample producers are done."),
+        Ok(()) => print_line!("\nThe sample producers are done."),
         Err(error) => tracing::error!(%error, "the sample producers stopped"),
     }
 }

@@ -9,10 +9,10 @@ mod cluster;
 mod download;
 mod error;
 mod home;
-mod leftover;
 mod locate;
 mod lock;
 mod log;
+mod orphan;
 mod process;
 mod ready;
 
@@ -88,7 +88,7 @@ impl PrivatePostgres {
             .await?;
         }
         let password = cluster::password(&home)?;
-        leftover::stop(&home).await?;
+        orphan::stop(&home).await?;
         let deadline = Instant::now() + LEFT_SESSIONS;
         loop {
             let (log, file) = Log::open(&data_dir.join("postgres.log"))?;

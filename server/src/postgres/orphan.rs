@@ -1,4 +1,4 @@
-//! A server that outlived the program that started it.
+//! Stopping an orphaned server: one that outlived the program that started it.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use super::PostgresError;
 use super::home::{Home, PORT};
 use super::process::{FAST, IMMEDIATE};
 
-/// How often we look whether it is gone: it is not our child, so nobody tells us.
+/// How often we look whether the server is gone: it is not our child, so its end is not told to us.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Stops a server that still runs on the cluster, and clears away what would keep a new one from starting.
@@ -39,10 +39,10 @@ async fn end(pid: Pid, data: &Path) -> Result<(), PostgresError> {
         pid = pid.as_raw_nonzero(),
         "a Postgres of an earlier run is still there: stopping it first"
     );
-    for (signal, patience) in [(Signal::INT, FAST), (Signal::QUIT, IMMEDIATE)] {
+    for (signal, limit) in [(Signal::INT, FAST), (Signal::QUIT, IMMEDIATE)] {
         // It may be gone by now, which is what we want; the loop below sees it.
         let _ = kill_process(pid, signal);
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + limit;
         while Instant::now() < deadline {
             if !is_server(pid, data) {
                 return Ok(());
