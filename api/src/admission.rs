@@ -1,8 +1,8 @@
-//! Who is let in: how many requests at once, and with how much room for their bodies. The rest is told to come
+//! Admission: how many requests are let in at once, and with how much room for their bodies. The rest is told to come
 //! back, rather than filling the memory while the database is slow.
 //!
-//! Who shows no good token has a room of their own, and never touches what those who have one need: neither
-//! for requests, nor for bodies, nor while a token is looked up.
+//! Callers without a good token have a room of their own, and never touch what callers with one need: neither for
+//! requests, nor for bodies, nor while a token is looked up.
 
 mod permit;
 

@@ -1,8 +1,8 @@
 //! How far the projections have come, and how far they are behind the log.
 //!
 //! Requests only look at numbers in memory. Two tasks keep these up to date: one follows the
-//! checkpoint, one samples the head of the log. Only who brings a position beyond the head that is known has the
-//! log asked for it ([`asking`]), and who waits for the projection waits aside ([`waiting`]).
+//! checkpoint, one samples the head of the log. Only for a caller that brings a position beyond the known head
+//! is the log asked ([`asking`]), and requests that wait for the projection wait aside ([`waiting`]).
 
 mod asking;
 mod head_samples;
@@ -178,7 +178,7 @@ impl Freshness {
         }
     }
 
-    /// Says that the log holds an event at `position`: whoever appends knows it before any sample does.
+    /// Says that the log holds an event at `position`: a process that appends knows so before any sample does.
     pub fn note_appended(&self, position: Position) {
         self.heads().note(position, Instant::now());
     }

@@ -94,7 +94,7 @@ fn status_of(answer: Result<(), &'static str>) -> &'static str {
     answer.err().unwrap_or("ok")
 }
 
-/// What somebody answers in time, or the word for why not. More stays in the log: anybody may ask for this answer.
+/// The answer if it comes in time, or the code for why not. More stays in the log, since this endpoint needs no token.
 async fn ask<T, E: std::error::Error>(
     whom: &str,
     answer: impl Future<Output = Result<T, E>>,

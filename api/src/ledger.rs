@@ -1,8 +1,8 @@
 //! Which ledger this is, and which of its epochs: what a position is a position of.
 //!
 //! A ledger that was restored to an earlier moment gives positions anew that it gave before, to other events.
-//! So every answer with a position says the epoch too, and who brings a position back, or the epoch alone, is
-//! told when that is not what it was: nobody else can know that acknowledged events are gone.
+//! So every answer with a position says the epoch too, and a caller that brings a position back, or the epoch
+//! alone, is told when they are of another epoch: there is no other way to know that acknowledged events are gone.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use eventlog::Position;
@@ -105,7 +105,7 @@ impl Ledger {
         })
     }
 
-    /// 412: the log ends before a position that somebody has from a ledger of this name.
+    /// 412: the log ends before a position that a caller has from this ledger.
     pub(crate) fn ahead(self, given: Position, head: Position) -> Problem {
         let problem = Problem::new(
             StatusCode::PRECONDITION_FAILED,

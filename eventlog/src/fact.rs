@@ -1,8 +1,8 @@
 //! What our streams hold, put into records: the one way in.
 //!
 //! The law of it: what is about to be appended is read back from its own bytes and equals what was decided, or
-//! it is refused. The log keeps for ever what it takes, and whoever can't read one event of a stream can't read
-//! what follows it.
+//! it is refused. The log keeps for ever what it takes, and a reader that can't read one event of a stream can't
+//! read what follows either.
 
 use domain::{Event, Origin, wire};
 use uuid::Uuid;

@@ -26,7 +26,7 @@ pub(crate) struct Applied {
 
 /// Applies the records that were read after a position. What the checkpoint covers already is left out.
 /// An event that the tables refuse is quarantined; the others go in all the same. With a lease, nothing is
-/// written once somebody else has it.
+/// written once another projector has it.
 pub(crate) async fn apply(
     tables: &Tables,
     lease: Option<&Lease>,
@@ -82,14 +82,14 @@ async fn apply_with_savepoints(
     let Some(last) = news.last() else { return Ok(Applied { checkpoint: reached, quarantined: 0 }) };
     let quarantined = write_all(&mut tx, &news, CountFrom::START).await?;
     if !move_checkpoint(&mut tx, tables, lease, reached, last.position).await? {
-        // It was locked, so somebody has taken the row away.
+        // The checkpoint was locked, so its row has been deleted.
         return Err(ProjectorError::NoCheckpoint);
     }
     tx.commit().await?;
     Ok(Applied { checkpoint: last.position, quarantined })
 }
 
-/// Whoever holds the checkpoint's row is the one who writes.
+/// Locks the checkpoint's row, which only one writer holds at a time, and gives the position.
 pub(crate) async fn lock_checkpoint(
     db: &mut PgConnection,
     lease: Option<&Lease>,
@@ -104,7 +104,7 @@ pub(crate) async fn lock_checkpoint(
 
 /// Moves the checkpoint from where it is expected to be, and with it the end of the lease, and tells listeners as
 /// [`tell`] does, all in one statement: while few events come, a batch costs as much as it has statements. False
-/// where the checkpoint is elsewhere, or somebody else has the lease.
+/// where the checkpoint is elsewhere, or another projector has the lease.
 async fn move_checkpoint(
     db: &mut PgConnection,
     tables: &Tables,
@@ -122,7 +122,7 @@ async fn move_checkpoint(
         bigint(to.0)?,
         lease.map(Lease::fence),
         TERM.as_secs_f64(),
-        // Nobody reads the tables beside the live ones.
+        // Shadow tables have no readers.
         tables.schema() == Schema::Live,
         CHANNEL
     )

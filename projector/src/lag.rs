@@ -1,6 +1,6 @@
 //! How far the projection is behind and what it holds, for the metrics. Measured aside, so that the lag grows
-//! while nothing is projected, and from the tables alone, so that whoever stands by says the same as the one
-//! at work, and what an operator has mended is seen.
+//! while nothing is projected, and from the tables alone, so that a projector on standby says the same as
+//! the one at work, and what an operator has mended is seen.
 
 use std::time::Duration;
 

@@ -120,7 +120,7 @@ impl Projector {
         }
     }
 
-    /// Follows the log from the checkpoint until it is stopped or somebody else is ahead.
+    /// Follows the log from the checkpoint until it is stopped or another projector is ahead.
     async fn follow(
         &self,
         lease: &Lease,
@@ -169,7 +169,8 @@ impl Projector {
     }
 
     /// Renews the lease, and sees whether the checkpoint and the log are still where we follow, with the event that
-    /// was folded last. Who follows after a position that they do not have would never hear of what comes before it.
+    /// was folded last. A follower after a position that the log does not have would never hear of what comes before
+    /// that.
     async fn still_there(
         &self,
         lease: &Lease,
@@ -192,7 +193,7 @@ impl Projector {
         };
         match tokio::time::timeout(LOOK_WITHIN, there).await {
             Ok(Err(behind @ ProjectorError::LogBehind { .. })) => Err(behind),
-            // Whether it answers is told by who reads it.
+            // Whether the log answers is told by those that read it.
             _ => Ok(()),
         }
     }

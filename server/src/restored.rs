@@ -66,7 +66,7 @@ async fn begin(
         Err(error) => return Err(error.into()),
     };
     let before = Ledger::load(pool).await?;
-    // Then the epoch: were the tables first, somebody could be served from them who was not told.
+    // Then the epoch: were the tables first, a caller could be served from them without being told.
     let ledger = Ledger::begin_epoch(pool).await?;
     let rebuilt = if lost || rebuild || !location.is_in_database() {
         let meter = Meter::new("rebuilding");

@@ -1,4 +1,4 @@
-//! The rights in the database: mended by `migrate`, looked at by whoever serves.
+//! The rights in the database: mended by `migrate`, checked by programs that serve.
 
 use std::fmt;
 

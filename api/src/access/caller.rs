@@ -17,8 +17,8 @@ use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
-/// Who asks: the holder of a good token, or of a session that a good token opened, of the tenant in the
-/// path. As an extractor it answers 401 without either, 404 when it is another tenant's, and 403 where a
+/// The holder of a good token, or of a session that a good token opened, of the tenant in the path. As an
+/// extractor it answers 401 without either, 404 when it is another tenant's, and 403 where a
 /// session would change something without its CSRF token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -26,19 +26,19 @@ pub struct Caller {
     pub tenant: TenantId,
     /// What the token may do.
     pub role: Role,
-    /// Who holds the token.
+    /// The principal that holds the token.
     pub principal: PrincipalId,
     /// Which token it is.
     pub token_id: Uuid,
-    /// When the token, or the session, ends by itself. By our own clock, which nobody sets.
+    /// When the token, or the session, ends by itself. By our own monotonic clock.
     pub ends: Option<Instant>,
 }
 
-/// A caller who may view: any role.
+/// A caller that may view: any role.
 #[derive(Debug, Clone)]
 pub struct Viewer(pub Caller);
 
-/// A caller who may append: the role `producer`; 403 for the others.
+/// A caller that may append: the role `producer`; 403 for the others.
 #[derive(Debug, Clone)]
 pub struct Producer(pub Caller);
 
@@ -77,7 +77,7 @@ pub(crate) async fn identify(
     Ok((Arc::unwrap_or_clone(caller), session))
 }
 
-/// What a request shows of who sends it.
+/// What a request presents to identify its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Credential {
     /// The hash of a token.
@@ -86,7 +86,7 @@ pub(crate) enum Credential {
     Session(SessionSecret),
 }
 
-/// Who was found to ask when the request was let in; one or the other is found once for each request.
+/// The caller that was found when the request was let in, or the problem with it; looked up once for each request.
 #[derive(Debug, Clone)]
 pub(crate) struct Identified(pub(crate) Result<Arc<Caller>, Problem>);
 
@@ -117,10 +117,10 @@ impl Credential {
 }
 
 impl Tokens {
-    /// Who holds what was shown.
+    /// The holder of a credential.
     ///
     /// # Errors
-    /// 401 when nobody does any more, 503 when the database does not answer.
+    /// 401 when the credential is no longer good, 503 when the database does not answer.
     pub(crate) async fn holder(&self, shown: &Credential) -> Result<Arc<Caller>, Problem> {
         let found = match shown {
             Credential::Token(hash) => self.find(*hash).await,

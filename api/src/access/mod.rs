@@ -1,4 +1,4 @@
-//! Who may come in: bearer tokens, sessions of browsers, roles, and the extractors that every handler names
+//! Authentication: bearer tokens, sessions of browsers, roles, and the extractors that every handler names
 //! its caller with.
 
 mod caller;

@@ -55,7 +55,7 @@ impl Commands {
         // Most are read once: no look before the first try.
         let mut expected = ExpectedRevision::NoStream;
         for _ in 0..self.tries {
-            // Nobody can know its id before. That it is recorded once is by the expected revision.
+            // The event's id is random, so nobody can use it up before. The expected revision lets it be recorded once.
             let facts = std::iter::once(Fact::NotificationRead(Uuid::new_v4(), &read, origin));
             match self.write(&stream, expected, facts).await? {
                 Ok(appended) => {

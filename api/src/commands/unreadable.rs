@@ -1,4 +1,4 @@
-//! Streams that hold an event which nobody can read. They take no appends, and are shown.
+//! Streams that hold an event which can't be read. They take no appends, and are shown.
 //!
 //! Nothing of ours makes one (see [`eventlog::fact`]), but disks, restores and people with the database's
 //! password can. Two find them: commands, which read a stream before they decide on it, and the projector,
@@ -21,7 +21,7 @@ const MOST: usize = 10_000;
 /// How often the dead letters are looked at.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// In how many looks what is known to be unreadable is read once more: somebody may have mended it.
+/// In how many looks what is known to be unreadable is read once more: an operator may have mended it.
 const LOOKS: u32 = 40;
 
 /// The streams that are known to be unreadable. Cheap to clone; clones share it.

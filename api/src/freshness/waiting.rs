@@ -1,5 +1,5 @@
-//! Who waits for the projection: so many of each token, and so many in all. They wait aside, see
-//! [`crate::admission`]: whatever they do, requests that wait for nothing find room.
+//! Requests that wait for the projection: so many of each token, and so many in all. They wait aside, see
+//! [`crate::admission`], so that requests which wait for nothing find room.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -22,7 +22,7 @@ pub(crate) enum Crowded {
     All,
 }
 
-/// Who waits.
+/// The requests that wait, counted.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     tokens: Mutex<Tokens>,

@@ -1,4 +1,4 @@
-//! Counts that are filters: how many runs there are in each status, and how many need somebody.
+//! Counts that are filters: how many runs there are in each status, and how many need attention.
 
 use domain::Status;
 

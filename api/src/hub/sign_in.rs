@@ -44,8 +44,8 @@ pub(super) async fn home(
 
 /// `GET /sign-in`.
 ///
-/// A strict cookie stays at home when somebody follows a link from another site, so such a visitor looks like
-/// one who is not signed in, and is sent here once more, by us, before being asked. Not every browser says
+/// A strict cookie stays at home when a visitor follows a link from another site, who then looks as if not
+/// signed in, and is sent here once more, by us, before being asked. Not every browser says
 /// where it comes from: on plain HTTP none does.
 pub(super) async fn form(
     State(state): State<ApiState>,
@@ -53,13 +53,13 @@ pub(super) async fn form(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Refusal> {
-    // What can't be read leads nowhere, and nobody is kept from signing in by it.
+    // What can't be read leads nowhere, and keeps no visitor from signing in.
     let params = Params::of(&uri).unwrap_or_default();
     let pairs = params.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let value = |wanted: &str| pairs.clone().find(|(name, _)| *name == wanted).map(|(_, value)| value);
     let next = value("next").and_then(local).unwrap_or_default();
     let hopped = value(HOPPED).is_some();
-    // Who is signed in and comes by a link of ours may want to be somebody else.
+    // A visitor who is signed in and comes by a link of ours may want to sign in with another token.
     if (next.is_empty() || hopped)
         && let Some(caller) = signed_in(&state, &outside, &headers).await?
     {
@@ -139,7 +139,7 @@ pub(super) async fn sign_out(
     with_cookie(see_other(&outside.base.to("/sign-in?signed_out=1")), "", 0, &outside)
 }
 
-/// Ends the session that whoever signs in had before: nobody could end it any more.
+/// Ends the session that the browser had before a sign-in: without its cookie it could not be ended any more.
 async fn end_former(state: &ApiState, outside: &Outside, headers: &HeaderMap) -> Result<(), Problem> {
     match SessionSecret::of_cookie(outside, headers) {
         Some(former) => state.tokens.sign_out(&former).await,

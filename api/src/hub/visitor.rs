@@ -1,4 +1,4 @@
-//! Who looks at a page.
+//! The visitor of a page.
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -37,7 +37,7 @@ impl FromRequestParts<ApiState> for Visitor {
     }
 }
 
-/// Who is unknown is sent to sign in, and comes back to where a page can be asked for again.
+/// Sends an unknown visitor to sign in, and back to here where the page can be asked for again.
 fn unknown(parts: &Parts) -> Refusal {
     let outside = Outside::of_parts(parts);
     let here = parts.uri.path_and_query().filter(|_| parts.method.is_safe());
@@ -115,7 +115,7 @@ impl<Q> Visit<Q> {
         if let Some(after) = &self.after
             && let Err(problem) = after.shown(state).await
         {
-            // Who has waited and finds no room now is not let in for that.
+            // A request that has waited and finds no room now is refused all the same.
             if problem.code == "overloaded" {
                 return Err(problem);
             }

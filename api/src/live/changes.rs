@@ -16,10 +16,10 @@ use crate::reads::{Corrupt, non_negative, parse_enum};
 
 const RUNS: &str = "projection.runs";
 
-/// How many runs of a tenant are told apart in one turn. When more have changed, who listens starts over.
+/// How many runs of a tenant are told apart in one turn. When more have changed, listeners start over.
 const MOST: usize = 2_000;
 
-/// How many events of a tenant are looked at for that. When more have happened, who listens starts over: it
+/// How many events of a tenant are looked at for that. When more have happened, listeners start over: that
 /// is sooner done than reading millions of them to find out which runs they are about.
 const MOST_EVENTS: i64 = 10_000;
 

@@ -34,7 +34,7 @@ struct Tables {
     quarantined: i64,
 }
 
-/// Reads for whoever listens, until `stop`.
+/// Reads for all listeners, until `stop`.
 pub(super) async fn read(live: Live, mut projected: watch::Receiver<Position>, stop: CancellationToken) {
     let forever = async {
         // Kept over failures: tables may be swapped while the database is away.
@@ -58,7 +58,7 @@ async fn follow(
         let wanted = wanted(live);
         if wanted.is_empty() {
             live.shared.wanted.notified().await;
-            // What the tables were while nobody listened is nobody's concern.
+            // What the tables were while there were no listeners does not matter.
             *known = None;
             continue;
         }
@@ -93,7 +93,7 @@ async fn turn(
     let (position, tables) = look(&mut view).await?;
     let mut found = changes(&mut view, wanted).await?;
     view.commit().await?;
-    // Only now: a turn that fails has told nobody.
+    // Only now: a turn that fails has told no listener.
     let replaced = known.replace(tables).is_some_and(|before| before != tables);
     let mut channels = live.channels();
     for (tenant, reached) in wanted {
@@ -109,7 +109,7 @@ async fn turn(
             channel.reached = position;
         }
         if let Some(turn) = turn {
-            // Whoever listened may have left: then nobody is told.
+            // The listeners may have left: then there is nothing to send to.
             let _told = channel.listeners.send(turn);
         }
     }

@@ -41,8 +41,8 @@ impl ReadQuery for StreamQuery {
 
 /// Tells what happens to the tenant's runs, as server-sent events. The first is `position`, or whatever
 /// has happened since the last one seen; `run` says that a run has changed; `reset` that what was shown
-/// must be read anew. The `id` of each is a position, a hyphen and the ledger's epoch. Who comes from another
-/// epoch, or from a position that the log does not have, is told `reset` with the `code` of the reason.
+/// must be read anew. The `id` of each is a position, a hyphen and the ledger's epoch. A client that comes
+/// from another epoch, or from a position that the log does not have, is told `reset` with the `code` of the reason.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/stream",
@@ -107,8 +107,8 @@ async fn open(
     let lasts = right.map_or(config.stream_lasts, |right| right.min(config.stream_lasts));
     let times = (config.stream_heartbeat, lasts);
     let mut listener = Listener::new(ledger, audience, sources, read.position, times);
-    // A browser can't be refused: it would never come back, and its script could not tell why. So whoever comes from
-    // elsewhere is let in, and told first.
+    // A browser can't be refused: it would never come back, and its script could not tell why. So a client from another
+    // epoch is let in, and told first.
     let position = read.position;
     match seen {
         Some(seen) if seen.epoch.is_some_and(|epoch| epoch != ledger.epoch) => {

@@ -11,8 +11,8 @@ use redaction::CleanText;
 use crate::problem::Problem;
 use crate::time;
 
-/// The parameters of a request, decoded, in the order they came. Reading one takes it out, so that what
-/// is left at the end is what nobody knows.
+/// The parameters of a request, decoded, in the order they came. Reading one takes it out, so that those
+/// left at the end are unknown to the resource.
 #[derive(Debug, Default)]
 pub(crate) struct Params {
     pairs: Vec<(String, String)>,
@@ -120,7 +120,7 @@ impl Params {
         }
     }
 
-    /// Refuses what nobody has taken out.
+    /// Refuses parameters that are left.
     pub(crate) fn end(self, allowed: &[&str]) -> Result<(), Problem> {
         match self.pairs.first() {
             None => Ok(()),

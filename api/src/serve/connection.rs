@@ -41,7 +41,7 @@ impl Connection {
         }
     }
 
-    /// Its requests have shown a good token: it makes way for nobody any more.
+    /// Its requests have shown a good token: from now on the connection makes way for no other.
     pub(crate) fn is_known(&self) {
         self.guest.is_known();
     }
@@ -63,7 +63,7 @@ impl Connection {
         self.open.load(Ordering::Acquire) == 0
     }
 
-    /// Something of a request is left that nobody will read.
+    /// Something of a request is left that will not be read.
     pub(super) fn leave_unread(&self) {
         self.left_unread.store(true, Ordering::Release);
     }
@@ -98,7 +98,7 @@ impl Connection {
             if until <= now {
                 return;
             }
-            // Requests come by the thousand, and wake nobody here: it looks again when it may be time.
+            // Requests come by the thousand, and do not wake this task: it looks again when it may be time.
             tokio::time::sleep_until(until.min(now + between)).await;
         }
     }

@@ -98,7 +98,7 @@ pub(super) async fn listen(pool: PgPool, notifier: HeadNotifier, stop: Cancellat
 async fn listen_once(pool: &PgPool, notifier: &HeadNotifier) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
-    // What was told while nobody listened.
+    // What was told while this process did not listen.
     let head = read::head(pool).await.map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
     notifier.publish(head.0);
     loop {

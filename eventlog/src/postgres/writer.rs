@@ -1,9 +1,9 @@
 //! The one task that appends.
 //!
-//! It knows the log's last position and the heads of busy streams, so it can check appends in memory and
-//! commit a whole batch in one statement. The statement demands that the position is still the one it
-//! knows: then nobody else has appended and all it knows is right. If it is not so, it takes the lock,
-//! reads what others have appended, checks again, and stays with the lock until it is alone.
+//! The writer knows the log's last position and the heads of busy streams, so it can check appends in memory
+//! and commit a whole batch in one statement. The statement demands that the position is still the one that
+//! the writer knows: then no other process has appended, and all that the writer knows is right. Otherwise it
+//! takes the lock, reads what others have appended, checks again, and stays with the lock until it is alone.
 
 mod commit;
 
@@ -142,7 +142,7 @@ impl Writer {
 
     /// Commits a batch and answers its requests. Gives back those that must come after it.
     async fn commit_batch(&mut self, mut requests: Vec<Request>) -> Vec<Request> {
-        // While the database is known to be away, nobody waits long to hear so.
+        // While the database is known to be away, callers do not wait long to hear so.
         let limit = if self.down { self.config.give_up_after / 8 } else { self.config.give_up_after };
         let deadline = Instant::now() + limit;
         let mut mode = AppendMode::Optimistic;

@@ -31,7 +31,7 @@ pub struct Findings {
     pub unreadable: Vec<Unreadable>,
 }
 
-/// An event that the log has and nobody can read.
+/// An event that the log has and that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
     /// In which stream.

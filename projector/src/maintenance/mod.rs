@@ -113,7 +113,7 @@ impl Maintenance {
             run.uuid()
         );
         let tenants = tenants.fetch_all(db).await?.into_iter();
-        // Not `run_stream`: what somebody wrote there need not be a tenant's name.
+        // Not `run_stream`: what was written there by hand need not be a tenant's name.
         Ok(tenants.map(|tenant| (tenant.clone(), format!("run-{tenant}-{run}"))).collect())
     }
 

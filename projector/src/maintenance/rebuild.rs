@@ -49,7 +49,7 @@ impl Maintenance {
     ///
     /// # Errors
     /// [`ProjectorError`]; the live tables are as they were then, and a rebuild can go on.
-    /// [`ProjectorError::LogBehind`] where the log has lost what they were folded from: whoever was answered with a
+    /// [`ProjectorError::LogBehind`] where the log has lost what they were folded from: callers that were given a
     /// position must be told first.
     pub async fn rebuild(
         &self,
@@ -65,7 +65,7 @@ impl Maintenance {
     }
 
     /// As [`Maintenance::rebuild`], from nothing, for a log that was restored: the new tables go as far as the log does,
-    /// also where the live ones went further. Not before everybody who holds a position is told so.
+    /// also where the live ones went further. To be called after all holders of positions are told so.
     ///
     /// # Errors
     /// As there.
@@ -101,7 +101,7 @@ impl Maintenance {
         }
     }
 
-    /// Who makes the tables, and from which log: rows of another program are not gone on with, nor those of
+    /// Which program makes the tables, and from which log: rows of another program are not gone on with, nor those of
     /// other columns, nor positions of another log.
     async fn made_by(&self, source: &str) -> Result<String, ProjectorError> {
         let migration: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM public._sqlx_migrations")
@@ -231,7 +231,7 @@ async fn remove_run(
     Ok(())
 }
 
-/// SQLSTATE `lock_not_available`: somebody reads.
+/// SQLSTATE `lock_not_available`: a reader holds the lock.
 fn in_the_way(error: &ProjectorError) -> bool {
     matches!(error, ProjectorError::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
 }

@@ -51,7 +51,7 @@ impl Maintenance {
     /// None where it is no longer held.
     async fn retry_stream(&self, stream: String) -> Result<Option<Retried>, ProjectorError> {
         let mut tx = self.tables(Schema::Live).begin().await?;
-        // Nobody else folds while we have this: an event that comes now waits behind us.
+        // No other process folds while we have this: an event that comes now waits behind us.
         let checkpoint = lock_checkpoint(&mut tx, None).await?;
         let quarantined = sqlx::query!(
             r#"WITH gone AS (DELETE FROM dead_letters WHERE stream = $1 RETURNING revision)

@@ -55,7 +55,7 @@ impl Maintenance {
         let mut findings = shadow.beating(compared).await?;
         findings.unreadable = unreadable(&mut snapshot, &*self.log, Schema::Check.name()).await?;
         snapshot.rollback().await?;
-        // Tables that are somebody else's by now are left alone.
+        // Tables that are another process's by now are left alone.
         shadow.beat().await?;
         shadow::remove(&check).await?;
         Ok(findings)

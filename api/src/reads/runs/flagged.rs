@@ -1,4 +1,4 @@
-//! How many runs need somebody: those that are stalled, and those that the projection has quarantined.
+//! How many runs need attention: those that are stalled, and those that the projection has quarantined.
 //!
 //! There are no projected counters for them: a run falls silent without an event. So they are counted, within
 //! bounds that keep the count cheap whatever the tenant has.
@@ -14,7 +14,7 @@ use crate::reads::corrupt::non_negative;
 /// are the likeliest to be stalled.
 pub(crate) const LOOKED_AT: u64 = 1_000;
 
-/// How many runs need somebody.
+/// How many runs need attention.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Flagged {
     /// Stalled runs among those that were looked at.
@@ -23,7 +23,7 @@ pub(crate) struct Flagged {
     pub(crate) quarantined: u64,
 }
 
-/// Counts the tenant's runs that need somebody at `now`, of all kinds or of one.
+/// Counts the tenant's runs that need attention at `now`, of all kinds or of one.
 ///
 /// # Errors
 /// The database's.

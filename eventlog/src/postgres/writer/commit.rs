@@ -55,13 +55,13 @@ impl Writer {
         Ok(connection)
     }
 
-    /// One statement, which only works if nobody else has appended.
+    /// One statement, which only works if no other process has appended.
     async fn alone(&mut self, db: &mut PgConnection, requests: &[Request]) -> Result<Committed, Failure> {
         let heads = self.heads_for(db, requests, AppendMode::Optimistic).await?;
         let mut plan = plan(requests, &heads);
         look_for_repeats(db, requests, &heads, &mut plan).await?;
         if plan.rows.is_empty() {
-            // Refusals, too, are only right if nobody else has appended.
+            // Refusals, too, are only right if no other process has appended.
             if sql::head(db).await? != self.head {
                 return Err(Failure::Foreign);
             }
