@@ -23,9 +23,8 @@ pub(crate) async fn alive() -> Json<Value> {
 
 /// `GET /readyz`: the database and the log answer, the log takes appends and has what the tables show, and readers get
 /// their rows: it reads as they do, and looks for the rights that this needs. 503 with the same details when something
-/// is amiss; `missing` says what the database lacks. A projection that lags or has runs in quarantine is told and does not
-/// make the process unready:
-/// writes go on.
+/// is amiss; `missing` says what the database lacks. A projection that lags or has quarantined runs is told and does
+/// not make the process unready: writes go on.
 pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
     let (database, rights, log, appends, head) = tokio::join!(
         ask("database", state.tokens.ping(), |_| UNAVAILABLE),

@@ -80,7 +80,8 @@ pub(super) async fn head(db: &mut PgConnection) -> Result<u64, Failure> {
 }
 
 /// The position of the last event, locked until the transaction ends: no other process appends meanwhile. Checked
-/// against the last event itself: what came after a loss could never be projected, and the loss could not be accepted any more.
+/// against the last event itself: what came after a loss could never be projected, and the loss could not be accepted
+/// any more.
 pub(super) async fn lock_head(db: &mut PgConnection) -> Result<u64, Failure> {
     let head = sqlx::query_scalar!("SELECT position FROM log.head FOR UPDATE").fetch_one(&mut *db).await?;
     // A statement of its own: it must see what was committed while the lock was waited for.
