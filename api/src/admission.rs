@@ -1,10 +1,10 @@
-//! Who is let in: how many requests at once, and with how much room for their bodies. The rest is told to come
+//! Admission: how many requests are let in at once, and with how much room for their bodies. The rest is told to come
 //! back, rather than filling the memory while the database is slow.
 //!
-//! Who shows no good token has a room of their own, and never touches what those who have one need: neither
-//! for requests, nor for bodies, nor while a token is looked up.
+//! Callers without a good token have a room of their own, and never touch what callers with one need: neither for
+//! requests, nor for bodies, nor while a token is looked up.
 
-mod place;
+mod permit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::received::{Limits, Room, Share, receive};
 use crate::serve::Connection;
 use crate::state::ApiConfig;
 
-pub(crate) use place::Place;
+pub(crate) use permit::AdmissionPermit;
 
 /// How many tokens that were not seen before are looked up at once; others wait for their turn.
 const NEWCOMERS: usize = 16;
@@ -48,7 +48,7 @@ pub(crate) struct Admission {
 
 /// What a request holds until it is answered.
 struct Admitted {
-    place: Place,
+    permit: AdmissionPermit,
     _body: Share,
 }
 
@@ -67,11 +67,11 @@ impl Admission {
     async fn let_in(&self, request: Request) -> Result<(Request, Admitted), Problem> {
         // A form that is still coming holds nothing but what has come of it.
         let (mut request, form) = self.with_form(request).await?;
-        let (found, place) = if belongs_to_a_tenant(&request) {
+        let (found, permit) = if belongs_to_a_tenant(&request) {
             // A request can't be held while something is waited for: it is not to be shared.
             let shown = Credential::of(&Outside::of_request(&request), request.headers());
-            let (found, place) = self.identified(shown).await?;
-            (Some(found), place)
+            let (found, permit) = self.identified(shown).await?;
+            (Some(found), permit)
         } else {
             (None, enter(&self.strangers)?)
         };
@@ -86,21 +86,24 @@ impl Admission {
         if let Some(found) = found {
             request.extensions_mut().insert(found);
         }
-        request.extensions_mut().insert(place.clone());
-        Ok((request, Admitted { place, _body: body }))
+        request.extensions_mut().insert(permit.clone());
+        Ok((request, Admitted { permit, _body: body }))
     }
 
-    /// Who asks, and a place among those of their kind.
-    async fn identified(&self, shown: Result<Credential, Problem>) -> Result<(Identified, Place), Problem> {
+    /// The caller, and a permit of the pool for callers of that kind.
+    async fn identified(
+        &self,
+        shown: Result<Credential, Problem>,
+    ) -> Result<(Identified, AdmissionPermit), Problem> {
         let shown = match shown {
             Ok(shown) => shown,
             Err(none) => return Ok((Identified(Err(none)), enter(&self.strangers)?)),
         };
         if self.tokens.is_familiar(&shown) {
-            let place = enter(&self.requests)?;
-            return Ok((Identified(self.tokens.holder(&shown).await), place));
+            let permit = enter(&self.requests)?;
+            return Ok((Identified(self.tokens.holder(&shown).await), permit));
         }
-        // Whoever makes tokens up by the thousand waits with others who were never seen.
+        // A caller that makes tokens up by the thousand waits with others that were never seen.
         let turn = self.newcomers.acquire().await.map_err(|_| overloaded())?;
         let found = self.tokens.holder(&shown).await;
         drop(turn);
@@ -130,15 +133,15 @@ pub(crate) async fn admit(State(admission): State<Admission>, request: Request, 
     match admission.let_in(request).await {
         Ok((request, admitted)) => {
             let answer = next.run(request).await;
-            admitted.place.leave();
+            admitted.permit.leave();
             answer
         }
         Err(problem) => problem.into_response(),
     }
 }
 
-fn enter(room: &Arc<Semaphore>) -> Result<Place, Problem> {
-    Place::take(room).ok_or_else(overloaded)
+fn enter(room: &Arc<Semaphore>) -> Result<AdmissionPermit, Problem> {
+    AdmissionPermit::take(room).ok_or_else(overloaded)
 }
 
 fn overloaded() -> Problem {

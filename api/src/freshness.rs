@@ -1,11 +1,11 @@
 //! How far the projections have come, and how far they are behind the log.
 //!
 //! Requests only look at numbers in memory. Two tasks keep these up to date: one follows the
-//! checkpoint, one samples the head of the log. Only who brings a position beyond the head that is known has the
-//! log asked for it ([`asking`]), and who waits for the projection waits aside ([`waiting`]).
+//! checkpoint, one samples the head of the log. Only for a caller that brings a position beyond the known head
+//! is the log asked ([`asking`]), and requests that wait for the projection wait aside ([`waiting`]).
 
 mod asking;
-mod heads;
+mod head_samples;
 mod tasks;
 mod waiting;
 
@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::ledger::Ledger;
-use asking::Asked;
-use heads::Heads;
+use asking::LastAnswer;
+use head_samples::HeadSamples;
 use waiting::Waiting;
 pub(crate) use waiting::{Crowded, MOST_OF_A_TOKEN};
 
@@ -40,17 +40,17 @@ pub struct Lag {
     pub projected: Position,
 }
 
-/// What the projection holds back: events that it could not fold, and those that wait behind them.
+/// What the projection has quarantined: events that it could not fold, and those that wait behind them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct HeldBack {
+pub struct Quarantine {
     /// How many streams; nearly all are runs.
     pub runs: u64,
-    /// How many events, or [`HeldBack::COUNTED`] where there are more.
+    /// How many events, or [`Quarantine::COUNTED`] where there are more.
     pub events: u64,
 }
 
-impl HeldBack {
-    /// How far events that are held are counted.
+impl Quarantine {
+    /// How far quarantined events are counted.
     pub const COUNTED: u64 = 10_000;
 }
 
@@ -85,10 +85,10 @@ struct Shared {
     log: Arc<dyn EventLog>,
     ledger: Ledger,
     projected: watch::Sender<Position>,
-    heads: Mutex<Heads>,
-    held: Mutex<HeldBack>,
+    heads: Mutex<HeadSamples>,
+    quarantine: Mutex<Quarantine>,
     waiting: Waiting,
-    asked: Asked,
+    last_answer: LastAnswer,
     /// Cancelled when the ledger is not the one any more that this process began with.
     restored: CancellationToken,
 }
@@ -117,9 +117,9 @@ impl Freshness {
                 ledger,
                 projected: watch::Sender::new(Position(0)),
                 heads: Mutex::default(),
-                held: Mutex::default(),
+                quarantine: Mutex::default(),
                 waiting: Waiting::default(),
-                asked: Asked::default(),
+                last_answer: LastAnswer::default(),
                 restored: CancellationToken::new(),
             }),
         }
@@ -178,7 +178,7 @@ impl Freshness {
         }
     }
 
-    /// Says that the log holds an event at `position`: whoever appends knows it before any sample does.
+    /// Says that the log holds an event at `position`: a process that appends knows so before any sample does.
     pub fn note_appended(&self, position: Position) {
         self.heads().note(position, Instant::now());
     }
@@ -242,14 +242,14 @@ impl Freshness {
         self.shared.projected.subscribe()
     }
 
-    /// What is held back, as of the last look.
+    /// What is quarantined, as of the last look.
     #[must_use]
-    pub fn held(&self) -> HeldBack {
-        *self.shared.held.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn quarantine(&self) -> Quarantine {
+        *self.shared.quarantine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_held(&self, held: HeldBack) {
-        *self.shared.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+    fn set_quarantine(&self, quarantine: Quarantine) {
+        *self.shared.quarantine.lock().unwrap_or_else(PoisonError::into_inner) = quarantine;
     }
 
     /// Takes the position over as it is: after a rebuild it may be lower than before.
@@ -282,7 +282,7 @@ impl Freshness {
         }
     }
 
-    fn heads(&self) -> std::sync::MutexGuard<'_, Heads> {
+    fn heads(&self) -> std::sync::MutexGuard<'_, HeadSamples> {
         self.shared.heads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

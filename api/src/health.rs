@@ -23,9 +23,8 @@ pub(crate) async fn alive() -> Json<Value> {
 
 /// `GET /readyz`: the database and the log answer, the log takes appends and has what the tables show, and readers get
 /// their rows: it reads as they do, and looks for the rights that this needs. 503 with the same details when something
-/// is amiss; `missing` says what the database lacks. A projection that lags or holds runs back is told and does not
-/// make the process unready:
-/// writes go on.
+/// is amiss; `missing` says what the database lacks. A projection that lags or has quarantined runs is told and does
+/// not make the process unready: writes go on.
 pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
     let (database, rights, log, appends, head) = tokio::join!(
         ask("database", state.tokens.ping(), |_| UNAVAILABLE),
@@ -43,22 +42,22 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
         && missing.iter().all(|one| one.concern == Concern::History);
     let ready = database.is_ok() && reads && log.is_ok() && appends.is_ok() && !behind;
     let lag = state.freshness.lag();
-    let held = state.freshness.held();
+    let quarantine = state.freshness.quarantine();
     let details = json!({
         "status": if ready { "ok" } else { UNAVAILABLE },
-        "database": word(database),
+        "database": status_of(database),
         "reads": if reads { "ok" } else { UNAVAILABLE },
         "missing": missing.iter().map(|one| one.what.as_str()).collect::<Vec<_>>(),
-        "log": word(log),
-        "appends": word(appends),
+        "log": status_of(log),
+        "appends": status_of(appends),
         // The log ends before what the tables show: it was restored, or has lost events.
         "positions": if behind { "log_behind" } else { "ok" },
         "head": head.ok().map(|head| head.0),
         "projected": lag.projected.0,
         "lag_events": lag.events,
         "lag_seconds": lag.seconds,
-        "held_runs": held.runs,
-        "dead_letters": held.events,
+        "held_runs": quarantine.runs,
+        "dead_letters": quarantine.events,
         "unreadable_streams": state.commands.unreadable().count(),
     });
     if ready {
@@ -90,21 +89,21 @@ fn of_log(error: &LogError) -> &'static str {
     }
 }
 
-fn word(answer: Result<(), &'static str>) -> &'static str {
+fn status_of(answer: Result<(), &'static str>) -> &'static str {
     answer.err().unwrap_or("ok")
 }
 
-/// What somebody answers in time, or the word for why not. More stays in the log: anybody may ask for this answer.
+/// The answer if it comes in time, or the code for why not. More stays in the log, since this endpoint needs no token.
 async fn ask<T, E: std::error::Error>(
     whom: &str,
     answer: impl Future<Output = Result<T, E>>,
-    word: impl Fn(&E) -> &'static str,
+    code: impl Fn(&E) -> &'static str,
 ) -> Result<T, &'static str> {
     match tokio::time::timeout(PATIENCE, answer).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => {
             tracing::warn!(%error, "{whom}: not available");
-            Err(word(&error))
+            Err(code(&error))
         }
         Err(late) => {
             tracing::warn!(error = %late, "{whom}: not available");
@@ -121,8 +120,8 @@ mod tests {
     async fn a_refusal_is_told_from_no_answer() {
         let refused = || LogError::Refused("its user is not known".to_owned());
         let away = || LogError::Unavailable("nobody is there".to_owned());
-        assert_eq!(word(ask("log", async { Ok::<(), LogError>(()) }, of_log).await), "ok");
-        assert_eq!(word(ask("log", async { Err(refused()) }, of_log).await), "refused");
-        assert_eq!(word(ask("log", async { Err(away()) }, of_log).await), "unavailable");
+        assert_eq!(status_of(ask("log", async { Ok::<(), LogError>(()) }, of_log).await), "ok");
+        assert_eq!(status_of(ask("log", async { Err(refused()) }, of_log).await), "refused");
+        assert_eq!(status_of(ask("log", async { Err(away()) }, of_log).await), "unavailable");
     }
 }

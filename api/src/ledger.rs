@@ -1,8 +1,8 @@
 //! Which ledger this is, and which of its epochs: what a position is a position of.
 //!
 //! A ledger that was restored to an earlier moment gives positions anew that it gave before, to other events.
-//! So every answer with a position says the epoch too, and who brings a position back, or the epoch alone, is
-//! told when that is not what it was: nobody else can know that acknowledged events are gone.
+//! So every answer with a position says the epoch too, and a caller that brings a position back, or the epoch
+//! alone, is told when they are of another epoch: there is no other way to know that acknowledged events are gone.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use eventlog::Position;
@@ -74,16 +74,17 @@ impl Ledger {
         }
     }
 
-    /// Makes sure that who speaks of that epoch, or of that ledger, speaks of this one.
+    /// Makes sure that the epoch and the ledger that a caller expects are these.
     ///
     /// # Errors
     /// 412 `epoch_changed`.
-    pub(crate) fn must_be(self, known: Known) -> Result<(), Problem> {
-        if known.epoch.is_none_or(|epoch| epoch == self.epoch) && known.ledger.is_none_or(|id| id == self.id)
+    pub(crate) fn check(self, preconditions: Preconditions) -> Result<(), Problem> {
+        if preconditions.epoch.is_none_or(|epoch| epoch == self.epoch)
+            && preconditions.ledger.is_none_or(|id| id == self.id)
         {
             return Ok(());
         }
-        let detail = if known.ledger.is_some_and(|id| id != self.id) {
+        let detail = if preconditions.ledger.is_some_and(|id| id != self.id) {
             "This is another ledger than the one that the request speaks of: its database was made anew, or the \
              address leads elsewhere than before. Nothing was done."
         } else {
@@ -98,13 +99,13 @@ impl Ledger {
             detail,
         );
         let problem = self.named_in(problem);
-        Err(match known.epoch {
+        Err(match preconditions.epoch {
             Some(epoch) => problem.with("given_epoch", epoch),
             None => problem,
         })
     }
 
-    /// 412: the log ends before a position that somebody has from a ledger of this name.
+    /// 412: the log ends before a position that a caller has from this ledger.
     pub(crate) fn ahead(self, given: Position, head: Position) -> Problem {
         let problem = Problem::new(
             StatusCode::PRECONDITION_FAILED,
@@ -125,21 +126,21 @@ impl Ledger {
     }
 }
 
-/// What a caller says of the ledger that it has spoken to before. Whoever says nothing is answered as it is.
+/// What a caller expects of the ledger: what it has seen of it before. A caller that names nothing expects nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct Preconditions {
     epoch: Option<u64>,
     ledger: Option<Uuid>,
     /// The position that it has seen.
     pub(crate) after: Option<Position>,
 }
 
-impl Known {
-    /// Takes it from the headers, and from the query, which counts more.
+impl Preconditions {
+    /// The preconditions in the headers, and in the query, which counts more.
     ///
     /// # Errors
     /// 422 for what is no epoch, no id or no position.
-    pub(crate) fn take(headers: &HeaderMap, params: &mut Params) -> Result<Self, Problem> {
+    pub(crate) fn from_request(headers: &HeaderMap, params: &mut Params) -> Result<Self, Problem> {
         let epoch = params.number(EPOCH_PARAM, 0, LAST)?;
         let after = params.number("after", 0, LAST)?;
         let number = |text: &str| text.parse().ok().filter(|number| *number <= LAST);
@@ -185,26 +186,31 @@ fn shown(name: &HeaderName) -> &'static str {
 mod tests {
     use super::*;
 
-    fn known(query: &str, headers: &[(&'static str, &str)]) -> Result<Known, Problem> {
+    fn preconditions(query: &str, headers: &[(&'static str, &str)]) -> Result<Preconditions, Problem> {
         let headers = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
-        Known::take(&headers.collect(), &mut Params::of(&format!("/x?{query}").parse().unwrap())?)
+        Preconditions::from_request(
+            &headers.collect(),
+            &mut Params::of(&format!("/x?{query}").parse().unwrap())?,
+        )
     }
 
     #[test]
     fn who_says_nothing_is_answered_and_who_says_another_epoch_or_ledger_is_not() {
         let ledger = Ledger { id: Uuid::from_u128(7), epoch: 5 };
         let id = ledger.id.to_string();
-        let code = |known: Result<Known, Problem>| ledger.must_be(known.unwrap()).err().map(|it| it.code);
-        assert_eq!(code(known("", &[])), None);
-        assert_eq!(code(known("epoch=5", &[("runledger-ledger", &id)])), None);
-        assert_eq!(code(known("epoch=4", &[("runledger-epoch", "5")])), Some("epoch_changed"));
-        assert_eq!(code(known("", &[("runledger-epoch", "6")])), Some("epoch_changed"));
+        let code = |preconditions: Result<Preconditions, Problem>| {
+            ledger.check(preconditions.unwrap()).err().map(|it| it.code)
+        };
+        assert_eq!(code(preconditions("", &[])), None);
+        assert_eq!(code(preconditions("epoch=5", &[("runledger-ledger", &id)])), None);
+        assert_eq!(code(preconditions("epoch=4", &[("runledger-epoch", "5")])), Some("epoch_changed"));
+        assert_eq!(code(preconditions("", &[("runledger-epoch", "6")])), Some("epoch_changed"));
         let other = Uuid::from_u128(8).to_string();
-        assert_eq!(code(known("epoch=5", &[("runledger-ledger", &other)])), Some("epoch_changed"));
-        assert_eq!(known("after=9", &[]).unwrap().after, Some(Position(9)));
-        assert_eq!(known("", &[("runledger-after", " 9 ")]).unwrap().after, Some(Position(9)));
+        assert_eq!(code(preconditions("epoch=5", &[("runledger-ledger", &other)])), Some("epoch_changed"));
+        assert_eq!(preconditions("after=9", &[]).unwrap().after, Some(Position(9)));
+        assert_eq!(preconditions("", &[("runledger-after", " 9 ")]).unwrap().after, Some(Position(9)));
     }
 
     #[test]
@@ -216,9 +222,9 @@ mod tests {
             ("runledger-after", "header Runledger-After", "-1"),
             ("runledger-ledger", "header Runledger-Ledger", "7"),
         ] {
-            let problem = known("", &[(name, bad)]).unwrap_err();
+            let problem = preconditions("", &[(name, bad)]).unwrap_err();
             assert_eq!((problem.status, problem.errors[0].pointer.as_str()), (422, shown), "{bad}");
         }
-        assert_eq!(known("epoch=x", &[]).unwrap_err().errors[0].pointer, "?epoch");
+        assert_eq!(preconditions("epoch=x", &[]).unwrap_err().errors[0].pointer, "?epoch");
     }
 }

@@ -112,7 +112,7 @@ impl Log<'_> {
         )
         .execute(&self.pool)
         .await?;
-        self.rig.settle().await
+        self.rig.checkpoint().await
     }
 
     async fn by_sql(&self) -> Result<(Duration, Spent), Failure> {

@@ -59,23 +59,23 @@ impl<S: Subscriber> Layer<S> for Profile {
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut told = Told::default();
-        event.record(&mut told);
+        let mut statement = Statement::default();
+        event.record(&mut statement);
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (times, seconds) = heard.entry(told.summary).or_default();
+        let (times, seconds) = heard.entry(statement.summary).or_default();
         *times += 1;
-        *seconds += told.seconds;
+        *seconds += statement.seconds;
     }
 }
 
 /// What an event says of a statement.
 #[derive(Default)]
-struct Told {
+struct Statement {
     summary: String,
     seconds: f64,
 }
 
-impl Visit for Told {
+impl Visit for Statement {
     fn record_str(&mut self, field: &Field, value: &str) {
         // The first words of a statement are often the same; with the whole text, they are told apart.
         match field.name() {

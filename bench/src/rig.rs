@@ -71,7 +71,7 @@ impl Rig {
     }
 
     /// Empties the write-back queue, so that a round does not pay for the one before it.
-    pub async fn settle(&self) -> Result<(), Failure> {
+    pub async fn checkpoint(&self) -> Result<(), Failure> {
         self.tell("CHECKPOINT").await
     }
 

@@ -152,7 +152,7 @@ async fn rate(
     (size, batches): (usize, usize),
 ) -> Result<f64, Failure> {
     sqlx::raw_sql("TRUNCATE public.timeline").execute(&mut connections[0]).await?;
-    rig.settle().await?;
+    rig.checkpoint().await?;
     let mut took = Duration::ZERO;
     for number in 0..batches {
         let [one, other] = connections;

@@ -1,8 +1,8 @@
 //! What our streams hold, put into records: the one way in.
 //!
 //! The law of it: what is about to be appended is read back from its own bytes and equals what was decided, or
-//! it is refused. The log keeps for ever what it takes, and whoever can't read one event of a stream can't read
-//! what follows it.
+//! it is refused. The log keeps for ever what it takes, and a reader that can't read one event of a stream can't
+//! read what follows either.
 
 use domain::{Event, Origin, wire};
 use uuid::Uuid;
@@ -47,21 +47,22 @@ impl Fact<'_> {
                 let encoded = wire::encode(event);
                 let written = encoded.map(|encoded| (encoded.data, encoded.metadata));
                 let stream = run_stream(&event.tenant, event.run);
-                let place = Place { stream, revision: event.revision, id: event.id };
-                place.read_back(event.body.type_name(), written, event, run_event)
+                let address = RecordAddress { stream, revision: event.revision, id: event.id };
+                address.read_back(event.body.type_name(), written, event, run_event)
             }
             Self::Reserved(id, what, origin) => {
                 // The stream is named by the key, which the event does not repeat.
-                let place = Place { stream: String::new(), revision: 0, id };
+                let address = RecordAddress { stream: String::new(), revision: 0, id };
                 let decided = (what.clone(), origin.cloned());
-                place.read_back(RESERVED, written(what, origin), &decided, |record| {
+                address.read_back(RESERVED, written(what, origin), &decided, |record| {
                     Ok((reserved(record)?, wire::decode_origin(&record.metadata)?))
                 })
             }
             Self::NotificationRead(id, what, origin) => {
-                let place = Place { stream: notification_stream(what.notification_id), revision: 0, id };
+                let address =
+                    RecordAddress { stream: notification_stream(what.notification_id), revision: 0, id };
                 let decided = (what.clone(), origin.cloned());
-                place.read_back(NOTIFICATION_READ, written(what, origin), &decided, |record| {
+                address.read_back(NOTIFICATION_READ, written(what, origin), &decided, |record| {
                     Ok((notification_read(record)?, wire::decode_origin(&record.metadata)?))
                 })
             }
@@ -75,14 +76,14 @@ fn written(what: &impl serde::Serialize, origin: Option<&Origin>) -> Written {
     Ok((serde_json::to_vec(what)?, wire::encode_origin(origin)?))
 }
 
-/// Where an event is to be.
-struct Place {
+/// The stream, revision and id that an event is to have.
+struct RecordAddress {
     stream: String,
     revision: u64,
     id: Uuid,
 }
 
-impl Place {
+impl RecordAddress {
     fn read_back<T: PartialEq>(
         self,
         event_type: &str,
@@ -155,11 +156,11 @@ mod tests {
 
     #[test]
     fn what_could_not_be_read_at_all_is_refused() {
-        let place = || Place { stream: String::new(), revision: 0, id: Uuid::nil() };
+        let address = || RecordAddress { stream: String::new(), revision: 0, id: Uuid::nil() };
         let reserved_of = Reserved { run_id: event().run };
         for data in [&b"{"[..], b"{}", br#"{"run_id":"7"}"#] {
             let written = Ok((data.to_vec(), b"{}".to_vec()));
-            place().read_back(RESERVED, written, &reserved_of, reserved).unwrap_err();
+            address().read_back(RESERVED, written, &reserved_of, reserved).unwrap_err();
         }
     }
 

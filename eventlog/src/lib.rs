@@ -4,7 +4,6 @@
 pub mod contract;
 mod error;
 pub mod fact;
-mod form;
 #[cfg(feature = "kurrent")]
 pub mod kurrent;
 pub mod memory;
@@ -12,6 +11,7 @@ mod port;
 pub mod postgres;
 mod repeat;
 pub mod streams;
+mod validate;
 
 pub use error::{AppendError, LogError};
 pub use port::{

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::error::{AppendError, LogError};
-use crate::form;
 use crate::port::{Appended, AppendedStream, EventLog, Position, RecordedEvent, StreamAppend, Subscription};
 use crate::repeat::{self, There};
+use crate::validate;
 
 /// An event log in memory. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +46,7 @@ impl MemoryLog {
 
 impl Events {
     fn append(&mut self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
-        form::check(&streams)?;
+        validate::append(&streams)?;
         if let Some(conflict) = streams.iter().find_map(|append| self.conflict(append)) {
             let ends: Option<_> = streams.iter().map(|append| self.repeated(append)).collect();
             return ends.map(|streams| Appended { streams, duplicate: true }).ok_or(conflict);

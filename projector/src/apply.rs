@@ -6,7 +6,7 @@ use eventlog::{Position, RecordedEvent};
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use crate::batch::{CountFrom, fold};
-use crate::decode::{Held, decode};
+use crate::decode::{Quarantined, decode};
 use crate::error::{ProjectorError, bigint, unsigned};
 use crate::lease::{Lease, TERM};
 use crate::tables::{Schema, Tables};
@@ -21,12 +21,12 @@ pub(crate) struct Applied {
     /// Where the checkpoint is now.
     pub checkpoint: Position,
     /// How many events went to the dead letters.
-    pub held: usize,
+    pub quarantined: usize,
 }
 
 /// Applies the records that were read after a position. What the checkpoint covers already is left out.
-/// An event that the tables refuse is held; the others go in all the same. With a lease, nothing is
-/// written once somebody else has it.
+/// An event that the tables refuse is quarantined; the others go in all the same. With a lease, nothing is
+/// written once another projector has it.
 pub(crate) async fn apply(
     tables: &Tables,
     lease: Option<&Lease>,
@@ -34,16 +34,16 @@ pub(crate) async fn apply(
     records: &[RecordedEvent],
 ) -> Result<Applied, ProjectorError> {
     // Looking first where the checkpoint is, and savepoints, cost a little, and hardly any batch needs them.
-    match straight(tables, lease, after, records).await {
+    match apply_without_savepoints(tables, lease, after, records).await {
         Ok(Some(applied)) => Ok(applied),
         Err(error) if !error.is_about_data() => Err(error),
-        Ok(None) | Err(_) => carefully(tables, lease, after, records).await,
+        Ok(None) | Err(_) => apply_with_savepoints(tables, lease, after, records).await,
     }
 }
 
-/// Applies a batch of which everything is as it nearly always is: the checkpoint is at `after`, the lease holds,
-/// and no event is held. None, and nothing is written, where it is not so.
-async fn straight(
+/// Applies a batch in the usual case: the checkpoint is at `after`, the lease holds, and no event is quarantined.
+/// Otherwise nothing is written, and the answer is none.
+async fn apply_without_savepoints(
     tables: &Tables,
     lease: Option<&Lease>,
     after: Position,
@@ -54,7 +54,7 @@ async fn straight(
     let mut tx = tables.begin_batch().await?;
     let decoded = decode(&records);
     let changes = fold(&decoded, load::slots(&mut tx, &decoded).await?, CountFrom::START);
-    if !changes.held.is_empty() {
+    if !changes.quarantined.is_empty() {
         return Ok(None);
     }
     store::changes(&mut tx, &decoded, &changes).await?;
@@ -62,12 +62,12 @@ async fn straight(
         return Ok(None);
     }
     tx.commit().await?;
-    Ok(Some(Applied { checkpoint: last.position, held: 0 }))
+    Ok(Some(Applied { checkpoint: last.position, quarantined: 0 }))
 }
 
-/// Applies a batch of which anything may be wrong: looks first where the checkpoint is, and finds the events that
-/// the tables refuse.
-async fn carefully(
+/// Applies a batch of which anything may be wrong: locks and reads the checkpoint first, and quarantines the events
+/// that the tables refuse, each found behind a savepoint.
+async fn apply_with_savepoints(
     tables: &Tables,
     lease: Option<&Lease>,
     after: Position,
@@ -79,17 +79,17 @@ async fn carefully(
         return Err(ProjectorError::Rewound { checkpoint: reached, after });
     }
     let news: Vec<&RecordedEvent> = records.iter().filter(|record| record.position > reached).collect();
-    let Some(last) = news.last() else { return Ok(Applied { checkpoint: reached, held: 0 }) };
-    let held = write_all(&mut tx, &news, CountFrom::START).await?;
+    let Some(last) = news.last() else { return Ok(Applied { checkpoint: reached, quarantined: 0 }) };
+    let quarantined = write_all(&mut tx, &news, CountFrom::START).await?;
     if !move_checkpoint(&mut tx, tables, lease, reached, last.position).await? {
-        // It was locked, so somebody has taken the row away.
+        // The checkpoint was locked, so its row has been deleted.
         return Err(ProjectorError::NoCheckpoint);
     }
     tx.commit().await?;
-    Ok(Applied { checkpoint: last.position, held })
+    Ok(Applied { checkpoint: last.position, quarantined })
 }
 
-/// Whoever holds the checkpoint's row is the one who writes.
+/// Locks the checkpoint's row, which only one writer holds at a time, and gives the position.
 pub(crate) async fn lock_checkpoint(
     db: &mut PgConnection,
     lease: Option<&Lease>,
@@ -104,7 +104,7 @@ pub(crate) async fn lock_checkpoint(
 
 /// Moves the checkpoint from where it is expected to be, and with it the end of the lease, and tells listeners as
 /// [`tell`] does, all in one statement: while few events come, a batch costs as much as it has statements. False
-/// where the checkpoint is elsewhere, or somebody else has the lease.
+/// where the checkpoint is elsewhere, or another projector has the lease.
 async fn move_checkpoint(
     db: &mut PgConnection,
     tables: &Tables,
@@ -122,7 +122,7 @@ async fn move_checkpoint(
         bigint(to.0)?,
         lease.map(Lease::fence),
         TERM.as_secs_f64(),
-        // Nobody reads the tables beside the live ones.
+        // Shadow tables have no readers.
         tables.schema() == Schema::Live,
         CHANNEL
     )
@@ -145,22 +145,22 @@ pub(crate) async fn write_all(
     records: &[&RecordedEvent],
     count: CountFrom,
 ) -> Result<usize, ProjectorError> {
-    let mut held = 0;
+    let mut quarantined = 0;
     // The part to try next is on top; parts are tried in the log's order.
     let whole = 0..records.len();
     let mut parts: Vec<Range<usize>> = vec![whole];
     while let Some(part) = parts.pop() {
         let mut savepoint = tx.begin().await?;
         match write(&mut savepoint, &records[part.clone()], count).await {
-            Ok(held_by_fold) => {
+            Ok(by_fold) => {
                 savepoint.commit().await?;
-                held += held_by_fold;
+                quarantined += by_fold;
             }
             Err(error) if error.is_about_data() => {
                 savepoint.rollback().await?;
                 if let [record] = records[part.clone()] {
-                    store::hold(tx, &[Held { record, error: error.to_string() }]).await?;
-                    held += 1;
+                    store::quarantine(tx, &[Quarantined { record, error: error.to_string() }]).await?;
+                    quarantined += 1;
                 } else {
                     let middle = part.start + part.len() / 2;
                     parts.push(middle..part.end);
@@ -170,10 +170,10 @@ pub(crate) async fn write_all(
             Err(error) => return Err(error),
         }
     }
-    Ok(held)
+    Ok(quarantined)
 }
 
-/// Loads, folds and writes. Gives back how many events the fold held.
+/// Loads, folds and writes. Gives back how many events the fold quarantined.
 async fn write(
     db: &mut PgConnection,
     records: &[&RecordedEvent],
@@ -183,5 +183,5 @@ async fn write(
     let slots = load::slots(db, &decoded).await?;
     let changes = fold(&decoded, slots, count);
     store::changes(db, &decoded, &changes).await?;
-    Ok(changes.held.len())
+    Ok(changes.quarantined.len())
 }

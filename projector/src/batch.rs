@@ -9,7 +9,7 @@ use eventlog::RecordedEvent;
 use redaction::CleanText;
 
 use crate::counters::Counters;
-use crate::decode::{Decoded, Entry, Held, Read};
+use crate::decode::{Decoded, Entry, Quarantined, Read};
 use crate::notifications::{Notification, notification_for};
 
 /// A run as far as the projection knows it.
@@ -38,8 +38,8 @@ pub(crate) struct Facts {
 pub(crate) struct Slot {
     /// The run, or why its row can't be gone on from.
     pub state: Result<RunState, String>,
-    /// Whether an event of the stream is held, so that all later ones are.
-    pub held: bool,
+    /// Whether an event of the stream is quarantined, so that all later ones are.
+    pub quarantined: bool,
 }
 
 /// All that a batch changes. The slots are those of [`Decoded::streams`].
@@ -52,24 +52,24 @@ pub(crate) struct Changes<'a> {
     pub notifications: Vec<(usize, &'a RecordedEvent, Notification)>,
     pub reads: Vec<&'a Read<'a>>,
     pub counters: Counters<'a>,
-    pub held: Vec<Held<'a>>,
+    pub quarantined: Vec<Quarantined<'a>>,
 }
 
 /// The last outcome of an item in a batch.
 pub(crate) struct ItemChange<'a> {
     /// Whose item.
     pub slot: usize,
-    /// What was said last.
-    pub said: ItemSaid<'a>,
-    /// The event that said so.
+    /// The last outcome, with the label that an earlier event of the batch may have given.
+    pub last: ItemOutcome<'a>,
+    /// The event that says so.
     pub event: &'a Event,
     /// Its position.
     pub position: u64,
 }
 
-/// What an event says of an item.
+/// An item's outcome, as one event reports it.
 #[derive(Clone, Copy)]
-pub(crate) struct ItemSaid<'a> {
+pub(crate) struct ItemOutcome<'a> {
     pub item: &'a ItemName,
     pub label: Option<&'a CleanText>,
     pub outcome: Outcome,
@@ -77,24 +77,24 @@ pub(crate) struct ItemSaid<'a> {
     pub message: Option<&'a CleanText>,
 }
 
-/// What an event says of an item, if it is about one.
-pub(crate) fn item_said(body: &EventBody) -> Option<ItemSaid<'_>> {
+/// The outcome that an event reports, if the event is about an item.
+pub(crate) fn item_outcome(body: &EventBody) -> Option<ItemOutcome<'_>> {
     Some(match body {
-        EventBody::ItemSucceeded(e) => ItemSaid {
+        EventBody::ItemSucceeded(e) => ItemOutcome {
             item: &e.item,
             label: e.label.as_ref(),
             outcome: Outcome::Succeeded,
             reason_code: None,
             message: None,
         },
-        EventBody::ItemFailed(e) => ItemSaid {
+        EventBody::ItemFailed(e) => ItemOutcome {
             item: &e.item,
             label: e.label.as_ref(),
             outcome: Outcome::Failed,
             reason_code: Some(&e.reason_code),
             message: Some(&e.message),
         },
-        EventBody::ItemSkipped(e) => ItemSaid {
+        EventBody::ItemSkipped(e) => ItemOutcome {
             item: &e.item,
             label: e.label.as_ref(),
             outcome: Outcome::Skipped,
@@ -110,7 +110,7 @@ enum Verdict<'a> {
     /// The row has it already.
     Known,
     Fold(&'a Event),
-    Hold(String),
+    Quarantine(String),
 }
 
 /// From which revision on events go into the counters. Those of a run that is folded anew were counted
@@ -128,14 +128,14 @@ pub(crate) fn fold<'a>(decoded: &'a Decoded<'a>, slots: Vec<Slot>, count: CountF
     let mut changes = Changes { slots, reads: decoded.reads.iter().collect(), ..Changes::default() };
     let mut items: HashMap<(usize, &ItemName), usize> = HashMap::new();
     for refused in &decoded.refused {
-        changes.held.push(Held { record: refused.record, error: refused.error.clone() });
+        changes.quarantined.push(Quarantined { record: refused.record, error: refused.error.clone() });
     }
     for entry in &decoded.entries {
-        match judge(&changes.slots[entry.stream], entry) {
+        match verdict(&changes.slots[entry.stream], entry) {
             Verdict::Known => {}
-            Verdict::Hold(error) => {
-                changes.slots[entry.stream].held = true;
-                changes.held.push(Held { record: entry.record, error });
+            Verdict::Quarantine(error) => {
+                changes.slots[entry.stream].quarantined = true;
+                changes.quarantined.push(Quarantined { record: entry.record, error });
             }
             Verdict::Fold(event) => {
                 let tenant = decoded.streams[entry.stream].run.map_or("", |(tenant, _)| tenant);
@@ -146,26 +146,26 @@ pub(crate) fn fold<'a>(decoded: &'a Decoded<'a>, slots: Vec<Slot>, count: CountF
     changes
 }
 
-fn judge<'a>(slot: &Slot, entry: &'a Entry<'_>) -> Verdict<'a> {
+fn verdict<'a>(slot: &Slot, entry: &'a Entry<'_>) -> Verdict<'a> {
     let revision = entry.record.revision;
     let state = match &slot.state {
         Ok(state) => state,
-        Err(error) => return Verdict::Hold(error.clone()),
+        Err(error) => return Verdict::Quarantine(error.clone()),
     };
     let next = state.run.next_revision();
     if revision < next {
         return Verdict::Known;
     }
-    if slot.held {
-        return Verdict::Hold("an earlier event of this run is held".into());
+    if slot.quarantined {
+        return Verdict::Quarantine("an earlier event of this run is held".into());
     }
     match &entry.event {
-        Err(error) => Verdict::Hold(error.clone()),
+        Err(error) => Verdict::Quarantine(error.clone()),
         Ok(_) if revision > next => {
-            Verdict::Hold(format!("it has revision {revision} where {next} comes next"))
+            Verdict::Quarantine(format!("it has revision {revision} where {next} comes next"))
         }
         Ok(event) if state.run.status.is_none() && !matches!(event.body, EventBody::Queued(_)) => {
-            Verdict::Hold(format!("the run begins with {}, not with Queued", event.body.type_name()))
+            Verdict::Quarantine(format!("the run begins with {}, not with Queued", event.body.type_name()))
         }
         Ok(event) => Verdict::Fold(event),
     }
@@ -196,12 +196,12 @@ impl<'a> Changes<'a> {
         self.timeline.push((entry, event));
 
         // The fold ignores items of a run that nobody is at, and so do their rows.
-        let said = item_said(&event.body).filter(|_| at_work);
-        if let Some(mut said) = said {
-            let place = *items.entry((entry.stream, said.item)).or_insert(self.items.len());
+        let outcome = item_outcome(&event.body).filter(|_| at_work);
+        if let Some(mut last) = outcome {
+            let place = *items.entry((entry.stream, last.item)).or_insert(self.items.len());
             let earlier = self.items.get(place);
-            said.label = said.label.or(earlier.and_then(|earlier| earlier.said.label));
-            let change = ItemChange { slot: entry.stream, said, event, position };
+            last.label = last.label.or(earlier.and_then(|earlier| earlier.last.label));
+            let change = ItemChange { slot: entry.stream, last, event, position };
             match self.items.get_mut(place) {
                 Some(earlier) => *earlier = change,
                 None => self.items.push(change),
@@ -211,7 +211,14 @@ impl<'a> Changes<'a> {
         let Some(facts) = &state.facts else { return };
         if event.revision >= count.0 {
             let status = (before, state.run.status);
-            self.counters.count(tenant, &facts.kind, event, position, status, said.map(|said| said.outcome));
+            self.counters.count(
+                tenant,
+                &facts.kind,
+                event,
+                position,
+                status,
+                outcome.map(|item| item.outcome),
+            );
         }
         let changed = before != state.run.status || presumed != state.run.presumed;
         let told = changed.then(|| notification_for(event.run, &state.run, facts.initiator.as_ref()));

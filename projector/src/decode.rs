@@ -17,7 +17,7 @@ pub(crate) struct Decoded<'a> {
     /// Which notifications were read.
     pub reads: Vec<Read<'a>>,
     /// Records of notification streams that can't be read.
-    pub refused: Vec<Held<'a>>,
+    pub refused: Vec<Quarantined<'a>>,
 }
 
 /// A run's stream.
@@ -46,8 +46,8 @@ pub(crate) struct Read<'a> {
     pub read: NotificationRead,
 }
 
-/// An event that goes to the dead letters.
-pub(crate) struct Held<'a> {
+/// An event that is quarantined: it goes to the dead letters.
+pub(crate) struct Quarantined<'a> {
     /// As the log has it.
     pub record: &'a RecordedEvent,
     /// Why.
@@ -71,7 +71,7 @@ pub(crate) fn decode<'a>(records: &[&'a RecordedEvent]) -> Decoded<'a> {
             }
             StreamKind::Notification => match notification_read(record) {
                 Ok(read) => decoded.reads.push(Read { record, read }),
-                Err(error) => decoded.refused.push(Held { record, error: error.to_string() }),
+                Err(error) => decoded.refused.push(Quarantined { record, error: error.to_string() }),
             },
             StreamKind::Reservation | StreamKind::Foreign => {}
         }

@@ -1,6 +1,6 @@
 //! How far the projection is behind and what it holds, for the metrics. Measured aside, so that the lag grows
-//! while nothing is projected, and from the tables alone, so that whoever stands by says the same as the one
-//! at work, and what an operator has mended is seen.
+//! while nothing is projected, and from the tables alone, so that a projector on standby says the same as
+//! the one at work, and what an operator has mended is seen.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ pub(crate) async fn export(log: &dyn EventLog, tables: &Tables, stop: &Cancellat
     }
 }
 
-/// Exports how many events are held, and how many runs they hold back.
+/// Exports how many events are quarantined, and how many runs they hold back.
 pub(crate) async fn export_dead_letters(tables: &Tables) {
     match tables.dead_letters().await {
         Ok((events, streams)) => {

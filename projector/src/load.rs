@@ -8,7 +8,7 @@ use redaction::CleanText;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::batch::{Facts, RunState, Slot, item_said};
+use crate::batch::{Facts, RunState, Slot, item_outcome};
 use crate::decode::Decoded;
 use crate::error::{ProjectorError, bigint, unsigned};
 
@@ -60,12 +60,13 @@ pub(crate) async fn slots(db: &mut PgConnection, decoded: &Decoded<'_>) -> Resul
     .fetch_all(&mut *db)
     .await?;
     let mut rows: HashMap<Uuid, Row> = rows.into_iter().map(|row| (row.run_id, row)).collect();
-    let held = held_without_row(db, decoded, &rows).await?;
+    let quarantined_streams = quarantined_without_row(db, decoded, &rows).await?;
 
     let mut slots = Vec::with_capacity(decoded.streams.len());
     for stream in &decoded.streams {
         let row = stream.run.and_then(|(tenant, run)| Some((tenant, rows.remove(&run.uuid())?)));
-        let held = row.as_ref().is_some_and(|(_, row)| row.held) || held.contains(&*stream.name);
+        let quarantined =
+            row.as_ref().is_some_and(|(_, row)| row.held) || quarantined_streams.contains(&*stream.name);
         let state = match row {
             Some((tenant, row)) if row.tenant != tenant => {
                 Err(format!("run {} belongs to tenant {}", row.run_id, row.tenant))
@@ -73,15 +74,15 @@ pub(crate) async fn slots(db: &mut PgConnection, decoded: &Decoded<'_>) -> Resul
             Some((_, row)) => restore(row)?,
             None => Ok(RunState::default()),
         };
-        slots.push(Slot { state, held });
+        slots.push(Slot { state, quarantined });
     }
     items(db, decoded, &mut slots).await?;
     Ok(slots)
 }
 
-/// The streams among those whose run has no row that have dead letters: then `Queued` itself is held. Most
+/// The streams among those whose run has no row that have dead letters: then `Queued` itself is quarantined. Most
 /// batches have no such run, and need not ask.
-async fn held_without_row(
+async fn quarantined_without_row(
     db: &mut PgConnection,
     decoded: &Decoded<'_>,
     rows: &HashMap<Uuid, Row>,
@@ -92,9 +93,9 @@ async fn held_without_row(
     if names.is_empty() {
         return Ok(HashSet::new());
     }
-    let held =
+    let streams =
         sqlx::query_scalar!("SELECT DISTINCT stream FROM dead_letters WHERE stream = ANY($1)", &names as _);
-    Ok(held.fetch_all(db).await?.into_iter().collect())
+    Ok(streams.fetch_all(db).await?.into_iter().collect())
 }
 
 /// The run in a row. The inner error holds the run back: its row is not one that we wrote.
@@ -151,10 +152,10 @@ async fn items(
     for entry in &decoded.entries {
         let stored = slots[entry.stream].state.as_ref().is_ok_and(|state| state.stored);
         if let (true, Ok(event)) = (stored, &entry.event)
-            && let Some(said) = item_said(&event.body)
-            && seen.insert((entry.stream, said.item))
+            && let Some(outcome) = item_outcome(&event.body)
+            && seen.insert((entry.stream, outcome.item))
         {
-            touched.push((entry.stream, said.item));
+            touched.push((entry.stream, outcome.item));
         }
     }
     if touched.is_empty() {

@@ -120,7 +120,7 @@ impl Projector {
         }
     }
 
-    /// Follows the log from the checkpoint until it is stopped or somebody else is ahead.
+    /// Follows the log from the checkpoint until it is stopped or another projector is ahead.
     async fn follow(
         &self,
         lease: &Lease,
@@ -169,7 +169,8 @@ impl Projector {
     }
 
     /// Renews the lease, and sees whether the checkpoint and the log are still where we follow, with the event that
-    /// was folded last. Who follows after a position that they do not have would never hear of what comes before it.
+    /// was folded last. A follower after a position that the log does not have would never hear of what comes before
+    /// that.
     async fn still_there(
         &self,
         lease: &Lease,
@@ -192,7 +193,7 @@ impl Projector {
         };
         match tokio::time::timeout(LOOK_WITHIN, there).await {
             Ok(Err(behind @ ProjectorError::LogBehind { .. })) => Err(behind),
-            // Whether it answers is told by who reads it.
+            // Whether the log answers is told by those that read it.
             _ => Ok(()),
         }
     }
@@ -214,12 +215,12 @@ impl Projector {
         batch: &[RecordedEvent],
     ) -> Result<Position, ProjectorError> {
         let begin = Instant::now();
-        let Applied { checkpoint, held } = apply::apply(&self.tables, lease, after, batch).await?;
+        let Applied { checkpoint, quarantined } = apply::apply(&self.tables, lease, after, batch).await?;
         metrics::histogram!("runledger_projector_apply_seconds").record(begin.elapsed());
         #[expect(clippy::cast_precision_loss, reason = "a batch is far smaller than 2^52")]
         metrics::histogram!("runledger_projector_batch_events").record(batch.len() as f64);
-        if held > 0 {
-            metrics::counter!("runledger_projector_dead_letters_total").increment(held as u64);
+        if quarantined > 0 {
+            metrics::counter!("runledger_projector_dead_letters_total").increment(quarantined as u64);
             lag::export_dead_letters(&self.tables).await;
         }
         Ok(checkpoint)

@@ -58,7 +58,7 @@ impl Tables {
         let batches = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(pool.options().get_acquire_timeout())
-            // Whoever finds it broken tries again.
+            // A batch that finds the connection broken is tried again.
             .test_before_acquire(false)
             .after_connect(move |connection, _| {
                 let settings = settings.clone();
@@ -90,8 +90,8 @@ impl Tables {
         Ok(self.pool.begin_with(AssertSqlSafe(begin)).await?)
     }
 
-    /// As [`Tables::begin`], for a batch of the log. It has the checkpoint's row: whoever else wants to write must
-    /// wait.
+    /// As [`Tables::begin`], for a batch of the log. The transaction has the checkpoint's row, so that other
+    /// writers wait.
     pub async fn begin_batch(&self) -> Result<Transaction<'static, Postgres>, ProjectorError> {
         Ok(self.batches.begin_with(BEGIN_BATCH).await?)
     }
@@ -103,13 +103,13 @@ impl Tables {
         Ok(Position(unsigned(position.ok_or(ProjectorError::NoCheckpoint)?)?))
     }
 
-    /// How many events are held, and how many streams they belong to.
+    /// How many events are quarantined, and how many streams they belong to.
     pub async fn dead_letters(&self) -> Result<(u64, u64), ProjectorError> {
-        let held = sqlx::query!(
+        let quarantined = sqlx::query!(
             r#"SELECT count(*) AS "events!", count(DISTINCT stream) AS "streams!" FROM dead_letters"#
         );
-        let held = held.fetch_one(&mut *self.begin().await?).await?;
-        Ok((unsigned(held.events)?, unsigned(held.streams)?))
+        let quarantined = quarantined.fetch_one(&mut *self.begin().await?).await?;
+        Ok((unsigned(quarantined.events)?, unsigned(quarantined.streams)?))
     }
 }
 

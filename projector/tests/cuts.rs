@@ -77,7 +77,7 @@ fn items_of(tables: &Tables, n: u8) -> BTreeMap<String, String> {
     rows.into_iter().map(|row| (text(&row["item"]), text(&row["outcome"]))).collect()
 }
 
-/// What the hours say, counted anew from the events. A run whose first event is not `Queued` is held.
+/// What the hours say, counted anew from the events. A run whose first event is not `Queued` is quarantined.
 fn hours(story: &Story) -> BTreeMap<String, [u64; 6]> {
     let mut runs: BTreeMap<u8, Run> = BTreeMap::new();
     let mut hours: BTreeMap<String, [u64; 6]> = BTreeMap::new();
@@ -127,7 +127,7 @@ fn check_counters(tables: &Tables, story: &Story) {
 async fn check(pool: PgPool, events: Vec<(u8, bool, EventBody)>, sizes: Vec<usize>) {
     let mut story = Story::default();
     for (n, force, body) in events {
-        // A run that does not begin with Queued would be held: that has tests of its own.
+        // A run that does not begin with Queued would be quarantined: that has tests of its own.
         let begun = story.runs.get(&n).is_some_and(|run| run.status.is_some());
         if !story.propose(n, body.clone()).await && force && begun {
             story.force(n, body).await;
@@ -135,7 +135,7 @@ async fn check(pool: PgPool, events: Vec<(u8, bool, EventBody)>, sizes: Vec<usiz
     }
     start_over(&pool).await;
     let whole = story.project(&pool, &[]).await;
-    assert_eq!(whole.held(), []);
+    assert_eq!(whole.quarantined(), []);
     check_counters(&whole, &story);
     for (n, run) in story.runs.iter().filter(|(_, run)| run.status.is_some()) {
         whole.then_run(*n, &folded(*n, run));

@@ -20,12 +20,12 @@ fn meta(field: &'static str, value: Value) -> impl FnOnce(&mut NewEvent) {
 }
 
 /// A run is queued, then comes a `Started` that was changed, then an item; another run goes on between
-/// them. The run stays queued, both events are held, the other run ends.
+/// them. The run stays queued, both events are quarantined, the other run ends.
 #[track_caller]
 fn then_held(tables: &Tables, why: &str) {
     tables.then_run(0, &json!({"status": "queued", "revision": 0, "position": 1}));
     tables.then_run(1, &json!({"status": "succeeded", "items_succeeded": 1}));
-    let held = tables.held();
+    let held = tables.quarantined();
     let [(3, 1, error), (6, 2, later)] = held.as_slice() else { panic!("{held:?}") };
     assert!(error.contains(why), "{error}");
     assert_eq!(later, "an earlier event of this run is held");
@@ -100,7 +100,7 @@ async fn many_values_that_the_tables_refuse_in_one_batch(pool: PgPool) {
         let status = if n % 3 == 0 { "queued" } else { "succeeded" };
         whole.then_run(n, &json!({"status": status}));
     }
-    assert_eq!(whole.held().len(), 8);
+    assert_eq!(whole.quarantined().len(), 8);
     start_over(&pool).await;
     assert_eq!(story.project(&pool, &[1]).await, whole);
 }
@@ -112,7 +112,7 @@ async fn run_that_does_not_begin_with_queued(pool: PgPool) {
     story.force(0, completed()).await;
     story.given(1, [queued()]).await;
     let tables = story.project(&pool, &[]).await;
-    let held = tables.held();
+    let held = tables.quarantined();
     assert_eq!(held[0], (1, 0, "the run begins with Started, not with Queued".into()));
     assert_eq!(held[1], (2, 1, "an earlier event of this run is held".into()));
     assert_eq!(held.len(), 2);
@@ -134,7 +134,7 @@ async fn streams_whose_names_are_malformed(pool: PgPool) {
     story.raw("notification-nonsense", event(3)).await;
     story.given(0, [queued()]).await;
     let tables = story.project(&pool, &[]).await;
-    let held: Vec<_> = tables.held().into_iter().map(|(position, ..)| position).collect();
+    let held: Vec<_> = tables.quarantined().into_iter().map(|(position, ..)| position).collect();
     assert_eq!(held, [1, 2, 3]);
     tables.then_run(0, &json!({"status": "queued"}));
 }
@@ -145,10 +145,10 @@ async fn a_nul_in_a_context_is_nothing_bad(pool: PgPool) {
     story.given(0, [queued_with(json!({"context": {"text": "a\0b"}})), started(), completed()]).await;
     let tables = story.project(&pool, &[]).await;
     tables.then_run(0, &json!({"status": "succeeded", "context": {"text": "a\0b"}}));
-    assert_eq!(tables.held(), []);
+    assert_eq!(tables.quarantined(), []);
 }
 
-/// Somebody wrote to a tenant's counters: its runs are held until they are right, and all others go on.
+/// Somebody wrote to a tenant's counters: its runs are quarantined until they are right, and all others go on.
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn counters_that_are_astray_stop_nobody_else(pool: PgPool) {
     for harm in ["UPDATE projection.run_counts SET runs = 0", "DELETE FROM projection.run_counts"] {
@@ -164,7 +164,7 @@ async fn counters_that_are_astray_stop_nobody_else(pool: PgPool) {
         let tables = story.project(&pool, &[]).await;
         tables.then_run(0, &json!({"status": "queued", "held_revision": 1}));
         tables.then_run(1, &json!({"status": "running", "held_revision": null}));
-        let held = tables.held();
+        let held = tables.quarantined();
         assert!(held.len() == 2 && held[0].2.contains("`runledger projector rebuild`"), "{held:?}");
         then_a_rebuild_mends(&story, &pool).await;
     }
@@ -183,7 +183,7 @@ async fn a_row_with_an_impossible_number_stops_nobody_else(pool: PgPool) {
     let tables = story.project(&pool, &[]).await;
     tables.then_run(0, &json!({"status": "queued", "held_revision": 1}));
     tables.then_run(1, &json!({"status": "running", "held_revision": null}));
-    assert!(tables.held()[0].2.contains("-5"), "{:?}", tables.held());
+    assert!(tables.quarantined()[0].2.contains("-5"), "{:?}", tables.quarantined());
     then_a_rebuild_mends(&story, &pool).await;
 }
 
@@ -192,5 +192,5 @@ async fn then_a_rebuild_mends(story: &Story, pool: &PgPool) {
     let mended = Tables::dump(pool).await;
     start_over(pool).await;
     assert_eq!(mended, story.project(pool, &[]).await);
-    assert_eq!(mended.held(), []);
+    assert_eq!(mended.quarantined(), []);
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::{PolicyCommand, TenantCommand, TokenCommand};
 use crate::database::connect_existing;
 use crate::error::Error;
-use crate::say;
+use crate::print_line;
 
 /// Runs a `runledger tenant` command.
 ///
@@ -21,13 +21,13 @@ pub async fn tenant(command: TenantCommand) -> Result<(), Error> {
             let tenant: TenantId = parsed(&tenant)?;
             let name = name.unwrap_or_else(|| tenant.to_string());
             let created = access::create_tenant(&connect_existing(&database).await?, &tenant, &name).await?;
-            output.tell(&created, |created| say!("tenant {} created", created.tenant))
+            output.tell(&created, |created| print_line!("tenant {} created", created.tenant))
         }
         TenantCommand::List { output, database } => {
             let tenants = access::list_tenants(&connect_existing(&database).await?).await?;
             output.tell(&tenants, |tenants| {
                 for TenantRow { tenant, name, created_at } in tenants {
-                    say!("{tenant:<24}  {}  {name}", created_at.format("%F %T"));
+                    print_line!("{tenant:<24}  {}  {name}", created_at.format("%F %T"));
                 }
             })
         }
@@ -35,7 +35,7 @@ pub async fn tenant(command: TenantCommand) -> Result<(), Error> {
             let tenant: TenantId = parsed(&tenant)?;
             let revoked = access::revoke_tenant(&connect_existing(&database).await?, &tenant).await?;
             output.tell(&json!({"tenant": tenant.as_str(), "revoked_tokens": revoked}), |_| {
-                say!("{revoked} tokens of tenant {tenant} revoked");
+                print_line!("{revoked} tokens of tenant {tenant} revoked");
             })
         }
     }
@@ -68,7 +68,7 @@ pub async fn token(command: TokenCommand) -> Result<(), Error> {
                 "expires_at": expires_at,
             });
             output.tell(&told, |_| {
-                say!("{}", created.token.reveal());
+                print_line!("{}", created.token.reveal());
                 let life = expires_at.map_or_else(String::new, |at| format!(", good until {}", moment(at)));
                 eprintln!("token {} created{life}; it is shown this once", created.token_id);
             })
@@ -80,13 +80,15 @@ pub async fn token(command: TokenCommand) -> Result<(), Error> {
                 for token in tokens {
                     let TokenRow { token_id, role, principal, .. } = token;
                     let (created, life) = (token.created_at.format("%F %T"), life(token, Utc::now()));
-                    say!("{token_id}  {role:<8}  {created}  {life:<27}  {principal}");
+                    print_line!("{token_id}  {role:<8}  {created}  {life:<27}  {principal}");
                 }
             })
         }
         TokenCommand::Revoke { token_id, output, database } => {
             access::revoke_token(&connect_existing(&database).await?, token_id).await?;
-            output.tell(&json!({"token_id": token_id, "revoked": true}), |_| say!("token {token_id} revoked"))
+            output.tell(&json!({"token_id": token_id, "revoked": true}), |_| {
+                print_line!("token {token_id} revoked")
+            })
         }
     }
 }
@@ -127,7 +129,7 @@ pub async fn policy(command: PolicyCommand) -> Result<(), Error> {
             let (tenant, kind): (TenantId, PolicyKind) = (parsed(&tenant)?, parsed(&kind)?);
             policies::remove_policy(&connect_existing(&database).await?, &tenant, &kind).await?;
             let told = json!({"tenant": tenant.as_str(), "kind": kind.as_str(), "removed": true});
-            output.tell(&told, |_| say!("policy of tenant {tenant} for {} removed", kind.as_str()))
+            output.tell(&told, |_| print_line!("policy of tenant {tenant} for {} removed", kind.as_str()))
         }
     }
 }
@@ -138,7 +140,7 @@ fn show(policy: &StalePolicy) {
         None => "queued without limit".into(),
     };
     let fails = if policy.fail_stale { "presumed failed when stalled" } else { "only shown when stalled" };
-    say!("{:<24}  {:<32}  {limit:<30}  {fails}", policy.tenant, policy.kind);
+    print_line!("{:<24}  {:<32}  {limit:<30}  {fails}", policy.tenant, policy.kind);
 }
 
 fn parsed<T: std::str::FromStr<Err = domain::InvalidId>>(text: &str) -> Result<T, Error> {

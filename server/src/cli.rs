@@ -10,7 +10,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use uuid::Uuid;
 
-use crate::event_log::Place;
+use crate::event_log::LogLocation;
 use crate::expiry::Expires;
 use crate::listen;
 
@@ -136,8 +136,8 @@ pub struct EventLogArgs {
     /// `postgres`, the database itself, or an EventStoreDB or KurrentDB cluster:
     /// kurrentdb://user:password@host:2113?tls=true, also esdb://. `streamPrefix=NAME-` begins the names of
     /// all streams, where several ledgers share a cluster.
-    #[arg(long, env = "RUNLEDGER_EVENT_LOG", hide_env_values = true, default_value = "postgres", value_parser = Place::parse)]
-    pub event_log: Place,
+    #[arg(long, env = "RUNLEDGER_EVENT_LOG", hide_env_values = true, default_value = "postgres", value_parser = LogLocation::parse)]
+    pub event_log: LogLocation,
 }
 
 /// `runledger log ...`
@@ -154,11 +154,11 @@ pub enum LogCommand {
 #[derive(Debug, Args)]
 pub struct CopyArgs {
     /// From where: `postgres`, or a cluster's address.
-    #[arg(long, env = "RUNLEDGER_FROM", hide_env_values = true, value_parser = Place::parse)]
-    pub from: Place,
+    #[arg(long, env = "RUNLEDGER_FROM", hide_env_values = true, value_parser = LogLocation::parse)]
+    pub from: LogLocation,
     /// To where.
-    #[arg(long, env = "RUNLEDGER_TO", hide_env_values = true, value_parser = Place::parse)]
-    pub to: Place,
+    #[arg(long, env = "RUNLEDGER_TO", hide_env_values = true, value_parser = LogLocation::parse)]
+    pub to: LogLocation,
     #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
@@ -170,7 +170,7 @@ pub struct CopyArgs {
 pub struct HttpArgs {
     /// Host and port of the API; of a host's name, all addresses. Port 0 picks a free one.
     #[arg(long, env = "RUNLEDGER_LISTEN", default_value = "127.0.0.1:7311")]
-    pub listen: listen::Place,
+    pub listen: listen::ListenAddress,
     /// The largest request body, in bytes.
     #[arg(long, env = "RUNLEDGER_MAX_BODY_BYTES", default_value_t = 4 * 1024 * 1024, value_parser = bytes)]
     pub max_body_bytes: usize,
@@ -259,8 +259,8 @@ pub struct DevDatabaseArgs {
     #[command(flatten)]
     pub private: PrivateArgs,
     /// A cluster to try it on, as `serve --event-log` takes it. RUNLEDGER_EVENT_LOG is not used.
-    #[arg(long, env = "RUNLEDGER_DEV_EVENT_LOG", hide_env_values = true, default_value = "postgres", value_parser = Place::parse)]
-    pub event_log: Place,
+    #[arg(long, env = "RUNLEDGER_DEV_EVENT_LOG", hide_env_values = true, default_value = "postgres", value_parser = LogLocation::parse)]
+    pub event_log: LogLocation,
 }
 
 /// `runledger serve`
@@ -356,7 +356,7 @@ pub enum ProjectorCommand {
 pub struct ProjectorRunArgs {
     /// Host and port of a page with this process's metrics, at /metrics. Without it there is none.
     #[arg(long, env = "RUNLEDGER_METRICS_LISTEN")]
-    pub metrics_listen: Option<listen::Place>,
+    pub metrics_listen: Option<listen::ListenAddress>,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]

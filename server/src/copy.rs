@@ -17,9 +17,9 @@ use sqlx::PgPool;
 use crate::cli::{CopyArgs, OutputArgs};
 use crate::database;
 use crate::error::Error;
-use crate::event_log::Place;
+use crate::event_log::LogLocation;
 use crate::meter::Meter;
-use crate::say;
+use crate::print_line;
 
 /// Events that are read at once.
 const PAGE: usize = 2_000;
@@ -55,8 +55,8 @@ pub async fn copy(args: CopyArgs) -> Result<ExitCode, Error> {
 async fn copy_and_compare(
     output: OutputArgs,
     pool: &PgPool,
-    (from, source): (&Place, &Log),
-    (to, target): (&Place, &Log),
+    (from, source): (&LogLocation, &Log),
+    (to, target): (&LogLocation, &Log),
 ) -> Result<ExitCode, Error> {
     let (from, to) = (from.name(), to.name());
     let meter = Meter::new("copying");
@@ -121,13 +121,13 @@ async fn compare(output: OutputArgs, source: &Log, target: &Log) -> Result<ExitC
     }
     meter.done();
     output.tell(&compared, |Compared { streams, runs, events, wrong }| {
-        wrong.iter().for_each(|wrong| say!("{wrong}"));
+        wrong.iter().for_each(|wrong| print_line!("{wrong}"));
         if wrong.is_empty() {
-            say!(
+            print_line!(
                 "{events} events of {streams} streams are the same in both logs, and {runs} runs fold to the same"
             );
         } else {
-            say!("streams that differ: {}, of {streams}", wrong.len());
+            print_line!("streams that differ: {}, of {streams}", wrong.len());
         }
     })?;
     Ok(if compared.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -17,9 +17,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The log that is in the database.
 pub const IN_POSTGRES: &str = "postgres";
 
-/// Where the events are. `Debug` shows no credentials.
+/// The location of the event log. `Debug` shows no credentials.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum LogLocation {
     /// In the database.
     Postgres,
     /// On an EventStoreDB or KurrentDB cluster.
@@ -27,7 +27,7 @@ pub enum Place {
     Kurrent(Box<eventlog::kurrent::KurrentConfig>),
 }
 
-impl Place {
+impl LogLocation {
     /// Reads what `--event-log` and `log copy` are given.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Place {
         Err("this program was built without the feature `kurrent`: its event log is `postgres`".to_owned())
     }
 
-    /// By which the read tables remember what they were folded from. Hosts may change; the log stays.
+    /// The name by which the read tables remember what log they were folded from. Hosts may change; the log stays.
     #[must_use]
     pub fn name(&self) -> String {
         match self {

@@ -33,13 +33,13 @@ pub use usage::parse;
 use cli::{Cli, Command, LogCommand, ProjectorCommand};
 
 /// Prints a line to standard output. A reader that went away is no reason to fail.
-macro_rules! say {
+macro_rules! print_line {
     ($($words:tt)*) => {{
         use std::io::Write as _;
         drop(writeln!(std::io::stdout(), $($words)*));
     }};
 }
-pub(crate) use say;
+pub(crate) use print_line;
 
 /// Does what the command line says.
 ///

@@ -15,12 +15,12 @@ const TRIES: usize = 16;
 
 /// A host, by its name or address, and a port; 0 picks a free one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct ListenAddress {
     host: String,
     port: u16,
 }
 
-impl FromStr for Place {
+impl FromStr for ListenAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -39,27 +39,27 @@ impl FromStr for Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port } = self;
         if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }
 
-/// Listens on all addresses of a place, and on the same port of each.
+/// Listens on all addresses that a host has, and on the same port of each.
 ///
 /// # Errors
 /// [`Error::Listen`] when the name is unknown, or one of its addresses is taken or not ours.
-pub async fn on(place: &Place) -> Result<Listeners, Error> {
-    let failed = |source| Error::Listen { address: place.to_string(), source };
+pub async fn on(address: &ListenAddress) -> Result<Listeners, Error> {
+    let failed = |source| Error::Listen { address: address.to_string(), source };
     let mut addresses: Vec<SocketAddr> =
-        lookup_host((place.host.as_str(), place.port)).await.map_err(failed)?.collect();
+        lookup_host((address.host.as_str(), address.port)).await.map_err(failed)?.collect();
     addresses.dedup();
     let mut tries = 0;
     loop {
         match all(&addresses).await {
             // The port that the first address picked is somebody's on another one.
-            Err(error) if place.port == 0 && error.kind() == io::ErrorKind::AddrInUse && tries < TRIES => {
+            Err(error) if address.port == 0 && error.kind() == io::ErrorKind::AddrInUse && tries < TRIES => {
                 tries += 1
             }
             listeners => return listeners.map(Listeners::from).map_err(failed),
@@ -103,13 +103,13 @@ mod tests {
             ("[::1]:80", "::1", 80),
             ("ledger.example.com:65535", "ledger.example.com", 65535),
         ] {
-            let place: Place = text.parse().unwrap();
-            assert_eq!((place.host.as_str(), place.port), (host, port));
-            assert_eq!(place.to_string(), text);
+            let address: ListenAddress = text.parse().unwrap();
+            assert_eq!((address.host.as_str(), address.port), (host, port));
+            assert_eq!(address.to_string(), text);
         }
         for wrong in ["", "7311", "localhost", ":7311", "localhost:", "localhost:65536", "::1:7311", "a b:1"]
         {
-            assert!(wrong.parse::<Place>().unwrap_err().contains("HOST:PORT"), "{wrong}");
+            assert!(wrong.parse::<ListenAddress>().unwrap_err().contains("HOST:PORT"), "{wrong}");
         }
     }
 
@@ -124,7 +124,7 @@ mod tests {
             tokio::net::TcpStream::connect(address).await.unwrap();
             listeners.accept().await.unwrap();
         }
-        let taken = on(&Place { host: "localhost".into(), port }).await.unwrap_err().to_string();
+        let taken = on(&ListenAddress { host: "localhost".into(), port }).await.unwrap_err().to_string();
         assert!(taken.contains(&format!("localhost:{port}")) && taken.contains("--listen"), "{taken}");
     }
 

@@ -11,7 +11,7 @@ use crate::cli::{DatabaseArgs, EventLogArgs, OutputArgs, ProjectorCommand, Which
 use crate::database;
 use crate::error::Error;
 use crate::meter::Meter;
-use crate::say;
+use crate::print_line;
 
 /// Runs one of the projector's short commands.
 ///
@@ -63,11 +63,11 @@ async fn on(
 ) -> Result<ExitCode, Error> {
     let pool = database::connect_existing(args).await?;
     let options = (*pool.connect_options()).clone();
-    let place = &event_log.event_log;
+    let location = &event_log.event_log;
     if matches!(tables, Tables::Same) {
-        place.claim(&pool).await?;
+        location.claim(&pool).await?;
     }
-    let log = place.open(&options).await?;
+    let log = location.open(&options).await?;
     let done = work(Maintenance::new(log.clone(), pool.clone())).await;
     log.shutdown().await;
     pool.close().await;
@@ -90,20 +90,22 @@ async fn tell_rebuilt(
         meter.done();
         rebuilt
     };
-    let (from, to, held) = (rebuilt.from.0, rebuilt.to.0, rebuilt.held);
+    let (from, to, held) = (rebuilt.from.0, rebuilt.to.0, rebuilt.quarantined);
     let told = json!({"run_id": run.map(|run| run.to_string()), "from": from, "to": to, "held_events": held});
     output.tell(&told, |_| {
         match run {
-            Some(run) => say!("run {run} folded anew, as of position {to}"),
+            Some(run) => print_line!("run {run} folded anew, as of position {to}"),
             None => {
                 if from > 0 {
-                    say!("went on from position {from}, where an earlier rebuild was");
+                    print_line!("went on from position {from}, where an earlier rebuild was");
                 }
-                say!("the new tables serve, as of position {to}");
+                print_line!("the new tables serve, as of position {to}");
             }
         }
         if held > 0 {
-            say!("{held} events could not be folded and hold their runs back: see projection.dead_letters");
+            print_line!(
+                "{held} events could not be folded and hold their runs back: see projection.dead_letters"
+            );
         }
     })?;
     Ok(ExitCode::SUCCESS)
@@ -128,8 +130,8 @@ async fn verify(
         Err(error) if error.is_about_log() => {
             let told = json!({"error": error.to_string(), "log_is_wrong": true});
             output.tell(&told, |_| {
-                say!("{error}");
-                say!("{LOG_IS_WRONG}");
+                print_line!("{error}");
+                print_line!("{LOG_IS_WRONG}");
             })?;
             return Ok(ExitCode::FAILURE);
         }
@@ -156,26 +158,31 @@ const LOG_IS_WRONG: &str = "the event log itself is wrong, and the read tables m
 
 fn tell_findings(findings: &Findings) {
     for difference in &findings.differences {
-        say!("{}", in_words(difference));
+        print_line!("{}", in_words(difference));
     }
     let (rows, wrong) = (findings.rows, findings.wrong);
     let told = u64::try_from(findings.differences.len()).unwrap_or(u64::MAX);
     if wrong > told {
-        say!("... and {} more", wrong - told);
+        print_line!("... and {} more", wrong - told);
     }
     for event in &findings.unreadable {
-        say!("{} revision {}: the log's event can't be read: {}", event.stream, event.revision, event.error);
+        print_line!(
+            "{} revision {}: the log's event can't be read: {}",
+            event.stream,
+            event.revision,
+            event.error
+        );
     }
     if wrong == 0 {
-        say!("{rows} rows are as the log says");
+        print_line!("{rows} rows are as the log says");
         return;
     }
     if !findings.unreadable.is_empty() {
-        say!("wrong rows: {wrong}, of {rows} that there should be by what can be read of the log");
-        say!("{LOG_IS_WRONG}");
+        print_line!("wrong rows: {wrong}, of {rows} that there should be by what can be read of the log");
+        print_line!("{LOG_IS_WRONG}");
         return;
     }
-    say!(
+    print_line!(
         "wrong rows: {wrong}, of {rows} that there should be; `runledger projector rebuild` makes them right"
     );
 }
@@ -216,14 +223,14 @@ fn tell_retried(output: OutputArgs, retried: &[Retried]) -> Result<ExitCode, Err
     output.tell(&retried.iter().map(one).collect::<Vec<_>>(), |_| {
         for one in retried {
             match &one.error {
-                None => say!("{}: all {} events folded", one.stream, one.before),
+                None => print_line!("{}: all {} events folded", one.stream, one.before),
                 Some(error) => {
-                    say!("{}: {} of {} events still held: {error}", one.stream, one.after, one.before)
+                    print_line!("{}: {} of {} events still held: {error}", one.stream, one.after, one.before)
                 }
             }
         }
         if retried.is_empty() {
-            say!("nothing is held");
+            print_line!("nothing is held");
         }
     })?;
     Ok(if retried.iter().any(|one| one.after > 0) { ExitCode::FAILURE } else { ExitCode::SUCCESS })

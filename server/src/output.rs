@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::OutputArgs;
 use crate::error::Error;
-use crate::say;
+use crate::print_line;
 
 impl OutputArgs {
     /// Answers with a value: as JSON where that was asked for, in words otherwise.
@@ -13,7 +13,7 @@ impl OutputArgs {
     /// [`Error::Output`] for a value that JSON can't hold.
     pub fn tell<T: Serialize>(self, value: &T, in_words: impl FnOnce(&T)) -> Result<(), Error> {
         if self.json {
-            say!("{}", serde_json::to_string_pretty(value).map_err(Error::Output)?);
+            print_line!("{}", serde_json::to_string_pretty(value).map_err(Error::Output)?);
         } else {
             in_words(value);
         }

@@ -11,9 +11,9 @@ use sqlx::PgPool;
 use crate::cli::RestoredArgs;
 use crate::database;
 use crate::error::Error;
-use crate::event_log::Place;
+use crate::event_log::LogLocation;
 use crate::meter::Meter;
-use crate::say;
+use crate::print_line;
 
 /// What is left to do, which no program can do.
 const NEXT: [&str; 5] = [
@@ -42,17 +42,22 @@ struct Done {
 pub async fn restored(args: RestoredArgs) -> Result<(), Error> {
     let pool = database::connect_existing(&args.database).await?;
     let options = (*pool.connect_options()).clone();
-    let place = &args.event_log.event_log;
-    place.claim(&pool).await?;
-    let log = place.open(&options).await?;
-    let done = begin(&pool, &log, place, args.rebuild).await;
+    let location = &args.event_log.event_log;
+    location.claim(&pool).await?;
+    let log = location.open(&options).await?;
+    let done = begin(&pool, &log, location, args.rebuild).await;
     log.shutdown().await;
     pool.close().await;
     tell(&done?, args.json);
     Ok(())
 }
 
-async fn begin(pool: &PgPool, log: &Arc<dyn EventLog>, place: &Place, rebuild: bool) -> Result<Done, Error> {
+async fn begin(
+    pool: &PgPool,
+    log: &Arc<dyn EventLog>,
+    location: &LogLocation,
+    rebuild: bool,
+) -> Result<Done, Error> {
     // First all that may refuse.
     let head = log.head().await?.0;
     let lost = match check_log(&**log, pool).await {
@@ -61,12 +66,12 @@ async fn begin(pool: &PgPool, log: &Arc<dyn EventLog>, place: &Place, rebuild: b
         Err(error) => return Err(error.into()),
     };
     let before = Ledger::load(pool).await?;
-    // Then the epoch: were the tables first, somebody could be served from them who was not told.
+    // Then the epoch: were the tables first, a caller could be served from them without being told.
     let ledger = Ledger::begin_epoch(pool).await?;
-    let rebuilt = if lost || rebuild || !place.is_in_database() {
+    let rebuilt = if lost || rebuild || !location.is_in_database() {
         let meter = Meter::new("rebuilding");
         let work = Maintenance::new(log.clone(), pool.clone());
-        let rebuilt = work.rebuild_restored(&place.name(), &|progress| meter.show(progress)).await?;
+        let rebuilt = work.rebuild_restored(&location.name(), &|progress| meter.show(progress)).await?;
         meter.done();
         Some(rebuilt)
     } else {
@@ -78,7 +83,7 @@ async fn begin(pool: &PgPool, log: &Arc<dyn EventLog>, place: &Place, rebuild: b
 fn tell(done: &Done, as_json: bool) {
     let Done { before, ledger, head, rebuilt } = done;
     if as_json {
-        say!(
+        print_line!(
             "{}",
             json!({
                 "ledger": ledger.id,
@@ -86,25 +91,25 @@ fn tell(done: &Done, as_json: bool) {
                 "previous_epoch": before.epoch,
                 "head": head,
                 "rebuilt": rebuilt.is_some(),
-                "held_events": rebuilt.map_or(0, |rebuilt| rebuilt.held),
+                "held_events": rebuilt.map_or(0, |rebuilt| rebuilt.quarantined),
                 "next": NEXT,
             })
         );
         return;
     }
-    say!("epoch {} of ledger {} has begun; before it was {}", ledger.epoch, ledger.id, before.epoch);
+    print_line!("epoch {} of ledger {} has begun; before it was {}", ledger.epoch, ledger.id, before.epoch);
     match rebuilt {
-        Some(rebuilt) => say!("the read tables were built anew, up to position {}", rebuilt.to.0),
-        None => say!("the log ends at position {head} and has what the read tables show"),
+        Some(rebuilt) => print_line!("the read tables were built anew, up to position {}", rebuilt.to.0),
+        None => print_line!("the log ends at position {head} and has what the read tables show"),
     }
-    if let Some(rebuilt) = rebuilt.filter(|rebuilt| rebuilt.held > 0) {
-        say!(
+    if let Some(rebuilt) = rebuilt.filter(|rebuilt| rebuilt.quarantined > 0) {
+        print_line!(
             "{} events could not be folded and hold their runs back: see projection.dead_letters",
-            rebuilt.held
+            rebuilt.quarantined
         );
     }
-    say!("\nWhat is left to do:");
+    print_line!("\nWhat is left to do:");
     for (number, step) in (1..).zip(NEXT) {
-        say!("{number}. {step}");
+        print_line!("{number}. {step}");
     }
 }

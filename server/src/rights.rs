@@ -1,4 +1,4 @@
-//! The rights in the database: mended by `migrate`, looked at by whoever serves.
+//! The rights in the database: mended by `migrate`, checked by programs that serve.
 
 use std::fmt;
 
@@ -7,19 +7,19 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::error::Error;
 
-/// What is missing in the database, and who is told so.
+/// What is missing in the database, and what the program needed it for.
 #[derive(Debug)]
 pub struct Lacking {
     missing: Vec<Missing>,
-    told: Told,
+    purpose: Purpose,
 }
 
-/// Who is told.
+/// What the program looked at the rights for.
 #[derive(Debug, Clone, Copy)]
-enum Told {
-    /// Who mends: the database did not let them.
+enum Purpose {
+    /// To mend them, which the database did not allow.
     Mending,
-    /// Who serves.
+    /// To serve.
     Serving,
 }
 
@@ -28,7 +28,7 @@ enum Told {
 /// # Errors
 /// [`Error::Rights`], or the database's.
 pub async fn may_migrate(db: &mut PgConnection) -> Result<(), Error> {
-    told(Told::Mending, migrations::missing_to_migrate(db).await?)
+    refuse_if_missing(Purpose::Mending, migrations::missing_to_migrate(db).await?)
 }
 
 /// Gives back what is missing and takes back what is too much, in a migrated database; `serves` is a user that is
@@ -46,7 +46,7 @@ pub async fn mend(db: &mut PgConnection, serves: Option<&str>) -> Result<(), Err
         // Roles and memberships belong to the server: another database's `migrate` may have been faster, or in
         // the way. What stays the same after a try is not for us to mend.
         if missing.is_empty() || missing == before {
-            return told(Told::Mending, missing);
+            return refuse_if_missing(Purpose::Mending, missing);
         }
         for one in missing.iter().filter(|one| !one.mend.starts_with("--")) {
             match sqlx::raw_sql(AssertSqlSafe(one.mend.clone())).execute(&mut *db).await {
@@ -74,11 +74,11 @@ pub async fn check(db: &mut PgConnection) -> Result<(), Error> {
             "history can be changed: run `runledger migrate`"
         );
     }
-    told(Told::Serving, missing)
+    refuse_if_missing(Purpose::Serving, missing)
 }
 
-fn told(told: Told, missing: Vec<Missing>) -> Result<(), Error> {
-    if missing.is_empty() { Ok(()) } else { Err(Error::Rights(Lacking { missing, told })) }
+fn refuse_if_missing(purpose: Purpose, missing: Vec<Missing>) -> Result<(), Error> {
+    if missing.is_empty() { Ok(()) } else { Err(Error::Rights(Lacking { missing, purpose })) }
 }
 
 impl fmt::Display for Lacking {
@@ -87,11 +87,11 @@ impl fmt::Display for Lacking {
         for one in &self.missing {
             write!(f, "\n  {}", one.what)?;
         }
-        f.write_str(match self.told {
-            Told::Mending => {
+        f.write_str(match self.purpose {
+            Purpose::Mending => {
                 "\nThis user may not mend it. Run this as a superuser, then `runledger migrate` again:"
             }
-            Told::Serving => {
+            Purpose::Serving => {
                 "\n`runledger migrate` mends it, by a user that owns the tables and has CREATEROLE. By hand:"
             }
         })?;

@@ -63,7 +63,7 @@ fn served(args: &ServeArgs) -> Result<Option<&str>, Error> {
 pub async fn project(args: ProjectorRunArgs) -> Result<(), Error> {
     let mut stop = Stop::listen()?;
     let metrics = match &args.metrics_listen {
-        Some(place) => Some(listen::on(place).await?),
+        Some(address) => Some(listen::on(address).await?),
         None => None,
     };
     let database = Database::named_or_running(&args.database)?;

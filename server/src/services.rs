@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{HttpArgs, KeyArgs, SweeperArgs};
 use crate::error::Error;
-use crate::event_log::Place;
+use crate::event_log::LogLocation;
 use crate::tls::Certificate;
 use crate::{connect, database, exporter, keys, rights};
 
@@ -54,7 +54,7 @@ pub struct Parts {
     /// Where a page with the metrics is, in a process without the API.
     pub metrics: Option<Listeners>,
     /// Where the events are.
-    pub event_log: Place,
+    pub event_log: LogLocation,
     /// Whether the tables are brought up to date first.
     pub migrate: bool,
 }
@@ -224,7 +224,7 @@ impl Services {
 /// Opens the database and its log, however long it takes until they answer.
 async fn open(
     database: &PgConnectOptions,
-    event_log: &Place,
+    event_log: &LogLocation,
     migrate: bool,
     listening: Option<SocketAddr>,
     door: &Door,
@@ -266,7 +266,7 @@ async fn fill(pool: &PgPool, connections: u32) {
 
 async fn open_once(
     database: &PgConnectOptions,
-    event_log: &Place,
+    event_log: &LogLocation,
     migrate: bool,
     door: &Door,
 ) -> Result<(PgPool, Arc<dyn EventLog>), Error> {
@@ -289,7 +289,7 @@ async fn open_once(
 
 /// Makes sure that the log has what the read tables were folded from. A leader of a cluster that is none any more
 /// may not know its last events, for a moment.
-async fn must_agree(event_log: &Place, log: &Arc<dyn EventLog>, pool: &PgPool) -> Result<(), Error> {
+async fn must_agree(event_log: &LogLocation, log: &Arc<dyn EventLog>, pool: &PgPool) -> Result<(), Error> {
     let until = Instant::now() + if event_log.is_in_database() { Duration::ZERO } else { ELECTION };
     loop {
         match projector::check_log(&**log, pool).await {

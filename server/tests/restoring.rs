@@ -30,9 +30,9 @@ struct Api {
     url: String,
 }
 
-/// What a producer holds after an answer.
+/// What a producer knows of its run from an answer.
 #[derive(Clone)]
-struct Held {
+struct Acknowledged {
     run: String,
     position: u64,
     epoch: u64,
@@ -153,7 +153,7 @@ impl Site {
     }
 
     /// Starts a run that ends at once, and waits until it is projected.
-    async fn given(&self, api: &Api, number: u32) -> Held {
+    async fn given(&self, api: &Api, number: u32) -> Acknowledged {
         let start = json!({"kind": "backup", "context": {"n": number}});
         let (status, started) = self.ask(api, "/runs", &[], Some(&start)).await;
         assert_eq!(status, 201, "{started}");
@@ -161,7 +161,7 @@ impl Site {
         let events = json!({"events": [{"type": "Started"}, {"type": "Completed"}]});
         let (status, ended) = self.ask(api, &format!("/runs/{run}/events"), &[], Some(&events)).await;
         assert_eq!(status, 200, "{ended}");
-        let held = Held {
+        let held = Acknowledged {
             run,
             position: ended["position"].as_u64().unwrap(),
             epoch: ended["epoch"].as_u64().unwrap(),
@@ -213,7 +213,7 @@ impl Site {
 
     /// Makes sure that a producer who held that before the ledger was restored hears so, whatever it does next, and
     /// that nothing else has come of it.
-    async fn tells(&self, api: &Api, held: &Held) {
+    async fn tells(&self, api: &Api, held: &Acknowledged) {
         let events = json!({"events": [{"type": "ItemSucceeded", "item": "late"}]});
         let path = format!("/runs/{}/events", held.run);
         let start = json!({"kind": "backup", "context": {"told": true}});

@@ -5,7 +5,7 @@ use api::access::Role;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{Answer, House, Setup};
+use tests::{Answer, Setup, TestApp};
 use uuid::Uuid;
 
 /// An event of each type with its least fields.
@@ -37,8 +37,8 @@ async fn each_event_is_taken_in_its_place_and_refused_in_any_other(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
     let legal: &[(&str, &[(&str, &str)])] = &[
         ("queued", &[("Started", "running"), ("Failed", "failed"), ("Aborted", "failed")]),
         (
@@ -92,15 +92,15 @@ async fn each_event_is_taken_in_its_place_and_refused_in_any_other(
             }
         }
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_repeat_is_told_so_and_changes_nothing(pool: PgPoolOptions, database: PgConnectOptions) {
-    let mut house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
+    let mut app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
     // A second API that has never seen the run says the same.
-    let elsewhere = producer.at(&house.another_api().await);
+    let elsewhere = producer.at(&app.another_api().await);
     let run = producer.new_run("repeat", json!({})).await;
     let id = || Uuid::new_v4().to_string();
     let events = json!([
@@ -134,13 +134,13 @@ async fn a_repeat_is_told_so_and_changes_nothing(pool: PgPoolOptions, database: 
     let other = producer.new_run("repeat", json!({"other": true})).await;
     let answer = producer.append(&other, json!([events[0]])).await.expect(200);
     assert_eq!(results(&answer), ["created"]);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn an_id_of_another_tenant_is_as_good_as_any(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let (ours, theirs) = (house.producer(), house.client_of("other", Role::Producer));
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let (ours, theirs) = (app.producer(), app.client_of("other", Role::Producer));
     let events = json!([
         {"type": "Started", "id": Uuid::new_v4()},
         {"type": "ItemFailed", "item": "a", "reason_code": "x", "message": "ours", "id": Uuid::new_v4()},
@@ -162,7 +162,7 @@ async fn an_id_of_another_tenant_is_as_good_as_any(pool: PgPoolOptions, database
     theirs.append(&other, done).await.problem(409, "event_id_taken");
     let again = ours.append(&run, events).await.expect(200);
     assert_eq!(results(&again), ["duplicate", "duplicate"]);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -170,9 +170,9 @@ async fn an_id_again_with_other_content_is_refused_by_where_it_is(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let mut house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
-    let elsewhere = producer.at(&house.another_api().await);
+    let mut app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
+    let elsewhere = producer.at(&app.another_api().await);
     let run = producer.new_run("taken", json!({})).await;
     let ids: Vec<String> = (0..4).map(|_| Uuid::new_v4().to_string()).collect();
     let started =
@@ -247,13 +247,13 @@ async fn an_id_again_with_other_content_is_refused_by_where_it_is(
     let queued: Uuid =
         sqlx::query_scalar("SELECT event_id FROM log.events WHERE stream = $1 AND revision = 0")
             .bind(format!("run-demo-{run}"))
-            .fetch_one(&house.pool)
+            .fetch_one(&app.pool)
             .await
             .unwrap();
     let first = json!([{"type": "Started", "id": queued}]);
     let problem = producer.append(&run, first).await.problem(409, "event_id_taken");
     assert_eq!(problem.number_at("/revision"), 0);
-    house.stop().await;
+    app.stop().await;
 }
 
 /// Two processes at once, one of which repeats while the other appends: whoever comes second is told.
@@ -262,9 +262,9 @@ async fn two_events_of_one_id_that_race_are_one_and_a_refusal(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let mut house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let here = house.producer();
-    let there = here.at(&house.another_api().await);
+    let mut app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let here = app.producer();
+    let there = here.at(&app.another_api().await);
     let run = here.new_run("race", json!({})).await;
     here.append(&run, json!([event("Started")])).await.expect(200);
     for n in 0..20 {
@@ -277,7 +277,7 @@ async fn two_events_of_one_id_that_race_are_one_and_a_refusal(
         let refused = if one.status == 409 { one } else { other };
         assert_eq!(refused.problem(409, "event_id_taken").number_at("/revision"), 2 + n);
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -285,9 +285,9 @@ async fn if_match_refuses_who_has_not_seen_the_last_revision(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let mut house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
-    let elsewhere = producer.at(&house.another_api().await);
+    let mut app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
+    let elsewhere = producer.at(&app.another_api().await);
     let run = producer.new_run("match", json!({})).await;
     producer.append_at(&run, "\"0\"", json!([event("Started")])).await.expect(200);
     let item = || json!([event("ItemSucceeded")]);
@@ -308,14 +308,14 @@ async fn if_match_refuses_who_has_not_seen_the_last_revision(
     for malformed in ["", "-1", "\"6"] {
         producer.append_at(&run, malformed, item()).await.problem(400, "malformed_request");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn two_writers_lose_nothing_and_leave_no_gap(pool: PgPoolOptions, database: PgConnectOptions) {
-    let mut house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let here = house.producer();
-    let there = here.at(&house.another_api().await);
+    let mut app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let here = app.producer();
+    let there = here.at(&app.another_api().await);
     let run = here.new_run("two", json!({})).await;
     here.append(&run, json!([event("Started")])).await.expect(200);
 
@@ -353,19 +353,19 @@ async fn two_writers_lose_nothing_and_leave_no_gap(pool: PgPoolOptions, database
     let revisions: Vec<i64> =
         sqlx::query_scalar("SELECT revision FROM log.events WHERE stream = $1 ORDER BY position")
             .bind(&stream)
-            .fetch_all(&house.pool)
+            .fetch_all(&app.pool)
             .await
             .unwrap();
     assert_eq!(revisions, (0..142).collect::<Vec<i64>>());
     let end = here.append(&run, json!([event("Completed")])).await.expect(200);
     assert_eq!(end.number_at("/revision"), 142);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_batch_is_taken_whole_or_not_at_all(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
     let run = producer.new_run("batch", json!({})).await;
     let illegal = json!([event("Started"), event("ItemSucceeded"), event("Started")]);
     let problem = producer.append(&run, illegal).await.problem(409, "illegal_transition");
@@ -380,15 +380,15 @@ async fn a_batch_is_taken_whole_or_not_at_all(pool: PgPoolOptions, database: PgC
 
     let answer = producer.append(&run, json!([event("Started"), event("Completed")])).await.expect(200);
     assert_eq!(answer.number_at("/revision"), 2);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_thousand_events_are_taken_and_one_more_is_not(pool: PgPoolOptions, database: PgConnectOptions) {
     let mut setup = Setup { without_projector: true, ..Setup::default() };
     setup.api.max_body_bytes = 256 * 1024;
-    let house = House::with(pool, database, setup).await;
-    let producer = house.producer();
+    let app = TestApp::with(pool, database, setup).await;
+    let producer = app.producer();
     let run = producer.new_run("many", json!({})).await;
     producer.append(&run, json!([event("Started")])).await.expect(200);
     let items = |count: usize| -> Value {
@@ -403,16 +403,16 @@ async fn a_thousand_events_are_taken_and_one_more_is_not(pool: PgPoolOptions, da
     assert_eq!(problem.text_at("/errors/0/pointer"), "/events");
     let large = json!([{"type": "Progressed", "message": "m".repeat(300 * 1024)}]);
     producer.append(&run, large).await.problem(413, "body_too_large");
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_run_that_does_not_exist_takes_nothing(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
     for run in [Uuid::now_v7().to_string(), Uuid::new_v4().to_string(), "7".into(), "%ff".into()] {
         producer.append(&run, json!([event("Started")])).await.problem(404, "not_found");
         producer.append_at(&run, "\"3\"", json!([event("Started")])).await.problem(404, "not_found");
     }
-    house.stop().await;
+    app.stop().await;
 }

@@ -6,15 +6,15 @@ use std::time::Duration;
 use api::access::Role;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use tests::{Client, House, Setup};
+use tests::{Client, Setup, TestApp};
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_name_that_json_readers_obey_is_refused_by_its_place(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
     let raw = "$serde_json::private::RawValue";
     for (context, pointer) in [
         (json!({"v": {(raw): "[1,"}}), format!("/v/{raw}")),
@@ -44,11 +44,11 @@ async fn a_name_that_json_readers_obey_is_refused_by_its_place(
     }
     let refused: i64 =
         sqlx::query_scalar("SELECT count(*) FROM log.events WHERE event_type = 'ItemSucceeded'")
-            .fetch_one(&house.pool)
+            .fetch_one(&app.pool)
             .await
             .unwrap();
     assert_eq!(refused, 0);
-    house.stop().await;
+    app.stop().await;
 }
 
 /// As somebody does who has the database's password.
@@ -93,16 +93,16 @@ async fn a_run_without_a_beginning_says_so_and_takes_nothing(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let mut house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
+    let mut app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
     let work = json!({"kind": "t.x", "context": {"n": 1}});
     let run = producer.post_run(&work).await.expect(201).text_at("/run_id");
-    let was = overwrite(&house.pool, &run, 0, br#"{"kind":"t.x","context":[1,"#).await;
-    house.start_projector();
+    let was = overwrite(&app.pool, &run, 0, br#"{"kind":"t.x","context":[1,"#).await;
+    app.start_projector();
     until_unreadable(&producer, 1, 1).await;
 
     // Here, where the run was folded before; and in a process that knows nothing of it.
-    let elsewhere = producer.at(&house.another_api().await);
+    let elsewhere = producer.at(&app.another_api().await);
     until_unreadable(&elsewhere, 1, 1).await;
     for producer in [&producer, &elsewhere] {
         let path = format!("/runs/{run}");
@@ -118,7 +118,7 @@ async fn a_run_without_a_beginning_says_so_and_takes_nothing(
         producer.append(&run, json!([{"type": "Started"}])).await.problem(500, "stream_unreadable");
         let problem = producer.post_run(&work).await.problem(500, "stream_unreadable");
         assert_eq!(problem.text_at("/run_id"), run);
-        let other = producer.in_tenant("other").with_token(Some(house.token("other", Role::Producer)));
+        let other = producer.in_tenant("other").with_token(Some(app.token("other", Role::Producer)));
         other.get(&format!("/runs/{run}")).await.problem(404, "not_found");
         // Nobody else's affair.
         let sound = producer.new_run("t.y", json!({"at": producer.get("//readyz").await.body})).await;
@@ -126,17 +126,17 @@ async fn a_run_without_a_beginning_says_so_and_takes_nothing(
     }
     let events: i64 = sqlx::query_scalar("SELECT count(*) FROM log.events WHERE stream LIKE '%' || $1")
         .bind(&run)
-        .fetch_one(&house.pool)
+        .fetch_one(&app.pool)
         .await
         .unwrap();
     assert_eq!(events, 1);
 
     // Once it is mended it goes on.
-    overwrite(&house.pool, &run, 0, &was).await;
+    overwrite(&app.pool, &run, 0, &was).await;
     producer.append(&run, json!([{"type": "Started"}])).await.expect(200);
     let again = elsewhere.post_run(&work).await.expect(200);
     assert_eq!((again.text_at("/run_id"), again.text_at("/status")), (run, "running".into()));
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -144,12 +144,12 @@ async fn a_run_that_breaks_off_is_shown_as_far_as_it_can_be_read(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let mut house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
+    let mut app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
     let run = producer.new_run("t.x", json!({})).await;
     producer.append(&run, json!([{"type": "Started"}])).await.expect(200);
-    overwrite(&house.pool, &run, 1, b"{\"worker\":7}").await;
-    house.start_projector();
+    overwrite(&app.pool, &run, 1, b"{\"worker\":7}").await;
+    app.start_projector();
     let ready = until_unreadable(&producer, 1, 1).await;
     assert_eq!(ready["status"], "ok");
     let shown = producer.get(&format!("/runs/{run}")).await.expect(200);
@@ -157,7 +157,7 @@ async fn a_run_that_breaks_off_is_shown_as_far_as_it_can_be_read(
     let problem =
         producer.append(&run, json!([{"type": "Completed"}])).await.problem(500, "stream_unreadable");
     assert_eq!(problem.number_at("/unreadable_revision"), 1);
-    house.stop().await;
+    app.stop().await;
 }
 
 /// The fold in memory knows the event's id, and only what it says is read from the log.
@@ -166,28 +166,28 @@ async fn a_repeat_of_an_event_that_cannot_be_read_is_told_so(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
     let run = producer.new_run("t.x", json!({})).await;
     let started = json!([{"type": "Started", "id": uuid::Uuid::from_u128(7)}]);
     producer.append(&run, started.clone()).await.expect(200);
-    overwrite(&house.pool, &run, 1, b"{\"worker\":7}").await;
+    overwrite(&app.pool, &run, 1, b"{\"worker\":7}").await;
     let problem = producer.append(&run, started).await.problem(500, "stream_unreadable");
     assert_eq!(problem.number_at("/unreadable_revision"), 1);
-    house.stop().await;
+    app.stop().await;
 }
 
 /// An event that the tables refuse can be read all the same: such a run is held, and takes appends.
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_run_that_is_only_held_goes_on(pool: PgPoolOptions, database: PgConnectOptions) {
-    let mut house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
+    let mut app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
     let (held, broken) = (producer.new_run("t.x", json!({})).await, producer.new_run("t.y", json!({})).await);
-    sqlx::query("ALTER TABLE projection.runs ADD CHECK (kind <> 't.x')").execute(&house.pool).await.unwrap();
-    overwrite(&house.pool, &broken, 0, b"").await;
-    house.start_projector();
+    sqlx::query("ALTER TABLE projection.runs ADD CHECK (kind <> 't.x')").execute(&app.pool).await.unwrap();
+    overwrite(&app.pool, &broken, 0, b"").await;
+    app.start_projector();
     until_unreadable(&producer, 1, 2).await;
     producer.append(&held, json!([{"type": "Started"}])).await.expect(200);
     producer.append(&broken, json!([{"type": "Started"}])).await.problem(500, "stream_unreadable");
-    house.stop().await;
+    app.stop().await;
 }

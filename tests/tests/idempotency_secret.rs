@@ -14,7 +14,7 @@ use eventlog::{EventLog, ExpectedRevision, NewEvent, StreamAppend};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Row};
-use tests::{House, Setup, keys};
+use tests::{Setup, TestApp, keys};
 use uuid::Uuid;
 
 fn sample() -> Value {
@@ -23,20 +23,20 @@ fn sample() -> Value {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_reader_learns_nothing_of_what_was_redacted(pool: PgPoolOptions, database: PgConnectOptions) {
-    let mut house = House::start(pool, database).await;
-    let producer = house.producer();
-    let elsewhere = producer.at(&house.another_api().await);
+    let mut app = TestApp::start(pool, database).await;
+    let producer = app.producer();
+    let elsewhere = producer.at(&app.another_api().await);
     let start = json!({"kind": "t.x", "context": sample()});
     let started = producer.post_run(&start).await.expect(201);
     let (run, position) = (started.text_at("/run_id"), started.number_at("/position"));
     // Every process of the ledger has the same secret.
     assert_eq!(elsewhere.post_run(&start).await.expect(200).text_at("/run_id"), run);
 
-    let reader = house.client(Role::Auditor);
+    let reader = app.client(Role::Auditor);
     let shown = reader.get(&format!("/runs/{run}?after={position}")).await.expect(200);
     let key = shown.text_at("/idempotency_key");
     let secret: Vec<u8> =
-        sqlx::query_scalar("SELECT secret FROM ledger.idempotency").fetch_one(&house.pool).await.unwrap();
+        sqlx::query_scalar("SELECT secret FROM ledger.idempotency").fetch_one(&app.pool).await.unwrap();
     let secret = IdempotencySecret::from(<[u8; 32]>::try_from(secret).unwrap());
     assert_eq!(key, idempotency_key(&secret, "demo", "t.x", &sample(), &[]).unwrap().to_string());
     let bare = unkeyed("demo", "t.x", &sample(), &[]).unwrap().to_string();
@@ -49,7 +49,7 @@ async fn a_reader_learns_nothing_of_what_was_redacted(pool: PgPoolOptions, datab
         let text = reader.get(&path).await.expect(200).text;
         assert!(!text.contains(&bare) && !text.contains("Summer2026"), "{text}");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -70,18 +70,18 @@ async fn a_secret_from_elsewhere_is_taken_by_a_fresh_database_alone(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
+    let app = TestApp::start(pool, database).await;
     let (one, other) = (IdempotencySecret::from([1; 32]), IdempotencySecret::from([2; 32]));
-    Keys::adopt(&house.pool, &one, false).await.unwrap();
+    Keys::adopt(&app.pool, &one, false).await.unwrap();
     // As a second process does, and as the same one does again.
-    Keys::adopt(&house.pool, &one, false).await.unwrap();
-    let started = house.producer().post_run(&json!({"kind": "t.x", "context": {}})).await.expect(201);
+    Keys::adopt(&app.pool, &one, false).await.unwrap();
+    let started = app.producer().post_run(&json!({"kind": "t.x", "context": {}})).await.expect(201);
     let path = format!("/runs?after={}", started.number_at("/position"));
-    house.client(Role::Readonly).get(&path).await.expect(200);
-    Keys::adopt(&house.pool, &one, true).await.unwrap();
-    let refused = Keys::adopt(&house.pool, &other, true).await.unwrap_err();
+    app.client(Role::Readonly).get(&path).await.expect(200);
+    Keys::adopt(&app.pool, &one, true).await.unwrap();
+    let refused = Keys::adopt(&app.pool, &other, true).await.unwrap_err();
     assert!(matches!(refused, KeysError::Another), "{refused}");
-    house.stop().await;
+    app.stop().await;
 }
 
 fn request() -> StartRequest {
@@ -199,12 +199,12 @@ async fn a_ledger_from_before_knows_that_it_is_and_forgets_its_bare_hashes(pool:
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_fresh_ledger_has_a_secret_of_its_own(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
     let row = sqlx::query("SELECT unkeyed_before, secret FROM ledger.idempotency");
-    let row = row.fetch_one(&house.pool).await.unwrap();
+    let row = row.fetch_one(&app.pool).await.unwrap();
     assert!(!row.get::<bool, _>("unkeyed_before"));
     let secret: Vec<u8> = row.get("secret");
     let different: std::collections::BTreeSet<u8> = secret.iter().copied().collect();
     assert!(different.len() > 16, "{} different bytes", different.len());
-    house.stop().await;
+    app.stop().await;
 }

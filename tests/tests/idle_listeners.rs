@@ -8,7 +8,7 @@ use std::time::Duration;
 use api::ApiConfig;
 use api::access::Role;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{House, Setup, Stream};
+use tests::{Setup, Stream, TestApp};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
@@ -37,8 +37,8 @@ async fn who_listens_while_nothing_happens_asks_the_database_nothing(
 ) {
     tracing_subscriber::registry().with(Count).init();
     let api = ApiConfig { stream_heartbeat: Duration::from_millis(100), ..ApiConfig::default() };
-    let house = House::with(pool, database, Setup { api, ..Setup::default() }).await;
-    let viewer = house.client(Role::Readonly);
+    let app = TestApp::with(pool, database, Setup { api, ..Setup::default() }).await;
+    let viewer = app.client(Role::Readonly);
     let before = QUERIES.load(Ordering::SeqCst);
     let mut streams = Vec::new();
     for _ in 0..LISTENERS {
@@ -57,5 +57,5 @@ async fn who_listens_while_nothing_happens_asks_the_database_nothing(
     let asked = QUERIES.load(Ordering::SeqCst) - opened;
     assert!(asked < LISTENERS, "{LISTENERS} heard {BEATS} heartbeats each: {asked} queries");
     drop(streams);
-    house.stop().await;
+    app.stop().await;
 }

@@ -5,7 +5,7 @@
 use api::access::Role;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::House;
+use tests::TestApp;
 
 /// The name of an item in a query.
 fn asked(name: &str) -> String {
@@ -14,8 +14,8 @@ fn asked(name: &str) -> String {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn names_that_differ_in_what_is_lost_are_two_items(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let long = "dir/".repeat(90);
     let secret = |last: &str| format!("copy of https://b.example/k?sig=Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cX{last}");
     let pairs = [
@@ -42,7 +42,7 @@ async fn names_that_differ_in_what_is_lost_are_two_items(pool: PgPoolOptions, da
             {"type": "Completed"},
         ]);
         let position = producer.append(&run, events).await.expect(200).number_at("/position");
-        let reader = house.client(Role::Readonly);
+        let reader = app.client(Role::Readonly);
         let shown = reader.get(&format!("/runs/{run}?after={position}")).await.expect(200);
         assert_eq!(shown.text_at("/status"), "partially_succeeded", "{failed:?} {succeeded:?}");
         for (name, status) in [(&failed, "failed"), (&succeeded, "succeeded")] {
@@ -65,9 +65,9 @@ async fn a_name_without_anything_to_see_can_not_be_asked_for(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
-    let run = house.producer().post_run(&json!({"kind": "names", "context": {}})).await.expect(201);
+    let app = TestApp::start(pool, database).await;
+    let run = app.producer().post_run(&json!({"kind": "names", "context": {}})).await.expect(201);
     let path = format!("/runs/{}/items?item=%E2%80%8B%20", run.text_at("/run_id"));
-    let refused: Value = house.client(Role::Readonly).get(&path).await.expect(422).body;
+    let refused: Value = app.client(Role::Readonly).get(&path).await.expect(422).body;
     assert_eq!(refused["errors"][0]["pointer"], "?item", "{refused}");
 }

@@ -3,16 +3,16 @@
 
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{House, Setup};
+use tests::{Setup, TestApp};
 
-async fn house(pool: PgPoolOptions, database: PgConnectOptions) -> House {
-    House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await
+async fn app(pool: PgPoolOptions, database: PgConnectOptions) -> TestApp {
+    TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn what_was_cut_redacted_or_cleaned_is_told(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = house(pool, database).await;
-    let producer = house.producer();
+    let app = app(pool, database).await;
+    let producer = app.producer();
     let start = json!({
         "kind": "t.x", "title": "two\nlines", "labels": {"env": "prod", "note": "x".repeat(400)},
         "initiator": {"id": "ann", "name": "Ann\u{200b}"},
@@ -50,13 +50,13 @@ async fn what_was_cut_redacted_or_cleaned_is_told(pool: PgPoolOptions, database:
     let answer = producer.append(&run, many.into()).await.expect(200);
     assert_eq!(answer.body["changed"].as_array().unwrap().len(), 100);
     assert_eq!(answer.number_at("/changed_not_named"), 50);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn all_bad_events_are_named_and_none_is_taken(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = house(pool, database).await;
-    let producer = house.producer();
+    let app = app(pool, database).await;
+    let producer = app.producer();
     let run = producer.new_run("t.x", json!({})).await;
     let events = json!([
         {"type": "Started"},
@@ -86,13 +86,13 @@ async fn all_bad_events_are_named_and_none_is_taken(pool: PgPoolOptions, databas
         producer.append(&run, json!([{"type": "Started"}])).await.expect(200).number_at("/revision"),
         1
     );
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_double_that_is_whole_is_a_whole_number(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = house(pool, database).await;
-    let producer = house.producer();
+    let app = app(pool, database).await;
+    let producer = app.producer();
     let start = r#"{"kind": "t.x", "context": {}, "items_total": 3.0}"#;
     let run = producer.post_raw("/runs", start).await.expect(201).text_at("/run_id");
     let events = r#"{"events": [{"type": "Started", "heartbeat_seconds": 6e1},
@@ -101,7 +101,7 @@ async fn a_double_that_is_whole_is_a_whole_number(pool: PgPoolOptions, database:
     let stored: Vec<String> = sqlx::query_scalar(
         "SELECT convert_from(data, 'UTF8') FROM log.events WHERE stream LIKE 'run-%' ORDER BY position",
     )
-    .fetch_all(&house.pool)
+    .fetch_all(&app.pool)
     .await
     .unwrap();
     assert!(stored[0].contains(r#""items_total":3,"#), "{}", stored[0]);
@@ -111,13 +111,13 @@ async fn a_double_that_is_whole_is_a_whole_number(pool: PgPoolOptions, database:
         let problem = producer.post_raw("/runs", start).await.problem(422, "validation_failed");
         assert_eq!(problem.text_at("/errors/0/pointer"), "/items_total");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn what_begins_like_an_array_and_is_none_is_malformed(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = house(pool, database).await;
-    let producer = house.producer();
+    let app = app(pool, database).await;
+    let producer = app.producer();
     let run = producer.new_run("t.x", json!({})).await;
     for path in ["/runs".to_owned(), format!("/runs/{run}/events")] {
         for broken in ["[1,", " [", "[1 2]", "[{]"] {
@@ -125,13 +125,13 @@ async fn what_begins_like_an_array_and_is_none_is_malformed(pool: PgPoolOptions,
         }
         producer.post_raw(&path, "[1, 2]").await.problem(422, "validation_failed");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn an_id_that_holds_what_nobody_sees_is_refused(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = house(pool, database).await;
-    let producer = house.producer();
+    let app = app(pool, database).await;
+    let producer = app.producer();
     for unseen in
         ["\u{200b}", "\u{202e}", "\u{fe0f}", "\u{ad}", "\u{a0}b", "\u{2800}", "\u{e0041}", "\u{3164}"]
     {
@@ -140,5 +140,5 @@ async fn an_id_that_holds_what_nobody_sees_is_refused(pool: PgPoolOptions, datab
         assert_eq!(problem.text_at("/errors/0/pointer"), "/initiator/id");
         assert!(problem.text_at("/errors/0/detail").contains("U+"), "{}", problem.text);
     }
-    house.stop().await;
+    app.stop().await;
 }

@@ -7,12 +7,12 @@ use api::ApiConfig;
 use api::access::{Role, list_tokens, revoke_token};
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{House, Message, Said, Setup, Stream};
+use tests::{Message, Said, Setup, Stream, TestApp};
 
 const ITEM: &str = "ItemSucceeded";
 
-async fn house(pool: PgPoolOptions, database: PgConnectOptions) -> House {
-    House::start(pool, database).await
+async fn app(pool: PgPoolOptions, database: PgConnectOptions) -> TestApp {
+    TestApp::start(pool, database).await
 }
 
 /// Messages about runs up to the position, and not beyond it.
@@ -33,9 +33,9 @@ async fn runs_until(stream: &mut Stream, position: u64) -> Vec<Message> {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn what_happens_is_told_as_it_happens(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = house(pool, database).await;
-    let producer = house.producer();
-    let mut stream = Stream::open(&house.client(Role::Readonly), "/stream", None).await;
+    let app = app(pool, database).await;
+    let producer = app.producer();
+    let mut stream = Stream::open(&app.client(Role::Readonly), "/stream", None).await;
     let begin = stream.message().await;
     assert_eq!((begin.event.as_str(), begin.data["position"].as_u64()), ("position", Some(begin.id)));
 
@@ -51,7 +51,7 @@ async fn what_happens_is_told_as_it_happens(pool: PgPoolOptions, database: PgCon
     assert_eq!((&ended.data["status"], &ended.data["items"]["succeeded"]), (&json!("succeeded"), &json!(1)));
     assert_eq!(ended.data["revision"], 3);
     drop(stream);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -59,8 +59,8 @@ async fn who_comes_back_misses_nothing_and_hears_nothing_twice(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = house(pool, database).await;
-    let (producer, viewer) = (house.producer(), house.client(Role::Readonly));
+    let app = app(pool, database).await;
+    let (producer, viewer) = (app.producer(), app.client(Role::Readonly));
     let mut runs = Vec::new();
     for n in 0..6 {
         runs.push(producer.new_run("resume", json!({"n": n})).await);
@@ -94,13 +94,13 @@ async fn who_comes_back_misses_nothing_and_hears_nothing_twice(
     let positions: Vec<u64> = runs_until(&mut whole, end).await.iter().map(|message| message.id).collect();
     assert_eq!(positions.last(), Some(&end));
     drop((whole, stream));
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn who_was_ahead_starts_over(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = house(pool, database).await;
-    let viewer = house.client(Role::Operator);
+    let app = app(pool, database).await;
+    let viewer = app.client(Role::Operator);
     let mut stream = Stream::open(&viewer, "/stream", Some(1_000_000)).await;
     let reset = stream.message().await;
     assert_eq!((reset.event.as_str(), reset.id), ("reset", 0));
@@ -111,7 +111,7 @@ async fn who_was_ahead_starts_over(pool: PgPoolOptions, database: PgConnectOptio
         viewer.get(&format!("/stream?last_event_id={bad}")).await.problem(422, "validation_failed");
     }
     drop(stream);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -119,22 +119,22 @@ async fn what_was_heard_since_counts_more_than_where_it_began(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = house(pool, database).await;
-    let producer = house.producer();
+    let app = app(pool, database).await;
+    let producer = app.producer();
     let first = producer.post_run(&json!({"kind": "first", "context": {}})).await.expect(201);
     let second = producer.post_run(&json!({"kind": "second", "context": {}})).await.expect(201);
     let (heard, end) = (first.number_at("/position"), second.number_at("/position"));
     // As a browser comes back: by the address that it began with, and the header.
     let path = format!("/stream?last_event_id=0&after={end}");
-    let mut stream = Stream::open(&house.client(Role::Readonly), &path, Some(heard)).await;
+    let mut stream = Stream::open(&app.client(Role::Readonly), &path, Some(heard)).await;
     let told = stream.message().await;
     assert_eq!((told.id, &told.data["run_id"]), (end, &second.body["run_id"]));
     drop(stream);
-    house.stop().await;
+    app.stop().await;
 }
 
 /// Writes events of runs into the read tables: `runs` of `each` events.
-async fn write_events(house: &House, runs: i64, each: i64) {
+async fn write_events(app: &TestApp, runs: i64, each: i64) {
     sqlx::query(
         "WITH runs AS (
              INSERT INTO projection.runs (tenant, run_id, kind, status, items_succeeded, items_failed,
@@ -149,12 +149,12 @@ async fn write_events(house: &House, runs: i64, each: i64) {
     )
     .bind(runs)
     .bind(each)
-    .execute(&house.pool)
+    .execute(&app.pool)
     .await
     .unwrap();
     sqlx::query("UPDATE projection.checkpoints SET position = $1")
         .bind(runs * each)
-        .execute(&house.pool)
+        .execute(&app.pool)
         .await
         .unwrap();
 }
@@ -162,29 +162,29 @@ async fn write_events(house: &House, runs: i64, each: i64) {
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn who_missed_too_many_events_starts_over(pool: PgPoolOptions, database: PgConnectOptions) {
     let setup = Setup { without_projector: true, ..Setup::default() };
-    let house = House::with(pool, database, setup).await;
-    write_events(&house, 1, 12_000).await;
-    let viewer = house.client(Role::Readonly);
+    let app = TestApp::with(pool, database, setup).await;
+    write_events(&app, 1, 12_000).await;
+    let viewer = app.client(Role::Readonly);
     for (seen, event, id) in [(0, "reset", 12_000), (2_000, "reset", 12_000), (2_001, "run", 12_000)] {
         let mut stream = Stream::open(&viewer, "/stream", Some(seen)).await;
         let first = stream.message().await;
         assert_eq!((first.event.as_str(), first.id), (event, id), "after {seen}");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn who_missed_too_many_runs_starts_over(pool: PgPoolOptions, database: PgConnectOptions) {
     let setup = Setup { without_projector: true, ..Setup::default() };
-    let house = House::with(pool, database, setup).await;
-    write_events(&house, 2_001, 1).await;
-    let viewer = house.client(Role::Readonly);
+    let app = TestApp::with(pool, database, setup).await;
+    write_events(&app, 2_001, 1).await;
+    let viewer = app.client(Role::Readonly);
     for (seen, event, id) in [(0, "reset", 2_001), (1, "run", 2)] {
         let mut stream = Stream::open(&viewer, "/stream", Some(seen)).await;
         let first = stream.message().await;
         assert_eq!((first.event.as_str(), first.id), (event, id), "after {seen}");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 /// As a rebuild does it: another table gets the name.
@@ -198,18 +198,18 @@ const SWAP: &str = "ALTER TABLE projection.runs RENAME TO runs_old;
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn tables_that_are_swapped_make_everybody_start_over(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = house(pool, database).await;
-    let mut stream = Stream::open(&house.client(Role::Operator), "/stream", None).await;
+    let app = app(pool, database).await;
+    let mut stream = Stream::open(&app.client(Role::Operator), "/stream", None).await;
     stream.until("position").await;
-    house.producer().new_run("swap", json!({})).await;
+    app.producer().new_run("swap", json!({})).await;
     stream.until("run").await;
-    let mut swap = house.pool.begin().await.unwrap();
+    let mut swap = app.pool.begin().await.unwrap();
     sqlx::raw_sql("LOCK TABLE projection.checkpoints").execute(&mut *swap).await.unwrap();
     sqlx::raw_sql(SWAP).execute(&mut *swap).await.unwrap();
     swap.commit().await.unwrap();
     assert_eq!(stream.message().await.event, "reset");
     drop(stream);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -217,22 +217,22 @@ async fn tables_that_are_swapped_while_they_can_t_be_read_make_everybody_start_o
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = house(pool, database).await;
-    let mut stream = Stream::open(&house.client(Role::Operator), "/stream", None).await;
+    let app = app(pool, database).await;
+    let mut stream = Stream::open(&app.client(Role::Operator), "/stream", None).await;
     stream.until("position").await;
-    house.producer().new_run("swap", json!({})).await;
+    app.producer().new_run("swap", json!({})).await;
     stream.until("run").await;
-    let mut swap = house.pool.begin().await.unwrap();
+    let mut swap = app.pool.begin().await.unwrap();
     sqlx::raw_sql("LOCK TABLE projection.checkpoints").execute(&mut *swap).await.unwrap();
     // The reader waits for the lock when it looks next; then its connection is gone.
     let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%IN ACCESS SHARE MODE%'";
-    while sqlx::query_scalar::<_, i64>(cut).fetch_one(&house.pool).await.unwrap() == 0 {}
+    while sqlx::query_scalar::<_, i64>(cut).fetch_one(&app.pool).await.unwrap() == 0 {}
     sqlx::raw_sql(SWAP).execute(&mut *swap).await.unwrap();
     swap.commit().await.unwrap();
     assert_eq!(stream.message().await.event, "reset");
     drop(stream);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -240,38 +240,38 @@ async fn a_session_that_is_closed_ends_streams_of_other_processes(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let mut house = house(pool, database).await;
-    let other = house.another_api().await;
+    let mut app = app(pool, database).await;
+    let other = app.another_api().await;
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let form = [("token", house.token("demo", Role::Manager))];
-    let answer = http.post(format!("{}/sign-in", house.url())).form(&form).send().await.unwrap();
+    let form = [("token", app.token("demo", Role::Manager))];
+    let answer = http.post(format!("{}/sign-in", app.url())).form(&form).send().await.unwrap();
     let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-    let client = house.client(Role::Manager).at(&other).with_token(None);
+    let client = app.client(Role::Manager).at(&other).with_token(None);
     // Behind one address, as processes of one site are: the cookie is that of the address.
-    let host = house.url().trim_start_matches("http://").to_owned();
+    let host = app.url().trim_start_matches("http://").to_owned();
     let stream = || {
         let request = client.request(reqwest::Method::GET, "/stream");
         request.header("cookie", &cookie).header("host", &host)
     };
     let mut open = Stream::of(stream()).await;
     open.until("position").await;
-    let page = http.get(format!("{}/t/demo/runs", house.url())).header("cookie", &cookie);
+    let page = http.get(format!("{}/t/demo/runs", app.url())).header("cookie", &cookie);
     let page = page.send().await.unwrap().text().await.unwrap();
     let csrf = page.split_once("name=\"csrf\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
-    let out = http.post(format!("{}/sign-out", house.url())).header("cookie", &cookie);
+    let out = http.post(format!("{}/sign-out", app.url())).header("cookie", &cookie);
     assert_eq!(out.form(&[("csrf", csrf)]).send().await.unwrap().status(), 303);
     assert_eq!(open.next().await, None);
     tests::Answer::of(stream()).await.problem(401, "unauthorized");
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_stream_tells_its_tenant_and_its_listener_only(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = house(pool, database).await;
-    let producer = house.producer();
-    let mut mine = Stream::open(&house.client(Role::Operator), "/stream", None).await;
-    let mut colleagues = Stream::open(&house.client(Role::Readonly), "/stream", None).await;
-    let mut others = Stream::open(&house.client_of("other", Role::Operator), "/stream", None).await;
+    let app = app(pool, database).await;
+    let producer = app.producer();
+    let mut mine = Stream::open(&app.client(Role::Operator), "/stream", None).await;
+    let mut colleagues = Stream::open(&app.client(Role::Readonly), "/stream", None).await;
+    let mut others = Stream::open(&app.client_of("other", Role::Operator), "/stream", None).await;
     for stream in [&mut mine, &mut colleagues, &mut others] {
         stream.until("position").await;
     }
@@ -281,27 +281,27 @@ async fn a_stream_tells_its_tenant_and_its_listener_only(pool: PgPoolOptions, da
     assert_eq!(mine.data["notification"]["transition"], "queued");
     assert_eq!((mine.id, &colleagues.data["notification"]), (colleagues.id, &json!(null)));
 
-    let theirs = house.client_of("other", Role::Producer).new_run("theirs", json!({})).await;
+    let theirs = app.client_of("other", Role::Producer).new_run("theirs", json!({})).await;
     // The first run that they hear of, whatever heartbeats come before it.
     let heard = others.until("run").await;
     assert_eq!(heard.data["run_id"], theirs, "and nothing of {run}");
 
-    let foreign = house.client_of("other", Role::Operator);
+    let foreign = app.client_of("other", Role::Operator);
     foreign.in_tenant("demo").get("/stream").await.problem(404, "not_found");
     foreign.get(&format!("/runs/{run}/stream")).await.problem(404, "not_found");
     foreign.with_token(None).get("/stream").await.problem(401, "unauthorized");
     drop(others);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_stream_of_a_run_is_about_that_run(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = house(pool, database).await;
-    let producer = house.producer();
+    let app = app(pool, database).await;
+    let producer = app.producer();
     let started = producer.post_run(&json!({"kind": "one", "context": {}})).await.expect(201);
     let (run, queued) = (started.text_at("/run_id"), started.number_at("/position"));
     let path = format!("/runs/{run}/stream?after={queued}");
-    let mut stream = Stream::open(&house.client(Role::Manager), &path, None).await;
+    let mut stream = Stream::open(&app.client(Role::Manager), &path, None).await;
     stream.until("position").await;
     let other = producer.new_run("another", json!({})).await;
     producer.append(&other, json!([{"type": "Started"}])).await.expect(200);
@@ -310,7 +310,7 @@ async fn the_stream_of_a_run_is_about_that_run(pool: PgPoolOptions, database: Pg
     let message = stream.message().await;
     assert_eq!((&message.data["run_id"], message.id), (&json!(run), position));
     drop(stream);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -319,8 +319,8 @@ async fn a_quiet_stream_is_heard_and_a_revoked_token_ends_it(
     database: PgConnectOptions,
 ) {
     let api = ApiConfig { stream_heartbeat: Duration::from_millis(20), ..ApiConfig::default() };
-    let house = House::with(pool, database, Setup { api, ..Setup::default() }).await;
-    let mut stream = Stream::open(&house.client(Role::Owner), "/stream", None).await;
+    let app = TestApp::with(pool, database, Setup { api, ..Setup::default() }).await;
+    let mut stream = Stream::open(&app.client(Role::Owner), "/stream", None).await;
     stream.until("position").await;
     for _ in 0..3 {
         assert_eq!(stream.next().await, Some(Said::Comment("heartbeat".to_owned())));
@@ -328,15 +328,15 @@ async fn a_quiet_stream_is_heard_and_a_revoked_token_ends_it(
         let position = stream.message().await;
         assert_eq!((position.event.as_str(), &position.data["heartbeat_ms"]), ("position", &json!(20)));
     }
-    let tokens = list_tokens(&house.pool, &"demo".parse().unwrap()).await.unwrap();
+    let tokens = list_tokens(&app.pool, &"demo".parse().unwrap()).await.unwrap();
     let token = tokens.iter().find(|token| token.role == Role::Owner.as_str()).unwrap();
-    revoke_token(&house.pool, token.token_id).await.unwrap();
+    revoke_token(&app.pool, token.token_id).await.unwrap();
     while let Some(said) = stream.next().await {
         let beat = matches!(&said, Said::Message(message) if message.event == "position");
         assert!(beat || said == Said::Comment("heartbeat".to_owned()), "{said:?}");
     }
-    house.client(Role::Owner).get("/stream").await.problem(401, "unauthorized");
-    house.stop().await;
+    app.client(Role::Owner).get("/stream").await.problem(401, "unauthorized");
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -345,14 +345,14 @@ async fn a_stream_lasts_only_so_long_and_ends_with_the_server(
     database: PgConnectOptions,
 ) {
     let api = ApiConfig { stream_lasts: Duration::from_millis(50), ..ApiConfig::default() };
-    let mut house = House::with(pool, database, Setup { api, ..Setup::default() }).await;
-    let mut short = Stream::open(&house.client(Role::Owner), "/stream", None).await;
+    let mut app = TestApp::with(pool, database, Setup { api, ..Setup::default() }).await;
+    let mut short = Stream::open(&app.client(Role::Owner), "/stream", None).await;
     while short.next().await.is_some() {}
 
-    let longer = house.another_api().await;
-    let mut long = Stream::open(&house.client(Role::Owner).at(&longer), "/stream", None).await;
+    let longer = app.another_api().await;
+    let mut long = Stream::open(&app.client(Role::Owner).at(&longer), "/stream", None).await;
     long.until("position").await;
-    house.stop().await;
+    app.stop().await;
     assert_eq!(long.next().await, None);
 }
 
@@ -361,18 +361,18 @@ async fn hundreds_listen_with_four_connections_to_the_database(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = house(pool, database).await;
-    let viewer = house.client(Role::Readonly);
+    let app = app(pool, database).await;
+    let viewer = app.client(Role::Readonly);
     let mut streams = Vec::new();
     for _ in 0..300 {
         let mut stream = Stream::open(&viewer, "/stream", None).await;
         stream.until("position").await;
         streams.push(stream);
     }
-    let run = house.producer().new_run("many", json!({})).await;
+    let run = app.producer().new_run("many", json!({})).await;
     for stream in &mut streams {
         assert_eq!(stream.until("run").await.data["run_id"], run);
     }
     drop(streams);
-    house.stop().await;
+    app.stop().await;
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{House, Setup};
+use tests::{Setup, TestApp};
 
 /// Bodies that can't be read as JSON at all, or hold a number that is none.
 fn not_json() -> Vec<Vec<u8>> {
@@ -35,8 +35,8 @@ fn nested(depth: usize) -> Value {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_start_says_what_is_wrong_with_it(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
     for body in not_json() {
         let shown = String::from_utf8_lossy(&body).chars().take(60).collect::<String>();
         let answer = producer.post_raw("/runs", body).await;
@@ -128,13 +128,13 @@ async fn a_start_says_what_is_wrong_with_it(pool: PgPoolOptions, database: PgCon
         let problem = producer.post_raw("/runs", body).await.problem(422, "validation_failed");
         assert_eq!(problem.text_at("/errors/0/pointer"), pointer, "{body}: {}", problem.text);
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn an_append_says_what_is_wrong_with_it(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
     let run = producer.new_run("malformed", json!({})).await;
     let path = format!("/runs/{run}/events");
     for body in not_json() {
@@ -228,5 +228,5 @@ async fn an_append_says_what_is_wrong_with_it(pool: PgPoolOptions, database: PgC
     // None of it was taken in.
     let answer = producer.append(&run, json!([{"type": "Started"}])).await.expect(200);
     assert_eq!(answer.number_at("/revision"), 1);
-    house.stop().await;
+    app.stop().await;
 }

@@ -6,15 +6,15 @@ use domain::PrincipalId;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{Answer, House};
+use tests::{Answer, TestApp};
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn every_event_keeps_its_token_and_its_request(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let demo = "demo".parse().unwrap();
     let token = |role: &'static str| {
-        let pool = house.pool.clone();
+        let pool = app.pool.clone();
         let demo = &demo;
         async move {
             let tokens = list_tokens(&pool, demo).await.unwrap();
@@ -36,18 +36,18 @@ async fn every_event_keeps_its_token_and_its_request(pool: PgPoolOptions, databa
     let ended = asked(&path, &"x".repeat(128), &json!({"events": [{"type": "Completed"}]})).await.expect(200);
 
     let after = ended.number_at("/position");
-    let seen = house.client(Role::Auditor).get(&format!("{path}?after={after}")).await.expect(200);
+    let seen = app.client(Role::Auditor).get(&format!("{path}?after={after}")).await.expect(200);
     for (n, request) in ["start-1.a:b_c", &given, &"x".repeat(128)].into_iter().enumerate() {
         let metadata = &seen.body["events"][n]["metadata"];
         assert_eq!(metadata["token_id"], producers, "{metadata}");
         assert_eq!(metadata["request_id"], request);
         assert_eq!(metadata["origin"], Value::Null);
     }
-    let seen = house.client(Role::Operator).get(&path).await.expect(200);
+    let seen = app.client(Role::Operator).get(&path).await.expect(200);
     assert!(!seen.text.contains(&producers) && !seen.text.contains(&given), "{}", seen.text);
 
     // So do what no run holds: who reserved a key, and who read a notification.
-    let reader = house.client(Role::Readonly);
+    let reader = app.client(Role::Readonly);
     let told = reader.get("/notifications").await.expect(200);
     let note = told.text_at("/notifications/0/notification_id");
     let read = reader.request(reqwest::Method::POST, &format!("/notifications/{note}/read"));
@@ -57,13 +57,13 @@ async fn every_event_keeps_its_token_and_its_request(pool: PgPoolOptions, databa
     {
         let kept: Vec<u8> = sqlx::query_scalar("SELECT metadata FROM log.events WHERE event_type = $1")
             .bind(event_type)
-            .fetch_one(&house.pool)
+            .fetch_one(&app.pool)
             .await
             .unwrap();
         let kept: Value = serde_json::from_slice(&kept).unwrap();
         assert_eq!(kept, json!({"token_id": token, "request_id": request}), "{event_type}");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]

@@ -10,7 +10,7 @@ use futures::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{Answer, Client, House, Setup, Stream};
+use tests::{Answer, Client, Setup, Stream, TestApp};
 
 /// Far longer than anything takes, and shorter than whoever waits is let wait.
 const SOON: Duration = Duration::from_secs(30);
@@ -35,8 +35,8 @@ async fn what_is_ahead_of_the_log_is_refused_at_once_and_disturbs_nobody(
     database: PgConnectOptions,
 ) {
     let setup = Setup { api: patient(64), ..Setup::default() };
-    let house = House::with(pool, database, setup).await;
-    let (producer, viewer) = (house.producer(), house.client(Role::Readonly));
+    let app = TestApp::with(pool, database, setup).await;
+    let (producer, viewer) = (app.producer(), app.client(Role::Readonly));
     let run = producer.new_run("ahead", json!({})).await;
     let paths = [
         "/runs?after=9223372036854775807".to_owned(),
@@ -67,19 +67,19 @@ async fn what_is_ahead_of_the_log_is_refused_at_once_and_disturbs_nobody(
             let run = producer.new_run("undisturbed", json!({"n": n})).await;
             let started = producer.append(&run, json!([{"type": "Started"}])).await.expect(200);
             let path = format!("/runs/{run}?after={}", started.number_at("/position"));
-            let shown = house.client(Role::Operator).get(&path).await.expect(200);
+            let shown = app.client(Role::Operator).get(&path).await.expect(200);
             assert_eq!(shown.body["status"], "running");
         }
     };
     tokio::time::timeout(LONG, async { tokio::join!(flood, others) }).await.expect("nobody waits");
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn who_waits_takes_no_room_from_others_and_is_counted(pool: PgPoolOptions, database: PgConnectOptions) {
     let setup = Setup { without_projector: true, api: patient(16), ..Setup::default() };
-    let mut house = House::with(pool, database, setup).await;
-    let (producer, viewer) = (house.producer(), house.client(Role::Readonly));
+    let mut app = TestApp::with(pool, database, setup).await;
+    let (producer, viewer) = (app.producer(), app.client(Role::Readonly));
     let position =
         producer.post_run(&json!({"kind": "waits", "context": {}})).await.expect(201).number_at("/position");
     let path = format!("/runs?after={position}");
@@ -106,45 +106,45 @@ async fn who_waits_takes_no_room_from_others_and_is_counted(pool: PgPoolOptions,
         let run = producer.new_run("undisturbed", json!({"n": n})).await;
         producer.append(&run, json!([{"type": "Started"}])).await.expect(200);
         viewer.get("/runs").await.expect(200);
-        house.client(Role::Operator).get("/stats").await.expect(200);
+        app.client(Role::Operator).get("/stats").await.expect(200);
     }
-    let (colleague, path) = (house.client(Role::Operator), format!("/runs?after={}", position + 1));
+    let (colleague, path) = (app.client(Role::Operator), format!("/runs?after={}", position + 1));
     let colleague = tokio::spawn(async move { colleague.get(&path).await });
     Stream::open(&viewer, "/stream", None).await.until("position").await;
 
-    house.start_projector();
+    app.start_projector();
     for _ in 0..128 {
         let shown = tokio::time::timeout(SOON, answered.recv()).await.expect("once it is there").unwrap();
         assert!(shown.expect(200).header("runledger-position").parse::<u64>().unwrap() >= position);
     }
     colleague.await.unwrap().expect(200);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_position_of_another_process_is_known_at_once(pool: PgPoolOptions, database: PgConnectOptions) {
-    let mut house = House::start(pool, database).await;
-    let other = house.another_api().await;
-    let (producer, viewer) = (house.producer(), house.client(Role::Readonly).at(&other));
+    let mut app = TestApp::start(pool, database).await;
+    let other = app.another_api().await;
+    let (producer, viewer) = (app.producer(), app.client(Role::Readonly).at(&other));
     for n in 0..20 {
         let started = producer.post_run(&json!({"kind": "here", "context": {"n": n}})).await.expect(201);
         // Sooner than the other process looks by itself.
         let shown = viewer.get(&format!("/runs?after={}", started.number_at("/position"))).await.expect(200);
         assert_eq!(shown.body["runs"][0]["run_id"], started.body["run_id"]);
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn every_answer_with_a_position_says_ledger_and_epoch(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let ledger = Ledger::load(&house.pool).await.unwrap();
+    let app = TestApp::start(pool, database).await;
+    let ledger = Ledger::load(&app.pool).await.unwrap();
     let says = |answer: &Answer| {
         assert_eq!(answer.header("runledger-ledger"), ledger.id.to_string(), "{}", answer.text);
         assert_eq!(answer.header("runledger-epoch"), ledger.epoch.to_string(), "{}", answer.text);
         answer.header("runledger-position").parse::<u64>().unwrap()
     };
-    let producer = house.producer();
+    let producer = app.producer();
     let body = json!({"kind": "told", "context": {}, "initiator": {"id": "operator"}});
     let started = producer.post_run(&body).await.expect(201);
     assert_eq!((says(&started), started.number_at("/epoch")), (started.number_at("/position"), ledger.epoch));
@@ -155,7 +155,7 @@ async fn every_answer_with_a_position_says_ledger_and_epoch(pool: PgPoolOptions,
         (appended.number_at("/position"), ledger.epoch)
     );
     let position = appended.number_at("/position");
-    let operator = house.client(Role::Operator);
+    let operator = app.client(Role::Operator);
     for path in ["/runs", "/notifications", "/stats"]
         .map(str::to_owned)
         .into_iter()
@@ -177,7 +177,7 @@ async fn every_answer_with_a_position_says_ledger_and_epoch(pool: PgPoolOptions,
     drop(stream);
     let told = Stream::open(&operator, "/stream", None).await.message().await;
     assert_eq!((told.epoch, told.data["epoch"].as_u64()), (ledger.epoch, Some(ledger.epoch)));
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -185,15 +185,15 @@ async fn who_speaks_of_another_epoch_is_told_before_anything_is_done(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let mut house = House::start(pool, database).await;
-    let before = Ledger::load(&house.pool).await.unwrap();
+    let mut app = TestApp::start(pool, database).await;
+    let before = Ledger::load(&app.pool).await.unwrap();
     let body = json!({"kind": "epochs", "context": {}, "initiator": {"id": "operator"}});
-    let first = house.producer().post_run(&body).await.expect(201);
+    let first = app.producer().post_run(&body).await.expect(201);
     let (run, position) = (first.text_at("/run_id"), first.number_at("/position"));
-    let now = Ledger::begin_epoch(&house.pool).await.unwrap();
+    let now = Ledger::begin_epoch(&app.pool).await.unwrap();
     assert!(now.epoch > before.epoch && now.id == before.id);
-    let url = house.another_api().await;
-    let (producer, operator) = (house.producer().at(&url), house.client(Role::Operator).at(&url));
+    let url = app.another_api().await;
+    let (producer, operator) = (app.producer().at(&url), app.client(Role::Operator).at(&url));
     operator.get(&format!("/runs?after={position}")).await.expect(200);
     let note = operator.get("/notifications").await.expect(200).text_at("/notifications/0/notification_id");
 
@@ -249,21 +249,21 @@ async fn who_speaks_of_another_epoch_is_told_before_anything_is_done(
         asked(&operator, Method::GET, "/runs", &bad).await.problem(422, "validation_failed");
         asked(&producer, Method::POST, "/runs", &bad).await.problem(422, "validation_failed");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_stream_of_another_epoch_starts_over_and_says_why(pool: PgPoolOptions, database: PgConnectOptions) {
-    let mut house = House::start(pool, database).await;
-    let before = Ledger::load(&house.pool).await.unwrap();
-    let position = house
+    let mut app = TestApp::start(pool, database).await;
+    let before = Ledger::load(&app.pool).await.unwrap();
+    let position = app
         .producer()
         .post_run(&json!({"kind": "streams", "context": {}}))
         .await
         .expect(201)
         .number_at("/position");
-    let now = Ledger::begin_epoch(&house.pool).await.unwrap();
-    let viewer = house.client(Role::Readonly).at(&house.another_api().await);
+    let now = Ledger::begin_epoch(&app.pool).await.unwrap();
+    let viewer = app.client(Role::Readonly).at(&app.another_api().await);
     viewer.get(&format!("/runs?after={position}")).await.expect(200);
     let first = async |id: String, in_address: bool| {
         let request = if in_address {
@@ -285,5 +285,5 @@ async fn a_stream_of_another_epoch_starts_over_and_says_why(pool: PgPoolOptions,
         let told = first("0".to_owned(), in_address).await;
         assert_eq!((told.event.as_str(), told.id), ("run", position));
     }
-    house.stop().await;
+    app.stop().await;
 }

@@ -5,7 +5,7 @@ use api::access::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{Answer, Client, House};
+use tests::{Answer, Client, TestApp};
 
 /// A call: what it is, and the status that a role gets.
 struct Call {
@@ -40,8 +40,8 @@ fn producers_only(role: Role) -> u16 {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn every_call_by_every_role_and_by_another_tenant(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let body = json!({"kind": "roles", "context": {}, "initiator": {"id": "readonly"}});
     let run = producer.post_run(&body).await.expect(201).text_at("/run_id");
     let events = json!([
@@ -49,11 +49,10 @@ async fn every_call_by_every_role_and_by_another_tenant(pool: PgPoolOptions, dat
         {"type": "ItemFailed", "item": "a", "reason_code": "timeout", "message": "m"},
     ]);
     let position = producer.append(&run, events).await.expect(200).number_at("/position");
-    let mine =
-        house.client(Role::Readonly).get(&format!("/notifications?after={position}")).await.expect(200);
+    let mine = app.client(Role::Readonly).get(&format!("/notifications?after={position}")).await.expect(200);
     let notification: String =
         sqlx::query_scalar("SELECT notification_id::text FROM projection.notifications")
-            .fetch_one(&house.pool)
+            .fetch_one(&app.pool)
             .await
             .unwrap();
     assert!(mine.text.contains(&notification), "{}", mine.text);
@@ -78,14 +77,14 @@ async fn every_call_by_every_role_and_by_another_tenant(pool: PgPoolOptions, dat
     for call in &calls {
         let at = format!("{} {}", call.method, call.path);
         for role in Role::ALL {
-            let answer = call.by(&house.client(role)).await;
+            let answer = call.by(&app.client(role)).await;
             assert_eq!(answer.status, (call.allowed)(role), "{at} by {role}: {}", answer.text);
             if answer.status == 403 {
                 assert_eq!(answer.problem(403, "forbidden").text_at("/needed_role"), "producer", "{at}");
             }
 
             // A good token of another tenant learns nothing, not even that the tenant is there.
-            let stranger = house.client_of("other", role);
+            let stranger = app.client_of("other", role);
             let foreign = call.by(&stranger.in_tenant("demo")).await.problem(404, "not_found");
             let absent = call.by(&stranger.in_tenant("absent")).await.problem(404, "not_found");
             assert_eq!(foreign.body, absent.body, "{at} by other's {role}");
@@ -102,19 +101,19 @@ async fn every_call_by_every_role_and_by_another_tenant(pool: PgPoolOptions, dat
         let answer = call.by(&producer.with_token(None)).await.problem(401, "unauthorized");
         assert!(answer.header("www-authenticate").starts_with("Bearer"), "{at}");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn reading_a_notification_is_recorded_once(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
+    let app = TestApp::start(pool, database).await;
     let body = json!({"kind": "read", "context": {}, "initiator": {"id": "operator"}});
-    let position = house.producer().post_run(&body).await.expect(201).number_at("/position");
-    let operator = house.client(Role::Operator);
+    let position = app.producer().post_run(&body).await.expect(201).number_at("/position");
+    let operator = app.client(Role::Operator);
     operator.get(&format!("/notifications?after={position}")).await.expect(200);
     let notification: String =
         sqlx::query_scalar("SELECT notification_id::text FROM projection.notifications")
-            .fetch_one(&house.pool)
+            .fetch_one(&app.pool)
             .await
             .unwrap();
     let path = format!("/notifications/{notification}/read");
@@ -130,5 +129,5 @@ async fn reading_a_notification_is_recorded_once(pool: PgPoolOptions, database: 
         let path = format!("/notifications/{unknown}/read");
         operator.post(&path, &json!({})).await.problem(404, "not_found");
     }
-    house.stop().await;
+    app.stop().await;
 }

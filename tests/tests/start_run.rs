@@ -5,7 +5,7 @@ use api::access::Role;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{Answer, House};
+use tests::{Answer, TestApp};
 
 fn start(context: Value) -> Value {
     json!({"kind": "drift.check", "context": context})
@@ -13,7 +13,7 @@ fn start(context: Value) -> Value {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_new_run_is_created_and_found(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
+    let app = TestApp::start(pool, database).await;
     let body = json!({
         "kind": "backup_set.add_policies",
         "initiator": {"id": "readonly", "name": "Ria"},
@@ -22,7 +22,7 @@ async fn a_new_run_is_created_and_found(pool: PgPoolOptions, database: PgConnect
         "labels": {"env": "prod"},
         "title": "Add\npolicies",
     });
-    let answer = house.producer().post_run(&body).await.expect(201);
+    let answer = app.producer().post_run(&body).await.expect(201);
     let run = answer.text_at("/run_id");
     let this = format!("/v1/tenants/demo/runs/{run}");
     assert_eq!(answer.header("location"), this);
@@ -39,18 +39,18 @@ async fn a_new_run_is_created_and_found(pool: PgPoolOptions, database: PgConnect
             "links": {"self": this, "view": format!("/t/demo/runs/{run}")},
         })
     );
-    let row = house.client(Role::Readonly).get(&format!("/runs/{run}?after={position}")).await.expect(200);
+    let row = app.client(Role::Readonly).get(&format!("/runs/{run}?after={position}")).await.expect(200);
     assert_eq!(row.body["status"], "queued");
     assert_eq!(row.body["title"], "Add policies");
     assert_eq!(row.body["context"]["backup_set"], 7);
     assert!(!row.text.contains("hunter2"), "{}", row.text);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_same_work_is_reused_until_it_ends(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let first = producer.post_run(&start(json!({"a": 1, "b": [1, 2]}))).await.expect(201);
     let run = first.text_at("/run_id");
 
@@ -64,7 +64,7 @@ async fn the_same_work_is_reused_until_it_ends(pool: PgPoolOptions, database: Pg
     // Other work: another order of an array, another kind, another tenant.
     producer.post_run(&start(json!({"a": 1, "b": [2, 1]}))).await.expect(201);
     producer.post_run(&json!({"kind": "drift.fix", "context": {"a": 1, "b": [1, 2]}})).await.expect(201);
-    let other = house.client_of("other", Role::Producer);
+    let other = app.client_of("other", Role::Producer);
     other.post_run(&start(json!({"a": 1, "b": [1, 2]}))).await.expect(201);
 
     producer.append(&run, json!([{"type": "Started"}])).await.expect(200);
@@ -76,13 +76,13 @@ async fn the_same_work_is_reused_until_it_ends(pool: PgPoolOptions, database: Pg
     assert_ne!(second.text_at("/run_id"), run);
     let third = producer.post_run(&start(json!({"a": 1, "b": [1, 2]}))).await.expect(200);
     assert_eq!(third.text_at("/run_id"), second.text_at("/run_id"));
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn arrays_called_unordered_may_come_in_any_order(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let body = |ids: Value| json!({"kind": "bulk.delete", "context": {"ids": ids}, "unordered": ["/ids"]});
     let first = producer.post_run(&body(json!(["a", "b", "c"]))).await.expect(201);
     let second = producer.post_run(&body(json!(["c", "a", "b", "a"]))).await.expect(200);
@@ -90,14 +90,14 @@ async fn arrays_called_unordered_may_come_in_any_order(pool: PgPoolOptions, data
     let wrong = json!({"kind": "bulk.delete", "context": {"ids": 7}, "unordered": ["ids"]});
     let problem = producer.post_run(&wrong).await.problem(422, "validation_failed");
     assert_eq!(problem.text_at("/errors/0/pointer"), "/unordered");
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_hundred_starts_at_once_give_one_run(pool: PgPoolOptions, database: PgConnectOptions) {
-    let mut house = House::start(pool, database).await;
-    let here = house.producer();
-    let there = here.at(&house.another_api().await);
+    let mut app = TestApp::start(pool, database).await;
+    let here = app.producer();
+    let there = here.at(&app.another_api().await);
     // Twice: with no reservation yet, and after a run that has ended.
     for round in 0..2 {
         let body = start(json!({"same": "work"}));
@@ -119,9 +119,9 @@ async fn a_hundred_starts_at_once_give_one_run(pool: PgPoolOptions, database: Pg
             .expect(200);
     }
     let queued: i64 = sqlx::query_scalar("SELECT count(*) FROM log.events WHERE event_type = 'Queued'")
-        .fetch_one(&house.pool)
+        .fetch_one(&app.pool)
         .await
         .unwrap();
     assert_eq!(queued, 2);
-    house.stop().await;
+    app.stop().await;
 }

@@ -5,7 +5,7 @@ use api::access::Role;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{Answer, House, Setup};
+use tests::{Answer, Setup, TestApp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -34,9 +34,9 @@ async fn strangers_take_nothing_from_producers(pool: PgPoolOptions, database: Pg
     setup.api.max_requests = 32;
     setup.api.max_stranger_requests = 8;
     setup.api.max_bodies_bytes = 4 * 1024 * 1024;
-    let house = House::with(pool, database, setup).await;
-    let address = house.url().trim_start_matches("http://").to_owned();
-    let known = house.producer();
+    let app = TestApp::with(pool, database, setup).await;
+    let address = app.url().trim_start_matches("http://").to_owned();
+    let known = app.producer();
     let run = known.new_run("strangers", json!({})).await;
 
     // A token that has the form of ours, and is nobody's.
@@ -77,9 +77,9 @@ async fn strangers_take_nothing_from_producers(pool: PgPoolOptions, database: Pg
         known.append(&run, events).await.expect(200);
     }
     // One that was never seen is let in as well, and so is who has a session or looks at runs.
-    let new = house.client_of("other", Role::Producer);
+    let new = app.client_of("other", Role::Producer);
     new.new_run("strangers", json!({})).await;
-    house.client(Role::Readonly).get("/runs").await.expect(200);
+    app.client(Role::Readonly).get("/runs").await.expect(200);
     // Nobody has answered them, unless it took so long to get here that their time was over.
     for connection in &mut hanging[..200] {
         let mut answer = [0; 12];
@@ -88,7 +88,7 @@ async fn strangers_take_nothing_from_producers(pool: PgPoolOptions, database: Pg
         }
     }
     drop(hanging);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -96,11 +96,11 @@ async fn a_body_takes_the_room_that_has_come_of_it(pool: PgPoolOptions, database
     let mut setup = Setup { without_projector: true, ..Setup::default() };
     setup.api.max_body_bytes = 100_000;
     setup.api.max_bodies_bytes = 100_000;
-    let house = House::with(pool, database, setup).await;
-    let address = house.url().trim_start_matches("http://").to_owned();
-    let producer = house.producer();
+    let app = TestApp::with(pool, database, setup).await;
+    let address = app.url().trim_start_matches("http://").to_owned();
+    let producer = app.producer();
     producer.new_run("room", json!({})).await;
-    let token = format!("authorization: Bearer {}", house.token("demo", Role::Producer));
+    let token = format!("authorization: Bearer {}", app.token("demo", Role::Producer));
     let path = "/v1/tenants/demo/runs";
 
     // What is promised takes none.
@@ -128,13 +128,13 @@ async fn a_body_takes_the_room_that_has_come_of_it(pool: PgPoolOptions, database
     drop(large);
     while producer.post_run(&long).await.status == 503 {}
     drop(promises);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn forms_are_small(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let anybody = house.producer().with_token(None);
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let anybody = app.producer().with_token(None);
     let form = |path: &str, body: String| {
         let request = anybody.request(Method::POST, path).header("accept", "text/html");
         Answer::of(request.header("content-type", "application/x-www-form-urlencoded").body(body))
@@ -144,9 +144,9 @@ async fn forms_are_small(pool: PgPoolOptions, database: PgConnectOptions) {
     assert!(page.text.contains("The body is too large") && page.text.contains("16384"), "{}", page.text);
     form("//sign-in", format!("token={}", "x".repeat(16_000))).await.expect(401);
     // What calls itself a form and is sent to the API is told what it should be.
-    let request = house.producer().request(Method::POST, "/runs");
+    let request = app.producer().request(Method::POST, "/runs");
     let request = request.header("content-type", "application/x-www-form-urlencoded");
     let answer = Answer::of(request.body("x".repeat(20_000))).await.problem(415, "unsupported_media_type");
     assert_eq!(answer.header("accept"), "application/json");
-    house.stop().await;
+    app.stop().await;
 }

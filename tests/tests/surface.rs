@@ -7,17 +7,17 @@ use api::access::Role;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{Answer, House, Setup};
+use tests::{Answer, Setup, TestApp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn health_readiness_and_description_need_no_token(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let anybody = house.producer().with_token(None);
+    let app = TestApp::start(pool, database).await;
+    let anybody = app.producer().with_token(None);
     let alive = anybody.get("//healthz").await.expect(200);
     assert_eq!(alive.body["status"], "ok");
-    let run = house.producer().new_run("ready", json!({})).await;
+    let run = app.producer().new_run("ready", json!({})).await;
     let ready = anybody.get("//readyz").await.expect(200);
     assert_eq!((ready.body["database"].clone(), ready.body["log"].clone()), (json!("ok"), json!("ok")));
     assert_eq!(ready.number_at("/head"), 2);
@@ -41,27 +41,27 @@ async fn health_readiness_and_description_need_no_token(pool: PgPoolOptions, dat
             assert!(operation["responses"]["401"].is_object(), "{method} {path} does not tell its problems");
         }
     }
-    assert!(house.client(Role::Readonly).get(&format!("/runs/{run}")).await.status != 401);
-    house.stop().await;
+    assert!(app.client(Role::Readonly).get(&format!("/runs/{run}")).await.status != 401);
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn what_is_not_there_is_a_problem_too(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
     for path in ["//v1", "//v2/tenants/demo/runs", "/run"] {
         producer.get(path).await.problem(404, "not_found");
     }
     let answer =
         Answer::of(producer.request(Method::DELETE, "/runs")).await.problem(405, "method_not_allowed");
     assert!(answer.header("allow").contains("POST"), "{:?}", answer.headers);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn every_answer_has_an_id_and_is_not_stored(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
     for path in ["//healthz", "//nowhere", "/runs", "/runs/7"] {
         let answer =
             Answer::of(producer.request(Method::GET, path).header("x-request-id", "import-7.a")).await;
@@ -71,17 +71,17 @@ async fn every_answer_has_an_id_and_is_not_stored(pool: PgPoolOptions, database:
         let odd = Answer::of(producer.request(Method::GET, path).header("x-request-id", "a b\"c")).await;
         assert_eq!(odd.header("x-request-id").len(), 36, "{path}");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_request_that_takes_too_long_is_answered(pool: PgPoolOptions, database: PgConnectOptions) {
     let mut setup = Setup { without_projector: true, ..Setup::default() };
     setup.api.request_timeout = Duration::from_millis(200);
-    let house = House::with(pool, database, setup).await;
+    let app = TestApp::with(pool, database, setup).await;
     // A body that was promised and never comes.
-    let address = house.url().trim_start_matches("http://");
-    let token = house.token("demo", Role::Producer);
+    let address = app.url().trim_start_matches("http://");
+    let token = app.token("demo", Role::Producer);
     let head = format!(
         "POST /v1/tenants/demo/runs HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
          content-type: application/json\r\ncontent-length: 10\r\nconnection: close\r\n\r\n"
@@ -92,7 +92,7 @@ async fn a_request_that_takes_too_long_is_answered(pool: PgPoolOptions, database
     connection.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.contains("retry-after: 1\r\n") && answer.contains("\"request_timeout\""), "{answer}");
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -100,8 +100,8 @@ async fn scripts_of_sites_that_are_named_may_use_the_api(pool: PgPoolOptions, da
     let mut setup = Setup::default();
     setup.api.cors_origins =
         ["https://tools.example", "http://localhost:5173"].map(|it| it.parse().unwrap()).to_vec();
-    let house = House::with(pool, database, setup).await;
-    let (producer, anybody) = (house.producer(), house.producer().with_token(None));
+    let app = TestApp::with(pool, database, setup).await;
+    let (producer, anybody) = (app.producer(), app.producer().with_token(None));
     let from = async |request: reqwest::RequestBuilder, origin: &str| {
         Answer::of(request.header("origin", origin)).await
     };
@@ -139,5 +139,5 @@ async fn scripts_of_sites_that_are_named_may_use_the_api(pool: PgPoolOptions, da
         let answer = from(producer.request(Method::GET, "/runs"), origin).await.expect(200);
         assert!(!answer.headers.contains_key("access-control-allow-origin"), "{origin}");
     }
-    house.stop().await;
+    app.stop().await;
 }

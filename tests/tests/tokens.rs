@@ -9,22 +9,22 @@ use api::access::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{House, Setup};
+use tests::{Setup, TestApp};
 use uuid::Uuid;
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_revoked_token_is_refused(pool: PgPoolOptions, database: PgConnectOptions) {
-    let mut house = House::start(pool, database).await;
-    let elsewhere = house.another_api().await;
+    let mut app = TestApp::start(pool, database).await;
+    let elsewhere = app.another_api().await;
     let demo = "demo".parse().unwrap();
-    let made = create_token(&house.pool, &demo, Role::Readonly, &"ria".parse().unwrap()).await.unwrap();
-    let here = house.client(Role::Readonly).with_token(Some(made.token.reveal()));
+    let made = create_token(&app.pool, &demo, Role::Readonly, &"ria".parse().unwrap()).await.unwrap();
+    let here = app.client(Role::Readonly).with_token(Some(made.token.reveal()));
     let there = here.at(&elsewhere);
     for client in [&here, &there] {
         client.get("/runs").await.expect(200);
         client.get("/runs").await.expect(200);
     }
-    revoke_token(&house.pool, made.token_id).await.unwrap();
+    revoke_token(&app.pool, made.token_id).await.unwrap();
     // Both processes have it in their caches. They hear of it, or forget it after a second by themselves.
     let bound = Instant::now() + Duration::from_secs(30);
     for client in [&here, &there] {
@@ -35,28 +35,28 @@ async fn a_revoked_token_is_refused(pool: PgPoolOptions, database: PgConnectOpti
         assert!(problem.text_at("/detail").contains("revoked"));
     }
     // Others stay good; revoking twice changes nothing.
-    house.client(Role::Readonly).get("/runs").await.expect(200);
-    revoke_token(&house.pool, made.token_id).await.unwrap();
-    let unknown = revoke_token(&house.pool, Uuid::now_v7()).await.unwrap_err();
+    app.client(Role::Readonly).get("/runs").await.expect(200);
+    revoke_token(&app.pool, made.token_id).await.unwrap();
+    let unknown = revoke_token(&app.pool, Uuid::now_v7()).await.unwrap_err();
     assert!(matches!(unknown, AccessError::NoToken(_)));
-    house.stop().await;
+    app.stop().await;
 }
 
 /// A token of the tenant `demo` that ends so long from now, and the moment.
-async fn expiring(house: &House, seconds: i64) -> (NewToken, DateTime<Utc>) {
+async fn expiring(app: &TestApp, seconds: i64) -> (NewToken, DateTime<Utc>) {
     let (tenant, principal) = ("demo".parse().unwrap(), "ria".parse().unwrap());
     let end = Utc::now() + TimeDelta::seconds(seconds);
     let holder =
         NewTokenFor { tenant: &tenant, role: Role::Operator, principal: &principal, expires_at: Some(end) };
-    (create_expiring_token(&house.pool, holder).await.unwrap(), end)
+    (create_expiring_token(&app.pool, holder).await.unwrap(), end)
 }
 
 /// However fresh it is in the API's memory, it is good for no request that begins after its end.
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_token_is_good_until_it_expires(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (made, end) = expiring(&house, 3).await;
-    let client = house.client(Role::Operator).with_token(Some(made.token.reveal()));
+    let app = TestApp::start(pool, database).await;
+    let (made, end) = expiring(&app, 3).await;
+    let client = app.client(Role::Operator).with_token(Some(made.token.reveal()));
     client.get("/runs").await.expect(200);
     let bound = Instant::now() + Duration::from_secs(60);
     let problem = loop {
@@ -72,28 +72,27 @@ async fn a_token_is_good_until_it_expires(pool: PgPoolOptions, database: PgConne
     };
     assert!(problem.text_at("/detail").contains("The token expired at "), "{}", problem.text);
     assert!(
-        list_tokens(&house.pool, &"demo".parse().unwrap())
+        list_tokens(&app.pool, &"demo".parse().unwrap())
             .await
             .unwrap()
             .iter()
             .any(|row| row.expires_at.is_some())
     );
     // Others stay good.
-    house.client(Role::Operator).get("/runs").await.expect(200);
-    house.stop().await;
+    app.client(Role::Operator).get("/runs").await.expect(200);
+    app.stop().await;
 }
 
 /// A session, however it was opened, and a stream end with the token.
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn what_a_token_opened_ends_with_it(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (made, end) = expiring(&house, 3).await;
+    let app = TestApp::start(pool, database).await;
+    let (made, end) = expiring(&app, 3).await;
     let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let code =
-        create_sign_in_code(&house.pool, made.token_id, Utc::now() + TimeDelta::hours(1)).await.unwrap();
-    let by_link = browser.get(format!("{}/sign-in/{}", house.url(), code.reveal()));
-    let by_form = browser.post(format!("{}/sign-in", house.url())).form(&[("token", made.token.reveal())]);
-    let by_form = by_form.header("origin", house.url());
+    let code = create_sign_in_code(&app.pool, made.token_id, Utc::now() + TimeDelta::hours(1)).await.unwrap();
+    let by_link = browser.get(format!("{}/sign-in/{}", app.url(), code.reveal()));
+    let by_form = browser.post(format!("{}/sign-in", app.url())).form(&[("token", made.token.reveal())]);
+    let by_form = by_form.header("origin", app.url());
     let mut cookies = Vec::new();
     // A link is followed from elsewhere: its page goes on as from ours.
     for (request, status) in [(by_link, 200), (by_form, 303)] {
@@ -104,16 +103,16 @@ async fn what_a_token_opened_ends_with_it(pool: PgPoolOptions, database: PgConne
         cookies.push(cookie);
     }
     let ends: Vec<DateTime<Utc>> =
-        sqlx::query_scalar("SELECT expires_at FROM access.sessions").fetch_all(&house.pool).await.unwrap();
+        sqlx::query_scalar("SELECT expires_at FROM access.sessions").fetch_all(&app.pool).await.unwrap();
     assert_eq!(ends.len(), 2);
     assert!(ends.iter().all(|ends| (*ends - end).abs() < TimeDelta::milliseconds(1)), "{ends:?}");
 
-    let runs = format!("{}/v1/tenants/demo/runs", house.url());
+    let runs = format!("{}/v1/tenants/demo/runs", app.url());
     let ask = async |cookie: &str| {
         browser.get(&runs).header("cookie", cookie).send().await.unwrap().status().as_u16()
     };
     let stream =
-        browser.get(format!("{}/v1/tenants/demo/stream", house.url())).bearer_auth(made.token.reveal());
+        browser.get(format!("{}/v1/tenants/demo/stream", app.url())).bearer_auth(made.token.reveal());
     let stream = stream.send().await.unwrap();
     assert_eq!(stream.status(), 200);
     // It would go on for ten minutes.
@@ -130,14 +129,14 @@ async fn what_a_token_opened_ends_with_it(pool: PgPoolOptions, database: PgConne
             }
         }
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_bad_token_is_told_what_is_wrong_with_it(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let client = house.client(Role::Owner);
-    let token = house.token("demo", Role::Owner).to_owned();
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let client = app.client(Role::Owner);
+    let token = app.token("demo", Role::Owner).to_owned();
     let swapped = {
         let mut bytes = token.clone().into_bytes();
         bytes[10] = if bytes[10] == b'a' { b'b' } else { b'a' };
@@ -160,7 +159,7 @@ async fn a_bad_token_is_told_what_is_wrong_with_it(pool: PgPoolOptions, database
     let request = client.with_token(None).request(reqwest::Method::GET, "/runs");
     let answer = tests::Answer::of(request.header("authorization", format!("bearer {token}"))).await;
     answer.expect(200);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]

@@ -11,34 +11,34 @@ use uuid::Uuid;
 
 use super::lookup::Tokens;
 use super::role::Role;
-use super::session::{CSRF_HEADER, OpeningSecret};
+use super::session::{CSRF_HEADER, SessionSecret};
 use super::token::{self, TokenHash};
 use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
-/// Who asks: the holder of a good token, or of a session that a good token opened, of the tenant in the
-/// path. As an extractor it answers 401 without either, 404 when it is another tenant's, and 403 where a
-/// session would change something without its word against forgery.
+/// The holder of a good token, or of a session that a good token opened, of the tenant in the path. As an
+/// extractor it answers 401 without either, 404 when it is another tenant's, and 403 where a
+/// session would change something without its CSRF token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The tenant in the path, which is also the token's.
     pub tenant: TenantId,
     /// What the token may do.
     pub role: Role,
-    /// Who holds the token.
+    /// The principal that holds the token.
     pub principal: PrincipalId,
     /// Which token it is.
     pub token_id: Uuid,
-    /// When the token, or the session, ends by itself. By our own clock, which nobody sets.
+    /// When the token, or the session, ends by itself. By our own monotonic clock.
     pub ends: Option<Instant>,
 }
 
-/// A caller who may view: any role.
+/// A caller that may view: any role.
 #[derive(Debug, Clone)]
 pub struct Viewer(pub Caller);
 
-/// A caller who may append: the role `producer`; 403 for the others.
+/// A caller that may append: the role `producer`; 403 for the others.
 #[derive(Debug, Clone)]
 pub struct Producer(pub Caller);
 
@@ -48,18 +48,18 @@ impl FromRequestParts<ApiState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
         let (caller, session) = identify(parts, state).await?;
         match session {
-            Some(session) => means_it(parts, &session).map(|()| caller),
+            Some(session) => check_csrf(parts, &session).map(|()| caller),
             None => Ok(caller),
         }
     }
 }
 
-/// Who asks, and the session by which they are known where no token came along. Whoever changes something
-/// for the holder of a session must see to it that the request is not forged.
+/// The caller, and the session by which the caller is known where no token came along. A handler that changes
+/// something for the holder of a session must make sure that the request is not forged.
 pub(crate) async fn identify(
     parts: &mut Parts,
     state: &ApiState,
-) -> Result<(Caller, Option<OpeningSecret>), Problem> {
+) -> Result<(Caller, Option<SessionSecret>), Problem> {
     let shown = Credential::of(&Outside::of_parts(parts), &parts.headers)?;
     let caller = match parts.extensions.get::<Identified>() {
         Some(Identified(found)) => found.clone()?,
@@ -77,16 +77,16 @@ pub(crate) async fn identify(
     Ok((Arc::unwrap_or_clone(caller), session))
 }
 
-/// What a request shows of who sends it.
+/// What a request presents to identify its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Credential {
     /// The hash of a token.
     Token(TokenHash),
     /// A session's cookie.
-    Session(OpeningSecret),
+    Session(SessionSecret),
 }
 
-/// Who was found to ask when the request was let in; one or the other is found once for each request.
+/// The caller that was found when the request was let in, or the problem with it; looked up once for each request.
 #[derive(Debug, Clone)]
 pub(crate) struct Identified(pub(crate) Result<Arc<Caller>, Problem>);
 
@@ -106,7 +106,7 @@ impl Credential {
     /// 401 when there is none, or none that can be right.
     pub(crate) fn of(outside: &Outside, headers: &HeaderMap) -> Result<Self, Problem> {
         if !headers.contains_key(header::AUTHORIZATION)
-            && let Some(session) = OpeningSecret::of_cookie(outside, headers)
+            && let Some(session) = SessionSecret::of_cookie(outside, headers)
         {
             return Ok(Self::Session(session));
         }
@@ -117,10 +117,10 @@ impl Credential {
 }
 
 impl Tokens {
-    /// Who holds what was shown.
+    /// The holder of a credential.
     ///
     /// # Errors
-    /// 401 when nobody does any more, 503 when the database does not answer.
+    /// 401 when the credential is no longer good, 503 when the database does not answer.
     pub(crate) async fn holder(&self, shown: &Credential) -> Result<Arc<Caller>, Problem> {
         let found = match shown {
             Credential::Token(hash) => self.find(*hash).await,
@@ -160,11 +160,14 @@ impl FromRequestParts<ApiState> for Producer {
     }
 }
 
-/// Browsers send a cookie along with whatever they are told to send, so what changes something must show
-/// that it comes from a page of ours.
-fn means_it(parts: &Parts, session: &OpeningSecret) -> Result<(), Problem> {
-    let word = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
-    if parts.method.is_safe() || word.is_some_and(|word| session.is_csrf(word)) {
+/// Checks the CSRF token of a request that changes something for the holder of a session: browsers send the cookie
+/// along with forged requests too.
+///
+/// # Errors
+/// 403 without the session's token.
+fn check_csrf(parts: &Parts, session: &SessionSecret) -> Result<(), Problem> {
+    let token = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+    if parts.method.is_safe() || token.is_some_and(|token| session.is_csrf(token)) {
         return Ok(());
     }
     Err(Problem::forbidden(

@@ -1,4 +1,4 @@
-//! Who may come in: bearer tokens, sessions of browsers, roles, and the extractors that every handler names
+//! Authentication: bearer tokens, sessions of browsers, roles, and the extractors that every handler names
 //! its caller with.
 
 mod caller;
@@ -14,7 +14,7 @@ pub(crate) use caller::{Credential, Identified, identify};
 pub(crate) use lookup::Ended;
 pub use lookup::{Tokens, holder_of};
 pub use role::{Role, UnknownRole};
-pub use session::{CSRF_HEADER, LASTS, OpeningSecret, create_sign_in_code};
+pub use session::{CSRF_HEADER, SESSION_LIFETIME, SessionSecret, create_sign_in_code};
 pub use store::{
     AccessError, NewToken, NewTokenFor, TenantRow, TokenRow, create_expiring_token, create_tenant,
     create_token, list_tenants, list_tokens, revoke_tenant, revoke_token,

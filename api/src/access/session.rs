@@ -24,26 +24,26 @@ use super::token::{self, TokenHash};
 use crate::outside::Outside;
 use crate::problem::Problem;
 
-/// The header that a program sends the session's word against forgery in.
+/// The header for a session's CSRF token.
 pub const CSRF_HEADER: &str = "x-csrf-token";
 
 /// How long a session lasts.
-pub const LASTS: TimeDelta = TimeDelta::hours(12);
+pub const SESSION_LIFETIME: TimeDelta = TimeDelta::hours(12);
 
 /// How many characters a session and a sign-in code have: 32 random bytes in base64url.
 const LENGTH: usize = 43;
 
-/// What opens a session, or a one-time link, in the clear. `Debug` shows nothing of it.
+/// The secret of a session, or of a one-time sign-in link, in the clear. `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct OpeningSecret(String);
+pub struct SessionSecret(String);
 
-impl std::fmt::Debug for OpeningSecret {
+impl std::fmt::Debug for SessionSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("OpeningSecret(..)")
+        f.write_str("SessionSecret(..)")
     }
 }
 
-impl OpeningSecret {
+impl SessionSecret {
     /// A new one from the system's own source of randomness.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl OpeningSecret {
         Ok(Self(URL_SAFE_NO_PAD.encode(random)))
     }
 
-    /// One that somebody shows, where it has the form of ours.
+    /// A secret that a client presents, where the text has the form of ours.
     #[must_use]
     pub fn shown(text: &str) -> Option<Self> {
         let ours = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
@@ -71,24 +71,24 @@ impl OpeningSecret {
         pairs.find(|(name, _)| *name == ours).and_then(|(_, value)| Self::shown(value))
     }
 
-    /// It in the clear.
+    /// The secret in the clear.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// The session's word against forged requests: only who holds the session can know it, and nobody can
-    /// find the session from it.
+    /// The session's CSRF token: only the holder of the session can know the token, and nobody can find the session
+    /// from it.
     #[must_use]
     pub fn csrf(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(format!("csrf:{}", self.0)))
     }
 
-    /// Whether that is its word against forgery.
+    /// Whether `token` is the session's CSRF token.
     #[must_use]
-    pub fn is_csrf(&self, word: &str) -> bool {
-        // Compared by their hashes, so that the time it takes says nothing of the word.
-        Sha256::digest(self.csrf()) == Sha256::digest(word)
+    pub fn is_csrf(&self, token: &str) -> bool {
+        // Compared by their hashes, so that the time it takes says nothing of the token.
+        Sha256::digest(self.csrf()) == Sha256::digest(token)
     }
 
     pub(super) fn hash(&self) -> TokenHash {
@@ -104,8 +104,8 @@ pub async fn create_sign_in_code(
     pool: &PgPool,
     token_id: Uuid,
     expires_at: DateTime<Utc>,
-) -> Result<OpeningSecret, AccessError> {
-    let code = OpeningSecret::generate()?;
+) -> Result<SessionSecret, AccessError> {
+    let code = SessionSecret::generate()?;
     sqlx::query!("DELETE FROM access.sign_in_links WHERE expires_at < now()").execute(pool).await?;
     let made = sqlx::query!(
         "INSERT INTO access.sign_in_links (hash, token_id, expires_at) VALUES ($1, $2, $3)",
@@ -122,7 +122,7 @@ impl Tokens {
     ///
     /// # Errors
     /// 401 when the token is not good, 503 when the database does not answer.
-    pub async fn sign_in(&self, token: &str) -> Result<(OpeningSecret, Arc<Caller>), Problem> {
+    pub async fn sign_in(&self, token: &str) -> Result<(SessionSecret, Arc<Caller>), Problem> {
         let hash = token::check(token.trim())
             .map_err(|fault| Problem::unauthorized(format!("The token can't be right: {fault}.")))?;
         let caller = self.find(hash).await?;
@@ -133,8 +133,8 @@ impl Tokens {
     ///
     /// # Errors
     /// 401 when the link was used, has expired or never was; 503 when the database does not answer.
-    pub async fn sign_in_once(&self, code: &str) -> Result<OpeningSecret, Problem> {
-        let token_id = match OpeningSecret::shown(code) {
+    pub async fn sign_in_once(&self, code: &str) -> Result<SessionSecret, Problem> {
+        let token_id = match SessionSecret::shown(code) {
             // Of two who come at once the row is deleted by one.
             Some(code) => sqlx::query_scalar!(
                 "DELETE FROM access.sign_in_links WHERE hash = $1 AND expires_at > now() RETURNING token_id",
@@ -154,7 +154,7 @@ impl Tokens {
     ///
     /// # Errors
     /// 503 when the database does not answer.
-    pub async fn sign_out(&self, session: &OpeningSecret) -> Result<(), Problem> {
+    pub async fn sign_out(&self, session: &SessionSecret) -> Result<(), Problem> {
         let hash = session.hash();
         let mut transaction = self.pool().begin().await?;
         let closed =
@@ -178,7 +178,7 @@ impl Tokens {
     ///
     /// # Errors
     /// 503 when the database does not answer, 500 when it holds what it should not.
-    pub(crate) async fn of_session(&self, session: &OpeningSecret) -> Result<Option<Arc<Caller>>, Problem> {
+    pub(crate) async fn of_session(&self, session: &SessionSecret) -> Result<Option<Arc<Caller>>, Problem> {
         let hash = session.hash();
         // As for tokens: only what is good is kept, and only for a moment.
         let found = self.sessions().try_get_with(hash, async {
@@ -191,9 +191,9 @@ impl Tokens {
         }
     }
 
-    async fn open(&self, token_id: Uuid) -> Result<OpeningSecret, Problem> {
-        let session = OpeningSecret::generate().map_err(refusal)?;
-        // Somebody has to sweep, and who signs in has time.
+    async fn open(&self, token_id: Uuid) -> Result<SessionSecret, Problem> {
+        let session = SessionSecret::generate().map_err(refusal)?;
+        // Expired sessions have to be removed somewhere, and a sign-in has time.
         sqlx::query!("DELETE FROM access.sessions WHERE expires_at < now()").execute(self.pool()).await?;
         // It ends with its token at the latest. NULL, for a token without end, counts for nothing here.
         let made = sqlx::query!(
@@ -201,7 +201,7 @@ impl Tokens {
              SELECT $1, token_id, least($3, expires_at) FROM access.tokens WHERE token_id = $2",
             &session.hash()[..],
             token_id,
-            Utc::now() + LASTS
+            Utc::now() + SESSION_LIFETIME
         );
         made.execute(self.pool()).await?;
         Ok(session)
@@ -234,20 +234,20 @@ mod tests {
 
     #[test]
     fn the_session_is_found_among_other_cookies() {
-        let secret = OpeningSecret::generate().unwrap();
+        let secret = SessionSecret::generate().unwrap();
         let mut headers = HeaderMap::new();
         headers.append(header::COOKIE, HeaderValue::from_static("a=b; runledger_session=short"));
-        assert_eq!(OpeningSecret::of_cookie(&Outside::default(), &headers), None);
+        assert_eq!(SessionSecret::of_cookie(&Outside::default(), &headers), None);
         let line = format!("theme=dark;  runledger_session={}; b=c", secret.reveal());
         headers.insert(header::COOKIE, HeaderValue::try_from(line).unwrap());
-        assert_eq!(OpeningSecret::of_cookie(&Outside::default(), &headers), Some(secret));
+        assert_eq!(SessionSecret::of_cookie(&Outside::default(), &headers), Some(secret));
     }
 
     #[test]
     fn the_word_against_forgery_is_the_sessions_own() {
-        let (one, other) = (OpeningSecret::generate().unwrap(), OpeningSecret::generate().unwrap());
+        let (one, other) = (SessionSecret::generate().unwrap(), SessionSecret::generate().unwrap());
         assert!(one.is_csrf(&one.csrf()));
         assert!(!one.is_csrf(&other.csrf()) && !one.is_csrf("") && !one.is_csrf(one.reveal()));
-        assert_eq!(format!("{one:?}"), "OpeningSecret(..)");
+        assert_eq!(format!("{one:?}"), "SessionSecret(..)");
     }
 }

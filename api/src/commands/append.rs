@@ -17,7 +17,7 @@ pub struct AppendRequest {
     pub tenant: TenantId,
     /// Which run.
     pub run: RunId,
-    /// Who asks.
+    /// The caller's principal.
     pub actor: PrincipalId,
     /// What brings it.
     pub origin: Option<Origin>,
@@ -65,7 +65,7 @@ impl Commands {
         let mut folded = slot.lock().await;
         self.runs.doubt(&stream, &mut folded);
         let answer = self.append_locked(&stream, &mut folded, &command).await;
-        self.runs.settle(&stream, &slot, folded).await;
+        self.runs.update_weight(&stream, &slot, folded).await;
         answer
     }
 
@@ -113,7 +113,7 @@ impl Commands {
         let expected = folded.run.revision.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact);
         let appended = match self.write(stream, expected, events.iter().map(Fact::Run)).await? {
             Ok(appended) if !appended.duplicate => appended,
-            // Somebody else has appended: other events, or these.
+            // Another writer has appended: other events, or these.
             Ok(_) | Err(AppendError::Conflict { .. }) => {
                 metrics::counter!("runledger_command_conflicts_total").increment(1);
                 return Ok(Step::ReadOn);

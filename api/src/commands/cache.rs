@@ -111,7 +111,7 @@ impl RunCache {
     }
 
     /// Tells the cache what a run weighs now, and forgets a run that has no events.
-    pub(super) async fn settle(&self, stream: &str, slot: &Arc<Slot>, folded: MutexGuard<'_, Folded>) {
+    pub(super) async fn update_weight(&self, stream: &str, slot: &Arc<Slot>, folded: MutexGuard<'_, Folded>) {
         let Folded { run, .. } = &*folded;
         if run.revision.is_none() {
             drop(folded);

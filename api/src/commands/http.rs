@@ -28,7 +28,7 @@ use crate::openapi::forms;
 use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::reads::RunInPath;
-use crate::reads::asked::AsKnown;
+use crate::reads::request::PreconditionsMet;
 use crate::reads::runs::{RunLinks, RunStatus};
 use crate::state::ApiState;
 
@@ -94,7 +94,7 @@ async fn start_run(
     State(state): State<ApiState>,
     outside: Outside,
     Producer(caller): Producer,
-    _: AsKnown,
+    _: PreconditionsMet,
     ThisRequest(request_id): ThisRequest,
     JsonBody { body, bytes }: JsonBody<StartBody>,
 ) -> Result<Response, Problem> {
@@ -188,7 +188,7 @@ struct EventAnswer {
 async fn append_events(
     State(state): State<ApiState>,
     Producer(caller): Producer,
-    _: AsKnown,
+    _: PreconditionsMet,
     RunInPath(run): RunInPath,
     ThisRequest(request_id): ThisRequest,
     headers: HeaderMap,
@@ -257,7 +257,7 @@ struct ReadAnswer {
 async fn read_notification(
     State(state): State<ApiState>,
     Viewer(caller): Viewer,
-    _: AsKnown,
+    _: PreconditionsMet,
     NotificationInPath(id): NotificationInPath,
     this: ThisRequest,
 ) -> Result<Response, Problem> {

@@ -32,7 +32,7 @@ pub(crate) use error::unreadable_problem;
 pub(crate) use http::mark_read;
 pub use http::routes;
 pub use keys::{Keys, KeysError};
-pub use stale::Patience;
+pub use stale::StaleLimits;
 pub use start::{PreparedStart, StartRequest, Started};
 pub use sweeper::{SweepError, Sweeper, SweeperConfig};
 pub use unreadable::Unreadable;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Commands;
 use super::error::CommandError;
 use crate::problem::Problem;
-use crate::reads::count;
+use crate::reads::non_negative;
 
 /// The position of what a notification tells that recipient, if it is there. Needs a transaction that names
 /// the tenant.
@@ -31,7 +31,7 @@ pub(super) async fn told_at(
         recipient.as_str()
     );
     let Some(position) = found.fetch_optional(connection).await? else { return Ok(None) };
-    let position = count("projection.notifications", "position", notification, position)?;
+    let position = non_negative("projection.notifications", "position", notification, position)?;
     Ok(Some(Position(position)))
 }
 
@@ -55,7 +55,7 @@ impl Commands {
         // Most are read once: no look before the first try.
         let mut expected = ExpectedRevision::NoStream;
         for _ in 0..self.tries {
-            // Nobody can know its id before. That it is recorded once is by the expected revision.
+            // The event's id is random, so nobody can use it up before. The expected revision lets it be recorded once.
             let facts = std::iter::once(Fact::NotificationRead(Uuid::new_v4(), &read, origin));
             match self.write(&stream, expected, facts).await? {
                 Ok(appended) => {

@@ -13,9 +13,9 @@ use super::Commands;
 use super::append::Step;
 use super::error::CommandError;
 
-/// For how long a run may be silent.
+/// For how long a run may be silent before it is presumed failed.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct StaleLimits {
     /// How long it may wait in the queue; for ever where it is none.
     pub queued_limit: Option<TimeDelta>,
     /// How long it may be stalled.
@@ -26,8 +26,9 @@ impl Commands {
     /// Appends a presumed `Failed` to a run that has been stalled for longer than the grace, as the log has
     /// the run now. Says whether it did.
     ///
-    /// The event names the revision that was judged: if the run has moved on meanwhile, or somebody else was
-    /// faster, nothing is appended, and the run is looked at anew. Its id nobody can know, or use up, before.
+    /// The event names the revision that was looked at: if the run has moved on meanwhile, or another sweeper was
+    /// faster, nothing is appended, and the run is looked at anew. The event's id is random, so that no producer can use
+    /// it up before.
     ///
     /// # Errors
     /// [`CommandError`].
@@ -35,7 +36,7 @@ impl Commands {
         &self,
         tenant: &TenantId,
         run: RunId,
-        patience: Patience,
+        limits: StaleLimits,
     ) -> Result<bool, CommandError> {
         let stream = streams::run_stream(tenant, run);
         let slot = self.runs.slot(&stream).await;
@@ -45,7 +46,9 @@ impl Commands {
             for _ in 0..self.tries {
                 self.runs.catch_up(&stream, &mut folded).await?;
                 let now = self.now();
-                let Some((revision, failed)) = judge(&folded.run, patience, now)? else { return Ok(false) };
+                let Some((revision, failed)) = presumed_failure(&folded.run, limits, now)? else {
+                    return Ok(false);
+                };
                 let command = command(tenant, run, revision, failed)?;
                 let events = decide(&folded.run, command, now).map_err(|rejection| {
                     let (revision, status) = (folded.run.revision, folded.run.status);
@@ -58,15 +61,22 @@ impl Commands {
             Err(CommandError::Contended)
         }
         .await;
-        self.runs.settle(&stream, &slot, folded).await;
+        self.runs.update_weight(&stream, &slot, folded).await;
         presumed
     }
 }
 
-/// What there is to say of the run at its revision, if it has been stalled for too long.
-fn judge(run: &Run, patience: Patience, now: DateTime<Utc>) -> Result<Option<(u64, Failed)>, CommandError> {
-    let stalled_since = run.due_at(patience.queued_limit);
-    let lost = stalled_since.and_then(|since| since.checked_add_signed(patience.grace));
+/// The failure that is presumed of the run, and at which revision, if the run has been stalled for too long.
+///
+/// # Errors
+/// [`CommandError::Internal`] where the reason code is malformed, which it is not.
+fn presumed_failure(
+    run: &Run,
+    limits: StaleLimits,
+    now: DateTime<Utc>,
+) -> Result<Option<(u64, Failed)>, CommandError> {
+    let stalled_since = run.due_at(limits.queued_limit);
+    let lost = stalled_since.and_then(|since| since.checked_add_signed(limits.grace));
     let (Some(revision), Some(lost)) = (run.revision, lost) else { return Ok(None) };
     if now <= lost {
         return Ok(None);
@@ -76,7 +86,7 @@ fn judge(run: &Run, patience: Patience, now: DateTime<Utc>) -> Result<Option<(u6
     };
     let message = match run.status {
         Some(Status::Queued) => {
-            let limit = patience.queued_limit.unwrap_or_default().num_seconds();
+            let limit = limits.queued_limit.unwrap_or_default().num_seconds();
             format!("queued since {} and not started within {limit} s", at(run.queued_at))
         }
         _ => {

@@ -1,9 +1,9 @@
 //! Starting a run, at most one active for the same work.
 //!
 //! Every idempotency key has a reservation stream. Its last event names the run that holds the key.
-//! Whoever wants to start appends a reservation with an expected revision, so one of them wins, and
-//! then `Queued` to the run's own stream. These are two appends and a process may die in between;
-//! whoever finds a reservation without `Queued` finishes it. This needs nothing of the log but
+//! A start appends a reservation with an expected revision, so one of several wins, and then `Queued`
+//! to the run's own stream. These are two appends and a process may die in between; a start that
+//! finds a reservation without `Queued` finishes that one. This needs nothing of the log but
 //! expected revisions.
 
 use chrono::{DateTime, Utc};
@@ -29,7 +29,7 @@ use super::error::CommandError;
 pub struct StartRequest {
     /// Whose run.
     pub tenant: TenantId,
-    /// Who asks.
+    /// The caller's principal.
     pub actor: PrincipalId,
     /// What brings the wish.
     pub origin: Option<Origin>,
@@ -121,7 +121,7 @@ impl Commands {
     }
 
     /// Makes the key of the work, and what its run will say of it: what takes long where the context is large, and
-    /// waits for nobody.
+    /// waits for nothing.
     ///
     /// # Errors
     /// [`CommandError::Key`].
@@ -187,7 +187,7 @@ impl Commands {
         }
     }
 
-    /// Takes the key for a run. False when somebody else took it first.
+    /// Takes the key for a run. False when another start took the key first.
     async fn reserve(
         &self,
         reservations: &str,
@@ -204,7 +204,7 @@ impl Commands {
         }
     }
 
-    /// Looks at the run that holds the key, as the log has it now, and queues it if nobody has.
+    /// Looks at the run that holds the key, as the log has it now, and queues the run if that is not done yet.
     async fn holder(&self, queue: &Queue, run: RunId) -> Result<Holder, CommandError> {
         let stream = run_stream(&queue.tenant, run);
         let slot = self.runs.slot(&stream).await;
@@ -230,7 +230,7 @@ impl Commands {
             })
         }
         .await;
-        self.runs.settle(&stream, &slot, folded).await;
+        self.runs.update_weight(&stream, &slot, folded).await;
         looked
     }
 }
@@ -270,7 +270,7 @@ enum Holder {
     Active(Started),
     /// It has ended; the key is free.
     Ended,
-    /// Somebody queued it at this moment; look again.
+    /// Another start has queued it at this moment; look again.
     Moving,
 }
 

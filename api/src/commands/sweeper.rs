@@ -1,6 +1,6 @@
 //! The sweeper: looks for stalled runs and presumes them failed, where a policy says so.
 //!
-//! It finds them in the read tables, which may be behind, and lets [`Commands::presume_failed`] judge each
+//! It finds them in the read tables, which may be behind, and lets [`Commands::presume_failed`] decide on each
 //! by the log. Any number of sweepers may run at once.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::Commands;
 use super::error::CommandError;
-use super::stale::Patience;
+use super::stale::StaleLimits;
 
 /// How many runs are fetched at once.
 const PAGE: i64 = 500;
@@ -99,7 +99,7 @@ impl Sweeper {
                 let page = self.suspects(&tenant, since, after).await?;
                 for suspect in &page {
                     after = suspect.run_id;
-                    failed += u64::from(self.judge(&tenant, suspect).await?);
+                    failed += u64::from(self.presume_if_stale(&tenant, suspect).await?);
                 }
                 if i64::try_from(page.len()).is_ok_and(|len| len < PAGE) {
                     break;
@@ -109,15 +109,15 @@ impl Sweeper {
         Ok(failed)
     }
 
-    async fn judge(&self, tenant: &str, suspect: &Suspect) -> Result<bool, SweepError> {
+    async fn presume_if_stale(&self, tenant: &str, suspect: &Suspect) -> Result<bool, SweepError> {
         let run = suspect.run_id;
         let (Ok(tenant), Ok(id)) = (tenant.parse::<TenantId>(), RunId::new(run)) else {
             tracing::error!(tenant, %run, "a row names no run; it is left alone");
             return Ok(false);
         };
         let queued_limit = suspect.queued_limit_seconds.and_then(|n| TimeDelta::try_seconds(n.into()));
-        let patience = Patience { queued_limit, grace: self.config.grace };
-        match self.commands.presume_failed(&tenant, id, patience).await {
+        let limits = StaleLimits { queued_limit, grace: self.config.grace };
+        match self.commands.presume_failed(&tenant, id, limits).await {
             Ok(true) => {
                 metrics::counter!("runledger_stale_runs_total").increment(1);
                 tracing::info!(%tenant, %run, "a run was silent for too long and is presumed failed");

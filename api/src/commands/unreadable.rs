@@ -1,4 +1,4 @@
-//! Streams that hold an event which nobody can read. They take no appends, and are shown.
+//! Streams that hold an event which can't be read. They take no appends, and are shown.
 //!
 //! Nothing of ours makes one (see [`eventlog::fact`]), but disks, restores and people with the database's
 //! password can. Two find them: commands, which read a stream before they decide on it, and the projector,
@@ -21,7 +21,7 @@ const MOST: usize = 10_000;
 /// How often the dead letters are looked at.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// In how many looks what is known to be unreadable is read once more: somebody may have mended it.
+/// In how many looks what is known to be unreadable is read once more: an operator may have mended it.
 const LOOKS: u32 = 40;
 
 /// The streams that are known to be unreadable. Cheap to clone; clones share it.
@@ -110,12 +110,12 @@ fn gauge(streams: usize) {
     metrics::gauge!("runledger_unreadable_streams").set(streams as f64);
 }
 
-/// Finds out which of the streams that are held back can't be read, and which are held for another reason.
+/// Finds out which of the quarantined streams can't be read, and which are quarantined for another reason.
 struct Watch {
     unreadable: Unreadable,
     pool: PgPool,
     log: Arc<dyn EventLog>,
-    /// The held streams that were looked at, with their first revision that is held.
+    /// The quarantined streams that were looked at, with their first quarantined revision.
     looked_at: HashMap<String, u64>,
 }
 
@@ -145,9 +145,9 @@ impl Watch {
     }
 
     async fn look(&mut self, again: bool) -> Result<(), LookError> {
-        let held = self.held().await?;
-        self.looked_at.retain(|stream, revision| held.get(stream) == Some(revision));
-        for (stream, revision) in held {
+        let quarantined = self.quarantined().await?;
+        self.looked_at.retain(|stream, revision| quarantined.get(stream) == Some(revision));
+        for (stream, revision) in quarantined {
             if self.looked_at.get(&stream) != Some(&revision) {
                 self.read(&stream, revision).await?;
                 self.looked_at.insert(stream, revision);
@@ -161,8 +161,8 @@ impl Watch {
         Ok(())
     }
 
-    /// The first event that is held of each stream.
-    async fn held(&self) -> Result<HashMap<String, u64>, LookError> {
+    /// The first quarantined event of each stream.
+    async fn quarantined(&self) -> Result<HashMap<String, u64>, LookError> {
         let rows = sqlx::query!(
             r#"SELECT stream, min(revision) AS "revision!" FROM projection.dead_letters
                GROUP BY stream ORDER BY stream LIMIT $1"#,

@@ -1,7 +1,7 @@
-//! Asking the log where it ends, for who brings a position beyond what is known.
+//! Asking the log where it ends, for callers that bring a position beyond what is known.
 //!
-//! However many ask at once, and however often, the log is asked a few dozen times a second at most: who asks is
-//! answered with the first answer of the log to a question that began after that.
+//! However many callers ask at once, and however often, the log is asked a few dozen times a second at most: a caller
+//! gets the first answer of the log to a question that began after the caller's.
 
 use std::time::Duration;
 
@@ -14,11 +14,9 @@ use super::Freshness;
 /// The time between the beginnings of two questions.
 const GAP: Duration = Duration::from_millis(20);
 
-/// When the log was asked last on somebody's behalf, and what it answered.
+/// When the log was asked last for a caller, and what it answered.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
-    last: Mutex<Option<(Instant, Result<Position, LogError>)>>,
-}
+pub(super) struct LastAnswer(Mutex<Option<(Instant, Result<Position, LogError>)>>);
 
 impl Freshness {
     /// Makes sure that the log reaches `position`; asks it where what is known does not suffice. A log that does
@@ -44,12 +42,12 @@ impl Freshness {
     /// Where the log ends, by a question that begins after this call.
     async fn fresh_head(&self) -> Result<Position, LogError> {
         let came = Instant::now();
-        let mut last = self.shared.asked.last.lock().await;
+        let mut last = self.shared.last_answer.0.lock().await;
         if let Some((begun, answer)) = &*last {
             if *begun >= came {
                 return answer.clone();
             }
-            // Whoever comes meanwhile shares the answer.
+            // Callers that come meanwhile share the answer.
             sleep_until(*begun + GAP).await;
         }
         let begun = Instant::now();

@@ -8,7 +8,7 @@ use sqlx::postgres::PgListener;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Freshness, HeldBack};
+use super::{Freshness, Quarantine};
 use crate::ledger::Ledger;
 
 /// Where the projector announces the position it has reached.
@@ -66,23 +66,23 @@ async fn listen(
                 let (projected, ledger) = checkpoint(pool).await?;
                 freshness.note_ledger(ledger);
                 freshness.set_projected(projected);
-                freshness.set_held(held_back(pool).await?);
+                freshness.set_quarantine(quarantine(pool).await?);
                 *backoff = FIRST_BACKOFF;
             }
         }
     }
 }
 
-async fn held_back(pool: &PgPool) -> Result<HeldBack, sqlx::Error> {
-    let held = sqlx::query!(
+async fn quarantine(pool: &PgPool) -> Result<Quarantine, sqlx::Error> {
+    let found = sqlx::query!(
         r#"SELECT count(DISTINCT stream) AS "runs!", count(*) AS "events!"
            FROM (SELECT stream FROM projection.dead_letters LIMIT $1) AS held"#,
-        HeldBack::COUNTED.cast_signed()
+        Quarantine::COUNTED.cast_signed()
     )
     .fetch_one(pool)
     .await?;
     // A count is never negative.
-    Ok(HeldBack { runs: held.runs.unsigned_abs(), events: held.events.unsigned_abs() })
+    Ok(Quarantine { runs: found.runs.unsigned_abs(), events: found.events.unsigned_abs() })
 }
 
 async fn checkpoint(pool: &PgPool) -> Result<(Position, Ledger), sqlx::Error> {

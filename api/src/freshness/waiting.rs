@@ -1,5 +1,5 @@
-//! Who waits for the projection: so many of each token, and so many in all. They wait aside, see
-//! [`crate::admission`]: whatever they do, requests that wait for nothing find room.
+//! Requests that wait for the projection: so many of each token, and so many in all. They wait aside, see
+//! [`crate::admission`], so that requests which wait for nothing find room.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -22,7 +22,7 @@ pub(crate) enum Crowded {
     All,
 }
 
-/// Who waits.
+/// The requests that wait, counted.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     tokens: Mutex<Tokens>,
@@ -34,16 +34,19 @@ struct Tokens {
     each: HashMap<Uuid, usize>,
 }
 
-/// A place among those who wait, given back when it is dropped.
+/// A slot among the requests that wait, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct WaitingSlot<'a> {
     waiting: &'a Waiting,
     token: Uuid,
 }
 
 impl Waiting {
-    /// Takes a place for a request of that token.
-    pub(super) fn enter(&self, token: Uuid) -> Result<Place<'_>, Crowded> {
+    /// Takes a slot for a request of that token.
+    ///
+    /// # Errors
+    /// [`Crowded`] where that token, or all together, have as many as may wait.
+    pub(super) fn enter(&self, token: Uuid) -> Result<WaitingSlot<'_>, Crowded> {
         let mut tokens = self.tokens();
         if tokens.all >= MOST {
             return Err(Crowded::All);
@@ -54,7 +57,7 @@ impl Waiting {
         }
         *of_token += 1;
         tokens.all += 1;
-        Ok(Place { waiting: self, token })
+        Ok(WaitingSlot { waiting: self, token })
     }
 
     fn tokens(&self) -> MutexGuard<'_, Tokens> {
@@ -62,7 +65,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for WaitingSlot<'_> {
     fn drop(&mut self) {
         let mut tokens = self.waiting.tokens();
         tokens.all = tokens.all.saturating_sub(1);

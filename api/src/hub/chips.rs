@@ -1,4 +1,4 @@
-//! Counts that are filters: how many runs there are in each status, and how many need somebody.
+//! Counts that are filters: how many runs there are in each status, and how many need attention.
 
 use domain::Status;
 
@@ -23,14 +23,14 @@ pub(super) struct Chip {
 /// The chips of a list, by the counts of all its tenant's runs, or of those of one kind.
 pub(super) fn chips(links: Links<'_>, counts: StatusCounts, flagged: Flagged) -> Vec<Chip> {
     let stalled = links.value("liveness") == Some("stalled");
-    let held = links.value("held") == Some("true");
+    let quarantined = links.value("held") == Some("true");
     let statuses: Vec<_> = links.values("status").collect();
     let mut chips = vec![Chip {
         name: "All",
         class: "all",
         runs: Some(words::number(counts.all())),
         href: links.with(&CHOICES, &[]),
-        chosen: statuses.is_empty() && !stalled && !held,
+        chosen: statuses.is_empty() && !stalled && !quarantined,
     }];
     for (status, runs) in [
         (Status::Queued, counts.queued),
@@ -61,14 +61,14 @@ pub(super) fn chips(links: Links<'_>, counts: StatusCounts, flagged: Flagged) ->
         href: links.with(&CHOICES, &[("liveness", "stalled")]),
         chosen: stalled,
     });
-    if flagged.held > 0 || held {
-        let more = if flagged.held >= LOOKED_AT { "+" } else { "" };
+    if flagged.quarantined > 0 || quarantined {
+        let more = if flagged.quarantined >= LOOKED_AT { "+" } else { "" };
         chips.push(Chip {
             name: "Held",
             class: "held",
-            runs: Some(format!("{}{more}", words::number(flagged.held))),
+            runs: Some(format!("{}{more}", words::number(flagged.quarantined))),
             href: links.with(&CHOICES, &[("held", "true")]),
-            chosen: held,
+            chosen: quarantined,
         });
     }
     chips
@@ -88,12 +88,12 @@ mod tests {
     fn what_needs_somebody_is_counted_as_far_as_was_looked() {
         let few = StatusCounts { running: 3, ..StatusCounts::default() };
         let many = StatusCounts { running: LOOKED_AT + 1, ..StatusCounts::default() };
-        let stalled = |stalled| Flagged { stalled, held: 0 };
+        let stalled = |stalled| Flagged { stalled, quarantined: 0 };
         assert_eq!(counted(few, stalled(2), "Stalled").unwrap().unwrap(), "2");
         assert_eq!(counted(many, stalled(2), "Stalled").unwrap().unwrap(), "2+");
         assert_eq!(counted(many, stalled(0), "Stalled").unwrap(), None);
         assert_eq!(counted(few, stalled(0), "Held"), None);
-        let held = Flagged { stalled: 0, held: LOOKED_AT };
-        assert_eq!(counted(few, held, "Held").unwrap().unwrap(), "1,000+");
+        let quarantined = Flagged { stalled: 0, quarantined: LOOKED_AT };
+        assert_eq!(counted(few, quarantined, "Held").unwrap().unwrap(), "1,000+");
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::assets;
 use super::visitor::Visitor;
-use super::words::{self, Moment};
+use super::words::{self, DisplayTime};
 use crate::outside::BasePath;
 use crate::problem::Problem;
 use crate::reads::{TenantRead, notifications};
@@ -37,7 +37,7 @@ pub(super) struct Frame {
     pub(super) unread: Option<String>,
     pub(super) position: u64,
     pub(super) epoch: u64,
-    pub(super) moment: Moment,
+    pub(super) moment: DisplayTime,
     /// How far the page lags behind, where it does.
     pub(super) lag: Option<String>,
     pub(super) style: String,
@@ -67,7 +67,7 @@ impl Frame {
             tenant: caller.tenant.to_string(),
             principal: caller.principal.to_string(),
             role: caller.role.to_string(),
-            csrf: visitor.session.as_ref().map(crate::access::OpeningSecret::csrf),
+            csrf: visitor.session.as_ref().map(crate::access::SessionSecret::csrf),
             unread: match unread {
                 0 => None,
                 n if n > most => Some(format!("{}+", words::number(most))),
@@ -75,7 +75,7 @@ impl Frame {
             },
             position: read.position.0,
             epoch: state.freshness.ledger().epoch,
-            moment: Moment::new(now, now),
+            moment: DisplayTime::new(now, now),
             lag: (lag.seconds > NOTABLE_LAG_SECONDS).then(|| {
                 format!(
                     "This page is {} behind: {} not shown yet.",

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{Outcome, RunId, TenantId};
 
 use super::links::Links;
-use super::words::{self, Moment};
+use super::words::{self, DisplayTime};
 use crate::problem::Problem;
 use crate::reads::failures::{self, FailureGroup};
 use crate::reads::items::{ItemView, ItemsQuery, PastItems, page_of_items};
@@ -45,7 +45,7 @@ pub(super) struct Item {
     pub(super) outcome: &'static str,
     pub(super) reason_code: Option<String>,
     pub(super) message: Option<String>,
-    pub(super) occurred: Moment,
+    pub(super) occurred: DisplayTime,
     pub(super) revision: u64,
 }
 
@@ -64,14 +64,14 @@ pub(super) struct Form {
 ///
 /// # Errors
 /// 422 when one is wrong.
-pub(super) fn take(params: &mut Params) -> Result<ItemsQuery, Problem> {
-    use crate::reads::asked::AskedQuery;
+pub(super) fn from_params(params: &mut Params) -> Result<ItemsQuery, Problem> {
+    use crate::reads::request::ReadQuery;
 
     let status = params.pairs().iter().find(|(name, _)| name == "status");
     if status.is_some_and(|(_, status)| status != Outcome::Failed.as_str()) {
         params.all("reason_code");
     }
-    ItemsQuery::take(params)
+    ItemsQuery::from_params(params)
 }
 
 /// Whether a problem is about the filters of the items.
@@ -150,7 +150,7 @@ impl Item {
             },
             reason_code: item.reason_code,
             message: item.message,
-            occurred: Moment::new(item.occurred_at, now),
+            occurred: DisplayTime::new(item.occurred_at, now),
             revision: item.revision,
         }
     }

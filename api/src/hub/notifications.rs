@@ -15,7 +15,7 @@ use super::frame::{Frame, Here};
 use super::links::Links;
 use super::refusal::{Refusal, html, see_other};
 use super::visitor::{Visit, Visitor};
-use super::words::{self, Moment};
+use super::words::{self, DisplayTime};
 use crate::commands;
 use crate::observe::ThisRequest;
 use crate::outside::Outside;
@@ -64,7 +64,7 @@ struct Note {
     href: String,
     reason_code: Option<String>,
     message: Option<String>,
-    at: Moment,
+    at: DisplayTime,
 }
 
 fn notification(id: &str) -> Result<Uuid, Problem> {
@@ -120,7 +120,7 @@ pub(super) async fn mark_read(
     uri: Uri,
     form: Fields,
 ) -> Result<Response, Refusal> {
-    visitor.must_mean_it(form.text("csrf"))?;
+    visitor.check_csrf(form.text("csrf"))?;
     let (id, page) = (notification(&id)?, of_tenant(&visitor.outside, &visitor.caller.tenant));
     let position = commands::mark_read(&state, visitor.caller, id, this).await?;
     back(&page, &uri, Some(position), &format!("#note-{id}"))
@@ -134,7 +134,7 @@ pub(super) async fn mark_all_read(
     uri: Uri,
     form: Fields,
 ) -> Result<Response, Refusal> {
-    visitor.must_mean_it(form.text("csrf"))?;
+    visitor.check_csrf(form.text("csrf"))?;
     let ids = form.all("notification").map(notification).collect::<Result<Vec<_>, _>>()?;
     if ids.len() > MOST_AT_ONCE {
         return Err(Problem::invalid(
@@ -177,7 +177,7 @@ impl Note {
             href: view.links.view,
             reason_code: view.reason_code,
             message: view.message,
-            at: Moment::new(view.created_at, now),
+            at: DisplayTime::new(view.created_at, now),
         }
     }
 }

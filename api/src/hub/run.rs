@@ -14,13 +14,13 @@ use super::refusal::{Refusal, html};
 use super::summary::{self, Summary};
 use super::timeline::{self, Entry};
 use super::visitor::{Visit, Visitor};
-use super::words::{self, Moment};
+use super::words::{self, DisplayTime};
 use crate::problem::Problem;
 use crate::reads::TenantRead;
-use crate::reads::asked::{AskedQuery, RunInPath};
 use crate::reads::events::{EventsQuery, page_of_events};
 use crate::reads::items::ItemsQuery;
 use crate::reads::params::Params;
+use crate::reads::request::{ReadQuery, RunInPath};
 use crate::reads::runs::{LivenessState, RunView, one_run, past_run};
 use crate::state::ApiState;
 
@@ -37,14 +37,14 @@ pub(super) struct RunQuery {
     items: ItemsQuery,
 }
 
-impl AskedQuery for RunQuery {
+impl ReadQuery for RunQuery {
     const ALLOWED: &'static [&'static str] =
         &["revision", "events_from", "status", "reason_code", "item", "cursor", "limit"];
 
-    fn take(params: &mut Params) -> Result<Self, Problem> {
+    fn from_params(params: &mut Params) -> Result<Self, Problem> {
         let revision = params.number("revision", 0, i64::MAX as u64)?;
         let events_from = params.number("events_from", 0, i64::MAX as u64)?;
-        Ok(Self { revision, events_from, items: items::take(params)? })
+        Ok(Self { revision, events_from, items: items::from_params(params)? })
     }
 }
 
@@ -61,7 +61,7 @@ struct RunPage {
     /// The revision that is shown.
     shown: u64,
     /// When the ledger took in its event.
-    shown_at: Moment,
+    shown_at: DisplayTime,
     fault: Option<String>,
     items: Items,
     events: Vec<Entry>,
@@ -77,10 +77,10 @@ struct Facts {
     liveness: Option<Liveness>,
     reason_code: Option<String>,
     message: Option<String>,
-    held: Option<String>,
+    quarantined: Option<String>,
     context: Option<String>,
     idempotency_key: Option<String>,
-    last_event: Moment,
+    last_event: DisplayTime,
 }
 
 /// Signs of life, apart from the status.
@@ -147,7 +147,7 @@ pub(super) async fn page(
         last_revision: today.revision,
         is_past: past.is_some(),
         shown: shown.revision,
-        shown_at: Moment::new(shown.last_event_at, now),
+        shown_at: DisplayTime::new(shown.last_event_at, now),
         fault,
         items,
         events,
@@ -186,16 +186,16 @@ impl Facts {
             liveness: Liveness::of(run, moment),
             reason_code: run.reason_code.clone(),
             message: run.message.clone(),
-            held: run.held.as_ref().map(|held| {
+            quarantined: run.held.as_ref().map(|first| {
                 format!(
                     "The projection could not take in the event of revision {} ({}). What is shown is the run \
                      before it; the log has all of it.",
-                    held.revision, held.message
+                    first.revision, first.message
                 )
             }),
             context: context.filter(|context| context != "{}"),
             idempotency_key: run.idempotency_key.clone(),
-            last_event: Moment::new(run.last_event_at, now),
+            last_event: DisplayTime::new(run.last_event_at, now),
         }
     }
 }
@@ -210,7 +210,7 @@ impl Liveness {
             (LivenessState::Alive, None) => "alive".to_owned(),
             (LivenessState::Unwatched, _) => "no sign of life was promised".to_owned(),
             (LivenessState::Waiting, _) => {
-                let due = liveness.due_at.map(|due| Moment::new(due, moment));
+                let due = liveness.due_at.map(|due| DisplayTime::new(due, moment));
                 let due = due.map(|due| format!("{}, {}", due.full, due.ago)).unwrap_or_default();
                 format!("waiting, to be started by {due}")
             }

@@ -17,8 +17,8 @@ use super::summary::{Failure, Summary};
 use super::visitor::Visit;
 use crate::outside::Outside;
 use crate::problem::Problem;
-use crate::reads::asked::AskedQuery;
 use crate::reads::params::Params;
+use crate::reads::request::ReadQuery;
 use crate::reads::runs::{ListQuery, flagged, page_of_runs};
 use crate::reads::stats::{StatusCounts, counts, hours};
 use crate::reads::{TenantRead, failures};
@@ -31,7 +31,7 @@ const HOURS: u64 = 48;
 #[derive(Debug)]
 pub(super) struct RunsQuery(ListQuery);
 
-impl AskedQuery for RunsQuery {
+impl ReadQuery for RunsQuery {
     const ALLOWED: &'static [&'static str] = &[
         "status",
         "kind",
@@ -48,9 +48,9 @@ impl AskedQuery for RunsQuery {
         "limit",
     ];
 
-    fn take(params: &mut Params) -> Result<Self, Problem> {
+    fn from_params(params: &mut Params) -> Result<Self, Problem> {
         let newer = params.one("newer")?;
-        let mut list = ListQuery::take(params)?;
+        let mut list = ListQuery::from_params(params)?;
         if let Some(cursor) = newer {
             list.end_before(&cursor)?;
         }

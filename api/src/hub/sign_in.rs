@@ -10,7 +10,7 @@ use super::assets;
 use super::form::Fields;
 use super::refusal::{Refusal, hop, html, local, see_other};
 use super::words;
-use crate::access::{Caller, LASTS, OpeningSecret, cookie};
+use crate::access::{Caller, SESSION_LIFETIME, SessionSecret, cookie};
 use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::reads::params::Params;
@@ -30,7 +30,7 @@ struct SignInPage<'a> {
     signed_out: bool,
 }
 
-/// `GET /`: the runs of whoever is signed in.
+/// `GET /`: the runs that the visitor who is signed in may see.
 pub(super) async fn home(
     State(state): State<ApiState>,
     outside: Outside,
@@ -44,8 +44,8 @@ pub(super) async fn home(
 
 /// `GET /sign-in`.
 ///
-/// A strict cookie stays at home when somebody follows a link from another site, so such a visitor looks like
-/// one who is not signed in, and is sent here once more, by us, before being asked. Not every browser says
+/// A strict cookie stays at home when a visitor follows a link from another site, who then looks as if not
+/// signed in, and is sent here once more, by us, before being asked. Not every browser says
 /// where it comes from: on plain HTTP none does.
 pub(super) async fn form(
     State(state): State<ApiState>,
@@ -53,13 +53,13 @@ pub(super) async fn form(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Refusal> {
-    // What can't be read leads nowhere, and nobody is kept from signing in by it.
+    // What can't be read leads nowhere, and keeps no visitor from signing in.
     let params = Params::of(&uri).unwrap_or_default();
     let pairs = params.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let value = |wanted: &str| pairs.clone().find(|(name, _)| *name == wanted).map(|(_, value)| value);
     let next = value("next").and_then(local).unwrap_or_default();
     let hopped = value(HOPPED).is_some();
-    // Who is signed in and comes by a link of ours may want to be somebody else.
+    // A visitor who is signed in and comes by a link of ours may want to sign in with another token.
     if (next.is_empty() || hopped)
         && let Some(caller) = signed_in(&state, &outside, &headers).await?
     {
@@ -68,7 +68,7 @@ pub(super) async fn form(
     let from_elsewhere = headers.get("sec-fetch-site").is_none_or(|site| site == "cross-site");
     let signed_out = value("signed_out").is_some();
     let asked_before = signed_out || hopped;
-    if from_elsewhere && !asked_before && OpeningSecret::of_cookie(&outside, &headers).is_none() {
+    if from_elsewhere && !asked_before && SessionSecret::of_cookie(&outside, &headers).is_none() {
         let again = (!next.is_empty()).then_some(("next", next)).into_iter().chain([(HOPPED, "1")]);
         let again = outside.base.to(&format!("/sign-in{}", words::query(again)));
         return Ok(hop(&outside, &again, "Opening the page"));
@@ -76,7 +76,7 @@ pub(super) async fn form(
     Ok(page(&outside, next, None, signed_out)?)
 }
 
-/// `POST /sign-in`. Who was signed in before is so no longer.
+/// `POST /sign-in`. Ends the session that the browser had before.
 pub(super) async fn sign_in(
     State(state): State<ApiState>,
     outside: Outside,
@@ -98,7 +98,7 @@ pub(super) async fn sign_in(
     }
 }
 
-/// `GET /sign-in/{code}`: a link that works once. Whoever only asks what is there does not use it up.
+/// `GET /sign-in/{code}`: a link that works once. A request that only asks what is there does not use the link up.
 pub(super) async fn by_link(
     State(state): State<ApiState>,
     method: Method,
@@ -130,7 +130,7 @@ pub(super) async fn sign_out(
     headers: HeaderMap,
     form: Fields,
 ) -> Result<Response, Refusal> {
-    if let Some(session) = OpeningSecret::of_cookie(&outside, &headers) {
+    if let Some(session) = SessionSecret::of_cookie(&outside, &headers) {
         if !session.is_csrf(form.text("csrf")) {
             return Err(Problem::forbidden("Sign out by the button on a page of your session.").into());
         }
@@ -139,9 +139,9 @@ pub(super) async fn sign_out(
     with_cookie(see_other(&outside.base.to("/sign-in?signed_out=1")), "", 0, &outside)
 }
 
-/// Ends the session that whoever signs in had before: nobody could end it any more.
+/// Ends the session that the browser had before a sign-in: without its cookie it could not be ended any more.
 async fn end_former(state: &ApiState, outside: &Outside, headers: &HeaderMap) -> Result<(), Problem> {
-    match OpeningSecret::of_cookie(outside, headers) {
+    match SessionSecret::of_cookie(outside, headers) {
         Some(former) => state.tokens.sign_out(&former).await,
         None => Ok(()),
     }
@@ -152,7 +152,7 @@ async fn signed_in(
     outside: &Outside,
     headers: &HeaderMap,
 ) -> Result<Option<std::sync::Arc<Caller>>, Problem> {
-    match OpeningSecret::of_cookie(outside, headers) {
+    match SessionSecret::of_cookie(outside, headers) {
         Some(session) => state.tokens.of_session(&session).await,
         None => Ok(None),
     }
@@ -168,8 +168,8 @@ fn page(outside: &Outside, next: &str, fault: Option<&str>, signed_out: bool) ->
     html(&SignInPage { style, icon, action, next, fault, signed_out })
 }
 
-fn opened(response: Response, session: &OpeningSecret, outside: &Outside) -> Result<Response, Refusal> {
-    with_cookie(response, session.reveal(), LASTS.num_seconds(), outside)
+fn opened(response: Response, session: &SessionSecret, outside: &Outside) -> Result<Response, Refusal> {
+    with_cookie(response, session.reveal(), SESSION_LIFETIME.num_seconds(), outside)
 }
 
 /// Gives the browser its cookie.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{EndedAs, Status};
 
-use super::words::{self, Moment};
+use super::words::{self, DisplayTime};
 use crate::reads::failures::LastFailure;
 use crate::reads::runs::{InitiatorView, ItemCounts, LivenessState, RunView};
 
@@ -18,14 +18,14 @@ pub(super) struct Summary {
     pub(super) status: Badge,
     /// Apart from the status: what is wrong with its signs of life.
     pub(super) stalled: Option<String>,
-    /// The projection holds it back.
-    pub(super) held: bool,
+    /// The projection has quarantined the run.
+    pub(super) quarantined: bool,
     pub(super) initiator: Option<Initiator>,
     pub(super) labels: Vec<String>,
     pub(super) progress: Progress,
-    pub(super) queued: Moment,
-    pub(super) started: Option<Moment>,
-    pub(super) ended: Option<Moment>,
+    pub(super) queued: DisplayTime,
+    pub(super) started: Option<DisplayTime>,
+    pub(super) ended: Option<DisplayTime>,
     /// How long it ran, or has been running, or has been waiting.
     pub(super) duration: String,
     /// What is wrong with the times that the producer gave, where they can't be: then it is by the ledger's.
@@ -85,16 +85,16 @@ impl Summary {
             kind: run.kind.clone(),
             status: Badge::of(run),
             stalled: stalled(run, now),
-            held: run.held.is_some(),
+            quarantined: run.held.is_some(),
             initiator: run
                 .initiator
                 .clone()
                 .map(|InitiatorView { id, name }| Initiator { name: name.filter(|name| *name != id), id }),
             labels: run.labels.iter().map(|(name, value)| format!("{name}:{value}")).collect(),
             progress: Progress::of(run.items, run.status),
-            queued: Moment::new(run.queued_at, now),
-            started: run.started_at.map(|at| Moment::new(at, now)),
-            ended: run.ended_at.map(|at| Moment::new(at, now)),
+            queued: DisplayTime::new(run.queued_at, now),
+            started: run.started_at.map(|at| DisplayTime::new(at, now)),
+            ended: run.ended_at.map(|at| DisplayTime::new(at, now)),
             duration: duration(run, now),
             skew: skew(run, now),
             failure: own.or(failure),

@@ -5,7 +5,7 @@ use domain::Stamp;
 use domain::json::Strict;
 use serde_json::Value;
 
-use super::words::{self, Moment};
+use super::words::{self, DisplayTime};
 use crate::reads::events::EventView;
 
 /// An event of a run.
@@ -19,8 +19,8 @@ pub(super) struct Entry {
     pub(super) text: String,
     pub(super) reason_code: Option<String>,
     pub(super) actor: String,
-    pub(super) occurred: Moment,
-    pub(super) recorded: Moment,
+    pub(super) occurred: DisplayTime,
+    pub(super) recorded: DisplayTime,
     /// The day on which it occurred, where that is another than the one of the entry above.
     pub(super) day: Option<String>,
     /// How long after the run was queued.
@@ -83,8 +83,8 @@ impl Entry {
             text: said.unwrap_or_default(),
             reason_code: text("reason_code"),
             actor: event.actor,
-            occurred: Moment::new(event.occurred_at, event.recorded_at),
-            recorded: Moment::new(event.recorded_at, event.recorded_at),
+            occurred: DisplayTime::new(event.occurred_at, event.recorded_at),
+            recorded: DisplayTime::new(event.recorded_at, event.recorded_at),
             day: None,
             offset: format!(
                 "+{}",

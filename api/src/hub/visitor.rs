@@ -1,4 +1,4 @@
-//! Who looks at a page.
+//! The visitor of a page.
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -6,22 +6,22 @@ use axum::http::request::Parts;
 use eventlog::Position;
 
 use super::refusal::Refusal;
-use crate::access::{Caller, OpeningSecret, identify};
+use crate::access::{Caller, SessionSecret, identify};
 use crate::ledger::LAST;
 use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::reads::TenantRead;
-use crate::reads::asked::{After, AskedQuery};
 use crate::reads::params::Params;
+use crate::reads::request::{After, ReadQuery};
 use crate::state::ApiState;
 
-/// Who looks at a page: the holder of a session, or of a token. Who is neither is sent to sign in.
+/// The caller of a page: the holder of a session, or of a token. Others are sent to sign in.
 #[derive(Debug)]
 pub(super) struct Visitor {
     pub(super) caller: Caller,
     /// None where a token came along instead.
-    pub(super) session: Option<OpeningSecret>,
-    /// How they see the server.
+    pub(super) session: Option<SessionSecret>,
+    /// How the caller sees the server.
     pub(super) outside: Outside,
 }
 
@@ -37,7 +37,7 @@ impl FromRequestParts<ApiState> for Visitor {
     }
 }
 
-/// Who is unknown is sent to sign in, and comes back to where a page can be asked for again.
+/// Sends an unknown visitor to sign in, and back to here where the page can be asked for again.
 fn unknown(parts: &Parts) -> Refusal {
     let outside = Outside::of_parts(parts);
     let here = parts.uri.path_and_query().filter(|_| parts.method.is_safe());
@@ -49,8 +49,8 @@ impl Visitor {
     /// Makes sure that a form was sent from a page of the visitor's own.
     ///
     /// # Errors
-    /// 403 when its word against forgery is not the session's.
-    pub(super) fn must_mean_it(&self, csrf: &str) -> Result<(), Problem> {
+    /// 403 when the form's CSRF token is not the session's.
+    pub(super) fn check_csrf(&self, csrf: &str) -> Result<(), Problem> {
         match &self.session {
             Some(session) if !session.is_csrf(csrf) => Err(Problem::forbidden(
                 "The form does not come from a page of this session. Load the page again, and send it from there.",
@@ -66,12 +66,12 @@ pub(super) struct Visit<Q> {
     pub(super) visitor: Visitor,
     /// The parameters, or what is wrong with them.
     pub(super) query: Result<Q, Problem>,
-    /// They as they came, decoded, without those that a form left empty.
+    /// The parameters as they came, decoded, without those that a form left empty.
     pub(super) pairs: Vec<(String, String)>,
     after: Option<After>,
 }
 
-impl<Q: AskedQuery> FromRequestParts<ApiState> for Visit<Q> {
+impl<Q: ReadQuery> FromRequestParts<ApiState> for Visit<Q> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refusal> {
@@ -83,7 +83,7 @@ impl<Q: AskedQuery> FromRequestParts<ApiState> for Visit<Q> {
         let after = params.number("after", 0, LAST)?.map(Position);
         let after = after.map(|position| After::new(position, &visitor.caller, &parts.extensions));
         let pairs = params.pairs().to_vec();
-        let query = Q::take(&mut params);
+        let query = Q::from_params(&mut params);
         Ok(Self { visitor, query, pairs, after })
     }
 }
@@ -115,7 +115,7 @@ impl<Q> Visit<Q> {
         if let Some(after) = &self.after
             && let Err(problem) = after.shown(state).await
         {
-            // Who has waited and finds no room now is not let in for that.
+            // A request that has waited and finds no room now is refused all the same.
             if problem.code == "overloaded" {
                 return Err(problem);
             }

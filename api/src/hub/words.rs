@@ -5,9 +5,9 @@ use std::fmt::Write;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use domain::Status;
 
-/// A moment, for machines, in full, and as it is from now.
+/// A time as pages write it: for machines, in full, and relative to now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(super) struct DisplayTime {
     /// RFC 3339.
     pub(super) iso: String,
     /// In full.
@@ -20,7 +20,7 @@ pub(super) struct Moment {
     pub(super) ago: String,
 }
 
-impl Moment {
+impl DisplayTime {
     pub(super) fn new(at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         Self {
             iso: at.to_rfc3339_opts(SecondsFormat::Millis, true),
@@ -189,13 +189,13 @@ mod tests {
     #[test]
     fn moments_are_told_from_now() {
         let now: DateTime<Utc> = "2026-11-24T10:00:00Z".parse().unwrap();
-        let of = |seconds| Moment::new(now - TimeDelta::seconds(seconds), now).ago;
+        let of = |seconds| DisplayTime::new(now - TimeDelta::seconds(seconds), now).ago;
         assert_eq!(
             (of(0), of(59), of(60 * 14), of(-90)),
             ("just now".into(), "59 s ago".into(), "14 min ago".into(), "in 1 min".into())
         );
         assert_eq!((of(86_400), of(86_400 * 3)), ("24 h ago".into(), "3 days ago".into()));
-        assert_eq!(Moment::new(now, now).full, "24 Nov 2026 10:00:00 UTC");
+        assert_eq!(DisplayTime::new(now, now).full, "24 Nov 2026 10:00:00 UTC");
     }
 
     #[test]

@@ -12,14 +12,14 @@ use uuid::Uuid;
 use crate::openapi::forms;
 use crate::problem::Problem;
 use crate::reads::runs::{ItemCounts, RunLinks, RunStatus};
-use crate::reads::{Corrupt, count, word};
+use crate::reads::{Corrupt, non_negative, parse_enum};
 
 const RUNS: &str = "projection.runs";
 
-/// How many runs of a tenant are told apart in one turn. When more have changed, who listens starts over.
+/// How many runs of a tenant are told apart in one turn. When more have changed, listeners start over.
 const MOST: usize = 2_000;
 
-/// How many events of a tenant are looked at for that. When more have happened, who listens starts over: it
+/// How many events of a tenant are looked at for that. When more have happened, listeners start over: that
 /// is sooner done than reading millions of them to find out which runs they are about.
 const MOST_EVENTS: i64 = 10_000;
 
@@ -51,7 +51,7 @@ pub(crate) struct RunChange {
     #[schema(value_type = forms::Position)]
     pub(super) position: u64,
     /// Word to the listener, where the listener started the run: it was queued, or it ended.
-    pub(super) notification: Option<Told>,
+    pub(super) notification: Option<NewNotification>,
     /// Where the run's resources are, as we know it.
     pub(super) links: RunLinks,
     /// Whose notification it is.
@@ -62,7 +62,7 @@ pub(crate) struct RunChange {
 /// A notification that is new.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = NotificationTold)]
-pub(crate) struct Told {
+pub(crate) struct NewNotification {
     /// By which it is marked as read.
     notification_id: Uuid,
     /// What the run did: `queued` or `ended`.
@@ -120,7 +120,7 @@ pub(super) async fn changes(
     let mut cut_off: HashSet<TenantId> = HashSet::new();
     for row in rows {
         let id = row.run_id;
-        let number = |column, value| count(RUNS, column, id, value);
+        let number = |column, value| non_negative(RUNS, column, id, value);
         let index = usize::try_from(row.index - 1).unwrap_or(usize::MAX);
         let Some((tenant, _)) = after.get(index) else { continue };
         if row.looked_at >= MOST_EVENTS {
@@ -134,7 +134,7 @@ pub(super) async fn changes(
             run_id,
             kind: row.kind,
             title: row.title,
-            status: word(RUNS, "status", id, &row.status, Status::parse)?,
+            status: parse_enum(RUNS, "status", id, &row.status, Status::parse)?,
             items: ItemCounts {
                 total: row.items_total.map(|n| number("items_total", n)).transpose()?,
                 succeeded: number("items_succeeded", row.items_succeeded)?,
@@ -145,7 +145,7 @@ pub(super) async fn changes(
             revision: number("revision", row.revision)?,
             position: number("position", row.position)?,
             notification: notification
-                .map(|(notification_id, transition)| Told { notification_id, transition }),
+                .map(|(notification_id, transition)| NewNotification { notification_id, transition }),
             links: RunLinks::new(tenant.as_str(), run_id),
             recipient: row.recipient,
         });

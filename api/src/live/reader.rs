@@ -18,7 +18,7 @@ use crate::reads::BEGIN;
 /// The pause between two turns: a burst of events becomes a few messages a second.
 const PAUSE: Duration = Duration::from_millis(40);
 
-/// How long until the next look where no move of the projection is heard of: a retry of what was held, or
+/// How long until the next look where no move of the projection is heard of: a retry of what was quarantined, or
 /// a rebuild, moves nothing.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -30,11 +30,11 @@ const BACKOFF: Duration = Duration::from_millis(500);
 struct Tables {
     /// Which table it is that has the name: a rebuild swaps another in.
     runs: i64,
-    /// How many events are held back: those of a retry change rows long after their positions have gone by.
-    held: i64,
+    /// How many events are quarantined: those of a retry change rows long after their positions have gone by.
+    quarantined: i64,
 }
 
-/// Reads for whoever listens, until `stop`.
+/// Reads for all listeners, until `stop`.
 pub(super) async fn read(live: Live, mut projected: watch::Receiver<Position>, stop: CancellationToken) {
     let forever = async {
         // Kept over failures: tables may be swapped while the database is away.
@@ -58,7 +58,7 @@ async fn follow(
         let wanted = wanted(live);
         if wanted.is_empty() {
             live.shared.wanted.notified().await;
-            // What the tables were while nobody listened is nobody's concern.
+            // What the tables were while there were no listeners does not matter.
             *known = None;
             continue;
         }
@@ -93,7 +93,7 @@ async fn turn(
     let (position, tables) = look(&mut view).await?;
     let mut found = changes(&mut view, wanted).await?;
     view.commit().await?;
-    // Only now: a turn that fails has told nobody.
+    // Only now: a turn that fails has told no listener.
     let replaced = known.replace(tables).is_some_and(|before| before != tables);
     let mut channels = live.channels();
     for (tenant, reached) in wanted {
@@ -109,7 +109,7 @@ async fn turn(
             channel.reached = position;
         }
         if let Some(turn) = turn {
-            // Whoever listened may have left: then nobody is told.
+            // The listeners may have left: then there is nothing to send to.
             let _told = channel.listeners.send(turn);
         }
     }
@@ -124,7 +124,7 @@ async fn look(view: &mut PgConnection) -> Result<(Position, Tables), Problem> {
     )
     .fetch_one(view)
     .await?;
-    Ok((position(row.position)?, Tables { runs: row.runs, held: row.held }))
+    Ok((position(row.position)?, Tables { runs: row.runs, quarantined: row.held }))
 }
 
 /// How far the projection has come.
@@ -137,5 +137,5 @@ pub(super) async fn checkpoint(pool: &PgPool) -> Result<Position, Problem> {
 }
 
 fn position(value: i64) -> Result<Position, Problem> {
-    Ok(Position(crate::reads::count("projection.checkpoints", "position", "monitoring", value)?))
+    Ok(Position(crate::reads::non_negative("projection.checkpoints", "position", "monitoring", value)?))
 }

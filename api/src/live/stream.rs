@@ -14,8 +14,8 @@ use super::listener::{Audience, Listener, Sources, Why};
 use super::seen::Seen;
 use crate::access::Caller;
 use crate::problem::Problem;
-use crate::reads::asked::{Asked, AskedQuery, RunInPath};
 use crate::reads::params::Params;
+use crate::reads::request::{ReadQuery, ReadRequest, RunInPath};
 use crate::reads::runs::must_exist;
 use crate::state::ApiState;
 
@@ -31,18 +31,18 @@ pub(super) struct StreamQuery {
     last_event_id: Option<Seen>,
 }
 
-impl AskedQuery for StreamQuery {
+impl ReadQuery for StreamQuery {
     const ALLOWED: &'static [&'static str] = &["last_event_id"];
 
-    fn take(params: &mut Params) -> Result<Self, Problem> {
+    fn from_params(params: &mut Params) -> Result<Self, Problem> {
         Ok(Self { last_event_id: params.parsed("last_event_id")? })
     }
 }
 
 /// Tells what happens to the tenant's runs, as server-sent events. The first is `position`, or whatever
 /// has happened since the last one seen; `run` says that a run has changed; `reset` that what was shown
-/// must be read anew. The `id` of each is a position, a hyphen and the ledger's epoch. Who comes from another
-/// epoch, or from a position that the log does not have, is told `reset` with the `code` of the reason.
+/// must be read anew. The `id` of each is a position, a hyphen and the ledger's epoch. A client that comes
+/// from another epoch, or from a position that the log does not have, is told `reset` with the `code` of the reason.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/stream",
@@ -55,9 +55,9 @@ impl AskedQuery for StreamQuery {
 pub(super) async fn stream_tenant(
     State(state): State<ApiState>,
     headers: HeaderMap,
-    asked: Asked<StreamQuery>,
+    request: ReadRequest<StreamQuery>,
 ) -> Result<Response, Problem> {
-    open(&state, &headers, asked, None).await
+    open(&state, &headers, request, None).await
 }
 
 /// Tells what happens to one run, as server-sent events.
@@ -73,42 +73,42 @@ pub(super) async fn stream_tenant(
 pub(super) async fn stream_run(
     State(state): State<ApiState>,
     headers: HeaderMap,
-    asked: Asked<StreamQuery>,
+    request: ReadRequest<StreamQuery>,
     RunInPath(run): RunInPath,
 ) -> Result<Response, Problem> {
-    open(&state, &headers, asked, Some(run)).await
+    open(&state, &headers, request, Some(run)).await
 }
 
 async fn open(
     state: &ApiState,
     headers: &HeaderMap,
-    asked: Asked<StreamQuery>,
+    request: ReadRequest<StreamQuery>,
     run: Option<RunId>,
 ) -> Result<Response, Problem> {
-    let Caller { tenant, principal, token_id, .. } = &asked.caller;
+    let Caller { tenant, principal, token_id, .. } = &request.caller;
     // A browser that comes back asks for the address that it began with, and says in the header how far it
     // has come since.
-    let seen = header_of(headers)?.or(asked.query.last_event_id);
+    let seen = header_of(headers)?.or(request.query.last_event_id);
     // First listen, then look: what comes between the two is seen in both, and told once.
     let sources = Sources {
         turns: state.live.subscribe(tenant).await?,
         ended: state.tokens.ended(),
         stop: state.live.shared.stop.clone(),
     };
-    let mut read = asked.begin(state).await?;
+    let mut read = request.begin(state).await?;
     if let Some(run) = run {
         must_exist(read.conn(), tenant, run).await?;
     }
     let (ledger, config) = (state.freshness.ledger(), &state.config);
     let audience =
-        Audience { principal: principal.clone(), token_id: *token_id, run, base: asked.base.clone() };
+        Audience { principal: principal.clone(), token_id: *token_id, run, base: request.base.clone() };
     // A stream ends with the right to it.
-    let right = asked.caller.ends.map(|end| end.saturating_duration_since(Instant::now()));
+    let right = request.caller.ends.map(|end| end.saturating_duration_since(Instant::now()));
     let lasts = right.map_or(config.stream_lasts, |right| right.min(config.stream_lasts));
     let times = (config.stream_heartbeat, lasts);
     let mut listener = Listener::new(ledger, audience, sources, read.position, times);
-    // A browser can't be refused: it would never come back, and its script could not tell why. So whoever comes from
-    // elsewhere is let in, and told first.
+    // A browser can't be refused: it would never come back, and its script could not tell why. So a client from another
+    // epoch is let in, and told first.
     let position = read.position;
     match seen {
         Some(seen) if seen.epoch.is_some_and(|epoch| epoch != ledger.epoch) => {
@@ -124,7 +124,7 @@ async fn open(
         // These tables have not reached it: they are behind, or the log is.
         Some(seen) => {
             drop(read);
-            let ahead = match asked.after(seen.position).in_log(state).await {
+            let ahead = match request.after(seen.position).in_log(state).await {
                 Ok(()) => None,
                 Err(problem) if problem.code == "position_ahead" => Some(Why::PositionAhead),
                 Err(problem) => return Err(problem),

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use eventlog::Position;
 use serde::Serialize;
 
-use super::asked::Address;
+use super::request::Address;
 use crate::etag;
 use crate::problem::Problem;
 use crate::state::ApiState;

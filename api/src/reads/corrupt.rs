@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::problem::Problem;
 
-/// A value in a read table that breaks our own rules. Whoever asked gets "internal"; the log gets this.
+/// A value in a read table that breaks our own rules. The caller gets "internal"; the log gets this.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{table}.{column} of row {row} is corrupt: {what}")]
 pub struct Corrupt {
@@ -32,11 +32,11 @@ impl From<Corrupt> for Problem {
     }
 }
 
-/// A number that counts something, so it is never negative.
+/// A number that counts something, or a position or revision: never negative.
 ///
 /// # Errors
 /// [`Corrupt`] when it is.
-pub fn count(
+pub fn non_negative(
     table: &'static str,
     column: &'static str,
     row: impl Display,
@@ -45,11 +45,11 @@ pub fn count(
     u64::try_from(value).map_err(|_| Corrupt::new(table, column, row, format!("{value} is negative")))
 }
 
-/// A word of a fixed list, read by its `parse`.
+/// A value of an enum, read by its `parse`.
 ///
 /// # Errors
 /// [`Corrupt`] when `parse` does not know it.
-pub fn word<T>(
+pub fn parse_enum<T>(
     table: &'static str,
     column: &'static str,
     row: impl Display,

@@ -13,11 +13,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::answer::{LONGEST_PAGE, USUAL_PAGE, answer, cut, link_next, rows_for};
-use super::asked::{Asked, AskedQuery, RunInPath};
-use super::corrupt::{Corrupt, count};
+use super::corrupt::{Corrupt, non_negative};
 use super::cursor::{self, Fingerprint};
 use super::params::{Params, wrong};
 use super::pool::TenantRead;
+use super::request::{ReadQuery, ReadRequest, RunInPath};
 use super::runs::must_exist;
 use crate::access::Caller;
 use crate::openapi::forms;
@@ -36,11 +36,11 @@ pub(crate) struct EventsQuery {
     list: Fingerprint,
 }
 
-impl AskedQuery for EventsQuery {
+impl ReadQuery for EventsQuery {
     const ALLOWED: &'static [&'static str] = &["from", "order", "cursor", "limit"];
 
-    fn take(params: &mut Params) -> Result<Self, Problem> {
-        let order = params.word("order", "asc (usual), desc", |text| match text {
+    fn from_params(params: &mut Params) -> Result<Self, Problem> {
+        let order = params.parse_enum("order", "asc (usual), desc", |text| match text {
             "asc" => Some(false),
             "desc" => Some(true),
             _ => None,
@@ -166,17 +166,17 @@ struct EventRow {
 )]
 pub(super) async fn list_events(
     State(state): State<ApiState>,
-    asked: Asked<EventsQuery>,
+    request: ReadRequest<EventsQuery>,
     RunInPath(run): RunInPath,
 ) -> Result<Response, Problem> {
-    let mut read = asked.begin(&state).await?;
-    let tenant = &asked.caller.tenant;
+    let mut read = request.begin(&state).await?;
+    let tenant = &request.caller.tenant;
     must_exist(read.conn(), tenant, run).await?;
-    let page = page_of_events(&mut read, &asked.caller, run, &asked.query).await?;
+    let page = page_of_events(&mut read, &request.caller, run, &request.query).await?;
     let next_cursor = page.next_cursor.clone();
     let mut response = answer(&state, read.position, page)?;
     if let Some(cursor) = next_cursor {
-        link_next(response.headers_mut(), &asked.address, &cursor)?;
+        link_next(response.headers_mut(), &request.address, &cursor)?;
     }
     Ok(response)
 }
@@ -250,8 +250,8 @@ fn view(row: EventRow, tenant: &TenantId, run: RunId, audit: bool) -> Result<Eve
         stream: run_stream(tenant, run),
     });
     Ok(EventView {
-        revision: count(TABLE, "revision", row.event_id, row.revision)?,
-        position: count(TABLE, "position", row.event_id, row.position)?,
+        revision: non_negative(TABLE, "revision", row.event_id, row.revision)?,
+        position: non_negative(TABLE, "position", row.event_id, row.position)?,
         event_type: row.event_type,
         occurred_at: row.occurred_at,
         recorded_at: row.recorded_at,

@@ -6,7 +6,7 @@ use domain::{RunId, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::corrupt::count;
+use super::corrupt::non_negative;
 use crate::problem::Problem;
 
 const TABLE: &str = "projection.run_items";
@@ -53,8 +53,9 @@ pub(crate) async fn groups(
         REASONS
     );
     let rows = rows.fetch_all(conn).await?.into_iter();
-    let group =
-        |reason_code, items| Ok(FailureGroup { reason_code, items: count(TABLE, "count", run, items)? });
+    let group = |reason_code, items| {
+        Ok(FailureGroup { reason_code, items: non_negative(TABLE, "count", run, items)? })
+    };
     rows.map(|row| group(row.reason_code, row.items)).collect()
 }
 

@@ -1,10 +1,9 @@
 //! Projections out: every GET of the API. Answers come from the read tables alone.
 //!
-//! A read is asked ([`asked`]: who, with which parameters, how current), opens a view of its tenant's
+//! A read is requested ([`request`]: by which caller, with which parameters, how current), opens a view of its tenant's
 //! rows ([`pool`]), and is answered with the position it reflects ([`answer`]).
 
 mod answer;
-pub(crate) mod asked;
 mod corrupt;
 mod cursor;
 pub(crate) mod events;
@@ -13,6 +12,7 @@ pub(crate) mod items;
 pub(crate) mod notifications;
 pub(crate) mod params;
 mod pool;
+pub(crate) mod request;
 pub(crate) mod runs;
 pub(crate) mod stats;
 
@@ -21,15 +21,15 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use answer::{LONGEST_PAGE, USUAL_PAGE};
-pub(crate) use asked::RunInPath;
 pub use corrupt::Corrupt;
-pub(crate) use corrupt::{count, word};
+pub(crate) use corrupt::{non_negative, parse_enum};
 pub(crate) use params::LONGEST_ASKED;
 pub(crate) use pool::{BEGIN, look_as_readers};
 pub use pool::{ReadPool, TenantRead};
+pub(crate) use request::RunInPath;
 
-use asked::AskedQuery;
 use params::Params;
+use request::ReadQuery;
 
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -49,7 +49,7 @@ pub fn routes() -> OpenApiRouter<ApiState> {
 /// Reads the query of the list of runs as the handler does.
 pub(crate) fn read_run_list(uri: &Uri) -> Result<(), Problem> {
     let mut params = Params::of(uri)?;
-    runs::ListQuery::take(&mut params)?;
+    runs::ListQuery::from_params(&mut params)?;
     params.end(runs::ListQuery::ALLOWED)
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn read_run_list(uri: &Uri) -> Result<(), Problem> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::asked::AskedQuery;
+    use super::request::ReadQuery;
     use super::{events, items, notifications, runs, stats};
     use crate::ledger::EPOCH_PARAM;
 

@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::answer::{LONGEST_PAGE, USUAL_PAGE, answer, cut, link_next, rows_for};
-use super::asked::{Asked, AskedQuery};
-use super::corrupt::{Corrupt, count, word};
+use super::corrupt::{Corrupt, non_negative, parse_enum};
 use super::cursor::{self, Fingerprint};
 use super::params::Params;
 use super::pool::TenantRead;
+use super::request::{ReadQuery, ReadRequest};
 use super::runs::{EndedAsName, RunLinks, RunStatus};
 use crate::access::Caller;
 use crate::openapi::forms;
@@ -36,11 +36,11 @@ pub(crate) struct NotificationsQuery {
     list: Fingerprint,
 }
 
-impl AskedQuery for NotificationsQuery {
+impl ReadQuery for NotificationsQuery {
     const ALLOWED: &'static [&'static str] = &["unread", "cursor", "limit"];
 
-    fn take(params: &mut Params) -> Result<Self, Problem> {
-        let unread = params.word("unread", "true, false", |text| text.parse().ok())?;
+    fn from_params(params: &mut Params) -> Result<Self, Problem> {
+        let unread = params.parse_enum("unread", "true, false", |text| text.parse().ok())?;
         let limit = params.number("limit", 1, LONGEST_PAGE)?.unwrap_or(USUAL_PAGE);
         let list = Fingerprint::of("notifications", &unread);
         let before = cursor::take(params, &list)?;
@@ -168,14 +168,14 @@ struct NotificationRow {
 )]
 pub(super) async fn list_notifications(
     State(state): State<ApiState>,
-    asked: Asked<NotificationsQuery>,
+    request: ReadRequest<NotificationsQuery>,
 ) -> Result<Response, Problem> {
-    let mut read = asked.begin(&state).await?;
-    let page = page_of_notifications(&mut read, &asked.caller, &asked.query).await?.under(&asked.base);
+    let mut read = request.begin(&state).await?;
+    let page = page_of_notifications(&mut read, &request.caller, &request.query).await?.under(&request.base);
     let next_cursor = page.next_cursor.clone();
     let mut response = answer(&state, read.position, page)?;
     if let Some(cursor) = next_cursor {
-        link_next(response.headers_mut(), &asked.address, &cursor)?;
+        link_next(response.headers_mut(), &request.address, &cursor)?;
     }
     Ok(response)
 }
@@ -197,7 +197,7 @@ pub(crate) async fn page_of_notifications(
         rows.into_iter().map(|row| view(row, caller.tenant.as_str())).collect::<Result<_, _>>()?;
     Ok(NotificationPage {
         notifications,
-        unread_count: count(TABLE, "count", &caller.principal, unread.min(COUNTED))?,
+        unread_count: non_negative(TABLE, "count", &caller.principal, unread.min(COUNTED))?,
         unread_count_capped: unread > COUNTED,
         next_cursor,
         position: read.position.0,
@@ -210,7 +210,7 @@ pub(crate) async fn page_of_notifications(
 /// The database's.
 pub(crate) async fn unread(read: &mut TenantRead, caller: &Caller) -> Result<u64, Problem> {
     let unread = count_unread(read.conn(), caller).await?;
-    Ok(count(TABLE, "count", &caller.principal, unread)?)
+    Ok(non_negative(TABLE, "count", &caller.principal, unread)?)
 }
 
 async fn fetch(
@@ -256,14 +256,15 @@ async fn count_unread(conn: &mut PgConnection, caller: &Caller) -> Result<i64, s
 fn view(row: NotificationRow, tenant: &str) -> Result<NotificationView, Corrupt> {
     let id = row.notification_id;
     let run = RunId::new(row.run_id).map_err(|error| Corrupt::new(TABLE, "run_id", id, error))?;
-    let ended_as = row.ended_as.map(|text| word(TABLE, "ended_as", id, &text, EndedAs::parse)).transpose()?;
+    let ended_as =
+        row.ended_as.map(|text| parse_enum(TABLE, "ended_as", id, &text, EndedAs::parse)).transpose()?;
     Ok(NotificationView {
         notification_id: id,
         run_id: row.run_id,
-        transition: word(TABLE, "transition", id, &row.transition, Transition::parse)?,
+        transition: parse_enum(TABLE, "transition", id, &row.transition, Transition::parse)?,
         kind: row.kind,
         title: row.title,
-        status: word(TABLE, "status", id, &row.status, Status::parse)?,
+        status: parse_enum(TABLE, "status", id, &row.status, Status::parse)?,
         ended_as,
         presumed: row.presumed,
         superseded: row.superseded,
@@ -271,7 +272,7 @@ fn view(row: NotificationRow, tenant: &str) -> Result<NotificationView, Corrupt>
         message: row.message,
         created_at: row.created_at,
         read_at: row.read_at,
-        position: count(TABLE, "position", id, row.position)?,
+        position: non_negative(TABLE, "position", id, row.position)?,
         links: RunLinks::new(tenant, run),
     })
 }

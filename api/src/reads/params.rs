@@ -11,8 +11,8 @@ use redaction::CleanText;
 use crate::problem::Problem;
 use crate::time;
 
-/// The parameters of a request, decoded, in the order they came. Reading one takes it out, so that what
-/// is left at the end is what nobody knows.
+/// The parameters of a request, decoded, in the order they came. Reading one takes it out, so that those
+/// left at the end are unknown to the resource.
 #[derive(Debug, Default)]
 pub(crate) struct Params {
     pairs: Vec<(String, String)>,
@@ -89,14 +89,14 @@ impl Params {
         value.map(|text| text.parse().map_err(|error: T::Err| wrong(name, error.to_string()))).transpose()
     }
 
-    /// One of some words, by the `parse` of its type.
-    pub(crate) fn word<T>(
+    /// A value of an enum, by the `parse` of its type.
+    pub(crate) fn parse_enum<T>(
         &mut self,
         name: &str,
         allowed: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, Problem> {
-        self.one(name)?.map(|text| self::word(name, &text, allowed, &parse)).transpose()
+        self.one(name)?.map(|text| self::parse_enum(name, &text, allowed, &parse)).transpose()
     }
 
     /// A whole number between two others, both included.
@@ -120,7 +120,7 @@ impl Params {
         }
     }
 
-    /// Refuses what nobody has taken out.
+    /// Refuses parameters that are left.
     pub(crate) fn end(self, allowed: &[&str]) -> Result<(), Problem> {
         match self.pairs.first() {
             None => Ok(()),
@@ -132,8 +132,8 @@ impl Params {
     }
 }
 
-/// One of some words.
-pub(crate) fn word<T>(
+/// A value of an enum.
+pub(crate) fn parse_enum<T>(
     name: &str,
     text: &str,
     allowed: &str,

@@ -145,7 +145,7 @@ impl ReadPool {
         .fetch_optional(&mut *transaction)
         .await?
         .ok_or(Corrupt::new("projection.checkpoints", "name", "monitoring", "the row is missing"))?;
-        let position = corrupt::count("projection.checkpoints", "position", "monitoring", position)?;
+        let position = corrupt::non_negative("projection.checkpoints", "position", "monitoring", position)?;
         Ok(TenantRead { position: Position(position), transaction })
     }
 }

@@ -11,9 +11,9 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::answer::answer;
-use super::asked::{Asked, AskedQuery};
-use super::corrupt::{Corrupt, count, word};
+use super::corrupt::{Corrupt, non_negative, parse_enum};
 use super::params::Params;
+use super::request::{ReadQuery, ReadRequest};
 use crate::openapi::forms;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -30,10 +30,10 @@ pub(crate) struct StatsQuery {
     hours: u64,
 }
 
-impl AskedQuery for StatsQuery {
+impl ReadQuery for StatsQuery {
     const ALLOWED: &'static [&'static str] = &["hours"];
 
-    fn take(params: &mut Params) -> Result<Self, Problem> {
+    fn from_params(params: &mut Params) -> Result<Self, Problem> {
         Ok(Self { hours: params.number("hours", 1, MOST_HOURS)?.unwrap_or(24) })
     }
 }
@@ -128,17 +128,17 @@ pub(crate) struct Hour {
 )]
 pub(super) async fn get_stats(
     State(state): State<ApiState>,
-    asked: Asked<StatsQuery>,
+    request: ReadRequest<StatsQuery>,
 ) -> Result<Response, Problem> {
-    let mut read = asked.begin(&state).await?;
-    let tenant = &asked.caller.tenant;
+    let mut read = request.begin(&state).await?;
+    let tenant = &request.caller.tenant;
     let (runs, kinds) = counts(read.conn(), tenant).await?;
     let stats = Stats {
         runs,
         kinds,
         oldest_queued_at: oldest(read.conn(), tenant, Status::Queued).await?,
         oldest_running_at: oldest(read.conn(), tenant, Status::Running).await?,
-        hours: hours(read.conn(), tenant, None, Utc::now(), asked.query.hours).await?,
+        hours: hours(read.conn(), tenant, None, Utc::now(), request.query.hours).await?,
         position: read.position.0,
     };
     answer(&state, read.position, stats)
@@ -162,8 +162,8 @@ pub(crate) async fn counts(
     let mut kinds: BTreeMap<String, StatusCounts> = BTreeMap::new();
     for row in rows {
         let key = format!("{tenant} {} {}", row.kind, row.status);
-        let status = word(COUNTS, "status", &key, &row.status, Status::parse)?;
-        let runs = count(COUNTS, "runs", &key, row.runs)?;
+        let status = parse_enum(COUNTS, "status", &key, &row.status, Status::parse)?;
+        let runs = non_negative(COUNTS, "runs", &key, row.runs)?;
         all.add(status, runs);
         kinds.entry(row.kind).or_default().add(status, runs);
     }
@@ -218,7 +218,7 @@ pub(crate) async fn hours(
     let mut known = BTreeMap::new();
     for row in rows {
         let key = format!("{tenant} {}", row.hour);
-        let number = |column, value| count(HOURS, column, &key, value);
+        let number = |column, value| non_negative(HOURS, column, &key, value);
         let hour = Hour {
             hour: row.hour,
             queued: number("queued", row.queued)?,

@@ -15,7 +15,7 @@ pub(crate) struct Connection {
     guest: Guest,
     /// Requests whose answers are not yet out to the end.
     open: AtomicUsize,
-    asked: AtomicBool,
+    has_requested: AtomicBool,
     /// When the last of them ended, in milliseconds since the beginning.
     quiet_since: AtomicU64,
     /// Whether something was refused of which more may still come.
@@ -24,9 +24,9 @@ pub(crate) struct Connection {
     on_first_line: AtomicBool,
 }
 
-/// A request that is under way.
+/// A request that is under way, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Asked(Arc<Connection>);
+pub(super) struct RequestInFlight(Arc<Connection>);
 
 impl Connection {
     pub(super) fn new(guest: Guest) -> Self {
@@ -34,28 +34,28 @@ impl Connection {
             begun: Instant::now(),
             guest,
             open: AtomicUsize::new(0),
-            asked: AtomicBool::new(false),
+            has_requested: AtomicBool::new(false),
             quiet_since: AtomicU64::new(0),
             left_unread: AtomicBool::new(false),
             on_first_line: AtomicBool::new(true),
         }
     }
 
-    /// Its requests have shown a good token: it makes way for nobody any more.
+    /// Its requests have shown a good token: from now on the connection makes way for no other.
     pub(crate) fn is_known(&self) {
         self.guest.is_known();
     }
 
-    /// Begins a request, until what it gives is dropped.
-    pub(super) fn asked(self: &Arc<Self>) -> Asked {
+    /// Begins a request, which is under way until the returned guard is dropped.
+    pub(super) fn begin_request(self: &Arc<Self>) -> RequestInFlight {
         self.open.fetch_add(1, Ordering::AcqRel);
-        self.asked.store(true, Ordering::Release);
-        Asked(self.clone())
+        self.has_requested.store(true, Ordering::Release);
+        RequestInFlight(self.clone())
     }
 
-    /// Whether it has ever asked for anything.
-    pub(super) fn was_asked(&self) -> bool {
-        self.asked.load(Ordering::Acquire)
+    /// Whether a request has ever come.
+    pub(super) fn has_requested(&self) -> bool {
+        self.has_requested.load(Ordering::Acquire)
     }
 
     /// Whether nothing is under way on it.
@@ -63,7 +63,7 @@ impl Connection {
         self.open.load(Ordering::Acquire) == 0
     }
 
-    /// Something of a request is left that nobody will read.
+    /// Something of a request is left that will not be read.
     pub(super) fn leave_unread(&self) {
         self.left_unread.store(true, Ordering::Release);
     }
@@ -83,11 +83,11 @@ impl Connection {
         self.on_first_line.load(Ordering::Acquire)
     }
 
-    /// Resolves when nothing was asked for so long: at first, or since the last answer.
+    /// Resolves when no request has come for so long: at first, or since the last answer.
     pub(super) async fn falls_silent(&self, at_first: Duration, between: Duration) {
         loop {
             let now = Instant::now();
-            let until = match (self.was_asked(), self.is_quiet()) {
+            let until = match (self.has_requested(), self.is_quiet()) {
                 (false, _) => self.begun + at_first,
                 (true, true) => {
                     let since = Duration::from_millis(self.quiet_since.load(Ordering::Acquire));
@@ -98,13 +98,13 @@ impl Connection {
             if until <= now {
                 return;
             }
-            // Requests come by the thousand, and wake nobody here: it looks again when it may be time.
+            // Requests come by the thousand, and do not wake this task: it looks again when it may be time.
             tokio::time::sleep_until(until.min(now + between)).await;
         }
     }
 }
 
-impl Drop for Asked {
+impl Drop for RequestInFlight {
     fn drop(&mut self) {
         let now = u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.quiet_since.store(now, Ordering::Release);

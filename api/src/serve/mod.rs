@@ -1,7 +1,7 @@
 //! Connections: accepted up to a bound, over TLS or not, spoken with in HTTP/1.1 or HTTP/2, closed when they keep
 //! silent or take no answer, finished when we stop.
 //!
-//! Where there is no room left, who has shown no good token makes way for who comes: see [`strangers`].
+//! Where there is no room left, connections that have shown no good token make way for new ones: see [`strangers`].
 
 mod connection;
 mod service;
@@ -52,10 +52,10 @@ const BUFFER: usize = 64 * 1024;
 /// at least): each open page of the hub has a stream that stays.
 const STREAMS: u32 = 256;
 
-/// How much of its bodies a client of HTTP/2 may send ahead of who reads them: on one stream, and on all together.
+/// How much of its bodies a client of HTTP/2 may send before they are read: on one stream, and on all together.
 const AHEAD: (u32, u32) = (256 * 1024, 512 * 1024);
 
-/// How often a connection of HTTP/2 is asked whether somebody is there, and how long the answer may take.
+/// How often a connection of HTTP/2 is asked whether its client is there, and how long the answer may take.
 const PING: Duration = Duration::from_secs(20);
 
 /// How connections are served.
@@ -148,7 +148,7 @@ fn protocols(unread: Duration) -> auto::Builder<Streams> {
         .initial_connection_window_size(AHEAD.1)
         .max_header_list_size(BUFFER as u32)
         .max_send_buf_size(BUFFER)
-        // Who opens streams only to reset them is sent away (CVE-2023-44487), and who makes us do it as well.
+        // Clients that open streams only to reset them (CVE-2023-44487), or make us reset them, are sent away.
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(256)
         .keep_alive_interval(PING)
@@ -188,7 +188,7 @@ async fn place(room: &Arc<Semaphore>, strangers: &Strangers) -> OwnedSemaphorePe
 }
 
 impl Server {
-    /// Speaks with whoever has connected, to the end.
+    /// Serves a connection to its end.
     async fn attend(&self, stream: TcpStream, connection: Arc<Connection>) {
         let mut stream = Box::pin(TimeoutStream::new(stream));
         stream.as_mut().set_write_timeout_pinned(Some(self.config.unread));
@@ -215,7 +215,7 @@ impl Server {
             () = connection.falls_silent(self.config.silence, self.config.keep_alive) => {}
             () = self.shutdown.cancelled() => {}
         }
-        if !connection.was_asked() {
+        if !connection.has_requested() {
             return;
         }
         // Whatever is under way is finished, and the client told that there will be no more.

@@ -11,7 +11,7 @@ use axum::http::{HeaderName, HeaderValue, Request, Response};
 use hyper::body::{Frame, Incoming, SizeHint};
 use tower::ServiceExt;
 
-use super::connection::{Asked, Connection};
+use super::connection::{Connection, RequestInFlight};
 use super::streams::Progress;
 
 /// How a proxy says by which scheme it was asked.
@@ -37,7 +37,7 @@ impl hyper::service::Service<Request<Incoming>> for Answering {
     type Future = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let asked = self.connection.asked();
+        let in_flight = self.connection.begin_request();
         request.extensions_mut().insert(self.connection.clone());
         if self.over_tls {
             // Said as a proxy that ends TLS says it, so that there is one place to look.
@@ -46,7 +46,12 @@ impl hyper::service::Service<Request<Incoming>> for Answering {
         let router = self.router.clone();
         Box::pin(async move {
             let response = router.oneshot(request.map(Body::new)).await?;
-            Ok(response.map(|body| Answer { body, pieces: 0, progress: Progress::here(), _asked: asked }))
+            Ok(response.map(|body| Answer {
+                body,
+                pieces: 0,
+                progress: Progress::here(),
+                _in_flight: in_flight,
+            }))
         })
     }
 }
@@ -57,7 +62,7 @@ pub(super) struct Answer {
     body: Body,
     pieces: u64,
     progress: Option<Progress>,
-    _asked: Asked,
+    _in_flight: RequestInFlight,
 }
 
 impl HttpBody for Answer {

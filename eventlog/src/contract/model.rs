@@ -21,7 +21,7 @@ pub async fn any_sequence_of_appends_is_as_the_model_says(log: Log) {
         let mut model = Model::new(log.guarantees());
         for step in 0..STEPS {
             let append = model.propose(&mut random);
-            let wanted = model.judge(&append);
+            let wanted = model.expected_answer(&append);
             let answer = log.append(append.clone()).await;
             model.check(&append, &wanted, answer, &format!("seed {seed}, step {step}"));
         }
@@ -124,7 +124,7 @@ impl Model {
             .collect()
     }
 
-    fn judge(&self, append: &[StreamAppend]) -> Wanted {
+    fn expected_answer(&self, append: &[StreamAppend]) -> Wanted {
         let conflicts: Vec<_> = append
             .iter()
             .map(|append| (append.stream.clone(), append.expected.last(), self.head(&append.stream)))

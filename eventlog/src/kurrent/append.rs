@@ -18,8 +18,8 @@ use super::options::CallOptions;
 use super::size::{MAX_APPEND_BYTES, size, taken_at_most, too_large};
 use super::wire::proposed;
 use crate::error::{AppendError, LogError};
-use crate::form;
 use crate::port::{Appended, AppendedStream, ExpectedRevision, Position, Retention, StreamAppend};
+use crate::validate;
 
 /// Positions that were answered as new. An answer that names one of them again is a repeat.
 const ANSWERED: usize = 16_384;
@@ -47,7 +47,7 @@ impl Default for Answered {
 
 impl Inner {
     pub(super) async fn append(&self, mut streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
-        form::check(&streams)?;
+        validate::append(&streams)?;
         let Some(append) = streams.pop().filter(|_| streams.is_empty()) else {
             return Err(AppendError::Malformed("a cluster appends to one stream at a time"));
         };

@@ -15,7 +15,7 @@ pub(super) enum Verdict {
     Mismatch(AppendError),
     /// It is a repeat, of events that are there.
     Repeat(Appended),
-    /// This batch moves a stream that is not where it expected: it is judged when that is done.
+    /// This batch moves a stream that is not where it expected: it is checked when that is done.
     Defer,
 }
 
@@ -110,7 +110,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Answers those mismatches that are repeats, given what the streams have where these would be.
-    pub fn settle(&mut self, requests: &[Request], wanted: &[Wanted<'_>], found: &[Vec<There>]) {
+    pub fn resolve_repeats(&mut self, requests: &[Request], wanted: &[Wanted<'_>], found: &[Vec<There>]) {
         let places: Vec<_> = wanted.iter().zip(found).collect();
         for of_one in places.chunk_by(|(one, _), (next, _)| one.request == next.request) {
             let ends = of_one.iter().map(|(at, there)| repeat::end_of(at.append, at.first, there));

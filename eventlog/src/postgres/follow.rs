@@ -1,7 +1,7 @@
 //! Following the log: how a reader learns that there is more, in this process and in others.
 //!
-//! News is only ever a hint that saves time. A subscription reads the log itself, and looks by itself
-//! every so often, so that news that got lost delays events and loses none.
+//! A notification is only ever a hint that saves time. A subscription reads the log itself, and looks by itself
+//! every so often, so that a notification that got lost delays events and loses none.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,19 +26,19 @@ const NOTIFY_GAP: Duration = Duration::from_millis(5);
 /// After how long a lost connection is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The last position that anybody has told of.
+/// Publishes the log's head: the last position that this process or another one has committed.
 #[derive(Debug, Clone)]
-pub(super) struct News {
+pub(super) struct HeadNotifier {
     head: Arc<watch::Sender<u64>>,
     recent: Recent,
 }
 
-impl News {
+impl HeadNotifier {
     pub fn new(head: u64) -> Self {
         Self { head: Arc::new(watch::Sender::new(head)), recent: Recent::default() }
     }
 
-    pub fn tell(&self, position: u64) {
+    pub fn publish(&self, position: u64) {
         self.head.send_if_modified(|head| {
             let newer = position > *head;
             if newer {
@@ -48,14 +48,14 @@ impl News {
         });
     }
 
-    /// Keeps events that this process has appended for those who hear, if anybody does.
-    pub fn keep(&self, events: impl Iterator<Item = RecordedEvent>) {
+    /// Keeps events that this process has appended for its subscribers, if there are any.
+    pub fn keep_recent(&self, events: impl Iterator<Item = RecordedEvent>) {
         if self.head.receiver_count() > 0 {
             self.recent.add(events);
         }
     }
 
-    pub fn hear(&self) -> watch::Receiver<u64> {
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.head.subscribe()
     }
 }
@@ -83,10 +83,10 @@ pub(super) async fn notify(pool: PgPool, mut committed: watch::Receiver<u64>, st
 }
 
 /// Listens to other processes' commits, for as long as the log is used.
-pub(super) async fn listen(pool: PgPool, news: News, stop: CancellationToken) {
+pub(super) async fn listen(pool: PgPool, notifier: HeadNotifier, stop: CancellationToken) {
     let heard = async {
         loop {
-            if let Err(error) = hear(&pool, &news).await {
+            if let Err(error) = listen_once(&pool, &notifier).await {
                 tracing::warn!(%error, "does not hear of other processes' events; looks for them instead");
             }
             tokio::time::sleep(RETRY).await;
@@ -95,22 +95,23 @@ pub(super) async fn listen(pool: PgPool, news: News, stop: CancellationToken) {
     let _stopped: Option<()> = stop.run_until_cancelled(heard).await;
 }
 
-async fn hear(pool: &PgPool, news: &News) -> Result<(), sqlx::Error> {
+async fn listen_once(pool: &PgPool, notifier: &HeadNotifier) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
-    // What was told while nobody listened.
+    // What was told while this process did not listen.
     let head = read::head(pool).await.map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
-    news.tell(head.0);
+    notifier.publish(head.0);
     loop {
         match listener.recv().await?.payload().parse() {
-            Ok(position) => news.tell(position),
+            Ok(position) => notifier.publish(position),
             Err(error) => tracing::warn!(%error, "a notification that is no position"),
         }
     }
 }
 
-/// Gives what this process has appended last as it is known here. The rest is read on a connection of its own, which need not be asked first whether it is still there, and whose plans are
-/// made once: of a read of few events, these are the larger part.
+/// Gives what this process has appended last from memory. The rest is read on a connection of the reader's own, which
+/// need not be tested before each use, and whose plans are made once: of a read of few events, these are the larger
+/// part.
 pub(super) struct Reader {
     pool: PgPool,
     recent: Recent,
@@ -119,8 +120,8 @@ pub(super) struct Reader {
 
 impl Reader {
     /// A reader of that pool's database, for as long as the pool is open.
-    pub fn new(pool: PgPool, news: &News) -> Self {
-        Self { pool, recent: news.recent.clone(), connection: None }
+    pub fn new(pool: PgPool, notifier: &HeadNotifier) -> Self {
+        Self { pool, recent: notifier.recent.clone(), connection: None }
     }
 
     /// As [`read::all`]; fewer where these are known here.
@@ -157,8 +158,8 @@ impl Reader {
 pub(super) struct PostgresSubscription {
     pub reader: Reader,
     pub after: Position,
-    pub news: watch::Receiver<u64>,
-    /// How long it believes that no news means no events.
+    pub head: watch::Receiver<u64>,
+    /// How long the subscription waits for a notification before it reads the log by itself.
     pub patience: Duration,
 }
 
@@ -167,13 +168,13 @@ impl Subscription for PostgresSubscription {
     async fn next_batch(&mut self, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
         loop {
             // Marked as seen before the look: what is told later wakes the wait below.
-            self.news.borrow_and_update();
+            self.head.borrow_and_update();
             let batch = self.reader.read(self.after, limit.max(1)).await?;
             if let Some(last) = batch.last() {
                 self.after = last.position;
                 return Ok(batch);
             }
-            let waited = tokio::time::timeout(self.patience, self.news.changed()).await;
+            let waited = tokio::time::timeout(self.patience, self.head.changed()).await;
             if let Ok(Err(_)) = waited {
                 return Err(LogError::Unavailable("the log is shut down".into()));
             }

@@ -3,14 +3,14 @@
 //! One writer task a process gathers the appends that wait and commits them in one statement. See
 //! `docs/decisions/0001-positions-by-one-lock-and-group-commit.md`.
 
+mod append_health;
 mod batch;
 mod follow;
-mod heads;
 mod queue;
 mod read;
 mod recent;
-mod refusing;
 mod statements;
+mod stream_heads;
 mod writer;
 
 use std::fmt;
@@ -24,11 +24,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::error::{AppendError, LogError};
-use crate::form;
 use crate::port::{Appended, EventLog, Position, RecordedEvent, StreamAppend, Subscription};
-use follow::{News, PostgresSubscription, Reader};
+use crate::validate;
+use append_health::AppendHealth;
+use follow::{HeadNotifier, PostgresSubscription, Reader};
 use queue::Intake;
-use refusing::Refusing;
 use writer::Writer;
 
 /// The settings of a [`PostgresLog`].
@@ -48,7 +48,7 @@ pub struct PostgresLogConfig {
     pub give_up_after: Duration,
     /// How many connections read.
     pub read_connections: u32,
-    /// How long a subscription waits for news before it looks by itself.
+    /// How long a subscription waits for a notification before it reads the log by itself.
     pub patience: Duration,
 }
 
@@ -73,9 +73,9 @@ impl Default for PostgresLogConfig {
 pub struct PostgresLog {
     pool: PgPool,
     intake: Intake,
-    refusing: Refusing,
+    append_health: AppendHealth,
     writer: Mutex<Option<JoinHandle<()>>>,
-    news: News,
+    notifier: HeadNotifier,
     tasks: TaskTracker,
     stop: CancellationToken,
     listening: Once,
@@ -95,20 +95,20 @@ impl PostgresLog {
             .await
             .map_err(read::unavailable)?;
         let head = read::head(&pool).await?;
-        let news = News::new(head.0);
+        let notifier = HeadNotifier::new(head.0);
         let (intake, requests) = queue::queue(config.queue_requests, config.queue_bytes);
         let patience = config.patience;
-        let writer = Writer::new(options, config, news.clone());
-        let (committed, refusing) = (writer.committed(), writer.refusing());
+        let writer = Writer::new(options, config, notifier.clone());
+        let (committed, append_health) = (writer.committed(), writer.append_health());
         let writer = tokio::spawn(writer.run(requests));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(follow::notify(pool.clone(), committed, stop.clone()));
         Ok(Self {
             pool,
             intake,
-            refusing,
+            append_health,
             writer: Mutex::new(Some(writer)),
-            news,
+            notifier,
             tasks,
             stop,
             listening: Once::new(),
@@ -135,7 +135,7 @@ impl PostgresLog {
 
 impl fmt::Debug for PostgresLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresLog").field("news", &self.news).finish_non_exhaustive()
+        f.debug_struct("PostgresLog").field("notifier", &self.notifier).finish_non_exhaustive()
     }
 }
 
@@ -152,7 +152,7 @@ impl EventLog for PostgresLog {
     }
 
     async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
-        form::check(&streams)?;
+        validate::append(&streams)?;
         let answer = self.intake.take(streams)?;
         answer.await.unwrap_or_else(|_| Err(queue::gone()))
     }
@@ -180,17 +180,17 @@ impl EventLog for PostgresLog {
     }
 
     async fn takes_appends(&self) -> Result<(), LogError> {
-        self.refusing.ask_again(&self.pool).await
+        self.append_health.recheck(&self.pool).await
     }
 
     async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {
         self.listening.call_once(|| {
-            self.tasks.spawn(follow::listen(self.pool.clone(), self.news.clone(), self.stop.clone()));
+            self.tasks.spawn(follow::listen(self.pool.clone(), self.notifier.clone(), self.stop.clone()));
         });
         Ok(Box::new(PostgresSubscription {
-            reader: Reader::new(self.pool.clone(), &self.news),
+            reader: Reader::new(self.pool.clone(), &self.notifier),
             after,
-            news: self.news.hear(),
+            head: self.notifier.subscribe(),
             patience: self.patience,
         }))
     }

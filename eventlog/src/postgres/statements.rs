@@ -20,7 +20,7 @@ pub(super) enum Failure {
     Foreign,
     /// A row is there already. Nothing of the batch was written.
     Violation(String),
-    /// Nobody knows whether the statement was carried out, or the database does not answer.
+    /// It is not known whether the statement was carried out, or the database does not answer.
     Lost(String),
     /// The database said no to all of it; nothing was written.
     Refused(LogError),
@@ -35,7 +35,7 @@ impl From<sqlx::Error> for Failure {
             Some("23505") => Self::Violation(error.to_string()),
             // Classes 08 and 57: the connection or the server goes away. What was sent may have happened.
             Some(code) if code.starts_with("08") || code.starts_with("57") => Self::Lost(error.to_string()),
-            // Somebody was in the way; the lock keeps them off.
+            // Another writer was in the way; the lock keeps others off.
             Some("40001" | "40P01") => Self::Foreign,
             _ => Self::Refused(unavailable(error)),
         }
@@ -53,8 +53,11 @@ impl From<LogError> for Failure {
     }
 }
 
-/// Settings of the writer's connection that its promises rest on.
-pub(super) async fn settle_in(db: &mut PgConnection, lock_timeout: Duration) -> Result<(), sqlx::Error> {
+/// Sets what the writer's promises rest on in its session.
+pub(super) async fn configure_session(
+    db: &mut PgConnection,
+    lock_timeout: Duration,
+) -> Result<(), sqlx::Error> {
     // Only ever made stronger: a cluster may wait for its replicas as well.
     let weak =
         sqlx::query_scalar!("SELECT current_setting('synchronous_commit') = 'off'").fetch_one(&mut *db);
@@ -76,8 +79,9 @@ pub(super) async fn head(db: &mut PgConnection) -> Result<u64, Failure> {
     Ok(unsigned(sqlx::query_scalar!("SELECT position FROM log.head").fetch_one(db).await?)?)
 }
 
-/// The position of the last event, held until the transaction ends: nobody else appends meanwhile. Checked against the
-/// last event itself: what came after a loss could never be projected, and the loss could not be accepted any more.
+/// The position of the last event, locked until the transaction ends: no other process appends meanwhile. Checked
+/// against the last event itself: what came after a loss could never be projected, and the loss could not be accepted
+/// any more.
 pub(super) async fn lock_head(db: &mut PgConnection) -> Result<u64, Failure> {
     let head = sqlx::query_scalar!("SELECT position FROM log.head FOR UPDATE").fetch_one(&mut *db).await?;
     // A statement of its own: it must see what was committed while the lock was waited for.

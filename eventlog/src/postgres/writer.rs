@@ -1,9 +1,9 @@
 //! The one task that appends.
 //!
-//! It knows the log's last position and the heads of busy streams, so it can judge appends in memory and
-//! commit a whole batch in one statement. The statement demands that the position is still the one it
-//! knows: then nobody else has appended and all it knows is right. If it is not so, it takes the lock,
-//! reads what others have appended, judges again, and stays with the lock until it is alone.
+//! The writer knows the log's last position and the heads of busy streams, so it can check appends in memory
+//! and commit a whole batch in one statement. The statement demands that the position is still the one that
+//! the writer knows: then no other process has appended, and all that the writer knows is right. Otherwise it
+//! takes the lock, reads what others have appended, checks again, and stays with the lock until it is alone.
 
 mod commit;
 
@@ -16,12 +16,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::PostgresLogConfig;
+use super::append_health::AppendHealth;
 use super::batch::{Plan, Verdict};
-use super::follow::News;
-use super::heads::Heads;
+use super::follow::HeadNotifier;
 use super::queue::Request;
-use super::refusing::Refusing;
 use super::statements::Failure;
+use super::stream_heads::StreamHeads;
 use crate::error::{AppendError, LogError};
 
 /// The pauses between tries to reach the database.
@@ -31,27 +31,27 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Writer {
     options: PgConnectOptions,
     config: PostgresLogConfig,
-    news: News,
+    notifier: HeadNotifier,
     committed: watch::Sender<u64>,
     connection: Option<PgConnection>,
     /// The log's last position, as far as the writer knows.
     head: u64,
-    heads: Heads,
+    heads: StreamHeads,
     /// Whether others append too, so that the lock is taken first.
     shared: bool,
     /// Whether the database did not answer when it was last asked.
     down: bool,
     /// Whether the last appends were refused because of the database.
-    refusing: Refusing,
+    append_health: AppendHealth,
 }
 
-/// How careful a try is.
+/// What an attempt to commit takes for granted.
 #[derive(Clone, Copy, PartialEq)]
-enum Care {
-    /// Of a stream that is expected to be new nothing is read.
-    Usual,
-    /// All streams are looked at first, under the lock: something may have been committed already.
-    Doubtful,
+enum AppendMode {
+    /// Nothing is read of a stream that is expected to be new.
+    Optimistic,
+    /// All streams are read first, under the lock: an earlier attempt may have committed already.
+    InDoubt,
 }
 
 /// A batch that is in the log.
@@ -64,20 +64,20 @@ struct Committed {
 }
 
 impl Writer {
-    pub fn new(options: PgConnectOptions, config: PostgresLogConfig, news: News) -> Self {
-        let heads = Heads::new(config.known_heads);
+    pub fn new(options: PgConnectOptions, config: PostgresLogConfig, notifier: HeadNotifier) -> Self {
+        let heads = StreamHeads::new(config.known_heads);
         let committed = watch::Sender::new(0);
         Self {
             options,
             config,
-            news,
+            notifier,
             committed,
             connection: None,
             head: 0,
             heads,
             shared: false,
             down: false,
-            refusing: Refusing::default(),
+            append_health: AppendHealth::default(),
         }
     }
 
@@ -86,9 +86,9 @@ impl Writer {
         self.committed.subscribe()
     }
 
-    /// Tells whether appends are refused because of the database.
-    pub fn refusing(&self) -> Refusing {
-        self.refusing.clone()
+    /// Whether appends are refused because of the database.
+    pub fn append_health(&self) -> AppendHealth {
+        self.append_health.clone()
     }
 
     /// Commits what comes in until the queue is closed and empty.
@@ -106,7 +106,7 @@ impl Writer {
             }
             let batch = self.gather(&mut waiting, &mut requests);
             show(batch.len() + waiting.len() + requests.len());
-            for request in self.settle(batch).await.into_iter().rev() {
+            for request in self.commit_batch(batch).await.into_iter().rev() {
                 waiting.push_front(request);
             }
             show(waiting.len() + requests.len());
@@ -140,20 +140,20 @@ impl Writer {
         batch
     }
 
-    /// Commits a batch and answers it. Gives back the requests that must come after it.
-    async fn settle(&mut self, mut requests: Vec<Request>) -> Vec<Request> {
-        // While the database is known to be away, nobody waits long to hear so.
-        let patience = if self.down { self.config.give_up_after / 8 } else { self.config.give_up_after };
-        let deadline = Instant::now() + patience;
-        let mut care = Care::Usual;
+    /// Commits a batch and answers its requests. Gives back those that must come after it.
+    async fn commit_batch(&mut self, mut requests: Vec<Request>) -> Vec<Request> {
+        // While the database is known to be away, callers do not wait long to hear so.
+        let limit = if self.down { self.config.give_up_after / 8 } else { self.config.give_up_after };
+        let deadline = Instant::now() + limit;
+        let mut mode = AppendMode::Optimistic;
         let mut pause = FIRST_PAUSE;
         let mut violations = 0;
         loop {
-            let tried = timeout_at(deadline, self.attempt(&requests, care)).await;
+            let tried = timeout_at(deadline, self.attempt(&requests, mode)).await;
             let failure = match tried {
                 Ok(Ok(committed)) => {
                     self.down = false;
-                    self.refusing.set(false);
+                    self.append_health.set_refusing(false);
                     return answer(requests, committed);
                 }
                 Ok(Err(failure)) => failure,
@@ -169,21 +169,21 @@ impl Writer {
                     violations += 1;
                     self.shared = true;
                     self.heads.clear();
-                    care = Care::Doubtful;
+                    mode = AppendMode::InDoubt;
                 }
                 Failure::Corrupt(what) => return refuse_all(requests, &LogError::Corrupt(what)),
                 Failure::Refused(error) => {
                     self.forget();
-                    self.refusing.set(true);
+                    self.append_health.set_refusing(true);
                     return refuse_all(requests, &error);
                 }
                 Failure::Lost(why) => {
                     self.forget();
                     requests.iter_mut().for_each(|request| request.in_doubt = true);
-                    care = Care::Doubtful;
+                    mode = AppendMode::InDoubt;
                     if self.down || Instant::now() + pause >= deadline {
                         self.down = true;
-                        self.refusing.set(true);
+                        self.append_health.set_refusing(true);
                         return refuse_all(requests, &LogError::Unavailable(why));
                     }
                     tracing::warn!(why, "the event log's database does not answer; trying again");

@@ -1,4 +1,4 @@
-//! Folding the log into tables beside the live ones.
+//! Folding the log into shadow tables.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use eventlog::{EventLog, Position};
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
-use super::{Progress, beside};
+use super::{Progress, shadow};
 use crate::apply::apply;
 use crate::error::{ProjectorError, bigint};
 use crate::lease::{BEAT, Lease, TERM};
@@ -20,8 +20,8 @@ const BATCH_BYTES: usize = 16 << 20;
 /// How often the goal is asked for anew and the progress told.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// Tables that are being filled, and the right to fill them.
-pub(super) struct Filling<'a> {
+/// Shadow tables that are being filled, and the lease to fill them.
+pub(super) struct ShadowTables<'a> {
     log: &'a dyn EventLog,
     tables: Tables,
     lease: Lease,
@@ -31,7 +31,7 @@ pub(super) struct Filling<'a> {
     events: u64,
 }
 
-impl<'a> Filling<'a> {
+impl<'a> ShadowTables<'a> {
     /// Goes on with the tables where an earlier try of the same making left them, or begins anew.
     pub async fn begin(
         log: &'a dyn EventLog,
@@ -39,15 +39,15 @@ impl<'a> Filling<'a> {
         made_by: &str,
         anew: bool,
     ) -> Result<Self, ProjectorError> {
-        if beside::made_by(&tables).await?.is_some() {
-            // Whoever is at work holds the lease; of one that was killed it ends by itself.
+        if shadow::made_by(&tables).await?.is_some() {
+            // Another process at work holds the lease; that of a killed one ends by itself.
             let lease = Self::lease(&tables).await?;
-            if !anew && beside::made_by(&tables).await?.as_deref() == Some(made_by) {
+            if !anew && shadow::made_by(&tables).await?.as_deref() == Some(made_by) {
                 let reached = tables.checkpoint().await?;
                 return Ok(Self { log, tables, lease, reached, events: 0 });
             }
         }
-        beside::create(&tables, made_by).await?;
+        shadow::create(&tables, made_by).await?;
         let lease = Self::lease(&tables).await?;
         Ok(Self { log, tables, lease, reached: Position(0), events: 0 })
     }
@@ -126,8 +126,8 @@ impl<'a> Filling<'a> {
         self.lease.beat(&self.tables).await.map(drop)
     }
 
-    /// Does something that takes its time and folds nothing, and keeps the lease meanwhile. Whoever loses it
-    /// all the same stops at once: the tables are somebody else's then.
+    /// Does work that takes its time and folds nothing, and keeps the lease meanwhile. If the lease is lost all the
+    /// same, the work stops at once: the tables are another process's then.
     pub async fn beating<T>(
         &self,
         work: impl Future<Output = Result<T, ProjectorError>>,
@@ -141,11 +141,13 @@ impl<'a> Filling<'a> {
         }
     }
 
-    /// Makes sure that the tables are still ours, and as we filled them; they stay so until the transaction
-    /// ends.
-    pub async fn hold_still(&self, db: &mut PgConnection) -> Result<(), ProjectorError> {
+    /// Locks the tables until the transaction ends, and makes sure that they are still ours and as we filled them.
+    ///
+    /// # Errors
+    /// [`ProjectorError::Fenced`] where they are not, or the database's.
+    pub async fn lock_for_swap(&self, db: &mut PgConnection) -> Result<(), ProjectorError> {
         let ours = (bigint(self.reached.0)?, self.lease.fence());
-        let found = beside::hold_still(db, self.tables.schema()).await?;
+        let found = shadow::lock_for_swap(db, self.tables.schema()).await?;
         if found == Some(ours) { Ok(()) } else { Err(ProjectorError::Fenced) }
     }
 }

@@ -8,7 +8,7 @@ use eventlog::streams::{StreamKind, run_event, stream_kind};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::beside;
+use super::shadow;
 use crate::error::{ProjectorError, unsigned};
 
 /// How many differences are told one by one.
@@ -31,7 +31,7 @@ pub struct Findings {
     pub unreadable: Vec<Unreadable>,
 }
 
-/// An event that the log has and nobody can read.
+/// An event that the log has and that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
     /// In which stream.
@@ -90,7 +90,7 @@ pub(super) async fn compare(
     told: &(dyn Fn(&str) + Sync),
 ) -> Result<Findings, ProjectorError> {
     let mut findings = Findings::default();
-    for table in beside::names(&mut *db).await? {
+    for table in shadow::names(&mut *db).await? {
         let columns = Columns::of(&mut *db, &table).await?;
         let Some(filter) = columns.filter(which) else { continue };
         told(&table);
@@ -110,9 +110,9 @@ pub(super) async fn unreadable(
         "SELECT DISTINCT ON (stream) stream, revision FROM {other}.dead_letters
          ORDER BY stream, revision LIMIT {TOLD}"
     );
-    let held: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(db).await?;
+    let quarantined: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(db).await?;
     let mut unreadable = Vec::new();
-    for (stream, revision) in held {
+    for (stream, revision) in quarantined {
         let revision = unsigned(revision)?;
         // Other streams are nobody's rows.
         if stream_kind(&stream) != StreamKind::Run {

@@ -1,12 +1,12 @@
-//! What an operator does with the read tables: mend what is held, build them anew, compare them with the log.
+//! What an operator does with the read tables: mend what is quarantined, build them anew, compare them with the log.
 
-mod beside;
 mod catch_up;
 mod compare;
 mod rebuild;
 mod refold;
 mod retry;
 mod sampler;
+mod shadow;
 mod verify;
 
 use std::sync::Arc;
@@ -77,11 +77,11 @@ impl Maintenance {
             let mut tx = live.begin().await?;
             let mut streams: Vec<String> =
                 self.streams_in_tables(&mut tx, run).await?.into_iter().map(|(_, stream)| stream).collect();
-            let held = sqlx::query_scalar!(
+            let quarantined = sqlx::query_scalar!(
                 "SELECT DISTINCT stream FROM dead_letters WHERE stream LIKE 'run-%-' || $1::uuid",
                 run.uuid()
             );
-            streams.extend(held.fetch_all(&mut *tx).await?);
+            streams.extend(quarantined.fetch_all(&mut *tx).await?);
             streams.sort();
             streams.dedup();
             streams
@@ -113,7 +113,7 @@ impl Maintenance {
             run.uuid()
         );
         let tenants = tenants.fetch_all(db).await?.into_iter();
-        // Not `run_stream`: what somebody wrote there need not be a tenant's name.
+        // Not `run_stream`: what was written there by hand need not be a tenant's name.
         Ok(tenants.map(|tenant| (tenant.clone(), format!("run-{tenant}-{run}"))).collect())
     }
 

@@ -6,9 +6,9 @@ use domain::{RunId, TenantId};
 use eventlog::Position;
 use sqlx::PgConnection;
 
-use super::catch_up::Filling;
+use super::catch_up::ShadowTables;
 use super::refold::{read_marks, refold};
-use super::{Maintenance, Progress, beside};
+use super::{Maintenance, Progress, shadow};
 use crate::agree::check_log;
 use crate::apply::{lock_checkpoint, tell};
 use crate::batch::CountFrom;
@@ -36,8 +36,8 @@ pub struct Rebuilt {
     pub from: Position,
     /// The position that they reflect.
     pub to: Position,
-    /// How many events of the new tables are held.
-    pub held: u64,
+    /// How many events of the new tables are quarantined.
+    pub quarantined: u64,
 }
 
 impl Maintenance {
@@ -49,7 +49,7 @@ impl Maintenance {
     ///
     /// # Errors
     /// [`ProjectorError`]; the live tables are as they were then, and a rebuild can go on.
-    /// [`ProjectorError::LogBehind`] where the log has lost what they were folded from: whoever was answered with a
+    /// [`ProjectorError::LogBehind`] where the log has lost what they were folded from: callers that were given a
     /// position must be told first.
     pub async fn rebuild(
         &self,
@@ -65,7 +65,7 @@ impl Maintenance {
     }
 
     /// As [`Maintenance::rebuild`], from nothing, for a log that was restored: the new tables go as far as the log does,
-    /// also where the live ones went further. Not before everybody who holds a position is told so.
+    /// also where the live ones went further. To be called after all holders of positions are told so.
     ///
     /// # Errors
     /// As there.
@@ -86,22 +86,22 @@ impl Maintenance {
     ) -> Result<Rebuilt, ProjectorError> {
         let next = self.tables(Schema::Next);
         let made_by = self.made_by(source).await?;
-        let mut filling = Filling::begin(&*self.log, next.clone(), &made_by, anew).await?;
-        let from = filling.reached;
+        let mut shadow = ShadowTables::begin(&*self.log, next.clone(), &made_by, anew).await?;
+        let from = shadow.reached;
         let head = || async { Ok(self.log.head().await?) };
-        filling.up_to(head, told).await?;
-        filling.beating(beside::analyze(&next)).await?;
+        shadow.up_to(head, told).await?;
+        shadow.beating(shadow::analyze(&next)).await?;
         loop {
-            filling.up_to(head, told).await?;
-            if let Some(rebuilt) = self.swap(&mut filling, &next, source, goal).await? {
+            shadow.up_to(head, told).await?;
+            if let Some(rebuilt) = self.swap(&mut shadow, &next, source, goal).await? {
                 return Ok(Rebuilt { from, ..rebuilt });
             }
-            filling.beat().await?;
+            shadow.beat().await?;
             tokio::time::sleep(LET_PASS).await;
         }
     }
 
-    /// Who makes the tables, and from which log: rows of another program are not gone on with, nor those of
+    /// Which program makes the tables, and from which log: rows of another program are not gone on with, nor those of
     /// other columns, nor positions of another log.
     async fn made_by(&self, source: &str) -> Result<String, ProjectorError> {
         let migration: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM public._sqlx_migrations")
@@ -112,28 +112,28 @@ impl Maintenance {
     }
 
     /// Swaps, unless readers are in the way. Every reader's transaction begins with a lock on the
-    /// checkpoints, and so does the projector's: whoever has it for itself is alone.
+    /// checkpoints, and so does the projector's: a transaction that has it exclusively is alone.
     async fn swap(
         &self,
-        filling: &mut Filling<'_>,
+        shadow: &mut ShadowTables<'_>,
         next: &Tables,
         source: &str,
         goal: Goal,
     ) -> Result<Option<Rebuilt>, ProjectorError> {
         let mut tx = self.tables(Schema::Live).begin().await?;
-        beside::run(&mut tx, format!("SET LOCAL lock_timeout = '{WAIT_FOR_READERS}'")).await?;
+        shadow::run(&mut tx, format!("SET LOCAL lock_timeout = '{WAIT_FOR_READERS}'")).await?;
         let swapped = async {
-            beside::run(&mut tx, "LOCK TABLE checkpoints IN ACCESS EXCLUSIVE MODE".into()).await?;
+            shadow::run(&mut tx, "LOCK TABLE checkpoints IN ACCESS EXCLUSIVE MODE".into()).await?;
             let live = lock_checkpoint(&mut tx, None).await?;
             let goal = match goal {
                 Goal::LiveTables if same_log(&mut tx, source).await? => live,
                 _ => self.log.head().await?,
             };
-            filling.rest(goal).await?;
-            let held = next.dead_letters().await?.0;
-            filling.hold_still(&mut tx).await?;
-            beside::take_the_place(&mut tx, Schema::Next).await?;
-            let to = filling.reached;
+            shadow.rest(goal).await?;
+            let quarantined = next.dead_letters().await?.0;
+            shadow.lock_for_swap(&mut tx).await?;
+            shadow::swap_in(&mut tx, Schema::Next).await?;
+            let to = shadow.reached;
             sqlx::query!(
                 "UPDATE checkpoints SET position = $1, updated_at = now() WHERE name = 'monitoring'",
                 bigint(to.0)?
@@ -147,7 +147,7 @@ impl Maintenance {
             .execute(&mut *tx)
             .await?;
             tell(&mut tx, to).await?;
-            Ok(Rebuilt { from: live, to, held })
+            Ok(Rebuilt { from: live, to, quarantined })
         };
         match swapped.await {
             Ok(rebuilt) => {
@@ -180,11 +180,11 @@ impl Maintenance {
         if self.begin_of(&stream, checkpoint).await?.is_none() {
             return Err(ProjectorError::NoEvents(stream));
         }
-        let held_from =
+        let quarantined_from =
             sqlx::query_scalar!("SELECT min(revision) FROM dead_letters WHERE stream = $1", stream)
                 .fetch_one(&mut *tx)
                 .await?;
-        let counted = held_from.map_or(Ok(u64::MAX), crate::error::unsigned)?;
+        let counted = quarantined_from.map_or(Ok(u64::MAX), crate::error::unsigned)?;
         // Rows that name a tenant whose log knows nothing of the run were changed, and are in the way.
         let mut tenants = Vec::new();
         for (tenant, other) in self.streams_in_tables(&mut tx, run).await? {
@@ -193,11 +193,11 @@ impl Maintenance {
             }
         }
         remove_run(&mut tx, run, &tenants, &stream).await?;
-        let held = refold(&mut tx, &*self.log, &stream, 0, checkpoint, CountFrom(counted)).await?;
+        let quarantined = refold(&mut tx, &*self.log, &stream, 0, checkpoint, CountFrom(counted)).await?;
         read_marks(&mut tx, &*self.log, run, checkpoint).await?;
         tell(&mut tx, checkpoint).await?;
         tx.commit().await?;
-        Ok(Rebuilt { from: Position(0), to: checkpoint, held })
+        Ok(Rebuilt { from: Position(0), to: checkpoint, quarantined })
     }
 }
 
@@ -231,7 +231,7 @@ async fn remove_run(
     Ok(())
 }
 
-/// SQLSTATE `lock_not_available`: somebody reads.
+/// SQLSTATE `lock_not_available`: a reader holds the lock.
 fn in_the_way(error: &ProjectorError) -> bool {
     matches!(error, ProjectorError::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
 }

@@ -13,7 +13,7 @@ use crate::error::ProjectorError;
 const AT_ONCE: usize = 1_000;
 
 /// Folds the events of a stream from a revision on, as far as the tables have come. Gives back how many
-/// are held.
+/// are quarantined.
 pub(super) async fn refold(
     tx: &mut Transaction<'_, Postgres>,
     log: &dyn EventLog,
@@ -22,13 +22,13 @@ pub(super) async fn refold(
     checkpoint: Position,
     count: CountFrom,
 ) -> Result<u64, ProjectorError> {
-    let (mut from, mut held) = (from, 0);
+    let (mut from, mut quarantined) = (from, 0);
     loop {
         let records = log.read_stream(stream, from, AT_ONCE).await?;
         let known: Vec<&RecordedEvent> = records.iter().filter(|r| r.position <= checkpoint).collect();
-        let Some(last) = known.last() else { return Ok(held) };
+        let Some(last) = known.last() else { return Ok(quarantined) };
         from = last.revision + 1;
-        held += write_all(tx, &known, count).await? as u64;
+        quarantined += write_all(tx, &known, count).await? as u64;
     }
 }
 

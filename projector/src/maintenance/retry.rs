@@ -1,4 +1,4 @@
-//! Folding what is held, once the reason is gone.
+//! Folding what is quarantined, once the reason is gone.
 
 use domain::RunId;
 use eventlog::streams::run_of;
@@ -10,12 +10,12 @@ use crate::batch::CountFrom;
 use crate::error::{ProjectorError, unsigned};
 use crate::tables::Schema;
 
-/// What became of one stream that was held.
+/// What became of one stream that was quarantined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retried {
     /// Which stream.
     pub stream: String,
-    /// How many of its events were held.
+    /// How many of its events were quarantined.
     pub before: u64,
     /// How many still are: the first of them can still not be folded, or it is another one.
     pub after: u64,
@@ -24,8 +24,8 @@ pub struct Retried {
 }
 
 impl Maintenance {
-    /// Folds the events that are held, each stream in its order and in one transaction, the stream that
-    /// was held first comes first. All other runs go on between two streams, and wait while one is folded:
+    /// Folds the events that are quarantined, each stream in its order and in one transaction, the stream that
+    /// was quarantined first comes first. All other runs go on between two streams, and wait while one is folded:
     /// a run of 100,000 events takes some seconds. With a run, only that one.
     ///
     /// # Errors
@@ -51,16 +51,16 @@ impl Maintenance {
     /// None where it is no longer held.
     async fn retry_stream(&self, stream: String) -> Result<Option<Retried>, ProjectorError> {
         let mut tx = self.tables(Schema::Live).begin().await?;
-        // Nobody else folds while we have this: an event that comes now waits behind us.
+        // No other process folds while we have this: an event that comes now waits behind us.
         let checkpoint = lock_checkpoint(&mut tx, None).await?;
-        let held = sqlx::query!(
+        let quarantined = sqlx::query!(
             r#"WITH gone AS (DELETE FROM dead_letters WHERE stream = $1 RETURNING revision)
                SELECT count(*) AS "events!", min(revision) AS first FROM gone"#,
             stream
         )
         .fetch_one(&mut *tx)
         .await?;
-        let Some(first) = held.first else { return Ok(None) };
+        let Some(first) = quarantined.first else { return Ok(None) };
         if let Some((tenant, run)) = run_of(&stream) {
             sqlx::query!(
                 "UPDATE runs SET held_revision = NULL, held_position = NULL, held_error = NULL
@@ -86,6 +86,6 @@ impl Maintenance {
         // What was read before this moment has changed without the checkpoint having moved.
         tell(&mut tx, checkpoint).await?;
         tx.commit().await?;
-        Ok(Some(Retried { stream, before: unsigned(held.events)?, after, error }))
+        Ok(Some(Retried { stream, before: unsigned(quarantined.events)?, after, error }))
     }
 }

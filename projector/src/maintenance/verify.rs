@@ -5,10 +5,10 @@ use eventlog::Position;
 use eventlog::streams::run_of;
 use sqlx::AssertSqlSafe;
 
-use super::catch_up::Filling;
+use super::catch_up::ShadowTables;
 use super::compare::{Findings, Which, compare, unreadable};
 use super::refold::{read_marks, refold};
-use super::{Maintenance, Progress, beside};
+use super::{Maintenance, Progress, shadow};
 use crate::agree::check_log;
 use crate::apply::lock_checkpoint;
 use crate::batch::CountFrom;
@@ -36,28 +36,28 @@ impl Maintenance {
     ) -> Result<Findings, ProjectorError> {
         check_log(&*self.log, &self.pool).await?;
         let (live, check) = (self.tables(Schema::Live), self.tables(Schema::Check));
-        let mut filling = Filling::begin(&*self.log, check.clone(), "a check", true).await?;
-        filling.up_to(|| live.checkpoint(), told).await?;
-        filling.beating(beside::analyze(&check)).await?;
-        filling.up_to(|| live.checkpoint(), told).await?;
+        let mut shadow = ShadowTables::begin(&*self.log, check.clone(), "a check", true).await?;
+        shadow.up_to(|| live.checkpoint(), told).await?;
+        shadow.beating(shadow::analyze(&check)).await?;
+        shadow.up_to(|| live.checkpoint(), told).await?;
 
         // While the checkpoint is locked, both sets of tables are brought to it, and one snapshot of both
         // is taken. What is compared afterwards can't move any more.
         let mut lock = live.begin().await?;
         let checkpoint = lock_checkpoint(&mut lock, None).await?;
-        filling.rest(checkpoint).await?;
+        shadow.rest(checkpoint).await?;
         let begin = format!("{SNAPSHOT} READ ONLY; {LOCK}");
         let mut snapshot = self.pool.begin_with(AssertSqlSafe(begin)).await?;
         sqlx::query("SELECT position FROM projection.checkpoints").execute(&mut *snapshot).await?;
         lock.rollback().await?;
 
         let compared = compare(&mut snapshot, Schema::Check.name(), Which::All, comparing);
-        let mut findings = filling.beating(compared).await?;
+        let mut findings = shadow.beating(compared).await?;
         findings.unreadable = unreadable(&mut snapshot, &*self.log, Schema::Check.name()).await?;
         snapshot.rollback().await?;
-        // Tables that are somebody else's by now are left alone.
-        filling.beat().await?;
-        beside::remove(&check).await?;
+        // Tables that are another process's by now are left alone.
+        shadow.beat().await?;
+        shadow::remove(&check).await?;
         Ok(findings)
     }
 
@@ -84,13 +84,13 @@ impl Maintenance {
             sqlx::query_scalar!("SELECT position FROM projection.checkpoints WHERE name = 'monitoring'");
         let checkpoint = checkpoint.fetch_optional(&mut *tx).await?.ok_or(ProjectorError::NoCheckpoint)?;
         let checkpoint = Position(crate::error::unsigned(checkpoint)?);
-        let tables = beside::names(&mut tx).await?;
+        let tables = shadow::names(&mut tx).await?;
         for table in tables {
             let sql =
                 format!("CREATE TEMP TABLE {table} (LIKE projection.{table} INCLUDING ALL) ON COMMIT DROP");
-            beside::run(&mut tx, sql).await?;
+            shadow::run(&mut tx, sql).await?;
         }
-        beside::run(
+        shadow::run(
             &mut tx,
             "CREATE TRIGGER labels_are_filed AFTER INSERT ON pg_temp.runs REFERENCING NEW TABLE AS added
              FOR EACH STATEMENT EXECUTE FUNCTION projection.file_labels();

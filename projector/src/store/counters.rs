@@ -62,7 +62,7 @@ pub(super) async fn counts(db: &mut PgConnection, counters: &Counters<'_>) -> Re
     Ok(())
 }
 
-/// Fewer than no runs: the counter is wrong, not the event that counts down, so nothing is held for it.
+/// Fewer than no runs: the counter is wrong, not the event that counts down, so nothing is quarantined for it.
 fn astray(error: sqlx::Error) -> ProjectorError {
     match &error {
         sqlx::Error::Database(refused) if refused.is_check_violation() => ProjectorError::CountsAstray,

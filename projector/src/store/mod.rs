@@ -21,15 +21,15 @@ macro_rules! row_type {
 mod counters;
 mod notifications;
 mod runs;
-mod steady;
 mod timeline;
+mod upsert;
 
 use eventlog::streams::run_of;
 use redaction::CleanText;
 use sqlx::PgConnection;
 
 use crate::batch::Changes;
-use crate::decode::{Decoded, Held, storable};
+use crate::decode::{Decoded, Quarantined, storable};
 use crate::error::{ProjectorError, bigint};
 
 /// Writes all changes but the checkpoint.
@@ -39,27 +39,30 @@ pub(crate) async fn changes(
     changes: &Changes<'_>,
 ) -> Result<(), ProjectorError> {
     runs::insert(db, decoded, changes).await?;
-    steady::write(db, decoded, changes).await?;
+    upsert::write(db, decoded, changes).await?;
     notifications::insert(db, decoded, changes).await?;
     // After the insert: a read may come in the same batch as what it is about.
     notifications::mark_read(db, changes).await?;
     counters::counts(db, &changes.counters).await?;
-    hold(db, &changes.held).await
+    quarantine(db, &changes.quarantined).await
 }
 
-/// Puts events into the dead letters, and marks their runs as held. What the error quotes of an event is
-/// shown to people, so it goes through the same door as their messages.
-pub(crate) async fn hold(db: &mut PgConnection, held: &[Held<'_>]) -> Result<(), ProjectorError> {
-    if held.is_empty() {
+/// Puts events into the dead letters, and marks their runs as quarantined. What the error quotes of an event is
+/// shown to people, so the error is redacted as messages are.
+pub(crate) async fn quarantine(
+    db: &mut PgConnection,
+    quarantined: &[Quarantined<'_>],
+) -> Result<(), ProjectorError> {
+    if quarantined.is_empty() {
         return Ok(());
     }
-    let mut positions = Vec::with_capacity(held.len());
-    let mut streams = Vec::with_capacity(held.len());
-    let mut revisions = Vec::with_capacity(held.len());
-    let mut types = Vec::with_capacity(held.len());
-    let mut errors = Vec::with_capacity(held.len());
-    let mut runs = Vec::with_capacity(held.len());
-    for Held { record, error } in held {
+    let mut positions = Vec::with_capacity(quarantined.len());
+    let mut streams = Vec::with_capacity(quarantined.len());
+    let mut revisions = Vec::with_capacity(quarantined.len());
+    let mut types = Vec::with_capacity(quarantined.len());
+    let mut errors = Vec::with_capacity(quarantined.len());
+    let mut runs = Vec::with_capacity(quarantined.len());
+    for Quarantined { record, error } in quarantined {
         tracing::warn!(
             position = record.position.0,
             stream = record.stream,
@@ -90,7 +93,7 @@ pub(crate) async fn hold(db: &mut PgConnection, held: &[Held<'_>]) -> Result<(),
     )
     .execute(&mut *db)
     .await?;
-    // Where Queued itself is held there is no row to mark.
+    // Where Queued itself is quarantined there is no row to mark.
     sqlx::query!(
         "UPDATE runs SET held_revision = first.revision, held_position = first.position, held_error = first.error
          FROM (SELECT DISTINCT ON (stream) stream, revision, position, error

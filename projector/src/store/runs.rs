@@ -1,5 +1,5 @@
 //! `projection.runs`. New runs are inserted with all that `Queued` said; later batches write only what
-//! can change ([`super::steady`]), so that a large context is written once.
+//! can change ([`super::upsert`]), so that a large context is written once.
 
 use chrono::{DateTime, Utc};
 use domain::{EndedAs, Run, Status, search_key};

@@ -50,7 +50,7 @@ async fn what_the_log_has_lost_is_found(pool: PgPool) {
     let records = story.records().await;
     assert_eq!(lost(check_log(&story.log, &pool).await), None);
 
-    // The last one is a notification's read mark, and those before it are held: the tables show neither.
+    // The last one is a notification's read mark, and those before it are quarantined: the tables show neither.
     let end = records.len();
     let shorter = restored(&records[..end - 1]).await;
     assert_eq!(lost(check_log(&shorter, &pool).await), Some(Lost::End(Position(end as u64 - 1))));

@@ -18,7 +18,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use support::*;
 
-/// Two tenants, every kind of row, and a run that is held.
+/// Two tenants, every kind of row, and a run that is quarantined.
 async fn given() -> Story {
     let mut story = Story::default();
     let labelled = queued_with(serde_json::json!({

@@ -56,7 +56,7 @@ async fn the_same_tables_from_wrong_ones(pool: PgPool) {
     .await;
 
     let rebuilt = maintenance(&story, &pool).rebuild("memory", false, &|_| {}).await.unwrap();
-    assert_eq!((rebuilt.from, rebuilt.to, rebuilt.held), (Position(0), right.checkpoint(), 2));
+    assert_eq!((rebuilt.from, rebuilt.to, rebuilt.quarantined), (Position(0), right.checkpoint(), 2));
     assert_eq!(Tables::dump(&pool).await, right, "read notifications stay read");
     let after = shape(&pool).await;
     let only = |these: &[String], those: &[String]| -> Vec<String> {
@@ -167,7 +167,7 @@ async fn a_run_of_another_tenant_is_left_alone(pool: PgPool) {
     assert_eq!(Tables::dump(&pool).await, right);
 }
 
-/// A second tenant's run of the same id is held for good; mending it takes nothing from the first.
+/// A second tenant's run of the same id is quarantined for good; mending it takes nothing from the first.
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_run_whose_id_is_taken_takes_nothing(pool: PgPool) {
     let mut story = given().await;
@@ -183,8 +183,11 @@ async fn a_run_whose_id_is_taken_takes_nothing(pool: PgPool) {
     story.raw(&format!("run-acme-{}", run_id(0)), event).await;
     story.given(0, []).await;
     let right = story.project(&pool, &[]).await;
-    assert!(right.held().iter().any(|(.., error)| error.contains("belongs to tenant demo")), "{right:?}");
+    assert!(
+        right.quarantined().iter().any(|(.., error)| error.contains("belongs to tenant demo")),
+        "{right:?}"
+    );
     let rebuilt = maintenance(&story, &pool).rebuild_run(run_id(0), Some(&tenant(1))).await.unwrap();
-    assert_eq!(rebuilt.held, 1);
+    assert_eq!(rebuilt.quarantined, 1);
     assert_eq!(Tables::dump(&pool).await, right);
 }

@@ -29,7 +29,7 @@ async fn what_is_held_is_drained_in_order(pool: PgPool) {
     let why = held.run(0)["held_error"].as_str().unwrap();
     assert!(why.contains("\"refused\""), "{why}");
     held.then_run(1, &json!({"status": "succeeded", "held_revision": null, "held_error": null}));
-    assert_eq!(held.held().len(), 6);
+    assert_eq!(held.quarantined().len(), 6);
 
     // Not mended yet: all stays as it is.
     let maintenance = maintenance(&story, &pool);
@@ -59,7 +59,7 @@ async fn what_was_read_before_it_was_held_stays_read(pool: PgPool) {
     assert!(right.rows("notifications").iter().any(|told| !told["read_at"].is_null()));
     run_sql(&pool, REFUSE_LATER).await;
     maintenance(&story, &pool).rebuild("memory", false, &|_| {}).await.unwrap();
-    assert_eq!(Tables::dump(&pool).await.held().len(), 2);
+    assert_eq!(Tables::dump(&pool).await.quarantined().len(), 2);
     run_sql(&pool, MEND).await;
     let retried = maintenance(&story, &pool).retry(None).await.unwrap();
     assert_eq!((retried.len(), retried[0].after), (1, 0));
@@ -78,7 +78,7 @@ async fn a_long_run_is_drained_and_new_events_follow(pool: PgPool) {
     story.given(0, [completed()]).await;
     let tables = story.project(&pool, &[500]).await;
     tables.then_run(0, &json!({"status": "succeeded", "items_succeeded": 2501, "held_revision": null}));
-    assert_eq!(tables.held(), []);
+    assert_eq!(tables.quarantined(), []);
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -90,5 +90,5 @@ async fn a_secret_in_what_is_held_is_not_shown(pool: PgPool) {
     let tables = story.project(&pool, &[]).await;
     let shown = tables.run(0)["held_error"].as_str().unwrap();
     assert!(shown.contains("unknown field") && !shown.contains("hunter2"), "{shown}");
-    assert!(!tables.held()[0].2.contains("hunter2"));
+    assert!(!tables.quarantined()[0].2.contains("hunter2"));
 }

@@ -80,8 +80,8 @@ impl Tables {
         self
     }
 
-    /// Positions, revisions and errors of what is held.
-    pub fn held(&self) -> Vec<(u64, u64, String)> {
+    /// Positions, revisions and errors of what is quarantined.
+    pub fn quarantined(&self) -> Vec<(u64, u64, String)> {
         let row = |row: &Value| {
             let number = |name: &str| row[name].as_u64().unwrap();
             (number("position"), number("revision"), row["error"].as_str().unwrap().to_owned())

@@ -22,7 +22,7 @@ pub struct Producer {
 
 /// What a sample run came to.
 #[derive(Debug)]
-pub struct Told {
+pub struct RunSummary {
     /// The kind of operation.
     pub kind: String,
     /// The run's id.
@@ -38,7 +38,7 @@ struct Run<'a> {
     status: String,
 }
 
-type Spoken = Result<Told, Error>;
+type Finished = Result<RunSummary, Error>;
 
 impl Producer {
     /// A producer of that tenant's runs.
@@ -94,8 +94,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn told(self) -> Told {
-        Told { kind: self.kind, run_id: self.id, status: self.status }
+    fn summary(self) -> RunSummary {
+        RunSummary { kind: self.kind, run_id: self.id, status: self.status }
     }
 }
 
@@ -108,7 +108,7 @@ async fn work() {
 ///
 /// # Errors
 /// The first producer that the API refuses.
-pub async fn run_all(producer: Producer, mut each: impl FnMut(Told)) -> Result<(), Error> {
+pub async fn run_all(producer: Producer, mut each: impl FnMut(RunSummary)) -> Result<(), Error> {
     let mut producers = JoinSet::new();
     for cluster in ["fra-1", "fra-2", "ams-1"] {
         producers.spawn(drift_check(producer.clone(), cluster));
@@ -124,7 +124,7 @@ pub async fn run_all(producer: Producer, mut each: impl FnMut(Told)) -> Result<(
     Ok(())
 }
 
-async fn drift_check(producer: Producer, cluster: &'static str) -> Spoken {
+async fn drift_check(producer: Producer, cluster: &'static str) -> Finished {
     let mut run = producer
         .start(json!({
             "kind": "drift.check",
@@ -141,10 +141,10 @@ async fn drift_check(producer: Producer, cluster: &'static str) -> Spoken {
         run.tell(&item, "ItemSucceeded", json!({"item": item})).await?;
     }
     run.tell("end", "Completed", json!({"message": "no drift found"})).await?;
-    Ok(run.told())
+    Ok(run.summary())
 }
 
-async fn add_policies(producer: Producer) -> Spoken {
+async fn add_policies(producer: Producer) -> Finished {
     let policies = ["daily-35", "weekly-52", "monthly-12", "legal-hold"];
     let mut run = producer
         .start(json!({
@@ -169,10 +169,10 @@ async fn add_policies(producer: Producer) -> Spoken {
         }
     }
     run.tell("end", "Completed", json!({})).await?;
-    Ok(run.told())
+    Ok(run.summary())
 }
 
-async fn bulk_delete(producer: Producer) -> Spoken {
+async fn bulk_delete(producer: Producer) -> Finished {
     let mut run = producer
         .start(json!({
             "kind": "snapshot.bulk_delete",
@@ -206,10 +206,10 @@ async fn bulk_delete(producer: Producer) -> Spoken {
         }
     }
     run.tell("end", "Completed", json!({"message": "3 snapshots are left over"})).await?;
-    Ok(run.told())
+    Ok(run.summary())
 }
 
-async fn aborted_import(producer: Producer) -> Spoken {
+async fn aborted_import(producer: Producer) -> Finished {
     let mut run = producer
         .start(json!({
             "kind": "inventory.import",
@@ -227,10 +227,10 @@ async fn aborted_import(producer: Producer) -> Spoken {
     }
     let why = json!({"reason_code": "cancelled", "message": "stopped by its initiator: wrong file"});
     run.tell("end", "Aborted", why).await?;
-    Ok(run.told())
+    Ok(run.summary())
 }
 
-async fn failed_dispatch(producer: Producer) -> Spoken {
+async fn failed_dispatch(producer: Producer) -> Finished {
     let mut run = producer
         .start(json!({
             "kind": "replica.rebuild",
@@ -244,10 +244,10 @@ async fn failed_dispatch(producer: Producer) -> Spoken {
     let why =
         json!({"reason_code": "dispatch_failed", "message": "no worker takes replica.rebuild in eu-west"});
     run.tell("end", "Failed", why).await?;
-    Ok(run.told())
+    Ok(run.summary())
 }
 
-async fn long_import(producer: Producer) -> Spoken {
+async fn long_import(producer: Producer) -> Finished {
     let mut run = producer
         .start(json!({
             "kind": "catalog.import",
@@ -273,5 +273,5 @@ async fn long_import(producer: Producer) -> Spoken {
         }
     }
     run.tell("end", "Completed", json!({})).await?;
-    Ok(run.told())
+    Ok(run.summary())
 }

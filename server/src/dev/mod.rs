@@ -19,7 +19,7 @@ use crate::database::{Database, named_url};
 use crate::error::Error;
 use crate::run::until_stopped;
 use crate::services::{Parts, Services};
-use crate::{files, listen, say};
+use crate::{files, listen, print_line};
 
 const TENANT: &str = "demo";
 const DEV_FILE: &str = "dev.json";
@@ -164,7 +164,7 @@ fn welcome(dev: &DevFile, sign_in: &str, data_dir: &Path) {
     let runs = format!("{}/v1/tenants/{}/runs", dev.base_url, dev.tenant);
     let token = |role: Role| dev.tokens.get(role.as_str()).map_or("", String::as_str);
     let (producer, operator) = (token(Role::Producer), token(Role::Operator));
-    say!(
+    print_line!(
         "
 Runledger is ready. Ctrl-C stops it; the next start finds everything again.
 
@@ -198,19 +198,19 @@ See the runs:
 async fn run_demo(dev: DevFile) {
     let token = dev.tokens.get(Role::Producer.as_str()).map_or("", String::as_str);
     let producer = demo::Producer::new(&dev.base_url, &dev.tenant, token);
-    say!("Sample producers at work (the catalog import takes a minute):\n");
-    let told = |told: demo::Told| {
-        say!(
+    print_line!("Sample producers at work (the catalog import takes a minute):\n");
+    let tell = |run: demo::RunSummary| {
+        print_line!(
             "  {:<24} {:<20} {}/v1/tenants/{}/runs/{}",
-            told.kind,
-            told.status,
+            run.kind,
+            run.status,
             dev.base_url,
             dev.tenant,
-            told.run_id
+            run.run_id
         );
     };
-    match demo::run_all(producer, told).await {
-        Ok(()) => say!("\nThe sample producers are done."),
+    match demo::run_all(producer, tell).await {
+        Ok(()) => print_line!("\nThe sample producers are done."),
         Err(error) => tracing::error!(%error, "the sample producers stopped"),
     }
 }

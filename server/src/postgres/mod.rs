@@ -1,7 +1,7 @@
 //! A Postgres of our own: found or downloaded, set up once, started and stopped with the program.
 //!
 //! It listens on a Unix socket in a folder that is closed to others, and on no port: so two of them never
-//! get into each other's way, and nothing else on the machine can reach it. Who connects needs the
+//! get into each other's way, and nothing else on the machine can reach it. A client needs the
 //! superuser's password all the same, for as root the server's user is not us. Durability stays on.
 
 mod account;
@@ -9,10 +9,10 @@ mod cluster;
 mod download;
 mod error;
 mod home;
-mod leftover;
 mod locate;
 mod lock;
 mod log;
+mod orphan;
 mod process;
 mod ready;
 
@@ -81,14 +81,14 @@ impl PrivatePostgres {
             let (lock, home, binaries, run_as) =
                 (lock.clone(), home.clone(), binaries.clone(), run_as.clone());
             blocking(move || {
-                // If we are interrupted here, nobody else may come in before it is done.
+                // If we are interrupted here, no other process may come in before it is done.
                 let _lock = lock;
                 cluster::create(&home, &binaries, &run_as)
             })
             .await?;
         }
         let password = cluster::password(&home)?;
-        leftover::stop(&home).await?;
+        orphan::stop(&home).await?;
         let deadline = Instant::now() + LEFT_SESSIONS;
         loop {
             let (log, file) = Log::open(&data_dir.join("postgres.log"))?;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use eventlog::streams::{RESERVED, StreamKind, stream_kind};
 use eventlog::{EventLog, Position, RecordedEvent};
-use server::event_log::Place;
+use server::event_log::LogLocation;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use uuid::Uuid;
 
@@ -23,8 +23,8 @@ pub async fn connect(url: &str) -> PgPool {
 /// Waits until the projector has caught up, then checks everything. Nothing may be appended meanwhile.
 pub async fn audit(url: &str, event_log: &str, seen: &Seen) {
     let db = &connect(url).await;
-    let place = Place::parse(event_log).unwrap();
-    let log = place.open(&PgConnectOptions::from_str(url.trim()).unwrap()).await.unwrap();
+    let location = LogLocation::parse(event_log).unwrap();
+    let log = location.open(&PgConnectOptions::from_str(url.trim()).unwrap()).await.unwrap();
     let head = caught_up(db, log.as_ref()).await;
     let mut records: Vec<RecordedEvent> = Vec::new();
     loop {
@@ -37,7 +37,7 @@ pub async fn audit(url: &str, event_log: &str, seen: &Seen) {
     }
     log.shutdown().await;
     assert_eq!(records.last().map(|record| record.position), Some(head), "the head is the last event");
-    let dense = matches!(place, Place::Postgres);
+    let dense = matches!(location, LogLocation::Postgres);
     in_order(&records, dense);
     acknowledged(&records, seen, dense);
     let expected = fold(&records);

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use api::access::Role;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use tests::House;
+use tests::TestApp;
 use tests::browser::{Browser, Tab};
 
 use world::World;
@@ -27,15 +27,15 @@ async fn main() {
     let folder = std::env::args_os().nth(1).map(PathBuf::from).unwrap();
     fs::create_dir_all(&folder).unwrap();
     let database = fresh_database().await;
-    let house = House::start(PgPoolOptions::new(), database).await;
-    let world = World::make(&house).await;
-    let base = format!("{}/t/demo", house.url());
+    let app = TestApp::start(PgPoolOptions::new(), database).await;
+    let world = World::make(&app).await;
+    let base = format!("{}/t/demo", app.url());
     let runs = format!("{base}/runs?limit=14");
 
     let browser = Browser::open().await;
-    let tab = browser.tab(&format!("{}/sign-in", house.url())).await;
+    let tab = browser.tab(&format!("{}/sign-in", app.url())).await;
     everywhere(&tab, &folder, "sign-in").await;
-    tab.sign_in(house.url(), house.token("demo", Role::Operator)).await;
+    tab.sign_in(app.url(), app.token("demo", Role::Operator)).await;
     for (name, page) in [
         ("runs", runs.clone()),
         ("run", format!("{base}/runs/{}?limit=14", world.partial)),
@@ -62,7 +62,7 @@ async fn main() {
     tab.on_paper().await;
     keep(&folder, "run-print", &tab.picture(718, 1047).await);
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 /// An empty database with our tables on the server that `DATABASE_URL` names.

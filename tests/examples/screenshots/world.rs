@@ -5,7 +5,7 @@ use api::access::Role;
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tests::{Client, House};
+use tests::{Client, TestApp};
 use uuid::Uuid;
 
 /// The runs that have pictures of their own.
@@ -42,9 +42,9 @@ const VOLUMES: [&str; 8] =
     ["orders", "ledger", "mail", "wiki", "metrics", "archive", "builds", "search-index"];
 
 impl World {
-    pub async fn make(house: &House) -> Self {
+    pub async fn make(app: &TestApp) -> Self {
         let now = Utc::now();
-        let mut teller = Teller { producer: house.producer(), queued: Vec::new(), position: 0, started: 0 };
+        let mut teller = Teller { producer: app.producer(), queued: Vec::new(), position: 0, started: 0 };
         teller.history(now).await;
         let partial = teller.partial(now - TimeDelta::minutes(52)).await;
         let failed = teller.failed(now - TimeDelta::minutes(31)).await;
@@ -53,9 +53,9 @@ impl World {
         let running = teller.running(now - TimeDelta::minutes(11)).await;
         teller.drift_check(1, now - TimeDelta::minutes(7), false).await;
         teller.waiting(now - TimeDelta::minutes(2)).await;
-        let seen = house.client(Role::Readonly).get(&format!("/runs?after={}", teller.position)).await;
+        let seen = app.client(Role::Readonly).get(&format!("/runs?after={}", teller.position)).await;
         seen.expect(200);
-        put_back(&house.pool, &teller.queued).await;
+        put_back(&app.pool, &teller.queued).await;
         Self { partial, running, stalled, failed }
     }
 }

@@ -3,15 +3,15 @@
 use api::access::{Role, create_sign_in_code, holder_of, list_tokens, revoke_token};
 use chrono::{TimeDelta, Utc};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::House;
+use tests::TestApp;
 
 use crate::site::{Visitor, partial_run};
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn every_page_has_its_protection(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (run, position) = partial_run(&house, "Protected").await;
-    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let app = TestApp::start(pool, database).await;
+    let (run, position) = partial_run(&app, "Protected").await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     let pages = [
         "/sign-in?signed_out=1".to_owned(),
         format!("/t/demo/runs?after={position}"),
@@ -38,20 +38,20 @@ async fn every_page_has_its_protection(pool: PgPoolOptions, database: PgConnectO
     let style = format!("/assets/hub-{}", style.split('"').next().unwrap());
     assert!(visitor.get(&style).await.expect(200).header("cache-control").contains("immutable"));
     visitor.get("/assets/hub-0000000000000000.css").await.expect(404);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn who_is_not_signed_in_is_asked_to_and_goes_on_there(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let visitor = Visitor::new(house.url());
+    let app = TestApp::start(pool, database).await;
+    let visitor = Visitor::new(app.url());
     let answer = visitor.get("/t/demo/runs?status=failed&q=a%20b").await.expect(303);
     let asked = answer.header("location").to_owned();
     assert_eq!(asked, "/sign-in?next=%2Ft%2Fdemo%2Fruns%3Fstatus%3Dfailed%26q%3Da%2520b");
     let form =
         tests::Answer::of(visitor.request(reqwest::Method::GET, &asked).header("sec-fetch-site", "none"));
     assert!(form.await.expect(200).text.contains("value=\"/t/demo/runs?status=failed&#38;q=a%20b\""));
-    let token = house.token("demo", Role::Operator);
+    let token = app.token("demo", Role::Operator);
     let form = [("token", token), ("next", "/t/demo/runs?status=failed")];
     let answer = visitor.post("/sign-in", &form).await.expect(303);
     assert_eq!(answer.header("location"), "/t/demo/runs?status=failed");
@@ -67,14 +67,14 @@ async fn who_is_not_signed_in_is_asked_to_and_goes_on_there(pool: PgPoolOptions,
         let answer = visitor.post("/sign-in", &[("token", token), ("next", next)]).await.expect(303);
         assert_eq!(answer.header("location"), "/t/demo/runs");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_token_that_is_not_good_is_told_so(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let visitor = Visitor::new(house.url());
-    let good = house.token("demo", Role::Operator);
+    let app = TestApp::start(pool, database).await;
+    let visitor = Visitor::new(app.url());
+    let good = app.token("demo", Role::Operator);
     let almost = format!("{}{}", &good[..good.len() - 1], if good.ends_with('a') { 'b' } else { 'a' });
     for bad in ["", "nonsense", almost.as_str()] {
         let answer = visitor.post("/sign-in", &[("token", bad), ("next", "")]).await.expect(401);
@@ -89,16 +89,16 @@ async fn a_token_that_is_not_good_is_told_so(pool: PgPoolOptions, database: PgCo
             visitor.request(reqwest::Method::POST, "/sign-in").header("sec-fetch-site", site);
         tests::Answer::of(from_elsewhere.form(&[("token", good)])).await.expect(403);
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_link_signs_in_once_and_not_after_its_time(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let mut visitor = Visitor::new(house.url());
-    let holder = holder_of(&house.pool, house.token("demo", Role::Operator)).await.unwrap().unwrap();
+    let app = TestApp::start(pool, database).await;
+    let mut visitor = Visitor::new(app.url());
+    let holder = holder_of(&app.pool, app.token("demo", Role::Operator)).await.unwrap().unwrap();
     let link = async |lasts: TimeDelta| {
-        let code = create_sign_in_code(&house.pool, holder.token_id, Utc::now() + lasts).await.unwrap();
+        let code = create_sign_in_code(&app.pool, holder.token_id, Utc::now() + lasts).await.unwrap();
         format!("/sign-in/{}", code.reveal())
     };
     let good = link(TimeDelta::hours(1)).await;
@@ -111,17 +111,17 @@ async fn a_link_signs_in_once_and_not_after_its_time(pool: PgPoolOptions, databa
     visitor.keep(&answer);
     visitor.get("/t/demo/runs").await.expect(200);
     assert_eq!(visitor.get("/").await.expect(303).header("location"), "/t/demo/runs");
-    let stranger = Visitor::new(house.url());
+    let stranger = Visitor::new(app.url());
     stranger.get(&good).await.expect(401);
     stranger.get(&link(-TimeDelta::seconds(1)).await).await.expect(401);
     stranger.get("/sign-in/nothing").await.expect(401);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_session_ends_by_its_button_and_with_its_token(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let visitor = Visitor::signed_in(&house, "demo", Role::Manager).await;
+    let app = TestApp::start(pool, database).await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Manager).await;
     let csrf = visitor.csrf("/t/demo/runs").await;
     visitor.post("/sign-out", &[("csrf", "wrong")]).await.expect(403);
     visitor.get("/t/demo/runs").await.expect(200);
@@ -135,21 +135,21 @@ async fn a_session_ends_by_its_button_and_with_its_token(pool: PgPoolOptions, da
     );
     visitor.get("/t/demo/runs").await.expect(303);
 
-    let visitor = Visitor::signed_in(&house, "demo", Role::Manager).await;
-    let tokens = list_tokens(&house.pool, &"demo".parse().unwrap()).await.unwrap();
+    let visitor = Visitor::signed_in(&app, "demo", Role::Manager).await;
+    let tokens = list_tokens(&app.pool, &"demo".parse().unwrap()).await.unwrap();
     let token = tokens.iter().find(|token| token.role == "manager").unwrap().token_id;
-    revoke_token(&house.pool, token).await.unwrap();
+    revoke_token(&app.pool, token).await.unwrap();
     // Heard of, or no longer trusted after a moment: the page asks until it is so.
     while visitor.get("/t/demo/runs").await.status == 200 {}
     visitor.get("/t/demo/runs").await.expect(303);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn forged_posts_change_nothing(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (_, position) = partial_run(&house, "Forged").await;
-    let visitor = Visitor::signed_in(&house, "demo", Role::Operator).await;
+    let app = TestApp::start(pool, database).await;
+    let (_, position) = partial_run(&app, "Forged").await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Operator).await;
     let page = visitor.get(&format!("/t/demo/notifications?after={position}")).await.expect(200).text;
     let (_, rest) = page.split_once("<li id=\"note-").unwrap();
     let id = rest.split_once('"').unwrap().0.to_owned();
@@ -158,7 +158,7 @@ async fn forged_posts_change_nothing(pool: PgPoolOptions, database: PgConnectOpt
     visitor.post(&read, &[]).await.expect(403);
     // With the cookie alone the API takes no post either.
     visitor.post(&format!("/v1/tenants/demo/notifications/{id}/read"), &[]).await.problem(403, "forbidden");
-    let colleague = Visitor::signed_in(&house, "demo", Role::Manager).await;
+    let colleague = Visitor::signed_in(&app, "demo", Role::Manager).await;
     let csrf = colleague.csrf("/t/demo/runs").await;
     visitor.post(&read, &[("csrf", &csrf)]).await.expect(403);
     // Nor can a colleague read it.
@@ -169,14 +169,14 @@ async fn forged_posts_change_nothing(pool: PgPoolOptions, database: PgConnectOpt
     let answer = visitor.post(&read, &[("csrf", &csrf)]).await.expect(303);
     let after = visitor.get(answer.header("location")).await.expect(200).text;
     assert_eq!((before, after.matches("Mark as read").count()), (2, 1));
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn pages_of_another_tenant_do_not_exist(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (run, position) = partial_run(&house, "Secret title").await;
-    let visitor = Visitor::signed_in(&house, "other", Role::Owner).await;
+    let app = TestApp::start(pool, database).await;
+    let (run, position) = partial_run(&app, "Secret title").await;
+    let visitor = Visitor::signed_in(&app, "other", Role::Owner).await;
     visitor.get(&format!("/t/other/runs?after={position}")).await.expect(200);
     for path in [
         format!("/t/demo/runs/{run}"),
@@ -188,14 +188,14 @@ async fn pages_of_another_tenant_do_not_exist(pool: PgPoolOptions, database: PgC
         let answer = visitor.get(&path).await.expect(404);
         assert!(!answer.text.contains("Secret title") && answer.text.contains("<h1>"), "{path}");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_link_from_another_site_finds_who_is_signed_in(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let visitor = Visitor::signed_in(&house, "demo", Role::Operator).await;
-    let stranger = Visitor::new(house.url());
+    let app = TestApp::start(pool, database).await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Operator).await;
+    let stranger = Visitor::new(app.url());
     // Browsers on plain HTTP do not say where they come from.
     for site in [Some("cross-site"), None] {
         for (path, goes_on) in
@@ -225,7 +225,7 @@ async fn a_link_from_another_site_finds_who_is_signed_in(pool: PgPoolOptions, da
             assert!(form.contains("name=\"token\"") && !form.contains("http-equiv"), "{form}");
         }
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -233,22 +233,22 @@ async fn two_servers_on_one_host_leave_each_others_sessions_alone(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let mut house = House::start(pool, database).await;
-    let other = house.another_api().await;
+    let mut app = TestApp::start(pool, database).await;
+    let other = app.another_api().await;
     let mut names = Vec::new();
-    for base in [house.url(), other.as_str()] {
-        let form = [("token", house.token("demo", Role::Operator)), ("next", "")];
+    for base in [app.url(), other.as_str()] {
+        let form = [("token", app.token("demo", Role::Operator)), ("next", "")];
         let answer = Visitor::new(base).post("/sign-in", &form).await.expect(303);
         names.push(answer.header("set-cookie").split('=').next().unwrap().to_owned());
     }
     assert_ne!(names[0], names[1]);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn what_goes_wrong_is_a_page_for_people(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let visitor = Visitor::signed_in(&house, "demo", Role::Operator).await;
+    let app = TestApp::start(pool, database).await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Operator).await;
     for path in ["/sign-in", "/sign-out", "/t/demo/notifications/read"] {
         let request = visitor.request(reqwest::Method::POST, path).json(&serde_json::json!({"a": 1}));
         let answer = tests::Answer::of(request).await.expect(415);
@@ -259,5 +259,5 @@ async fn what_goes_wrong_is_a_page_for_people(pool: PgPoolOptions, database: PgC
     assert!(wrong_method.text.contains("<h1>") && wrong_method.header("allow").contains("GET"));
     // Programs are answered as ever.
     visitor.get("/v1/tenants/demo/runs?status=x").await.problem(422, "validation_failed");
-    house.stop().await;
+    app.stop().await;
 }

@@ -4,22 +4,22 @@ use api::access::Role;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::browser::Browser;
-use tests::{House, Wire};
+use tests::{TestApp, Wire};
 
 use crate::site::{at_runs, partial_events, partial_run};
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn sign_in_look_around_and_sign_out(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (_, position) = partial_run(&house, "Nightly backup").await;
-    house.client(Role::Readonly).get(&format!("/runs?after={position}")).await.expect(200);
+    let app = TestApp::start(pool, database).await;
+    let (_, position) = partial_run(&app, "Nightly backup").await;
+    app.client(Role::Readonly).get(&format!("/runs?after={position}")).await.expect(200);
     let browser = Browser::open().await;
-    let tab = browser.tab(&format!("{}/t/demo/runs?status=partially_succeeded", house.url())).await;
+    let tab = browser.tab(&format!("{}/t/demo/runs?status=partially_succeeded", app.url())).await;
     assert!(tab.address().await.contains("/sign-in?next="));
     tab.type_into("#token", "rlg_wrong").await;
     tab.follow("button[type=submit]").await;
     assert!(tab.text().await.contains("can't be right"));
-    tab.type_into("#token", house.token("demo", Role::Operator)).await;
+    tab.type_into("#token", app.token("demo", Role::Operator)).await;
     tab.follow("button[type=submit]").await;
     assert!(tab.address().await.ends_with("/t/demo/runs?status=partially_succeeded"));
     assert!(tab.text().await.contains("Nightly backup"));
@@ -43,10 +43,10 @@ async fn sign_in_look_around_and_sign_out(pool: PgPoolOptions, database: PgConne
 
     tab.follow(".who button").await;
     assert!(tab.text().await.contains("You are signed out."));
-    tab.go(&format!("{}/t/demo/runs", house.url())).await;
+    tab.go(&format!("{}/t/demo/runs", app.url())).await;
     assert!(tab.address().await.contains("/sign-in"));
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -54,18 +54,18 @@ async fn a_run_goes_from_queued_to_partially_succeeded_before_ones_eyes(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
+    let app = TestApp::start(pool, database).await;
     let browser = Browser::open().await;
-    let list = at_runs(&browser, house.url(), &house).await;
+    let list = at_runs(&browser, app.url(), &app).await;
     list.run("window.same = true").await;
-    let producer = house.producer();
+    let producer = app.producer();
     let body = json!({"kind": "watched", "title": "Watched", "context": {}, "items_total": 3, "initiator": {"id": "operator"}});
     let run = producer.post_run(&body).await.expect(201).text_at("/run_id");
     let badge = format!("document.querySelector('#run-{run} .badge').textContent");
     list.until(&format!("{badge} === 'Queued'")).await;
     list.until("document.querySelector('#unread .count').textContent.endsWith('1')").await;
 
-    let page = browser.window(&format!("{}/t/demo/runs/{run}", house.url())).await;
+    let page = browser.window(&format!("{}/t/demo/runs/{run}", app.url())).await;
     page.run("window.same = true; document.querySelector('#events details').open = true").await;
     let mut events = partial_events();
     let rest = events.as_array_mut().unwrap().split_off(2);
@@ -88,16 +88,16 @@ async fn a_run_goes_from_queued_to_partially_succeeded_before_ones_eyes(
         assert_eq!(tab.run("window.same").await, true, "the page was not loaded again");
     }
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_slider_shows_the_run_as_it_was(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (run, position) = partial_run(&house, "Back in time").await;
+    let app = TestApp::start(pool, database).await;
+    let (run, position) = partial_run(&app, "Back in time").await;
     let browser = Browser::open().await;
-    let tab = at_runs(&browser, house.url(), &house).await;
-    tab.go(&format!("{}/t/demo/runs/{run}?after={position}", house.url())).await;
+    let tab = at_runs(&browser, app.url(), &app).await;
+    tab.go(&format!("{}/t/demo/runs/{run}?after={position}", app.url())).await;
     tab.run("window.same = true; document.getElementById('revision').focus()").await;
     for shown in [4, 3, 2] {
         tab.press("ArrowLeft").await;
@@ -114,25 +114,25 @@ async fn the_slider_shows_the_run_as_it_was(pool: PgPoolOptions, database: PgCon
     tab.until("!location.search.includes('revision')").await;
     assert_eq!(tab.run("window.same").await, true);
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_notification_is_read(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (_, position) = partial_run(&house, "Notified").await;
+    let app = TestApp::start(pool, database).await;
+    let (_, position) = partial_run(&app, "Notified").await;
     let browser = Browser::open().await;
-    let tab = at_runs(&browser, house.url(), &house).await;
-    tab.go(&format!("{}/t/demo/notifications?after={position}", house.url())).await;
+    let tab = at_runs(&browser, app.url(), &app).await;
+    tab.go(&format!("{}/t/demo/notifications?after={position}", app.url())).await;
     assert_eq!(tab.run("document.querySelectorAll('.notes .unread').length").await, 2);
-    let other = browser.tab(&format!("{}/t/demo/runs", house.url())).await;
+    let other = browser.tab(&format!("{}/t/demo/runs", app.url())).await;
     tab.follow(".notes form button").await;
     assert_eq!(tab.run("document.querySelectorAll('.notes .unread').length").await, 1);
     assert!(tab.text().await.contains("Partially succeeded"));
-    other.go(&format!("{}/t/demo/notifications?unread=true", house.url())).await;
+    other.go(&format!("{}/t/demo/notifications?unread=true", app.url())).await;
     assert_eq!(other.run("document.querySelectorAll('.notes li').length").await, 1);
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -140,14 +140,14 @@ async fn a_lost_connection_is_seen_and_what_was_missed_is_made_up_for(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
-    let mut wire = Wire::to(house.url()).await;
+    let app = TestApp::start(pool, database).await;
+    let mut wire = Wire::to(app.url()).await;
     let browser = Browser::open().await;
-    let tab = at_runs(&browser, &wire.url(), &house).await;
+    let tab = at_runs(&browser, &wire.url(), &app).await;
     tab.run("window.same = true").await;
     assert_eq!(tab.run("document.getElementById('lost').hidden").await, true);
     wire.cut().await;
-    let (run, _) = partial_run(&house, "Missed").await;
+    let (run, _) = partial_run(&app, "Missed").await;
     tab.until("!document.getElementById('lost').hidden").await;
     assert!(tab.text().await.contains("The connection is lost. This page shows what was known at"));
     assert!(!tab.text().await.contains("Missed"));
@@ -157,20 +157,20 @@ async fn a_lost_connection_is_seen_and_what_was_missed_is_made_up_for(
         .await;
     assert_eq!(tab.run("window.same").await, true);
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_run_of_another_tenant_is_not_found(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let theirs = house.client_of("other", Role::Producer).new_run("theirs", json!({"title": "Theirs"})).await;
+    let app = TestApp::start(pool, database).await;
+    let theirs = app.client_of("other", Role::Producer).new_run("theirs", json!({"title": "Theirs"})).await;
     let browser = Browser::open().await;
-    let tab = at_runs(&browser, house.url(), &house).await;
+    let tab = at_runs(&browser, app.url(), &app).await;
     for path in [format!("/t/demo/runs/{theirs}"), format!("/t/other/runs/{theirs}")] {
-        tab.go(&format!("{}{path}", house.url())).await;
+        tab.go(&format!("{}{path}", app.url())).await;
         let text = tab.text().await;
         assert!(text.contains("Not found") && !text.contains("theirs"), "{text}");
     }
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::House;
+use tests::TestApp;
 use tests::browser::Browser;
 
 use crate::site::{LIVE, at_runs};
@@ -14,13 +14,13 @@ const PARTS: usize = 20;
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_burst_of_events_is_a_few_updates(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let runs: Vec<String> =
         join_all((0..RUNS).map(|n| producer.new_run("burst", json!({"n": n})))).await.into_iter().collect();
     let browser = Browser::open().await;
-    let list = at_runs(&browser, house.url(), &house).await;
-    let page = browser.window(&format!("{}/t/demo/runs/{}", house.url(), runs[0])).await;
+    let list = at_runs(&browser, app.url(), &app).await;
+    let page = browser.window(&format!("{}/t/demo/runs/{}", app.url(), runs[0])).await;
     page.until(LIVE).await;
     for tab in [&list, &page] {
         // How often the page was patched, whatever was in it.
@@ -58,5 +58,5 @@ async fn a_burst_of_events_is_a_few_updates(pool: PgPoolOptions, database: PgCon
     assert!(messages * 4 < (RUNS * (ITEMS + 2)) as u64, "many events are one message: {count}");
     assert!(reads * 2 < messages, "many messages are one update: {count}");
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }

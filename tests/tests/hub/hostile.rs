@@ -3,7 +3,7 @@
 use api::access::Role;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::House;
+use tests::TestApp;
 use tests::browser::{Browser, Tab};
 
 /// Each would set `pwned` if it ran, or make a text look like what it is not.
@@ -26,8 +26,8 @@ const HOSTILE: [&str; 14] = [
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn nothing_that_producers_send_runs(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let mut runs = Vec::new();
     let mut position = 0;
     for (n, text) in HOSTILE.into_iter().enumerate() {
@@ -48,22 +48,22 @@ async fn nothing_that_producers_send_runs(pool: PgPoolOptions, database: PgConne
     let browser = Browser::open().await;
     let tab = browser.tab("about:blank").await;
     for text in HOSTILE {
-        harmless(&tab, house.url(), &format!("/sign-in?hopped=1&next={}", encoded(text))).await;
+        harmless(&tab, app.url(), &format!("/sign-in?hopped=1&next={}", encoded(text))).await;
     }
-    tab.sign_in(house.url(), house.token("demo", Role::Operator)).await;
+    tab.sign_in(app.url(), app.token("demo", Role::Operator)).await;
     let mut pages = vec![format!("/t/demo/runs?after={position}"), "/t/demo/notifications".to_owned()];
     pages.extend(runs.iter().map(|run| format!("/t/demo/runs/{run}")));
     pages.extend(HOSTILE.map(|text| format!("/t/demo/runs?q={}", encoded(text))));
     pages.extend(HOSTILE.map(|text| format!("/t/demo/runs?kind={0}&label={0}&since={0}", encoded(text))));
     for page in pages {
-        harmless(&tab, house.url(), &page).await;
+        harmless(&tab, app.url(), &page).await;
     }
-    tab.go(&format!("{}/t/demo/runs", house.url())).await;
+    tab.go(&format!("{}/t/demo/runs", app.url())).await;
     let titles = tab.run("[...document.querySelectorAll('a.title')].map((title) => title.textContent)").await;
     let titles: Vec<&str> = titles.as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(titles.contains(&HOSTILE[0]) && titles.contains(&HOSTILE[11]), "{titles:?}");
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 async fn harmless(tab: &Tab, base: &str, page: &str) {

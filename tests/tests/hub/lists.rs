@@ -3,15 +3,15 @@
 use api::access::Role;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::House;
+use tests::TestApp;
 
 use crate::site::{Visitor, partial_run};
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_list_tells_everything_without_a_script(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (run, position) = partial_run(&house, "Nightly backup").await;
-    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let app = TestApp::start(pool, database).await;
+    let (run, position) = partial_run(&app, "Nightly backup").await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     let page = visitor.get(&format!("/t/demo/runs?after={position}")).await.expect(200).text;
     for told in [
         "Nightly backup",
@@ -32,15 +32,15 @@ async fn the_list_tells_everything_without_a_script(pool: PgPoolOptions, databas
     ] {
         assert!(page.contains(told), "{told} is missing");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn filters_are_in_the_address_and_are_kept(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    partial_run(&house, "Alpha run").await;
-    let (_, position) = partial_run(&house, "Beta run").await;
-    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let app = TestApp::start(pool, database).await;
+    partial_run(&app, "Alpha run").await;
+    let (_, position) = partial_run(&app, "Beta run").await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     let shown = async |query: &str| {
         let page = visitor.get(&format!("/t/demo/runs?after={position}&{query}")).await.expect(200).text;
         (page.contains(">Alpha run<"), page.contains(">Beta run<"))
@@ -64,14 +64,14 @@ async fn filters_are_in_the_address_and_are_kept(pool: PgPoolOptions, database: 
     let page = visitor.get(&older).await.expect(200).text;
     assert!(page.contains(">Alpha run<") && !page.contains(">Beta run<"));
     assert!(page.contains(">Newest</a>"));
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn filters_are_added_to_the_others(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (_, position) = partial_run(&house, "Alpha run").await;
-    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let app = TestApp::start(pool, database).await;
+    let (_, position) = partial_run(&app, "Alpha run").await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     let path = format!("/t/demo/runs?after={position}&status=partially_succeeded&label=env:prod");
     let page = visitor.get(&path).await.expect(200).text.replace("&#38;", "&");
     for href in [
@@ -83,13 +83,13 @@ async fn filters_are_added_to_the_others(pool: PgPoolOptions, database: PgConnec
     ] {
         assert!(page.contains(href), "{href} is missing: {page}");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_wrong_filter_is_named_and_loses_nothing(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let app = TestApp::start(pool, database).await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     for (query, told) in [
         // Beside its field, with what was typed.
         (
@@ -113,18 +113,18 @@ async fn a_wrong_filter_is_named_and_loses_nothing(pool: PgPoolOptions, database
     // A time with an offset is shown in UTC.
     let page = visitor.get("/t/demo/runs?since=2026-11-24T10:00:00%2B02:00").await.expect(200).text;
     assert!(page.contains("type=\"datetime-local\" step=\"1\" value=\"2026-11-24T08:00:00\""), "{page}");
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn numbers_say_what_they_count(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (_, position) = partial_run(&house, "Alpha run").await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let (_, position) = partial_run(&app, "Alpha run").await;
+    let producer = app.producer();
     let late = producer.new_run("pages.late", json!({})).await;
     let started = json!([{"type": "Started", "heartbeat_seconds": 1}]);
     let position = producer.append(&late, started).await.expect(200).number_at("/position").max(position);
-    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     let of = async |query: &str| {
         visitor.get(&format!("/t/demo/runs?after={position}{query}")).await.expect(200).text
     };
@@ -132,7 +132,7 @@ async fn numbers_say_what_they_count(pool: PgPoolOptions, database: PgConnectOpt
     sqlx::query(
         "UPDATE projection.runs SET heartbeat_due_at = now() - interval '1 min' WHERE kind = 'pages.late'",
     )
-    .execute(&house.pool)
+    .execute(&app.pool)
     .await
     .unwrap();
     let page = of("").await;
@@ -150,7 +150,7 @@ async fn numbers_say_what_they_count(pool: PgPoolOptions, database: PgConnectOpt
         page.contains("All <b>2</b>") && page.contains("are of <bdi>all runs</bdi>; the list is filtered")
     );
     sqlx::query("UPDATE projection.runs SET held_revision = 1, held_position = 1, held_error = 'x' WHERE kind = 'pages.late'")
-        .execute(&house.pool)
+        .execute(&app.pool)
         .await
         .unwrap();
     let page = of("").await;
@@ -158,17 +158,17 @@ async fn numbers_say_what_they_count(pool: PgPoolOptions, database: PgConnectOpt
         page.contains("</svg>Held <b>1</b>") && page.contains("href=\"/t/demo/runs?held=true\""),
         "{page}"
     );
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_list_goes_on_and_back_and_never_ends_in_a_wall(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
+    let app = TestApp::start(pool, database).await;
     let mut position = 0;
     for n in 1..=5 {
-        position = partial_run(&house, &format!("Run {n}")).await.1;
+        position = partial_run(&app, &format!("Run {n}")).await.1;
     }
-    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     let link = |page: &str, name: &str| {
         let (before, _) = page.split_once(&format!(" rel=\"{name}\""))?;
         let (_, href) = before.rsplit_once("href=\"")?;
@@ -188,8 +188,8 @@ async fn the_list_goes_on_and_back_and_never_ends_in_a_wall(pool: PgPoolOptions,
     assert_eq!((shown(&first), link(&first, "prev")), (vec![4, 5], None));
     assert_eq!(shown(&visitor.get(&link(&first, "next").unwrap()).await.text), [2, 3]);
     // What a later page showed may be gone: it says so, and leads on.
-    sqlx::query("DELETE FROM projection.runs WHERE title = 'Run 1'").execute(&house.pool).await.unwrap();
+    sqlx::query("DELETE FROM projection.runs WHERE title = 'Run 1'").execute(&app.pool).await.unwrap();
     let empty = visitor.get(&third_at).await.expect(200).text;
     assert!(empty.contains("There are no more runs here") && empty.contains(">Newest</a>"), "{empty}");
-    house.stop().await;
+    app.stop().await;
 }

@@ -3,7 +3,7 @@
 use api::access::Role;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::House;
+use tests::TestApp;
 use tests::browser::{Browser, Tab};
 
 use crate::site::partial_run;
@@ -61,10 +61,10 @@ const NAMELESS: &str =
 const SMALL: &str = "[...document.querySelectorAll('button, input:not([type=hidden]), select, summary, nav a, .chip, .groups a, .label, a.title, a.revision, .clear')].filter((e) =>
     e.checkVisibility() && !e.closest('.hidden') && !e.classList.contains('skip') && e.getBoundingClientRect().height < 24).map((e) => e.outerHTML)";
 
-async fn pages(house: &House, tab: &Tab) -> Vec<String> {
+async fn pages(app: &TestApp, tab: &Tab) -> Vec<String> {
     let (run, position) =
-        partial_run(house, "A title that is rather long, as titles of real operations are").await;
-    let producer = house.producer();
+        partial_run(app, "A title that is rather long, as titles of real operations are").await;
+    let producer = app.producer();
     let failed = producer.new_run("looks.failed", json!({"n": 1})).await;
     let events = json!([{"type": "Failed", "reason_code": "dispatch_failed", "message": "nobody took it ".repeat(15)}]);
     producer.append(&failed, events).await.expect(200);
@@ -73,7 +73,7 @@ async fn pages(house: &House, tab: &Tab) -> Vec<String> {
     let events = json!([{"type": "Started"}, {"type": "ItemSkipped", "item": "x".repeat(200)}, {"type": "Aborted", "reason_code": "cancelled", "message": "enough"}]);
     let position = producer.append(&aborted, events).await.expect(200).number_at("/position").max(position);
     producer.new_run("looks.queued", json!({"n": 3})).await;
-    tab.sign_in(house.url(), house.token("demo", Role::Operator)).await;
+    tab.sign_in(app.url(), app.token("demo", Role::Operator)).await;
     [
         format!("/t/demo/runs?after={position}"),
         "/t/demo/runs?kind=looks.failed&status=failed".to_owned(),
@@ -85,22 +85,22 @@ async fn pages(house: &House, tab: &Tab) -> Vec<String> {
         "/t/demo/notifications".to_owned(),
         "/t/demo/runs/nothing".to_owned(),
     ]
-    .map(|page| format!("{}{page}", house.url()))
+    .map(|page| format!("{}{page}", app.url()))
     .to_vec()
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn every_page_has_contrast_names_and_room(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
+    let app = TestApp::start(pool, database).await;
     let browser = Browser::open().await;
     let tab = browser.tab("about:blank").await;
-    let sign_in = format!("{}/sign-in?next=/t/demo/runs&signed_out=1", house.url());
+    let sign_in = format!("{}/sign-in?next=/t/demo/runs&signed_out=1", app.url());
     looks_right(&tab, &sign_in).await;
-    for page in pages(&house, &tab).await {
+    for page in pages(&app, &tab).await {
         looks_right(&tab, &page).await;
     }
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 async fn looks_right(tab: &Tab, page: &str) {
@@ -121,10 +121,10 @@ async fn looks_right(tab: &Tab, page: &str) {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_keyboard_goes_everywhere_in_order(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
+    let app = TestApp::start(pool, database).await;
     let browser = Browser::open().await;
     let tab = browser.tab("about:blank").await;
-    let page = pages(&house, &tab).await.remove(0);
+    let page = pages(&app, &tab).await.remove(0);
     tab.go(&page).await;
     tab.press("Tab").await;
     assert_eq!(tab.run("document.activeElement.textContent").await, "Skip to the content");
@@ -149,15 +149,15 @@ async fn the_keyboard_goes_everywhere_in_order(pool: PgPoolOptions, database: Pg
     assert_eq!(seen.iter().filter(|seen| seen.contains("bar-link")).count(), 1, "{seen:?}");
     assert!(seen.len() < 25, "{seen:?}");
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_hours_are_read_by_the_arrow_keys(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
+    let app = TestApp::start(pool, database).await;
     let browser = Browser::open().await;
     let tab = browser.tab("about:blank").await;
-    let page = pages(&house, &tab).await.remove(0);
+    let page = pages(&app, &tab).await.remove(0);
     tab.go(&page).await;
     let hour =
         async || tab.run("document.getElementById('hour').textContent").await.as_str().unwrap().to_owned();
@@ -178,15 +178,15 @@ async fn the_hours_are_read_by_the_arrow_keys(pool: PgPoolOptions, database: PgC
     let listed = tab.run("document.querySelector('#hours li').textContent").await;
     assert_eq!(listed, last);
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_run_on_paper_has_all_of_it(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
+    let app = TestApp::start(pool, database).await;
     let browser = Browser::open().await;
     let tab = browser.tab("about:blank").await;
-    let page = pages(&house, &tab).await.remove(3);
+    let page = pages(&app, &tab).await.remove(3);
     tab.go(&page).await;
     tab.on_paper().await;
     let seen = |selector: &str| {
@@ -204,5 +204,5 @@ async fn a_run_on_paper_has_all_of_it(pool: PgPoolOptions, database: PgConnectOp
     let text = tab.text().await;
     assert!(!text.contains("just now") && !text.contains(" ago"), "{text}");
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }

@@ -3,15 +3,15 @@
 use api::access::Role;
 use reqwest::Method;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{Answer, House};
+use tests::{Answer, TestApp};
 
 use crate::site::{Visitor, partial_run};
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn where_to_go_on_is_an_address_or_nothing(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let visitor = Visitor::new(house.url());
-    let token = house.token("demo", Role::Operator);
+    let app = TestApp::start(pool, database).await;
+    let visitor = Visitor::new(app.url());
+    let token = app.token("demo", Role::Operator);
     let runs = "/t/demo/runs";
     for (next, goes_on) in [
         ("/\u{1}", runs),
@@ -34,7 +34,7 @@ async fn where_to_go_on_is_an_address_or_nothing(pool: PgPoolOptions, database: 
             visitor.request(Method::GET, &format!("/sign-in?{query}")).header("sec-fetch-site", "none");
         assert!(Answer::of(page).await.expect(200).text.contains("name=\"token\""), "{query}");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -42,15 +42,15 @@ async fn forms_of_other_sites_change_nothing_even_with_the_right_word(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
-    let (_, position) = partial_run(&house, "Not forged").await;
-    let visitor = Visitor::signed_in(&house, "demo", Role::Operator).await;
+    let app = TestApp::start(pool, database).await;
+    let (_, position) = partial_run(&app, "Not forged").await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Operator).await;
     let page = visitor.get(&format!("/t/demo/notifications?after={position}")).await.expect(200).text;
     let (_, rest) = page.split_once("<li id=\"note-").unwrap();
     let read = format!("/t/demo/notifications/{}/read", rest.split_once('"').unwrap().0);
     let csrf = visitor.csrf("/t/demo/runs").await;
-    let token = house.token("demo", Role::Operator);
-    let own = house.url().to_owned();
+    let token = app.token("demo", Role::Operator);
+    let own = app.url().to_owned();
     let post = async |path: &str, headers: &[(&str, &str)]| {
         let request = visitor.request(Method::POST, path).form(&[("csrf", csrf.as_str()), ("token", token)]);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
@@ -75,24 +75,23 @@ async fn forms_of_other_sites_change_nothing_even_with_the_right_word(
         .expect(303);
     post("/sign-out", &[("origin", own.as_str()), ("sec-fetch-site", "same-origin")]).await.expect(303);
     visitor.get("/t/demo/runs").await.expect(303);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn signing_in_again_ends_the_session_before(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let mut visitor = Visitor::signed_in(&house, "demo", Role::Operator).await;
-    let mut former = Visitor::new(house.url());
+    let app = TestApp::start(pool, database).await;
+    let mut visitor = Visitor::signed_in(&app, "demo", Role::Operator).await;
+    let mut former = Visitor::new(app.url());
     former.cookie = visitor.cookie.clone();
     // Who fails to sign in stays who they were.
     visitor.post("/sign-in", &[("token", "wrong"), ("next", "")]).await.expect(401);
     former.get("/t/demo/runs").await.expect(200);
-    let answer =
-        visitor.post("/sign-in", &[("token", house.token("demo", Role::Manager)), ("next", "")]).await;
+    let answer = visitor.post("/sign-in", &[("token", app.token("demo", Role::Manager)), ("next", "")]).await;
     visitor.keep(&answer.expect(303));
     assert!(visitor.get("/t/demo/runs").await.expect(200).text.contains("manager of demo"));
     former.get("/t/demo/runs").await.expect(303);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -100,9 +99,9 @@ async fn a_slash_too_many_and_parameters_of_others_do_not_hurt(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
-    let (run, position) = partial_run(&house, "Slashed").await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let (run, position) = partial_run(&app, "Slashed").await;
+    let producer = app.producer();
     producer.get(&format!("/runs/?after={position}")).await.expect(200);
     for path in ["/runs/", "/stats/", "/notifications//", "//healthz/", "//openapi.json/"] {
         producer.get(path).await.expect(200);
@@ -119,7 +118,7 @@ async fn a_slash_too_many_and_parameters_of_others_do_not_hurt(
         page.headers
     );
 
-    let visitor = Visitor::signed_in(&house, "demo", Role::Operator).await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Operator).await;
     for path in [
         "/t/demo/runs/".to_owned(),
         format!("/t/demo/runs/{run}/"),
@@ -142,7 +141,7 @@ async fn a_slash_too_many_and_parameters_of_others_do_not_hurt(
     assert_eq!(visitor.get("/t/demo/").await.expect(303).header("location"), "/t/demo/runs");
     // Programs are told, as ever.
     producer.get("/runs?utm_source=mail").await.problem(422, "validation_failed");
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -150,15 +149,15 @@ async fn later_pages_of_items_say_of_which_revision_they_are(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let run = producer.new_run("pages.items", serde_json::json!({})).await;
     let item =
         |event_type: &str, n: usize| serde_json::json!({"type": event_type, "item": format!("item-{n}")});
     let mut events = vec![serde_json::json!({"type": "Started"})];
     events.extend((0..9).map(|n| item("ItemSkipped", n)));
     let position = producer.append(&run, serde_json::json!(events)).await.expect(200).number_at("/position");
-    let visitor = Visitor::signed_in(&house, "demo", Role::Operator).await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Operator).await;
     let mut path = format!("/t/demo/runs/{run}?limit=4&after={position}");
     let (mut seen, mut position) = (Vec::new(), position);
     for round in 0.. {
@@ -196,5 +195,5 @@ async fn later_pages_of_items_say_of_which_revision_they_are(
         .text_at("/next_cursor");
     let page = visitor.get(&format!("/t/demo/runs/{other}?cursor={cursor}")).await.expect(422).text;
     assert!(page.contains("of another run") && page.contains("pages.other"), "{page}");
-    house.stop().await;
+    app.stop().await;
 }

@@ -3,15 +3,15 @@
 use api::access::Role;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::House;
+use tests::TestApp;
 
 use crate::site::{Visitor, partial_run};
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_page_of_a_run_tells_all_of_it(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (run, position) = partial_run(&house, "Nightly backup").await;
-    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let app = TestApp::start(pool, database).await;
+    let (run, position) = partial_run(&app, "Nightly backup").await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     let page = visitor.get(&format!("/t/demo/runs/{run}?after={position}")).await.expect(200).text;
     for told in [
         "Nightly backup",
@@ -49,13 +49,13 @@ async fn the_page_of_a_run_tells_all_of_it(pool: PgPoolOptions, database: PgConn
     visitor.get(&format!("/t/demo/runs/{run}?revision=x")).await.expect(422);
     visitor.get("/t/demo/runs/00000000-0000-7000-8000-000000000000").await.expect(404);
     visitor.get("/t/demo/runs/no-id").await.expect(404);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_past_revision_has_its_moment_and_its_items(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let run = producer.new_run("pages.past", json!({})).await;
     let failed = |item: &str, code: &str| json!({"type": "ItemFailed", "item": item, "label": format!("The {item}"), "reason_code": code, "message": format!("{item} did not work")});
     let events = json!([
@@ -68,7 +68,7 @@ async fn a_past_revision_has_its_moment_and_its_items(pool: PgPoolOptions, datab
         {"type": "Completed"},
     ]);
     let position = producer.append(&run, events).await.expect(200).number_at("/position");
-    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     let page = async |query: &str| {
         visitor.get(&format!("/t/demo/runs/{run}?after={position}{query}")).await.expect(200).text
     };
@@ -107,7 +107,7 @@ async fn a_past_revision_has_its_moment_and_its_items(pool: PgPoolOptions, datab
         "SELECT recorded_at FROM projection.run_events WHERE run_id = $1::uuid AND revision = 4",
     )
     .bind(&run)
-    .fetch_one(&house.pool)
+    .fetch_one(&app.pool)
     .await
     .unwrap();
     let at = at.format("%-d %b %Y %H:%M:%S UTC").to_string();
@@ -127,14 +127,14 @@ async fn a_past_revision_has_its_moment_and_its_items(pool: PgPoolOptions, datab
         ("beta gamma".into(), "alpha".into())
     );
     assert!(page("&revision=1").await.contains("Nothing was known of items yet."));
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn filters_of_items_never_contradict_each_other(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (run, position) = partial_run(&house, "Filtered").await;
-    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let app = TestApp::start(pool, database).await;
+    let (run, position) = partial_run(&app, "Filtered").await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     visitor.get(&format!("/t/demo/runs?after={position}")).await.expect(200);
     let path = format!("/t/demo/runs/{run}");
     // The form sends the chosen reason along with whatever outcome is chosen next.
@@ -153,26 +153,26 @@ async fn filters_of_items_never_contradict_each_other(pool: PgPoolOptions, datab
     let page = visitor.get(&format!("{path}?status=nonsense")).await.expect(422).text;
     let (_, items) = page.split_once("id=\"items\"").unwrap();
     assert!(items.contains("role=\"alert\">?status: ") && !items.contains("No item fits"), "{items}");
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn times_are_told_in_full(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let run = producer.new_run("pages.times", json!({})).await;
     let events = json!([
         {"type": "Started", "occurred_at": "2026-01-31T23:59:58.250Z"},
         {"type": "ItemSucceeded", "item": "a", "occurred_at": "2026-02-01T00:00:01.007Z"},
     ]);
     let position = producer.append(&run, events).await.expect(200).number_at("/position");
-    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     visitor.get(&format!("/t/demo/runs?after={position}")).await.expect(200);
     for statement in [
         "UPDATE projection.runs SET queued_at = '2026-01-31T23:59:50Z'",
         "UPDATE projection.run_events SET occurred_at = '2026-01-31T23:59:50Z' WHERE revision = 0",
     ] {
-        sqlx::query(statement).execute(&house.pool).await.unwrap();
+        sqlx::query(statement).execute(&app.pool).await.unwrap();
     }
     let page = visitor.get(&format!("/t/demo/runs/{run}")).await.expect(200).text;
     let (head, timeline) = page.split_once("id=\"timeline\"").unwrap();
@@ -185,27 +185,27 @@ async fn times_are_told_in_full(pool: PgPoolOptions, database: PgConnectOptions)
     assert!(timeline.find("1 February 2026") < timeline.find("31 January 2026"));
     let page = visitor.get("/t/demo/runs").await.expect(200).text;
     assert!(page.contains(">31 Jan 23:59:58</time>"), "{page}");
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_past_run_waits_by_the_clock_of_then(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let run = producer.new_run("pages.waits", json!({})).await;
     let position =
         producer.append(&run, json!([{"type": "Started"}])).await.expect(200).number_at("/position");
-    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     visitor.get(&format!("/t/demo/runs?after={position}")).await.expect(200);
     for statement in [
         "INSERT INTO policy.stale_policies (tenant, kind, queued_limit_seconds) VALUES ('demo', '*', 600)",
         "UPDATE projection.run_events SET occurred_at = '2026-01-31T10:00:00Z', recorded_at = '2026-01-31T10:00:00Z'",
     ] {
-        sqlx::query(statement).execute(&house.pool).await.unwrap();
+        sqlx::query(statement).execute(&app.pool).await.unwrap();
     }
     let page = visitor.get(&format!("/t/demo/runs/{run}?revision=0")).await.expect(200).text;
     assert!(page.contains("waiting, to be started by 31 Jan 2026 10:10:00 UTC, in 10 min"), "{page}");
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -213,12 +213,12 @@ async fn reading_a_notification_leaves_the_reader_where_they_are(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
+    let app = TestApp::start(pool, database).await;
     for n in 1..=2 {
-        partial_run(&house, &format!("First {n}")).await;
+        partial_run(&app, &format!("First {n}")).await;
     }
-    let (_, position) = partial_run(&house, "Last").await;
-    let visitor = Visitor::signed_in(&house, "demo", Role::Operator).await;
+    let (_, position) = partial_run(&app, "Last").await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Operator).await;
     let csrf = visitor.csrf("/t/demo/runs").await;
     let first = visitor
         .get(&format!("/t/demo/notifications?after={position}&unread=true&limit=2"))
@@ -249,18 +249,18 @@ async fn reading_a_notification_leaves_the_reader_where_they_are(
     let answer = visitor.post("/t/demo/notifications/read?unread=true", &form).await.expect(303);
     let left = visitor.get(answer.header("location")).await.expect(200).text;
     assert_eq!(left.matches("class=\"unread\"").count(), 3);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn items_and_events_go_on_page_by_page(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let run = producer.new_run("pages.long", json!({})).await;
     let mut events = vec![json!({"type": "Started"})];
     events.extend((0..120).map(|n| json!({"type": "ItemSucceeded", "item": format!("item-{n:03}")})));
     let position = producer.append(&run, json!(events)).await.expect(200).number_at("/position");
-    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     let mut path = format!("/t/demo/runs/{run}?after={position}");
     let (mut items, mut revisions) = (0, 0);
     for _ in 0..3 {
@@ -278,20 +278,20 @@ async fn items_and_events_go_on_page_by_page(pool: PgPoolOptions, database: PgCo
         path = older.split(['"', '#']).next().unwrap().replace("&#38;", "&");
     }
     assert_eq!(revisions, 122);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_silent_run_does_not_look_healthy(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let run = producer.new_run("pages.silent", json!({})).await;
     let started = json!([{"type": "Started", "heartbeat_seconds": 1}]);
     let position = producer.append(&run, started).await.expect(200).number_at("/position");
-    let visitor = Visitor::signed_in(&house, "demo", Role::Readonly).await;
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     visitor.get(&format!("/t/demo/runs?after={position}")).await.expect(200);
     sqlx::query("UPDATE projection.runs SET heartbeat_due_at = now() - interval '14 min', last_event_at = now() - interval '15 min'")
-        .execute(&house.pool)
+        .execute(&app.pool)
         .await
         .unwrap();
     let page = visitor.get("/t/demo/runs?liveness=stalled").await.expect(200).text;
@@ -299,5 +299,5 @@ async fn a_silent_run_does_not_look_healthy(pool: PgPoolOptions, database: PgCon
     let page = visitor.get(&format!("/t/demo/runs/{run}")).await.expect(200).text;
     assert!(page.contains("Stalled: </svg>") || page.contains("Stalled: "), "{page}");
     assert!(page.contains("silent for 15 min, promised every 1 s"));
-    house.stop().await;
+    app.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::House;
+use tests::TestApp;
 use tests::browser::Browser;
 
 use crate::site::{LIVE, at_runs, partial_events};
@@ -12,8 +12,8 @@ async fn focus_selection_and_typing_stay_while_rows_come_and_go(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let mut runs = Vec::new();
     let mut position = 0;
     for n in 0..4 {
@@ -23,8 +23,8 @@ async fn focus_selection_and_typing_stay_while_rows_come_and_go(
         runs.push(run);
     }
     let browser = Browser::open().await;
-    let tab = at_runs(&browser, house.url(), &house).await;
-    tab.go(&format!("{}/t/demo/runs?status=running&after={position}", house.url())).await;
+    let tab = at_runs(&browser, app.url(), &app).await;
+    tab.go(&format!("{}/t/demo/runs?status=running&after={position}", app.url())).await;
     tab.until(LIVE).await;
     tab.run("document.querySelector('.filters details').open = true").await;
     tab.type_into("#q", "nig").await;
@@ -56,20 +56,20 @@ async fn focus_selection_and_typing_stay_while_rows_come_and_go(
     assert_eq!(tab.run("document.activeElement.id").await, "q");
     assert_eq!(tab.run("document.activeElement.value").await, "nigh");
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_page_of_the_newest_event_becomes_past_as_a_whole(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let run = producer.new_run("newest", json!({})).await;
     let mut events = partial_events();
     let rest = events.as_array_mut().unwrap().split_off(3);
     let position = producer.append(&run, events).await.expect(200).number_at("/position");
     let browser = Browser::open().await;
-    let tab = at_runs(&browser, house.url(), &house).await;
-    tab.go(&format!("{}/t/demo/runs/{run}?revision=3&after={position}", house.url())).await;
+    let tab = at_runs(&browser, app.url(), &app).await;
+    tab.go(&format!("{}/t/demo/runs/{run}?revision=3&after={position}", app.url())).await;
     tab.until(LIVE).await;
     assert_eq!(tab.run("document.querySelectorAll('#item-list tbody tr').length").await, 2);
     producer.append(&run, json!(rest)).await.expect(200);
@@ -78,5 +78,5 @@ async fn a_page_of_the_newest_event_becomes_past_as_a_whole(pool: PgPoolOptions,
     assert_eq!(tab.run("document.querySelectorAll('#item-list tbody tr').length").await, 2);
     assert!(tab.text().await.contains("Items as they were after event 3"));
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }

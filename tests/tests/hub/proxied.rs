@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::browser::Browser;
 use tests::proxy::{Passing, Proxy};
-use tests::{Answer, House, Setup};
+use tests::{Answer, Setup, TestApp};
 
 use crate::site::{LIVE, Visitor, partial_events, partial_run};
 
@@ -20,18 +20,18 @@ const SET: [Passing; 2] = [
     Passing { under: "/ledger", cuts: true, adds: &[("x-forwarded-host", "{host}")] },
 ];
 
-async fn house_under(path: &str, pool: PgPoolOptions, database: PgConnectOptions) -> House {
+async fn app_under(path: &str, pool: PgPoolOptions, database: PgConnectOptions) -> TestApp {
     let mut setup = Setup::default();
     setup.api.base_path = path.parse().unwrap();
-    House::with(pool, database, setup).await
+    TestApp::with(pool, database, setup).await
 }
 
 /// Goes through the whole hub, by its links and buttons only.
-async fn look_around(house: &House, passing: Passing) {
+async fn look_around(app: &TestApp, passing: Passing) {
     // Short, so that it is in one line: a click goes to the middle of what is clicked.
     let title = if passing.cuts { "Cut off" } else { "Left on" };
-    let proxy = Proxy::start(house.url(), passing).await;
-    let (run, _) = partial_run(house, title).await;
+    let proxy = Proxy::start(app.url(), passing).await;
+    let (run, _) = partial_run(app, title).await;
     let browser = Browser::open().await;
     let tab = browser.window(&format!("{}/t/demo/runs?status=running", proxy.url)).await;
     assert!(
@@ -39,7 +39,7 @@ async fn look_around(house: &House, passing: Passing) {
         "{}",
         tab.address().await
     );
-    tab.type_into("#token", house.token("demo", Role::Operator)).await;
+    tab.type_into("#token", app.token("demo", Role::Operator)).await;
     tab.follow("button[type=submit]").await;
     assert_eq!(tab.address().await, format!("{}/t/demo/runs?status=running", proxy.url));
     tab.until(LIVE).await;
@@ -51,7 +51,7 @@ async fn look_around(house: &House, passing: Passing) {
     assert_eq!(tab.address().await, format!("{}/t/demo/runs/{run}", proxy.url));
     tab.until(LIVE).await;
     // What happens is told here too, and the page re-read under its own path.
-    let started = house.producer();
+    let started = app.producer();
     let other = json!({"kind": "behind.proxy", "context": {"title": title}});
     let other = started.post_run(&other).await.expect(201);
     let (other, position) = (other.text_at("/run_id"), other.number_at("/position"));
@@ -88,18 +88,18 @@ async fn look_around(house: &House, passing: Passing) {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_hub_works_under_a_path_that_a_proxy_says(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    look_around(&house, SAYS).await;
-    house.stop().await;
+    let app = TestApp::start(pool, database).await;
+    look_around(&app, SAYS).await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_hub_works_under_a_path_that_is_set(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = house_under("/ledger", pool, database).await;
+    let app = app_under("/ledger", pool, database).await;
     for passing in SET {
-        look_around(&house, passing).await;
+        look_around(&app, passing).await;
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 /// Every address in an answer: members of `links` in JSON, and those of HTML's attributes.
@@ -134,14 +134,14 @@ fn addresses(answer: &Answer) -> Vec<String> {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn every_address_is_under_the_path(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = house_under("/ledger", pool, database).await;
-    let producer = house.producer();
+    let app = app_under("/ledger", pool, database).await;
+    let producer = app.producer();
     let body = json!({"kind": "links", "context": {}, "initiator": {"id": "operator"}});
     let started = producer.post_run(&body).await.expect(201);
-    partial_run(&house, "One more, for a second page").await;
+    partial_run(&app, "One more, for a second page").await;
     let run = started.text_at("/run_id");
     let position = producer.append(&run, partial_events()).await.expect(200).number_at("/position");
-    let visitor = Visitor::signed_in_at(&house, "demo", Role::Operator, "/ledger").await;
+    let visitor = Visitor::signed_in_at(&app, "demo", Role::Operator, "/ledger").await;
     for (said, base) in
         [(None, "/ledger"), (Some("/elsewhere/"), "/elsewhere"), (Some("//evil.example"), "/ledger")]
     {
@@ -187,7 +187,7 @@ async fn every_address_is_under_the_path(pool: PgPoolOptions, database: PgConnec
     for address in addresses(&started) {
         assert!(address.starts_with("/ledger/"), "{address}");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -195,9 +195,9 @@ async fn the_cookie_is_for_the_path_and_for_tls_where_the_proxy_has_it(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
-    let visitor = Visitor::new(house.url());
-    let form = [("token", house.token("demo", Role::Operator)), ("next", "")];
+    let app = TestApp::start(pool, database).await;
+    let visitor = Visitor::new(app.url());
+    let form = [("token", app.token("demo", Role::Operator)), ("next", "")];
     for (header, value) in [
         ("x-forwarded-proto", "https, https"),
         ("x-forwarded-proto", "HTTPS"),
@@ -221,5 +221,5 @@ async fn the_cookie_is_for_the_path_and_for_tls_where_the_proxy_has_it(
         assert!(cookie.starts_with("__Secure-") && cookie.contains("; Path=/ledger;"), "{cookie}");
         assert_eq!(answer.header("location"), "/ledger/t/demo/runs");
     }
-    house.stop().await;
+    app.stop().await;
 }

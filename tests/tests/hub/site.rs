@@ -4,7 +4,7 @@ use api::access::Role;
 use reqwest::{Client as Http, redirect};
 use serde_json::{Value, json};
 use tests::browser::{Browser, Tab};
-use tests::{Answer, House};
+use tests::{Answer, TestApp};
 
 /// A visitor who has no scripts, and keeps the cookie by hand.
 pub struct Visitor {
@@ -20,14 +20,14 @@ impl Visitor {
     }
 
     /// One who has signed in by the form.
-    pub async fn signed_in(house: &House, tenant: &'static str, role: Role) -> Self {
-        Self::signed_in_at(house, tenant, role, "").await
+    pub async fn signed_in(app: &TestApp, tenant: &'static str, role: Role) -> Self {
+        Self::signed_in_at(app, tenant, role, "").await
     }
 
     /// The same where the server is seen under a path.
-    pub async fn signed_in_at(house: &House, tenant: &'static str, role: Role, base: &str) -> Self {
-        let mut visitor = Self::new(house.url());
-        let answer = visitor.post("/sign-in", &[("token", house.token(tenant, role)), ("next", "")]).await;
+    pub async fn signed_in_at(app: &TestApp, tenant: &'static str, role: Role, base: &str) -> Self {
+        let mut visitor = Self::new(app.url());
+        let answer = visitor.post("/sign-in", &[("token", app.token(tenant, role)), ("next", "")]).await;
         let answer = answer.expect(303);
         assert_eq!(answer.header("location"), format!("{base}/t/{tenant}/runs"));
         visitor.keep(&answer);
@@ -64,9 +64,9 @@ impl Visitor {
 }
 
 /// A window with the runs of the tenant `demo`, as the operator sees them, live.
-pub async fn at_runs(browser: &Browser, base: &str, house: &House) -> Tab {
+pub async fn at_runs(browser: &Browser, base: &str, app: &TestApp) -> Tab {
     let tab = browser.window("about:blank").await;
-    tab.sign_in(base, house.token("demo", Role::Operator)).await;
+    tab.sign_in(base, app.token("demo", Role::Operator)).await;
     tab.until(LIVE).await;
     tab
 }
@@ -76,8 +76,8 @@ pub const LIVE: &str = "document.getElementById('connection').textContent.starts
 
 /// A run of the tenant `demo` that the operator has started, two of whose three items succeeded. Answers
 /// its id and last position.
-pub async fn partial_run(house: &House, title: &str) -> (String, u64) {
-    let producer = house.producer();
+pub async fn partial_run(app: &TestApp, title: &str) -> (String, u64) {
+    let producer = app.producer();
     let body = json!({
         "kind": "pages.partial", "title": title, "context": {"title": title}, "items_total": 3,
         "initiator": {"id": "operator", "name": "Olga Operator"}, "labels": {"env": "prod"},

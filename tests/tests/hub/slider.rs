@@ -3,7 +3,7 @@
 use chromiumoxide::cdp::browser_protocol::input::DispatchMouseEventType as Mouse;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::House;
+use tests::TestApp;
 use tests::browser::{Browser, Tab};
 
 use crate::site::{LIVE, at_runs, partial_events, partial_run};
@@ -18,11 +18,11 @@ async fn move_to(tab: &Tab, revision: u64) {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn an_answer_that_comes_late_changes_nothing(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (run, position) = partial_run(&house, "Back and forth").await;
+    let app = TestApp::start(pool, database).await;
+    let (run, position) = partial_run(&app, "Back and forth").await;
     let browser = Browser::open().await;
-    let tab = at_runs(&browser, house.url(), &house).await;
-    tab.go(&format!("{}/t/demo/runs/{run}?after={position}", house.url())).await;
+    let tab = at_runs(&browser, app.url(), &app).await;
+    tab.go(&format!("{}/t/demo/runs/{run}?after={position}", app.url())).await;
     tab.until(LIVE).await;
     // The answer about revision 1 waits until it is let go.
     tab.run(
@@ -43,36 +43,36 @@ async fn an_answer_that_comes_late_changes_nothing(pool: PgPoolOptions, database
     assert!(tab.text().await.contains("as it was after event 3"));
     assert!(tab.address().await.contains("revision=3"));
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_slider_finds_that_the_session_has_ended(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (run, position) = partial_run(&house, "Too late").await;
+    let app = TestApp::start(pool, database).await;
+    let (run, position) = partial_run(&app, "Too late").await;
     let browser = Browser::open().await;
-    let tab = at_runs(&browser, house.url(), &house).await;
-    tab.go(&format!("{}/t/demo/runs/{run}?after={position}", house.url())).await;
+    let tab = at_runs(&browser, app.url(), &app).await;
+    tab.go(&format!("{}/t/demo/runs/{run}?after={position}", app.url())).await;
     tab.until(LIVE).await;
     tab.run("spy.gate = (address) => '/sign-in?next=' + encodeURIComponent(address)").await;
     move_to(&tab, 2).await;
     tab.until("document.getElementById('lost').textContent.startsWith('The session has ended')").await;
     assert!(!tab.address().await.contains("revision"));
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn nothing_moves_under_a_finger(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let run = producer.new_run("dragged", json!({})).await;
     let mut events = partial_events();
     let rest = events.as_array_mut().unwrap().split_off(3);
     let position = producer.append(&run, events).await.expect(200).number_at("/position");
     let browser = Browser::open().await;
-    let tab = at_runs(&browser, house.url(), &house).await;
-    tab.go(&format!("{}/t/demo/runs/{run}?after={position}", house.url())).await;
+    let tab = at_runs(&browser, app.url(), &app).await;
+    tab.go(&format!("{}/t/demo/runs/{run}?after={position}", app.url())).await;
     tab.until(LIVE).await;
     let place = async |share: f64| {
         let script = "(() => { const box = document.getElementById('revision').getBoundingClientRect();
@@ -99,5 +99,5 @@ async fn nothing_moves_under_a_finger(pool: PgPoolOptions, database: PgConnectOp
     tab.until("document.querySelector('#head .badge').textContent === 'Partially succeeded'").await;
     assert!(!tab.address().await.contains("revision"));
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }

@@ -3,7 +3,7 @@
 use api::access::Role;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::House;
+use tests::TestApp;
 use tests::browser::Browser;
 
 use crate::site::{LIVE, at_runs, partial_run};
@@ -13,10 +13,10 @@ async fn a_session_that_has_ended_says_so_and_asks_for_nothing_more(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
+    let app = TestApp::start(pool, database).await;
     let browser = Browser::open().await;
-    let tab = at_runs(&browser, house.url(), &house).await;
-    let other = browser.window(&format!("{}/t/demo/runs", house.url())).await;
+    let tab = at_runs(&browser, app.url(), &app).await;
+    let other = browser.window(&format!("{}/t/demo/runs", app.url())).await;
     other.follow(".who button").await;
     // At once: the stream that is refused makes the page look for itself.
     tab.until("document.getElementById('lost').textContent === 'The session has ended. Sign in again'").await;
@@ -29,17 +29,17 @@ async fn a_session_that_has_ended_says_so_and_asks_for_nothing_more(
     tab.follow("#lost a").await;
     assert!(tab.address().await.ends_with("/sign-in?next=%2Ft%2Fdemo%2Fruns"));
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_page_with_a_wrong_filter_is_an_answer(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
+    let app = TestApp::start(pool, database).await;
     let browser = Browser::open().await;
-    let tab = at_runs(&browser, house.url(), &house).await;
-    tab.go(&format!("{}/t/demo/runs?status=nonsense", house.url())).await;
+    let tab = at_runs(&browser, app.url(), &app).await;
+    tab.go(&format!("{}/t/demo/runs?status=nonsense", app.url())).await;
     tab.until(LIVE).await;
-    partial_run(&house, "Not to be seen").await;
+    partial_run(&app, "Not to be seen").await;
     // Read again for the run, and shown.
     tab.until("document.querySelector('#unread .count').textContent.endsWith('2')").await;
     tab.until("document.documentElement.dataset.running === '0'").await;
@@ -48,27 +48,27 @@ async fn a_page_with_a_wrong_filter_is_an_answer(pool: PgPoolOptions, database: 
     assert_eq!(tab.run("document.getElementById('lost').hidden").await, true, "nor was it to say so later");
     assert!(tab.text().await.contains("nonsense"));
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_page_becomes_that_of_who_has_signed_in_since(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
+    let app = TestApp::start(pool, database).await;
     let browser = Browser::open().await;
-    let tab = at_runs(&browser, house.url(), &house).await;
-    partial_run(&house, "The operator's own").await;
+    let tab = at_runs(&browser, app.url(), &app).await;
+    partial_run(&app, "The operator's own").await;
     tab.until("document.querySelector('#unread .count').textContent.endsWith('2')").await;
     let other = browser.window("about:blank").await;
-    other.sign_in(house.url(), house.token("demo", Role::Manager)).await;
-    house.producer().new_run("more", json!({})).await;
+    other.sign_in(app.url(), app.token("demo", Role::Manager)).await;
+    app.producer().new_run("more", json!({})).await;
     tab.until("document.getElementById('who').textContent.includes('manager')").await;
     assert!(!tab.text().await.contains("operator of demo"));
     assert_eq!(tab.run("document.querySelector('#unread .count')").await, json!(null));
     // Nor does a page of one tenant stay with a visitor of another.
-    other.sign_in(house.url(), house.token("other", Role::Manager)).await;
+    other.sign_in(app.url(), app.token("other", Role::Manager)).await;
     tab.until(LIVE).await;
-    house.producer().new_run("and_more", json!({})).await;
+    app.producer().new_run("and_more", json!({})).await;
     tab.until("document.body.textContent.includes('Not found')").await;
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{Client, House};
+use tests::{Client, TestApp};
 
 /// A run of twelve items, four of each outcome.
 async fn run_with_items(producer: &Client, asked: &str) -> (String, u64) {
@@ -40,8 +40,8 @@ async fn every_item_is_on_one_page_while_items_are_tried_again(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     for (filter, limits) in
         [("", 1..=13), ("status=failed", 1..=5), ("reason_code=timeout", 1..=3), ("item=item-0", 1..=11)]
     {
@@ -67,13 +67,13 @@ async fn every_item_is_on_one_page_while_items_are_tried_again(
             assert_eq!(json!(found), whole.body["items"], "{filter} {limit}: none missing, and in order");
         }
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_cursor_is_good_for_its_own_run_and_form_only(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let (run, _) = run_with_items(&producer, "").await;
     let other = producer.new_run("pages.other", json!({})).await;
     let position =
@@ -100,5 +100,5 @@ async fn a_cursor_is_good_for_its_own_run_and_form_only(pool: PgPoolOptions, dat
         assert_eq!(problem.text_at("/errors/0/pointer"), "?cursor");
         assert!(problem.text_at("/errors/0/detail").contains("begin without"), "{}", problem.text);
     }
-    house.stop().await;
+    app.stop().await;
 }

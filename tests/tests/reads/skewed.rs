@@ -4,7 +4,7 @@ use api::access::Role;
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{Answer, Client, House};
+use tests::{Answer, Client, TestApp};
 
 /// An event that says that it occurred so many seconds from now.
 fn event(event_type: &str, seconds: i64) -> Value {
@@ -31,9 +31,9 @@ async fn a_duration_that_cannot_be_is_marked_and_by_the_ledgers_clock(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
-    let reader = house.client(Role::Readonly);
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
+    let reader = app.client(Role::Readonly);
     let hour = 3_600;
     // What a second's work may take here, at most.
     let at_once = 60.0;
@@ -70,7 +70,7 @@ async fn a_duration_that_cannot_be_is_marked_and_by_the_ledgers_clock(
             assert!(text.is_none_or(|text| page.contains(text)), "{started} {completed}: {page}");
         }
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -78,8 +78,8 @@ async fn a_run_that_goes_on_counts_from_when_it_was_recorded(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let run = producer.new_run("clock.skew", json!({})).await;
     let position =
         producer.append(&run, json!([event("Started", -3_600)])).await.expect(200).number_at("/position");
@@ -92,5 +92,5 @@ async fn a_run_that_goes_on_counts_from_when_it_was_recorded(
     // So does the timeline.
     let (_, started) = page.split_once("<li id=\"event-1\"").unwrap();
     assert!(started.split_once("</li>").unwrap().0.contains("can’t be"), "{started}");
-    house.stop().await;
+    app.stop().await;
 }

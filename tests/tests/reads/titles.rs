@@ -3,17 +3,17 @@
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
-use tests::House;
+use tests::TestApp;
 
 /// Whether `q` finds the run of that title.
-async fn found(house: &House, text: &str, title: &str) -> bool {
+async fn found(app: &TestApp, text: &str, title: &str) -> bool {
     let query = serde_json::to_string(text).unwrap();
     let query = query.trim_matches('"').bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
-    let page = house.producer().get(&format!("/runs?q={query}")).await.expect(200);
+    let page = app.producer().get(&format!("/runs?q={query}")).await.expect(200);
     page.body["runs"].as_array().unwrap().iter().any(|run| run["title"] == title)
 }
 
-async fn in_any_case(house: &House) {
+async fn in_any_case(app: &TestApp) {
     let pairs = [
         ("Ärzte-Bericht", "ärzte"),
         ("ärzteliste", "ÄRZTEL"),
@@ -24,7 +24,7 @@ async fn in_any_case(house: &House) {
         ("Nightly 42%", "nIGHTLY 42%"),
         ("İstanbul", "İSTANBUL"),
     ];
-    let producer = house.producer();
+    let producer = app.producer();
     let mut position = 0;
     for (n, (title, _)) in pairs.iter().enumerate() {
         let body = json!({"kind": "titles", "context": {"n": n}, "title": title});
@@ -32,16 +32,16 @@ async fn in_any_case(house: &House) {
     }
     producer.get(&format!("/runs?after={position}")).await.expect(200);
     for (title, text) in pairs {
-        assert!(found(house, text, title).await, "{text} finds {title}");
-        assert!(!found(house, &format!("{text}x"), title).await, "{text}x");
+        assert!(found(app, text, title).await, "{text} finds {title}");
+        assert!(!found(app, &format!("{text}x"), title).await, "{text}x");
     }
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn titles_are_found_in_any_case(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    in_any_case(&house).await;
-    house.stop().await;
+    let app = TestApp::start(pool, database).await;
+    in_any_case(&app).await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -56,9 +56,9 @@ async fn titles_are_found_in_any_case_where_the_locale_knows_ascii_only(
     sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut connection).await.unwrap();
     let plain = database.clone().database(&name);
     migrations::MIGRATOR.run(&mut plain.connect().await.unwrap()).await.unwrap();
-    let house = House::start(pool, plain).await;
-    in_any_case(&house).await;
-    house.stop().await;
+    let app = TestApp::start(pool, plain).await;
+    in_any_case(&app).await;
+    app.stop().await;
     let drop = format!("DROP DATABASE \"{name}\" WITH (FORCE)");
     sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();

@@ -4,7 +4,7 @@ use api::access::Role;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{Answer, Client, House};
+use tests::{Answer, Client, TestApp};
 
 use crate::fixture::Story;
 use crate::served::Served;
@@ -15,8 +15,8 @@ async fn ask(client: &Client, path: &str, known: &str) -> Answer {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn what_has_not_changed_is_not_sent_again(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (producer, reader) = (house.producer(), house.client(Role::Operator));
+    let app = TestApp::start(pool, database).await;
+    let (producer, reader) = (app.producer(), app.client(Role::Operator));
     let body = json!({"kind": "unchanged", "context": {}, "initiator": {"id": "operator"}});
     let run = producer.post_run(&body).await.expect(201).text_at("/run_id");
     let events = json!([{"type": "Started"}, {"type": "ItemSucceeded", "item": "a"}]);
@@ -55,9 +55,9 @@ async fn what_has_not_changed_is_not_sent_again(pool: PgPoolOptions, database: P
         tags.push(tag);
     }
     // Others go on, and move the position with them: nothing of this has changed.
-    let elsewhere = house.client_of("other", Role::Producer).new_run("elsewhere", json!({})).await;
+    let elsewhere = app.client_of("other", Role::Producer).new_run("elsewhere", json!({})).await;
     let elsewhere =
-        house.client_of("other", Role::Producer).append(&elsewhere, json!([{"type": "Started"}])).await;
+        app.client_of("other", Role::Producer).append(&elsewhere, json!([{"type": "Started"}])).await;
     let after = elsewhere.expect(200).number_at("/position");
     for (path, tag) in paths.iter().zip(&tags) {
         let waits = if path.starts_with("//") {
@@ -80,9 +80,9 @@ async fn what_has_not_changed_is_not_sent_again(pool: PgPoolOptions, database: P
         ask(&reader, path, tag).await.expect(if still { 304 } else { 200 });
     }
     // Auditors see more of the same events.
-    let (plain, audited) = (reader.get(&paths[5]).await, house.client(Role::Auditor).get(&paths[5]).await);
+    let (plain, audited) = (reader.get(&paths[5]).await, app.client(Role::Auditor).get(&paths[5]).await);
     assert_ne!(plain.header("etag"), audited.header("etag"));
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -104,8 +104,8 @@ async fn a_run_that_falls_silent_has_changed(pool: PgPool) {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn an_append_insists_on_any_of_several_revisions(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let run = producer.new_run("insists", json!({})).await;
     let message = |n: usize| json!([{"type": "Progressed", "message": format!("{n}")}]);
     producer.append_at(&run, "\"0\", \"7\"", json!([{"type": "Started"}])).await.expect(200);
@@ -126,5 +126,5 @@ async fn an_append_insists_on_any_of_several_revisions(pool: PgPoolOptions, data
     let tag = "\"6-0123456789abcdef0123456789abcdef\"";
     let done: Value = json!([{"type": "Completed"}]);
     producer.append_at(&run, tag, done).await.expect(200);
-    house.stop().await;
+    app.stop().await;
 }

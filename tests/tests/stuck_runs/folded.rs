@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::commands::{AppendRequest, Commands, CommandsConfig, Patience, StartRequest};
+use api::commands::{AppendRequest, Commands, CommandsConfig, StaleLimits, StartRequest};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{EventBody, Labels, ProposedEvent, wire};
 use eventlog::memory::MemoryLog;
@@ -45,8 +45,8 @@ async fn story(log: Arc<dyn EventLog>) {
         at(minutes).read_notification(tenant.clone(), ann.clone(), notification, told_at, None).await.unwrap()
     };
     read(1).await;
-    let patience = Patience { queued_limit: Some(TimeDelta::minutes(1)), grace: TimeDelta::zero() };
-    assert!(at(5).presume_failed(&tenant, run, patience).await.unwrap());
+    let limits = StaleLimits { queued_limit: Some(TimeDelta::minutes(1)), grace: TimeDelta::zero() };
+    assert!(at(5).presume_failed(&tenant, run, limits).await.unwrap());
     read(6).await;
     let say = async |minutes, event_type: &str, fields: Value| {
         let body: EventBody = wire::decode_body(event_type, fields.to_string().as_bytes()).unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::commands::{AppendRequest, CommandError, Commands, CommandsConfig, Patience, StartRequest};
+use api::commands::{AppendRequest, CommandError, Commands, CommandsConfig, StaleLimits, StartRequest};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -78,8 +78,8 @@ async fn running(log: &Arc<dyn EventLog>, promise: Option<u64>) -> RunId {
     run
 }
 
-fn patience(queued_limit: Option<i64>) -> Patience {
-    Patience { queued_limit: queued_limit.map(TimeDelta::seconds), grace: TimeDelta::seconds(60) }
+fn limits(queued_limit: Option<i64>) -> StaleLimits {
+    StaleLimits { queued_limit: queued_limit.map(TimeDelta::seconds), grace: TimeDelta::seconds(60) }
 }
 
 async fn events(log: &Arc<dyn EventLog>, run: RunId) -> Vec<domain::Event> {
@@ -110,7 +110,7 @@ async fn a_run_is_failed_only_after_heartbeat_and_grace() {
     let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
     let run = running(&log, Some(30)).await;
     for (seconds, expected) in [(0, false), (31, false), (90, false), (91, true), (500, false)] {
-        let presumed = commands_at(log.clone(), seconds).presume_failed(&tenant(), run, patience(None)).await;
+        let presumed = commands_at(log.clone(), seconds).presume_failed(&tenant(), run, limits(None)).await;
         assert_eq!(presumed.unwrap(), expected, "{seconds} s");
     }
     let events = events(&log, run).await;
@@ -129,9 +129,9 @@ async fn a_queued_run_is_failed_only_where_it_has_a_limit() {
     let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
     let run = queued(&log).await;
     let late = commands_at(log.clone(), 700);
-    assert!(!late.presume_failed(&tenant(), run, patience(None)).await.unwrap());
-    assert!(!late.presume_failed(&tenant(), run, patience(Some(640))).await.unwrap());
-    assert!(late.presume_failed(&tenant(), run, patience(Some(600))).await.unwrap());
+    assert!(!late.presume_failed(&tenant(), run, limits(None)).await.unwrap());
+    assert!(!late.presume_failed(&tenant(), run, limits(Some(640))).await.unwrap());
+    assert!(late.presume_failed(&tenant(), run, limits(Some(600))).await.unwrap());
     let EventBody::Failed(failed) = &events(&log, run).await[1].body else { panic!("not Failed") };
     assert_eq!(failed.message.as_str(), "queued since 2026-03-01T12:00:00Z and not started within 600 s");
 }
@@ -145,7 +145,7 @@ async fn a_run_that_promised_nothing_or_has_ended_or_is_not_there_is_left_alone(
     let late = commands_at(log.clone(), 1_000_000);
     let head = log.head().await.unwrap();
     for run in [silent, ended, RunId::new(Uuid::now_v7()).unwrap()] {
-        assert!(!late.presume_failed(&tenant(), run, patience(Some(1))).await.unwrap());
+        assert!(!late.presume_failed(&tenant(), run, limits(Some(1))).await.unwrap());
     }
     assert_eq!(log.head().await.unwrap(), head);
 }
@@ -166,7 +166,7 @@ async fn sweepers_that_judge_the_same_moment_append_once() {
         };
         // Their clocks differ, as those of processes do.
         let sweeper = commands_at(Arc::new(Before { inner, first: meet }), 200 + n);
-        async move { sweeper.presume_failed(&tenant(), run, patience(None)).await.unwrap() }
+        async move { sweeper.presume_failed(&tenant(), run, limits(None)).await.unwrap() }
     });
     let presumed = join_all(sweepers).await;
     assert_eq!(presumed.iter().filter(|presumed| **presumed).count(), 1, "{presumed:?}");
@@ -190,7 +190,7 @@ async fn a_run_that_moves_on_between_look_and_append_is_not_failed() {
         })
     };
     let sweeper = commands_at(Arc::new(Before { inner, first: news }), 200);
-    assert!(!sweeper.presume_failed(&tenant(), run, patience(None)).await.unwrap());
+    assert!(!sweeper.presume_failed(&tenant(), run, limits(None)).await.unwrap());
     let kinds: Vec<_> = events(&log, run).await.iter().map(|event| event.body.type_name()).collect();
     assert_eq!(kinds, ["Queued", "Started", "Progressed"]);
 }
@@ -203,13 +203,13 @@ async fn a_cache_that_is_behind_does_not_fail_a_run() {
     // It has the run in its cache from here on; then another process hears from the worker.
     assert!(
         !sweeper
-            .presume_failed(&tenant(), run, Patience { grace: TimeDelta::days(1), ..patience(None) })
+            .presume_failed(&tenant(), run, StaleLimits { grace: TimeDelta::days(1), ..limits(None) })
             .await
             .unwrap()
     );
     let news = domain::Progressed { message: None, items_total: None };
     append(&commands_at(log.clone(), 199), run, EventBody::Progressed(news)).await;
-    assert!(!sweeper.presume_failed(&tenant(), run, patience(None)).await.unwrap());
+    assert!(!sweeper.presume_failed(&tenant(), run, limits(None)).await.unwrap());
     assert_eq!(events(&log, run).await.len(), 3);
 }
 
@@ -232,7 +232,7 @@ async fn the_work_of_a_run_presumed_failed_may_be_started_again() {
     let first = commands.start(request.clone()).await.unwrap();
     assert!(commands.start(request.clone()).await.unwrap().reused);
     let late = commands_at(log.clone(), 200);
-    assert!(late.presume_failed(&tenant(), first.run, patience(Some(10))).await.unwrap());
+    assert!(late.presume_failed(&tenant(), first.run, limits(Some(10))).await.unwrap());
     let second = commands.start(request).await.unwrap();
     assert!(!second.reused && second.run != first.run && second.status == Status::Queued);
 }
@@ -241,7 +241,7 @@ async fn the_work_of_a_run_presumed_failed_may_be_started_again() {
 async fn a_producer_is_refused_after_the_real_end_only() {
     let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
     let run = running(&log, Some(30)).await;
-    assert!(commands_at(log.clone(), 200).presume_failed(&tenant(), run, patience(None)).await.unwrap());
+    assert!(commands_at(log.clone(), 200).presume_failed(&tenant(), run, limits(None)).await.unwrap());
     let worker = commands_at(log.clone(), 201);
     append(&worker, run, EventBody::Completed(Completed { message: None })).await;
     let body = EventBody::Completed(Completed { message: None });
@@ -254,5 +254,5 @@ async fn a_producer_is_refused_after_the_real_end_only() {
         events: vec![proposed(body)],
     };
     assert!(matches!(worker.append(request).await, Err(CommandError::Rejected { .. })));
-    assert!(!commands_at(log.clone(), 9_000).presume_failed(&tenant(), run, patience(None)).await.unwrap());
+    assert!(!commands_at(log.clone(), 9_000).presume_failed(&tenant(), run, limits(None)).await.unwrap());
 }

@@ -1,4 +1,4 @@
-//! The sweeper on the whole house: policies, rows, notifications, HTTP.
+//! The sweeper on the whole app: policies, rows, notifications, HTTP.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,24 +10,24 @@ use chrono::{TimeDelta, Utc};
 use eventlog::EventLog;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{Client, House};
+use tests::{Client, TestApp};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// A sweeper as another process would have it, an hour later.
-fn sweeper(house: &House, config: SweeperConfig) -> Sweeper {
+fn sweeper(app: &TestApp, config: SweeperConfig) -> Sweeper {
     let clock = Arc::new(|| Utc::now() + TimeDelta::hours(1));
     let commands = Commands::with_config(
-        house.log.clone(),
+        app.log.clone(),
         tests::keys(),
         CommandsConfig { clock, ..CommandsConfig::default() },
     );
-    Sweeper::new(commands, house.pool.clone(), config)
+    Sweeper::new(commands, app.pool.clone(), config)
 }
 
-async fn policy(house: &House, tenant: &str, kind: &str, change: PolicyChange) {
+async fn policy(app: &TestApp, tenant: &str, kind: &str, change: PolicyChange) {
     let kind: PolicyKind = kind.parse().unwrap();
-    set_policy(&house.pool, &tenant.parse().unwrap(), &kind, change).await.unwrap();
+    set_policy(&app.pool, &tenant.parse().unwrap(), &kind, change).await.unwrap();
 }
 
 const FAIL: PolicyChange = PolicyChange { queued_limit_seconds: Some(60), fail_stale: Some(true) };
@@ -47,12 +47,12 @@ async fn seen(client: &Client, run: &str, position: u64) -> Value {
 }
 
 /// The run once the projection has all of the log.
-async fn now(house: &House, client: &Client, run: &str) -> Value {
-    seen(client, run, house.log.head().await.unwrap().0).await
+async fn now(app: &TestApp, client: &Client, run: &str) -> Value {
+    seen(client, run, app.log.head().await.unwrap().0).await
 }
 
-async fn told(house: &House, position: u64) -> Value {
-    let operator = house.client(Role::Operator);
+async fn told(app: &TestApp, position: u64) -> Value {
+    let operator = app.client(Role::Operator);
     let page = operator.get(&format!("/notifications?after={position}")).await.expect(200);
     let of_end = page.body["notifications"].as_array().unwrap().iter().find(|n| n["transition"] == "ended");
     of_end.unwrap().clone()
@@ -60,30 +60,29 @@ async fn told(house: &House, position: u64) -> Value {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_late_end_supersedes_the_presumed_one_everywhere(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let run = running(&producer, "drift.check").await;
-    policy(&house, "demo", "drift.check", FAIL).await;
-    assert_eq!(sweeper(&house, SweeperConfig::default()).sweep().await.unwrap(), 1);
-    assert_eq!(sweeper(&house, SweeperConfig::default()).sweep().await.unwrap(), 0);
+    policy(&app, "demo", "drift.check", FAIL).await;
+    assert_eq!(sweeper(&app, SweeperConfig::default()).sweep().await.unwrap(), 1);
+    assert_eq!(sweeper(&app, SweeperConfig::default()).sweep().await.unwrap(), 0);
 
-    let row = now(&house, &producer, &run).await;
+    let row = now(&app, &producer, &run).await;
     assert_eq!((&row["status"], &row["ended_as"]), (&json!("failed"), &json!("failed")));
     assert_eq!((&row["presumed"], &row["superseded"]), (&json!(true), &json!(false)));
     assert_eq!((&row["reason_code"], &row["liveness"]), (&json!("stale"), &Value::Null));
-    let timeline =
-        house.client(Role::Auditor).get(&format!("/runs/{run}/events?order=desc")).await.expect(200);
+    let timeline = app.client(Role::Auditor).get(&format!("/runs/{run}/events?order=desc")).await.expect(200);
     let (by, about) = (&timeline.body["events"][0]["actor"], &timeline.body["events"][0]["metadata"]);
     assert_eq!(
         (by, &about["origin"], &about["token_id"]),
         (&json!("system"), &json!("sweeper"), &Value::Null)
     );
-    let first = told(&house, 0).await;
+    let first = told(&app, 0).await;
     assert_eq!((&first["status"], &first["presumed"]), (&json!("failed"), &json!(true)));
     let read = format!("/notifications/{}/read", first["notification_id"].as_str().unwrap());
-    let operator = house.client(Role::Operator);
+    let operator = app.client(Role::Operator);
     let position = operator.post(&read, &json!({})).await.expect(200).number_at("/position");
-    assert!(told(&house, position).await["read_at"].is_string());
+    assert!(told(&app, position).await["read_at"].is_string());
     assert_eq!(operator.post(&read, &json!({})).await.expect(200).number_at("/position"), position);
 
     let late = json!([
@@ -104,7 +103,7 @@ async fn a_late_end_supersedes_the_presumed_one_everywhere(pool: PgPoolOptions, 
     assert_eq!(items.body["items"].as_array().unwrap().len(), 2);
 
     // The same notification tells the new end, unread, and can be read again.
-    let again = told(&house, 0).await;
+    let again = told(&app, 0).await;
     assert_eq!(again["notification_id"], first["notification_id"]);
     assert_eq!((&again["status"], &again["message"]), (&json!("partially_succeeded"), &json!("late")));
     assert_eq!((&again["presumed"], &again["superseded"]), (&json!(false), &json!(true)));
@@ -112,18 +111,18 @@ async fn a_late_end_supersedes_the_presumed_one_everywhere(pool: PgPoolOptions, 
     assert_eq!(again["position"], row["position"]);
     let position = operator.post(&read, &json!({})).await.expect(200).number_at("/position");
     assert!(position > end.number_at("/position"));
-    assert!(told(&house, position).await["read_at"].is_string());
+    assert!(told(&app, position).await["read_at"].is_string());
 
     // Counters follow, and nothing comes after the real end.
     let stats = producer.get("/stats").await.expect(200).text;
     assert!(stats.contains("partially_succeeded"), "{stats}");
     let runs: i64 = sqlx::query_scalar("SELECT runs FROM projection.run_counts WHERE status = 'failed'")
-        .fetch_one(&house.pool)
+        .fetch_one(&app.pool)
         .await
         .unwrap();
     assert_eq!(runs, 0);
     producer.append(&run, json!([{"type": "Progressed"}])).await.problem(409, "illegal_transition");
-    house.stop().await;
+    app.stop().await;
 }
 
 /// Whoever guesses how the ledger might name its own events, of the same run or from another tenant, is in nobody's
@@ -133,8 +132,8 @@ async fn no_id_that_somebody_takes_stops_the_ledgers_own_events(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
-    let (producer, other) = (house.producer(), house.client_of("other", Role::Producer));
+    let app = TestApp::start(pool, database).await;
+    let (producer, other) = (app.producer(), app.client_of("other", Role::Producer));
     let run = running(&producer, "drift.check").await;
     let elsewhere = running(&other, "drift.check").await;
     let namespace: Uuid = run.parse().unwrap();
@@ -150,50 +149,50 @@ async fn no_id_that_somebody_takes_stops_the_ledgers_own_events(
             answer.body["events"].as_array().unwrap().iter().map(|event| &event["result"]).collect();
         assert_eq!(results, vec!["created"; ids.len()]);
     }
-    now(&house, &producer, &run).await;
+    now(&app, &producer, &run).await;
 
-    policy(&house, "demo", "drift.check", FAIL).await;
-    assert_eq!(sweeper(&house, SweeperConfig::default()).sweep().await.unwrap(), 1);
-    let row = now(&house, &producer, &run).await;
+    policy(&app, "demo", "drift.check", FAIL).await;
+    assert_eq!(sweeper(&app, SweeperConfig::default()).sweep().await.unwrap(), 1);
+    let row = now(&app, &producer, &run).await;
     assert_eq!((&row["status"], &row["presumed"]), (&json!("failed"), &json!(true)));
-    let told_of = told(&house, 0).await;
+    let told_of = told(&app, 0).await;
     assert_eq!(told_of["notification_id"], notification.to_string());
-    let operator = house.client(Role::Operator);
+    let operator = app.client(Role::Operator);
     let read = format!("/notifications/{notification}/read");
     let position = operator.post(&read, &json!({})).await.expect(200).number_at("/position");
-    assert!(told(&house, position).await["read_at"].is_string());
-    house.stop().await;
+    assert!(told(&app, position).await["read_at"].is_string());
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn nothing_is_failed_that_no_policy_speaks_of(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (demo, other) = (house.producer(), house.client_of("other", Role::Producer));
+    let app = TestApp::start(pool, database).await;
+    let (demo, other) = (app.producer(), app.client_of("other", Role::Producer));
     let run = running(&demo, "drift.check").await;
     running(&other, "drift.check").await;
-    let head = house.log.head().await.unwrap();
-    let sweep = async || sweeper(&house, SweeperConfig::default()).sweep().await.unwrap();
+    let head = app.log.head().await.unwrap();
+    let sweep = async || sweeper(&app, SweeperConfig::default()).sweep().await.unwrap();
     assert_eq!(sweep().await, 0, "there is no policy");
-    policy(&house, "demo", "backup", FAIL).await;
+    policy(&app, "demo", "backup", FAIL).await;
     assert_eq!(sweep().await, 0, "it is for another kind");
     let shown = PolicyChange { fail_stale: Some(false), ..FAIL };
-    policy(&house, "demo", "drift.check", shown).await;
-    policy(&house, "demo", "*", FAIL).await;
+    policy(&app, "demo", "drift.check", shown).await;
+    policy(&app, "demo", "*", FAIL).await;
     assert_eq!(sweep().await, 0, "its own kind's policy only shows");
-    assert_eq!(house.log.head().await.unwrap(), head);
+    assert_eq!(app.log.head().await.unwrap(), head);
 
-    remove_policy(&house.pool, &"demo".parse().unwrap(), &"drift.check".parse().unwrap()).await.unwrap();
+    remove_policy(&app.pool, &"demo".parse().unwrap(), &"drift.check".parse().unwrap()).await.unwrap();
     let patient = SweeperConfig { grace: TimeDelta::hours(2), ..SweeperConfig::default() };
-    assert_eq!(sweeper(&house, patient).sweep().await.unwrap(), 0, "not for long enough");
+    assert_eq!(sweeper(&app, patient).sweep().await.unwrap(), 0, "not for long enough");
     assert_eq!(sweep().await, 1, "the tenant's default speaks of it, and of no other tenant's");
-    assert_eq!(now(&house, &demo, &run).await["presumed"], true);
-    house.stop().await;
+    assert_eq!(now(&app, &demo, &run).await["presumed"], true);
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn sweepers_side_by_side_fail_each_run_once(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let mut runs = Vec::new();
     for _ in 0..20 {
         runs.push(running(&producer, "drift.check").await);
@@ -201,41 +200,41 @@ async fn sweepers_side_by_side_fail_each_run_once(pool: PgPoolOptions, database:
     for n in 0..5 {
         runs.push(producer.new_run("backup", json!({"n": n})).await);
     }
-    policy(&house, "demo", "*", FAIL).await;
-    let last = now(&house, &producer, &runs[24]).await;
+    policy(&app, "demo", "*", FAIL).await;
+    let last = now(&app, &producer, &runs[24]).await;
     assert_eq!(last["liveness"]["state"], "waiting");
-    let sweepers: Vec<_> = (0..3).map(|_| sweeper(&house, SweeperConfig::default())).collect();
+    let sweepers: Vec<_> = (0..3).map(|_| sweeper(&app, SweeperConfig::default())).collect();
     let swept = futures::future::join_all(sweepers.iter().map(Sweeper::sweep)).await;
     let swept: u64 = swept.into_iter().map(Result::unwrap).sum();
     assert_eq!(swept, 25);
     let failed: i64 = sqlx::query_scalar("SELECT count(*) FROM log.events WHERE event_type = 'Failed'")
-        .fetch_one(&house.pool)
+        .fetch_one(&app.pool)
         .await
         .unwrap();
     assert_eq!(failed, 25);
     for run in runs {
-        assert_eq!(now(&house, &producer, &run).await["presumed"], true);
+        assert_eq!(now(&app, &producer, &run).await["presumed"], true);
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_row_that_is_behind_fails_nothing(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let run = running(&producer, "drift.check").await;
-    policy(&house, "demo", "*", FAIL).await;
+    policy(&app, "demo", "*", FAIL).await;
     let position =
         producer.append(&run, json!([{"type": "Completed"}])).await.expect(200).number_at("/position");
     seen(&producer, &run, position).await;
     // As the row was before the end was projected.
     sqlx::query("UPDATE projection.runs SET status = 'running', heartbeat_due_at = queued_at")
-        .execute(&house.pool)
+        .execute(&app.pool)
         .await
         .unwrap();
-    assert_eq!(sweeper(&house, SweeperConfig::default()).sweep().await.unwrap(), 0);
-    assert_eq!(house.log.head().await.unwrap().0, position);
-    house.stop().await;
+    assert_eq!(sweeper(&app, SweeperConfig::default()).sweep().await.unwrap(), 0);
+    assert_eq!(app.log.head().await.unwrap().0, position);
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -243,13 +242,13 @@ async fn the_running_sweeper_finds_it_by_itself_and_stops_when_told(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
-    let run = running(&house.producer(), "drift.check").await;
-    policy(&house, "demo", "*", FAIL).await;
+    let app = TestApp::start(pool, database).await;
+    let run = running(&app.producer(), "drift.check").await;
+    policy(&app, "demo", "*", FAIL).await;
     let stop = CancellationToken::new();
     let config = SweeperConfig { pause: Duration::from_millis(5), grace: TimeDelta::zero() };
-    let sweeping = tokio::spawn(sweeper(&house, config).run(stop.clone()));
-    let mut subscription = house.log.subscribe(eventlog::Position(0)).await.unwrap();
+    let sweeping = tokio::spawn(sweeper(&app, config).run(stop.clone()));
+    let mut subscription = app.log.subscribe(eventlog::Position(0)).await.unwrap();
     let failed = async {
         loop {
             let batch = subscription.next_batch(10).await.unwrap();
@@ -261,13 +260,13 @@ async fn the_running_sweeper_finds_it_by_itself_and_stops_when_told(
     tokio::time::timeout(Duration::from_secs(60), failed).await.expect("the sweeper finds the run");
     stop.cancel();
     tokio::time::timeout(Duration::from_secs(60), sweeping).await.expect("it stops").unwrap();
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn only_the_ledger_presumes(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let run = running(&producer, "drift.check").await;
     for presumed in [true, false] {
         let failed =
@@ -275,13 +274,13 @@ async fn only_the_ledger_presumes(pool: PgPoolOptions, database: PgConnectOption
         let answer = producer.append(&run, failed).await.problem(422, "validation_failed");
         assert_eq!(answer.body["errors"][0]["pointer"], "/events/0/presumed", "{}", answer.text);
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn policies_are_set_listed_and_removed(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let (pool, demo) = (&house.pool, "demo".parse().unwrap());
+    let app = TestApp::start(pool, database).await;
+    let (pool, demo) = (&app.pool, "demo".parse().unwrap());
     let kind: PolicyKind = "a.b".parse().unwrap();
     let limit = PolicyChange { queued_limit_seconds: Some(60), fail_stale: None };
     let made = set_policy(pool, &demo, &kind, limit).await.unwrap();
@@ -301,5 +300,5 @@ async fn policies_are_set_listed_and_removed(pool: PgPoolOptions, database: PgCo
     remove_policy(pool, &demo, &kind).await.unwrap();
     assert!(matches!(remove_policy(pool, &demo, &kind).await, Err(PolicyError::NoPolicy { .. })));
     assert!("Not a kind".parse::<PolicyKind>().is_err());
-    house.stop().await;
+    app.stop().await;
 }

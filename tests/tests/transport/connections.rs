@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::ServeConfig;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{House, Setup, Stream};
+use tests::{Setup, Stream, TestApp};
 use tokio::io::AsyncWriteExt;
 
 use crate::raw::{ask, closed, connect};
@@ -28,51 +28,51 @@ async fn who_has_asked_may_be_idle_for_longer_than_who_has_not(
 ) {
     let silence = Duration::from_millis(300);
     let setup = served(ServeConfig { silence, ..ServeConfig::default() });
-    let house = House::with(pool, database, setup).await;
-    let mut kept = connect(house.url()).await;
+    let app = TestApp::with(pool, database, setup).await;
+    let mut kept = connect(app.url()).await;
     assert_eq!(ask(&mut kept, GET).await.status, 200);
     // These say nothing, or not all of it.
     for said in
         [&b""[..], b"GET /healthz HT", b"PRI * HTTP/2.0\r\n\r\nSM", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
     {
-        let mut silent = connect(house.url()).await;
+        let mut silent = connect(app.url()).await;
         silent.write_all(said).await.unwrap();
         ended(&mut silent).await;
     }
     assert_eq!(ask(&mut kept, GET).await.status, 200);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn who_is_idle_for_too_long_is_closed(pool: PgPoolOptions, database: PgConnectOptions) {
     let keep_alive = Duration::from_millis(300);
     let setup = served(ServeConfig { keep_alive, ..ServeConfig::default() });
-    let house = House::with(pool, database, setup).await;
+    let app = TestApp::with(pool, database, setup).await;
     // Nothing said, or a head that never ends.
     for said in [&b""[..], b"GET /healthz HT"] {
-        let mut idle = connect(house.url()).await;
+        let mut idle = connect(app.url()).await;
         assert_eq!(ask(&mut idle, GET).await.status, 200);
         idle.write_all(said).await.unwrap();
         closed(&mut idle).await;
     }
     // What is under way is not idle: a stream outlasts it.
-    let mut stream = Stream::open(&house.client(api::access::Role::Readonly), "/stream", None).await;
-    let mut idle = connect(house.url()).await;
+    let mut stream = Stream::open(&app.client(api::access::Role::Readonly), "/stream", None).await;
+    let mut idle = connect(app.url()).await;
     assert_eq!(ask(&mut idle, GET).await.status, 200);
     closed(&mut idle).await;
-    house.producer().new_run("idle", json!({})).await;
+    app.producer().new_run("idle", json!({})).await;
     stream.until("run").await;
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn strangers_make_way_for_who_comes(pool: PgPoolOptions, database: PgConnectOptions) {
     let setup = served(ServeConfig { max_connections: 20, ..ServeConfig::default() });
-    let house = House::with(pool, database, setup).await;
-    let mut stream = Stream::open(&house.client(api::access::Role::Readonly), "/stream", None).await;
+    let app = TestApp::with(pool, database, setup).await;
+    let mut stream = Stream::open(&app.client(api::access::Role::Readonly), "/stream", None).await;
     let mut hanging = Vec::new();
     for n in 0..200 {
-        let mut connection = connect(house.url()).await;
+        let mut connection = connect(app.url()).await;
         // Nothing, a slow head, a slow form.
         let said = [
             &b""[..],
@@ -84,7 +84,7 @@ async fn strangers_make_way_for_who_comes(pool: PgPoolOptions, database: PgConne
         hanging.push(connection);
         if n % 10 == 0 {
             // A client of its own has a connection of its own.
-            let producer = house.producer();
+            let producer = app.producer();
             producer.post_run(&json!({"kind": "way", "context": {"n": n}})).await.expect(201);
         }
     }
@@ -93,7 +93,7 @@ async fn strangers_make_way_for_who_comes(pool: PgPoolOptions, database: PgConne
     // Who was there first had to go.
     ended(&mut hanging[0]).await;
     drop(hanging);
-    house.stop().await;
+    app.stop().await;
 }
 
 /// Waits until the other side has closed, in whatever way.

@@ -1,7 +1,7 @@
 //! Heads that are too large, name no host, or are no heads at all: problems as any other.
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{House, Setup};
+use tests::{Setup, TestApp};
 
 use crate::raw::{ask, closed, connect};
 
@@ -11,7 +11,7 @@ fn quiet() -> Setup {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_head_that_is_refused_is_told_why(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, quiet()).await;
+    let app = TestApp::with(pool, database, quiet()).await;
     let get = |path: &str, headers: &str| format!("GET {path} HTTP/1.1\r\n{headers}\r\n");
     let host = "host: a\r\n";
     let long = |n: usize| "x".repeat(n);
@@ -44,7 +44,7 @@ async fn a_head_that_is_refused_is_told_why(pool: PgPoolOptions, database: PgCon
         (get("/healthz", &format!("{host}{many}")), 431, "headers_too_large"),
     ];
     for (request, status, code) in cases {
-        let mut connection = connect(house.url()).await;
+        let mut connection = connect(app.url()).await;
         let said = ask(&mut connection, request.as_bytes()).await;
         said.is_problem(status, code);
         if said.closes() {
@@ -59,7 +59,7 @@ async fn a_head_that_is_refused_is_told_why(pool: PgPoolOptions, database: PgCon
         (get(&format!("/{}", long(300_000)), host), 414, "uri_too_long"),
         (get("/healthz", &format!("{host}x: {}\r\n", long(300_000))), 431, "headers_too_large"),
     ] {
-        let mut connection = connect(house.url()).await;
+        let mut connection = connect(app.url()).await;
         assert_eq!(ask(&mut connection, get("/healthz", host).as_bytes()).await.status, 200);
         let said = ask(&mut connection, request.as_bytes()).await;
         said.is_problem(status, code);
@@ -67,10 +67,10 @@ async fn a_head_that_is_refused_is_told_why(pool: PgPoolOptions, database: PgCon
         closed(&mut connection).await;
     }
     // What is as large as is taken.
-    let mut connection = connect(house.url()).await;
+    let mut connection = connect(app.url()).await;
     let most = get(&format!("/healthz?{}", long(16_000)), &format!("{host}x: {}\r\n", long(32_000)));
     assert_eq!(ask(&mut connection, most.as_bytes()).await.status, 200);
     assert_eq!(ask(&mut connection, b"GET http://a/healthz HTTP/1.1\r\nhost: b\r\n\r\n").await.status, 200);
     assert_eq!(ask(&mut connection, b"GET /healthz HTTP/1.0\r\n\r\n").await.status, 200);
-    house.stop().await;
+    app.stop().await;
 }

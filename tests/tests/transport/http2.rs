@@ -11,7 +11,7 @@ use http::Request;
 use reqwest::{Method, Version};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{House, Setup, Stream, Wire};
+use tests::{Setup, Stream, TestApp, Wire};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -35,10 +35,10 @@ pub fn over_tls() -> Setup {
 }
 
 /// Opens twelve live streams and reads lists between them, all by one client; gives how many connections it made.
-async fn twelve_streams(house: &House, http: reqwest::Client, scheme: &str) -> usize {
-    let wire = Wire::to(&house.url().replace("https:", "http:")).await;
+async fn twelve_streams(app: &TestApp, http: reqwest::Client, scheme: &str) -> usize {
+    let wire = Wire::to(&app.url().replace("https:", "http:")).await;
     let base = wire.url().replace("http:", &format!("{scheme}:"));
-    let token = house.token("demo", Role::Readonly);
+    let token = app.token("demo", Role::Readonly);
     let get = |path: &str| http.request(Method::GET, format!("{base}{path}")).bearer_auth(token);
     // The first request makes the connection that the others find.
     let first = get("/v1/tenants/demo/runs").send().await.unwrap();
@@ -46,7 +46,7 @@ async fn twelve_streams(house: &House, http: reqwest::Client, scheme: &str) -> u
     first.bytes().await.unwrap();
     let mut streams = join_all((0..12).map(|_| Stream::of(get("/v1/tenants/demo/stream")))).await;
     for n in 0..5 {
-        house.producer().new_run("streams", json!({"n": n})).await;
+        app.producer().new_run("streams", json!({"n": n})).await;
         let page = get("/v1/tenants/demo/runs").send().await.unwrap();
         assert_eq!(page.status(), 200);
         let _runs: Value = page.json().await.unwrap();
@@ -62,33 +62,27 @@ async fn twelve_streams_and_pages_share_a_connection_over_tls(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::with(pool, database, over_tls()).await;
+    let app = TestApp::with(pool, database, over_tls()).await;
     let http = reqwest::Client::builder().danger_accept_invalid_certs(true).build().unwrap();
-    assert_eq!(twelve_streams(&house, http, "https").await, 1);
+    assert_eq!(twelve_streams(&app, http, "https").await, 1);
 
     // Who knows HTTP/1.1 only is spoken with in that.
     let old = reqwest::Client::builder().danger_accept_invalid_certs(true).http1_only().build().unwrap();
-    let answer = old.get(format!("{}/healthz", house.url())).send().await.unwrap();
+    let answer = old.get(format!("{}/healthz", app.url())).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.version()), (200, Version::HTTP_11));
     // A session's cookie goes nowhere but over TLS.
-    let form = [("token", house.token("demo", Role::Operator))];
+    let form = [("token", app.token("demo", Role::Operator))];
     let no_redirect = reqwest::Client::builder()
         .danger_accept_invalid_certs(true)
         .redirect(reqwest::redirect::Policy::none());
-    let signed_in = no_redirect
-        .build()
-        .unwrap()
-        .post(format!("{}/sign-in", house.url()))
-        .form(&form)
-        .send()
-        .await
-        .unwrap();
+    let signed_in =
+        no_redirect.build().unwrap().post(format!("{}/sign-in", app.url())).form(&form).send().await.unwrap();
     assert_eq!((signed_in.status().as_u16(), signed_in.version()), (303, Version::HTTP_2));
     let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
-    let port = house.url().rsplit_once(':').unwrap().1;
+    let port = app.url().rsplit_once(':').unwrap().1;
     assert!(cookie.starts_with(&format!("__Host-runledger_session_{port}=")), "{cookie}");
     assert!(cookie.ends_with("; Secure"), "{cookie}");
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -96,22 +90,22 @@ async fn twelve_streams_and_pages_share_a_connection_behind_a_proxy(
     pool: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let house = House::start(pool, database).await;
+    let app = TestApp::start(pool, database).await;
     let http = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
-    assert_eq!(twelve_streams(&house, http.clone(), "http").await, 1);
+    assert_eq!(twelve_streams(&app, http.clone(), "http").await, 1);
     // What is too large is told here as well.
     for (path, header, status) in [("x".repeat(17_000), 0, 414), ("healthz".to_owned(), 33_000, 431)] {
-        let request = http.get(format!("{}/{path}", house.url())).header("x-large", "x".repeat(header));
+        let request = http.get(format!("{}/{path}", app.url())).header("x-large", "x".repeat(header));
         let answer = request.send().await.unwrap();
         assert_eq!((answer.status().as_u16(), answer.version()), (status, Version::HTTP_2));
         assert_eq!(answer.headers()["content-type"], "application/problem+json");
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 /// A client that may do anything.
-async fn connect(house: &House, window: u32) -> SendRequest<Bytes> {
-    let socket = TcpStream::connect(house.url().trim_start_matches("http://")).await.unwrap();
+async fn connect(app: &TestApp, window: u32) -> SendRequest<Bytes> {
+    let socket = TcpStream::connect(app.url().trim_start_matches("http://")).await.unwrap();
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size(window);
     let (client, connection) = builder.handshake(socket).await.unwrap();
@@ -119,8 +113,8 @@ async fn connect(house: &House, window: u32) -> SendRequest<Bytes> {
     client.ready().await.unwrap()
 }
 
-fn request(house: &House, method: &str, path: &str) -> http::request::Builder {
-    Request::builder().method(method).uri(format!("{}{path}", house.url()))
+fn request(app: &TestApp, method: &str, path: &str) -> http::request::Builder {
+    Request::builder().method(method).uri(format!("{}{path}", app.url()))
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -129,14 +123,14 @@ async fn streams_that_never_end_take_nothing_from_producers(pool: PgPoolOptions,
     setup.api.max_stranger_requests = 8;
     setup.api.max_bodies_bytes = 1_000_000;
     setup.api.max_body_bytes = 1_000_000;
-    let house = House::with(pool, database, setup).await;
+    let app = TestApp::with(pool, database, setup).await;
     let form = "application/x-www-form-urlencoded";
     let mut hanging = Vec::new();
     for (path, kind) in [("/sign-in", form), ("/v1/tenants/demo/runs", "application/json")] {
-        let mut client = connect(&house, 65_535).await;
+        let mut client = connect(&app, 65_535).await;
         for _ in 0..200 {
             let head =
-                request(&house, "POST", path).header("content-type", kind).header("content-length", "9000");
+                request(&app, "POST", path).header("content-type", kind).header("content-length", "9000");
             client = client.ready().await.unwrap();
             let (answer, mut body) = client.send_request(head.body(()).unwrap(), false).unwrap();
             // It may have been refused already.
@@ -145,26 +139,26 @@ async fn streams_that_never_end_take_nothing_from_producers(pool: PgPoolOptions,
         }
     }
     for n in 0..50 {
-        house.producer().post_run(&json!({"kind": "h2", "context": {"n": n}})).await.expect(201);
+        app.producer().post_run(&json!({"kind": "h2", "context": {"n": n}})).await.expect(201);
     }
     // Those without a token were refused, the forms are waited for.
     for (answer, _) in hanging.drain(200..) {
         assert_eq!(in_time(answer).await.unwrap().status(), 401);
     }
     drop(hanging);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn who_opens_streams_to_reset_them_disturbs_nobody(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
     let flood = async {
         // Whoever is sent away comes again.
         for _ in 0..usize::MAX {
-            let mut client = connect(&house, 65_535).await;
+            let mut client = connect(&app, 65_535).await;
             while let Ok(ready) = client.ready().await {
                 client = ready;
-                let head = request(&house, "GET", "/openapi.json").body(()).unwrap();
+                let head = request(&app, "GET", "/openapi.json").body(()).unwrap();
                 let Ok((_, mut stream)) = client.send_request(head, true) else { break };
                 // What was reset before it was sent would never be sent.
                 tokio::task::yield_now().await;
@@ -174,14 +168,14 @@ async fn who_opens_streams_to_reset_them_disturbs_nobody(pool: PgPoolOptions, da
     };
     let appends = async {
         for n in 0..100 {
-            house.producer().post_run(&json!({"kind": "h2", "context": {"n": n}})).await.expect(201);
+            app.producer().post_run(&json!({"kind": "h2", "context": {"n": n}})).await.expect(201);
         }
     };
     tokio::select! {
         () = in_time(appends) => {}
         () = flood => unreachable!("it never ends"),
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -192,10 +186,10 @@ async fn a_stream_that_nobody_reads_is_given_up_and_others_go_on(
     let unread = std::time::Duration::from_millis(300);
     let mut setup = Setup { without_projector: true, ..Setup::default() };
     setup.serve = ServeConfig { unread, ..ServeConfig::default() };
-    let house = House::with(pool, database, setup).await;
+    let app = TestApp::with(pool, database, setup).await;
     // No window: nothing of an answer may be sent.
-    let mut client = connect(&house, 0).await;
-    let ask = |path: &str| request(&house, "GET", path).body(()).unwrap();
+    let mut client = connect(&app, 0).await;
+    let ask = |path: &str| request(&app, "GET", path).body(()).unwrap();
     let (answer, _) = client.send_request(ask("/openapi.json"), true).unwrap();
     let mut unread = in_time(answer).await.unwrap().into_body();
     let ended = in_time(poll_fn(|cx| unread.poll_data(cx))).await;
@@ -203,5 +197,5 @@ async fn a_stream_that_nobody_reads_is_given_up_and_others_go_on(
     // The connection goes on.
     let (answer, _) = client.ready().await.unwrap().send_request(ask("/healthz"), true).unwrap();
     assert_eq!(in_time(answer).await.unwrap().status(), 200);
-    house.stop().await;
+    app.stop().await;
 }

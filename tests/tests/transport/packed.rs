@@ -9,7 +9,7 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{Answer, Client, House, Setup, Stream};
+use tests::{Answer, Client, Setup, Stream, TestApp};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packing = GzEncoder::new(Vec::new(), Compression::default());
@@ -38,8 +38,8 @@ type Way = (&'static [&'static str], fn(&[u8]) -> Vec<u8>);
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn bodies_may_be_packed(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let ways: [Way; 8] = [
         (&["gzip"], gzip),
         (&["x-gzip"], gzip),
@@ -61,13 +61,13 @@ async fn bodies_may_be_packed(pool: PgPoolOptions, database: PgConnectOptions) {
     let events = br(json!({"events": [{"type": "Started"}, {"type": "Completed"}]}).to_string().as_bytes());
     let appended = post(&producer, &format!("/runs/{id}/events"), &["br"], events).await.expect(200);
     assert_eq!(appended.number_at("/revision"), 2);
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn what_is_packed_otherwise_is_told_how(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let producer = house.producer();
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let producer = app.producer();
     let unknown: [&[&str]; 6] =
         [&["deflate"], &["zstd"], &["gzip, gzip"], &["gzip", "br"], &["compress"], &["gzip;q=1"]];
     for codings in unknown {
@@ -98,7 +98,7 @@ async fn what_is_packed_otherwise_is_told_how(pool: PgPoolOptions, database: PgC
     // Two members are one body (RFC 1952, section 2.2).
     let (first, second) = whole_in_two(&run(7));
     post(&producer, "/runs", &["gzip"], [gzip(&first), gzip(&second)].concat()).await.expect(201);
-    house.stop().await;
+    app.stop().await;
 }
 
 fn whole_in_two(bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
@@ -111,8 +111,8 @@ async fn little_that_unpacks_to_much_is_refused(pool: PgPoolOptions, database: P
     let mut setup = Setup { without_projector: true, ..Setup::default() };
     setup.api.max_body_bytes = 1_000_000;
     setup.api.max_bodies_bytes = 3_000_000;
-    let house = House::with(pool, database, setup).await;
-    let producer = house.producer();
+    let app = TestApp::with(pool, database, setup).await;
+    let producer = app.producer();
     let bomb = vec![b' '; 40_000_000];
     for (coding, packed) in [("gzip", gzip(&bomb)), ("br", br(&bomb))] {
         assert!(packed.len() < 60_000, "{coding}: {}", packed.len());
@@ -141,7 +141,7 @@ async fn little_that_unpacks_to_much_is_refused(pool: PgPoolOptions, database: P
         let answer = post(&producer, "/runs", &["gzip"], packed.clone()).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 /// What an answer says after unpacking.
@@ -157,8 +157,8 @@ fn unpacked(headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn answers_are_packed_for_who_asks(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::start(pool, database).await;
-    let producer = house.producer();
+    let app = TestApp::start(pool, database).await;
+    let producer = app.producer();
     let mut last = 0;
     for n in 0..30 {
         let run = json!({"kind": "packed", "context": {"n": n}, "title": "A title that takes some room"});
@@ -202,5 +202,5 @@ async fn answers_are_packed_for_who_asks(pool: PgPoolOptions, database: PgConnec
     let mut stream = Stream::of(request).await;
     producer.new_run("packed", json!({"told": "at once"})).await;
     stream.until("run").await;
-    house.stop().await;
+    app.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::House;
+use tests::TestApp;
 use tests::browser::Browser;
 
 use crate::http2::over_tls;
@@ -12,26 +12,25 @@ const WINDOWS: usize = 9;
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn nine_pages_at_once_are_live(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, over_tls()).await;
-    let run = house.producer().new_run("many.pages", json!({})).await;
+    let app = TestApp::with(pool, database, over_tls()).await;
+    let run = app.producer().new_run("many.pages", json!({})).await;
     let browser = Browser::open_with(&["--ignore-certificate-errors"]).await;
-    let first = browser.tab(&format!("{}/sign-in", house.url())).await;
-    first.sign_in(house.url(), house.token("demo", api::access::Role::Operator)).await;
+    let first = browser.tab(&format!("{}/sign-in", app.url())).await;
+    first.sign_in(app.url(), app.token("demo", api::access::Role::Operator)).await;
     let mut windows = Vec::new();
     for _ in 0..WINDOWS {
-        let window = browser.window(&format!("{}/t/demo/runs/{run}", house.url())).await;
+        let window = browser.window(&format!("{}/t/demo/runs/{run}", app.url())).await;
         assert!(window.text().await.contains("many.pages"));
         windows.push(window);
     }
     let protocol = "performance.getEntriesByType('navigation')[0].nextHopProtocol";
     assert_eq!(windows[WINDOWS - 1].run(protocol).await, "h2");
-    house
-        .producer()
+    app.producer()
         .append(&run, json!([{"type": "Started"}, {"type": "ItemSucceeded", "item": "seen-by-all"}]))
         .await;
     for window in &windows {
         window.until("document.body.innerText.includes('seen-by-all')").await;
     }
     browser.close().await;
-    house.stop().await;
+    app.stop().await;
 }

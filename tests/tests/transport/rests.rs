@@ -4,7 +4,7 @@
 use api::access::Role;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::{House, Setup};
+use tests::{Setup, TestApp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -25,8 +25,8 @@ async fn holds(connection: &mut TcpStream, said: &Said) {
 async fn a_refusal_tells_what_becomes_of_the_connection(pool: PgPoolOptions, database: PgConnectOptions) {
     let mut setup = Setup { without_projector: true, ..Setup::default() };
     setup.api.max_body_bytes = 1_000_000;
-    let house = House::with(pool, database, setup).await;
-    let token = format!("authorization: Bearer {}\r\n", house.token("demo", Role::Producer));
+    let app = TestApp::with(pool, database, setup).await;
+    let token = format!("authorization: Bearer {}\r\n", app.token("demo", Role::Producer));
     let head = |path: &str, headers: &str| format!("POST {path} HTTP/1.1\r\nhost: a\r\n{headers}\r\n");
     let (runs, json) = ("/v1/tenants/demo/runs", "content-type: application/json\r\n");
     let of = |length: usize| format!("content-length: {length}\r\n");
@@ -36,7 +36,7 @@ async fn a_refusal_tells_what_becomes_of_the_connection(pool: PgPoolOptions, dat
         for (path, headers, status) in
             [(runs, json.to_owned(), 401), (runs, token.clone(), 415), ("/nowhere", String::new(), 404)]
         {
-            let mut connection = connect(house.url()).await;
+            let mut connection = connect(app.url()).await;
             connection.write_all(head(path, &format!("{headers}{}", of(length))).as_bytes()).await.unwrap();
             let said = ask(&mut connection, "x".repeat(length).as_bytes()).await;
             assert_eq!(said.status, status, "{}", said.body);
@@ -53,20 +53,20 @@ async fn a_refusal_tells_what_becomes_of_the_connection(pool: PgPoolOptions, dat
         (format!("{json}{token}expect: 100-continue\r\n{}", of(20_000_000)), 413),
     ];
     for (headers, status) in cases {
-        let mut connection = connect(house.url()).await;
+        let mut connection = connect(app.url()).await;
         let said = ask(&mut connection, head(runs, &headers).as_bytes()).await;
         assert_eq!(said.status, status, "{headers}: {}", said.body);
         assert!(said.closes(), "{headers}: {}", said.head);
         closed(&mut connection).await;
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn who_sends_on_still_gets_the_answer(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
     for _ in 0..20 {
-        let mut connection = connect(house.url()).await;
+        let mut connection = connect(app.url()).await;
         let head = "POST /v1/tenants/demo/runs HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
                     content-length: 4000000\r\n\r\n";
         connection.write_all(head.as_bytes()).await.unwrap();
@@ -78,33 +78,33 @@ async fn who_sends_on_still_gets_the_answer(pool: PgPoolOptions, database: PgCon
         said.is_problem(401, "unauthorized");
         holds(&mut connection, &said).await;
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_client_that_keeps_its_connections_loses_nothing(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let (producer, nobody) = (house.producer(), house.producer().with_token(None));
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let (producer, nobody) = (app.producer(), app.producer().with_token(None));
     for n in 0..60 {
         let large = "x".repeat([10, 200_000, 2_000_000][n % 3]);
         let refused = nobody.post_raw("/runs", large).await;
         assert_eq!(refused.status, 401, "{}", refused.text);
         producer.post_run(&json!({"kind": "kept", "context": {"n": n}})).await.expect(201);
     }
-    house.stop().await;
+    app.stop().await;
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_body_that_was_waved_through_is_read(pool: PgPoolOptions, database: PgConnectOptions) {
-    let house = House::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
-    let token = house.token("demo", Role::Producer);
+    let app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
+    let token = app.token("demo", Role::Producer);
     let body = json!({"kind": "waved.through", "context": {}}).to_string();
     let head = format!(
         "POST /v1/tenants/demo/runs HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\n\
          content-type: application/json\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
-    let mut connection = connect(house.url()).await;
+    let mut connection = connect(app.url()).await;
     connection.write_all(head.as_bytes()).await.unwrap();
     let mut leave = [0; 25];
     in_time(connection.read_exact(&mut leave)).await.unwrap();
@@ -112,5 +112,5 @@ async fn a_body_that_was_waved_through_is_read(pool: PgPoolOptions, database: Pg
     let said = ask(&mut connection, body.as_bytes()).await;
     assert_eq!(said.status, 201, "{}", said.body);
     assert!(!said.closes());
-    house.stop().await;
+    app.stop().await;
 }

@@ -11,9 +11,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{answer, cut, link_next};
-use super::asked::{Asked, RunInPath};
-use super::corrupt::{Corrupt, count, word};
+use super::corrupt::{Corrupt, non_negative, parse_enum};
 use super::pool::TenantRead;
+use super::request::{ReadRequest, RunInPath};
 use super::runs::{past_run, revision_of};
 use crate::openapi::forms;
 use crate::problem::Problem;
@@ -96,16 +96,16 @@ pub(crate) enum ItemStatus {
 )]
 pub(super) async fn list_items(
     State(state): State<ApiState>,
-    asked: Asked<ItemsQuery>,
+    request: ReadRequest<ItemsQuery>,
     RunInPath(run): RunInPath,
 ) -> Result<Response, Problem> {
-    let mut read = asked.begin(&state).await?;
-    let tenant = &asked.caller.tenant;
-    let page = page_of_items(&mut read, tenant, run, &asked.query).await?;
+    let mut read = request.begin(&state).await?;
+    let tenant = &request.caller.tenant;
+    let page = page_of_items(&mut read, tenant, run, &request.query).await?;
     let next_cursor = page.next_cursor.clone();
     let mut response = answer(&state, read.position, page)?;
     if let Some(cursor) = next_cursor {
-        link_next(response.headers_mut(), &asked.address, &cursor)?;
+        link_next(response.headers_mut(), &request.address, &cursor)?;
     }
     Ok(response)
 }
@@ -137,8 +137,8 @@ pub(crate) async fn page_of_items(
 fn view(row: ItemRow, run: RunId) -> Result<ItemView, Corrupt> {
     let key = format!("{run} {:?}", row.item);
     Ok(ItemView {
-        status: word(TABLE, "outcome", &key, &row.outcome, Outcome::parse)?,
-        revision: count(TABLE, "revision", &key, row.revision)?,
+        status: parse_enum(TABLE, "outcome", &key, &row.outcome, Outcome::parse)?,
+        revision: non_negative(TABLE, "revision", &key, row.revision)?,
         item: row.item,
         label: row.label,
         reason_code: row.reason_code,

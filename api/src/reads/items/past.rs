@@ -19,7 +19,7 @@ use super::query::ItemsQuery;
 use super::{ItemPage, ItemView};
 use crate::problem::Problem;
 use crate::reads::answer::cut;
-use crate::reads::corrupt::{Corrupt, count};
+use crate::reads::corrupt::{Corrupt, non_negative};
 use crate::reads::failures::{FailureGroup, REASONS};
 use crate::reads::params::wrong;
 use crate::reads::pool::TenantRead;
@@ -183,7 +183,7 @@ fn view(row: EventRow, label: Option<String>) -> Result<ItemView, Corrupt> {
         reason_code: reason.map(|code| code.as_str().to_owned()),
         message: message.map(CleanText::into_string),
         occurred_at: row.occurred_at,
-        revision: count(TABLE, "revision", id, row.revision)?,
+        revision: non_negative(TABLE, "revision", id, row.revision)?,
     })
 }
 
@@ -191,8 +191,8 @@ fn view(row: EventRow, label: Option<String>) -> Result<ItemView, Corrupt> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::reads::asked::AskedQuery;
     use crate::reads::params::Params;
+    use crate::reads::request::ReadQuery;
 
     fn items(of: &[(&str, Outcome, u64, Option<&str>)]) -> PastItems {
         let last = of.iter().map(|(item, outcome, revision, reason)| {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn asked(query: &str) -> ItemsQuery {
-        ItemsQuery::take(&mut Params::of(&format!("/x?{query}").parse().unwrap()).unwrap()).unwrap()
+        ItemsQuery::from_params(&mut Params::of(&format!("/x?{query}").parse().unwrap()).unwrap()).unwrap()
     }
 
     #[test]

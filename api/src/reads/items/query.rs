@@ -11,9 +11,9 @@ use uuid::Uuid;
 use super::ItemView;
 use crate::problem::Problem;
 use crate::reads::answer::{LONGEST_PAGE, USUAL_PAGE, rows_for};
-use crate::reads::asked::AskedQuery;
 use crate::reads::cursor::{self, Fingerprint};
 use crate::reads::params::{LONGEST_ASKED, Params, wrong};
+use crate::reads::request::ReadQuery;
 
 /// How the names begin of the items that are asked for by their names as they were sent, or by a beginning: what
 /// is asked is cleaned as it was when the name was kept.
@@ -58,11 +58,11 @@ struct ItemKey {
     item: Option<String>,
 }
 
-impl AskedQuery for ItemsQuery {
+impl ReadQuery for ItemsQuery {
     const ALLOWED: &'static [&'static str] = &["status", "reason_code", "item", "cursor", "limit"];
 
-    fn take(params: &mut Params) -> Result<Self, Problem> {
-        let status = params.word("status", "failed, skipped, succeeded", Outcome::parse)?;
+    fn from_params(params: &mut Params) -> Result<Self, Problem> {
+        let status = params.parse_enum("status", "failed, skipped, succeeded", Outcome::parse)?;
         let reason = params.parsed::<ReasonCode>("reason_code")?.map(|code| code.as_str().to_owned());
         if reason.is_some() && status.is_some_and(|status| status != Outcome::Failed) {
             return Err(wrong("reason_code", "finds failed items only: leave status out, or give failed"));

@@ -11,16 +11,16 @@ use uuid::Uuid;
 use super::row;
 use super::view::{InitiatorView, ItemCounts, Liveness, RunLinks, RunView, seconds};
 use crate::problem::Problem;
-use crate::reads::corrupt::{Corrupt, count};
+use crate::reads::corrupt::{Corrupt, non_negative};
 use crate::reads::items::PastItems;
 
 const TABLE: &str = "projection.run_events";
 
-/// A moment in a run's life.
+/// The point of a run's life that a read is as of.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Moment {
+pub(crate) enum AsOf {
     /// What the ledger had taken in by then.
-    At(DateTime<Utc>),
+    Time(DateTime<Utc>),
     /// After the event of this revision.
     Revision(u64),
 }
@@ -45,9 +45,9 @@ pub(super) async fn view(
     conn: &mut PgConnection,
     tenant: &TenantId,
     run_id: RunId,
-    moment: Moment,
+    as_of: AsOf,
 ) -> Result<RunView, Problem> {
-    fold(conn, tenant, run_id, moment, |_, _| ()).await
+    fold(conn, tenant, run_id, as_of, |_, _| ()).await
 }
 
 /// The tenant's run as it was after the event of that revision, and its items as they were then.
@@ -62,7 +62,7 @@ pub(super) async fn view_with_items(
 ) -> Result<(RunView, PastItems), Problem> {
     let mut items = PastItems::until(revision);
     let take = |run: &Run, event: &Event| items.take(run, event);
-    let run = fold(conn, tenant, run_id, Moment::Revision(revision), take).await?;
+    let run = fold(conn, tenant, run_id, AsOf::Revision(revision), take).await?;
     Ok((run, items))
 }
 
@@ -71,13 +71,13 @@ async fn fold(
     conn: &mut PgConnection,
     tenant: &TenantId,
     run_id: RunId,
-    moment: Moment,
+    as_of: AsOf,
     mut look: impl FnMut(&Run, &Event),
 ) -> Result<RunView, Problem> {
-    let (until, last_revision) = match moment {
-        Moment::At(time) => (Some(time), None),
+    let (until, last_revision) = match as_of {
+        AsOf::Time(time) => (Some(time), None),
         // What does not fit no run has reached.
-        Moment::Revision(revision) => (None, Some(i64::try_from(revision).unwrap_or(i64::MAX))),
+        AsOf::Revision(revision) => (None, Some(i64::try_from(revision).unwrap_or(i64::MAX))),
     };
     let mut run = Run::default();
     let mut position = 0;
@@ -99,7 +99,7 @@ async fn fold(
         )
         .fetch(&mut *conn);
         while let Some(row) = rows.try_next().await? {
-            position = count(TABLE, "position", row.event_id, row.position)?;
+            position = non_negative(TABLE, "position", row.event_id, row.position)?;
             let event = into_event(row, tenant, run_id)?;
             look(&run, &event);
             run = evolve(run, &event);
@@ -107,21 +107,21 @@ async fn fold(
             run.event_ids.clear();
         }
     }
-    match (moment, run.revision) {
-        (Moment::Revision(wanted), Some(last)) if last < wanted => Err(Problem::not_found(format!(
+    match (as_of, run.revision) {
+        (AsOf::Revision(wanted), Some(last)) if last < wanted => Err(Problem::not_found(format!(
             "The run {run_id} has not reached revision {wanted}; its last is {last}."
         ))),
         (_, None) => {
             row::must_exist(conn, tenant, run_id).await?;
-            let Moment::At(time) = moment else {
+            let AsOf::Time(time) = as_of else {
                 return Err(Corrupt::new(TABLE, "revision", run_id, "the run has no events").into());
             };
             Err(Problem::not_found(format!("The ledger did not know the run {run_id} yet at {time}.")))
         }
         (_, Some(_)) => {
-            let now = match moment {
-                Moment::At(time) => time.min(Utc::now()),
-                Moment::Revision(_) => run.last_event_at.unwrap_or_else(Utc::now),
+            let now = match as_of {
+                AsOf::Time(time) => time.min(Utc::now()),
+                AsOf::Revision(_) => run.last_event_at.unwrap_or_else(Utc::now),
             };
             // Policies have no history: today's says how long it might have waited.
             let limit = match (run.status, run.queued.as_deref()) {
@@ -147,7 +147,7 @@ fn into_event(row: EventRow, tenant: &TenantId, run: RunId) -> Result<Event, Pro
         schema_version,
         tenant: tenant.clone(),
         run,
-        revision: count(TABLE, "revision", id, row.revision)?,
+        revision: non_negative(TABLE, "revision", id, row.revision)?,
         occurred_at: row.occurred_at,
         recorded_at: row.recorded_at,
         actor: PrincipalId::try_from(row.actor).map_err(|error| corrupt("actor", &error))?,
@@ -208,7 +208,7 @@ fn show(
         last_event_at: run.last_event_at.ok_or_else(|| missing("last_event_at"))?,
         heartbeat_seconds: run.heartbeat_seconds,
         liveness: Liveness::at(now, status, due_at),
-        // It was folded for this answer, as far as was asked: nothing of it is held.
+        // It was folded for this answer, as far as was asked: nothing of it is quarantined.
         held: None,
         revision: run.revision.ok_or_else(|| missing("revision"))?,
         position,

@@ -11,9 +11,9 @@ use uuid::Uuid;
 use super::search::Search;
 use crate::problem::Problem;
 use crate::reads::answer::{LONGEST_PAGE, USUAL_PAGE};
-use crate::reads::asked::AskedQuery;
 use crate::reads::cursor::{self, Fingerprint};
-use crate::reads::params::{Params, word, wrong};
+use crate::reads::params::{Params, parse_enum, wrong};
+use crate::reads::request::ReadQuery;
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +45,8 @@ pub(crate) struct Filter {
     pub(crate) search: Option<Search>,
     /// Only those that are stalled.
     pub(crate) stalled: bool,
-    /// Only those that the projection holds back.
-    pub(crate) held: bool,
+    /// Only those that the projection has quarantined.
+    pub(crate) quarantined: bool,
 }
 
 /// A page of runs.
@@ -71,7 +71,7 @@ impl RunKey {
     }
 }
 
-impl AskedQuery for ListQuery {
+impl ReadQuery for ListQuery {
     const ALLOWED: &'static [&'static str] = &[
         "status",
         "kind",
@@ -87,7 +87,7 @@ impl AskedQuery for ListQuery {
         "limit",
     ];
 
-    fn take(params: &mut Params) -> Result<Self, Problem> {
+    fn from_params(params: &mut Params) -> Result<Self, Problem> {
         let filter = Filter {
             status: statuses(params)?,
             kind: params.parsed::<Kind>("kind")?.map(String::from),
@@ -96,20 +96,23 @@ impl AskedQuery for ListQuery {
             since: params.time("since")?,
             until: params.time("until")?,
             search: params.one("q")?.map(|text| Search::parse(&text)).transpose()?,
-            stalled: params.word("liveness", "stalled", |text| (text == "stalled").then_some(()))?.is_some(),
-            held: params.word("held", "true", |text| (text == "true").then_some(()))?.is_some(),
+            stalled: params
+                .parse_enum("liveness", "stalled", |text| (text == "stalled").then_some(()))?
+                .is_some(),
+            quarantined: params.parse_enum("held", "true", |text| (text == "true").then_some(()))?.is_some(),
         };
-        if filter.held && filter.stalled {
+        if filter.quarantined && filter.stalled {
             return Err(wrong("held", "can't be asked together with liveness: ask for one after the other"));
         }
         if filter.since.zip(filter.until).is_some_and(|(since, until)| since >= until) {
             return Err(wrong("until", "must be later than since: nothing lies between them"));
         }
-        let order = params.word("sort", "-queued_at (the newest first), queued_at", |text| match text {
-            "-queued_at" => Some(Order::NewestFirst),
-            "queued_at" => Some(Order::OldestFirst),
-            _ => None,
-        })?;
+        let order =
+            params.parse_enum("sort", "-queued_at (the newest first), queued_at", |text| match text {
+                "-queued_at" => Some(Order::NewestFirst),
+                "queued_at" => Some(Order::OldestFirst),
+                _ => None,
+            })?;
         let order = order.unwrap_or(Order::NewestFirst);
         let limit = params.number("limit", 1, LONGEST_PAGE)?.unwrap_or(USUAL_PAGE);
         let list = Fingerprint::of("runs", &(&filter, order));
@@ -147,7 +150,7 @@ impl ListQuery {
 
 fn statuses(params: &mut Params) -> Result<Vec<&'static str>, Problem> {
     let allowed = Status::ALL.map(Status::as_str).join(", ");
-    let read = |text: String| word("status", &text, &allowed, Status::parse).map(Status::as_str);
+    let read = |text: String| parse_enum("status", &text, &allowed, Status::parse).map(Status::as_str);
     let mut statuses = params.all("status").into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
     statuses.sort_unstable();
     statuses.dedup();
@@ -182,7 +185,7 @@ mod tests {
 
     fn read(query: &str) -> Result<ListQuery, Problem> {
         let mut params = Params::of(&format!("/x?{query}").parse().unwrap()).unwrap();
-        let list = ListQuery::take(&mut params)?;
+        let list = ListQuery::from_params(&mut params)?;
         params.end(ListQuery::ALLOWED)?;
         Ok(list)
     }

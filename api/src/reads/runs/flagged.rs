@@ -1,4 +1,4 @@
-//! How many runs need somebody: those that are stalled, and those that the projection holds back.
+//! How many runs need attention: those that are stalled, and those that the projection has quarantined.
 //!
 //! There are no projected counters for them: a run falls silent without an event. So they are counted, within
 //! bounds that keep the count cheap whatever the tenant has.
@@ -8,22 +8,22 @@ use domain::TenantId;
 use sqlx::PgConnection;
 
 use crate::problem::Problem;
-use crate::reads::corrupt::count;
+use crate::reads::corrupt::non_negative;
 
 /// How many of the running runs, and of the queued ones, are looked at: those that were queued first, which
 /// are the likeliest to be stalled.
 pub(crate) const LOOKED_AT: u64 = 1_000;
 
-/// How many runs need somebody.
+/// How many runs need attention.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Flagged {
     /// Stalled runs among those that were looked at.
     pub(crate) stalled: u64,
-    /// Runs that the projection holds back, counted up to [`LOOKED_AT`].
-    pub(crate) held: u64,
+    /// Quarantined runs, counted up to [`LOOKED_AT`].
+    pub(crate) quarantined: u64,
 }
 
-/// Counts the tenant's runs that need somebody at `now`, of all kinds or of one.
+/// Counts the tenant's runs that need attention at `now`, of all kinds or of one.
 ///
 /// # Errors
 /// The database's.
@@ -68,6 +68,6 @@ pub(crate) async fn flagged(
     )
     .fetch_one(conn)
     .await?;
-    let number = |value| count("projection.runs", "count", tenant, value);
-    Ok(Flagged { stalled: number(found.running)? + number(found.queued)?, held: number(found.held)? })
+    let number = |value| non_negative("projection.runs", "count", tenant, value);
+    Ok(Flagged { stalled: number(found.running)? + number(found.queued)?, quarantined: number(found.held)? })
 }

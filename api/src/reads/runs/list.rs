@@ -15,9 +15,9 @@ use crate::openapi::forms;
 use crate::outside::BasePath;
 use crate::problem::Problem;
 use crate::reads::answer::{answer, cut, link_next};
-use crate::reads::asked::Asked;
 use crate::reads::cursor;
 use crate::reads::pool::TenantRead;
+use crate::reads::request::ReadRequest;
 use crate::state::ApiState;
 
 /// A page of runs.
@@ -59,7 +59,7 @@ impl RunPage {
         ("liveness" = Option<forms::OnlyStalled>, Query,
          description = "stalled: a heartbeat is overdue, or it is queued for longer than its kind may be"),
         ("held" = Option<forms::OnlyTrue>, Query,
-         description = "true: the projection could not fold an event of the run, and holds it back"),
+         description = "true: the projection could not fold an event of the run, and has quarantined it"),
         ("sort" = Option<forms::RunOrder>, Query, description = "The newest first, or the oldest"),
     ),
     responses(
@@ -68,15 +68,15 @@ impl RunPage {
 )]
 pub(in crate::reads) async fn list_runs(
     State(state): State<ApiState>,
-    asked: Asked<ListQuery>,
+    request: ReadRequest<ListQuery>,
 ) -> Result<Response, Problem> {
-    let mut read = asked.begin(&state).await?;
-    let page = page_of_runs(&mut read, &asked.caller.tenant, &asked.query, Utc::now()).await?;
-    let page = page.under(&asked.base);
+    let mut read = request.begin(&state).await?;
+    let page = page_of_runs(&mut read, &request.caller.tenant, &request.query, Utc::now()).await?;
+    let page = page.under(&request.base);
     let next_cursor = page.next_cursor.clone();
     let mut response = answer(&state, read.position, page)?;
     if let Some(cursor) = next_cursor {
-        link_next(response.headers_mut(), &asked.address, &cursor)?;
+        link_next(response.headers_mut(), &request.address, &cursor)?;
     }
     Ok(response)
 }

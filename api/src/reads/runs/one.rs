@@ -5,28 +5,28 @@ use axum::response::Response;
 use chrono::Utc;
 use domain::{RunId, TenantId};
 
-use super::as_of::{self, Moment};
+use super::as_of::{self, AsOf};
 use super::row;
 use super::view::RunView;
 use crate::openapi::forms;
 use crate::problem::Problem;
 use crate::reads::answer::answer_tagged;
-use crate::reads::asked::{Asked, AskedQuery, RunInPath};
 use crate::reads::items::PastItems;
 use crate::reads::params::{Params, wrong};
 use crate::reads::pool::TenantRead;
+use crate::reads::request::{ReadQuery, ReadRequest, RunInPath};
 use crate::state::ApiState;
 
 /// Which state of the run: a past one, or the current one.
 #[derive(Debug)]
-pub(crate) struct OneQuery(pub(crate) Option<Moment>);
+pub(crate) struct OneQuery(pub(crate) Option<AsOf>);
 
-impl AskedQuery for OneQuery {
+impl ReadQuery for OneQuery {
     const ALLOWED: &'static [&'static str] = &["at", "revision"];
 
-    fn take(params: &mut Params) -> Result<Self, Problem> {
-        let at = params.time("at")?.map(Moment::At);
-        let revision = params.number("revision", 0, i64::MAX as u64)?.map(Moment::Revision);
+    fn from_params(params: &mut Params) -> Result<Self, Problem> {
+        let at = params.time("at")?.map(AsOf::Time);
+        let revision = params.number("revision", 0, i64::MAX as u64)?.map(AsOf::Revision);
         match (at, revision) {
             (Some(_), Some(_)) => Err(wrong("revision", "can't be given together with at: one says it all")),
             (at, revision) => Ok(Self(at.or(revision))),
@@ -51,15 +51,15 @@ impl AskedQuery for OneQuery {
 )]
 pub(in crate::reads) async fn get_run(
     State(state): State<ApiState>,
-    asked: Asked<OneQuery>,
+    request: ReadRequest<OneQuery>,
     RunInPath(run): RunInPath,
 ) -> Result<Response, Problem> {
-    let mut read = match asked.query.0 {
-        None => asked.begin_by_key(&state).await?,
-        Some(_) => asked.begin(&state).await?,
+    let mut read = match request.query.0 {
+        None => request.begin_by_key(&state).await?,
+        Some(_) => request.begin(&state).await?,
     };
-    let tenant = &asked.caller.tenant;
-    let view = one_run(&mut read, tenant, run, asked.query.0).await?.under(&asked.base);
+    let tenant = &request.caller.tenant;
+    let view = one_run(&mut read, tenant, run, request.query.0).await?.under(&request.base);
     let tag = view.tag()?;
     answer_tagged(&state, read.position, view, tag)
 }
@@ -72,11 +72,11 @@ pub(crate) async fn one_run(
     read: &mut TenantRead,
     tenant: &TenantId,
     run: RunId,
-    moment: Option<Moment>,
+    as_of: Option<AsOf>,
 ) -> Result<RunView, Problem> {
-    match moment {
+    match as_of {
         None => Ok(row::find(read.conn(), tenant, run).await?.into_view(tenant, Utc::now())?),
-        Some(moment) => as_of::view(read.conn(), tenant, run, moment).await,
+        Some(as_of) => as_of::view(read.conn(), tenant, run, as_of).await,
     }
 }
 

@@ -16,9 +16,9 @@ use super::row::RunRow;
 use super::search::Search;
 use crate::reads::answer::rows_for;
 
-/// What the query is given, in its types.
+/// The arguments of the statements, in their types.
 #[derive(Clone)]
-struct Given<'a> {
+struct ListArgs<'a> {
     tenant: &'a str,
     /// One status is an equality, by which an index gives the order as well.
     status: Option<&'a str>,
@@ -37,7 +37,7 @@ struct Given<'a> {
     limit: i64,
 }
 
-impl Given<'_> {
+impl ListArgs<'_> {
     /// Whether no filter narrows the list but a title's beginning, an id's, or a time.
     fn is_alone(&self) -> bool {
         self.status.is_none()
@@ -51,7 +51,7 @@ impl Given<'_> {
 /// The tables, what keys the order, how the key goes on after a page, the order. One text for both orders
 /// would hide the order from the planner, and so would one for lists with and without labels.
 macro_rules! page_of_runs {
-    ([$($from:tt)+], $key:tt, $beyond:tt, $direction:tt, $given:ident $(, $label:expr)*) => {
+    ([$($from:tt)+], $key:tt, $beyond:tt, $direction:tt, $args:ident $(, $label:expr)*) => {
         sqlx::query_as!(
             RunRow,
             r#"SELECT r.run_id, r.kind, r.title, r.status, r.ended_as, r.presumed, r.superseded,
@@ -79,20 +79,20 @@ macro_rules! page_of_runs {
                       OR (" + $key + ".queued_at, " + $key + ".run_id) " + $beyond + " ($12, $13::uuid))
                ORDER BY " + $key + ".queued_at " + $direction + ", " + $key + ".run_id " + $direction + "
                LIMIT $14",
-            $given.tenant,
-            $given.status,
-            $given.statuses.as_deref(),
-            $given.kind,
-            $given.initiator,
-            $given.labels,
-            $given.since,
-            $given.until,
-            $given.title,
-            $given.first_id,
-            $given.last_id,
-            $given.after_time,
-            $given.after_id,
-            $given.limit
+            $args.tenant,
+            $args.status,
+            $args.statuses.as_deref(),
+            $args.kind,
+            $args.initiator,
+            $args.labels,
+            $args.since,
+            $args.until,
+            $args.title,
+            $args.first_id,
+            $args.last_id,
+            $args.after_time,
+            $args.after_id,
+            $args.limit
             $(, $label)*
         )
     };
@@ -101,10 +101,10 @@ macro_rules! page_of_runs {
 /// As [`page_of_runs`], by way of one label or two, so that the planner can begin with the rarer one, or with the
 /// runs in their order where another filter leaves few of them: the tables are joined by all that they share.
 macro_rules! page_of_labelled_runs {
-    ($beyond:tt, $direction:tt, $given:ident, $one:expr) => {
-        page_of_labelled_runs!([], $beyond, $direction, $given, $one)
+    ($beyond:tt, $direction:tt, $args:ident, $one:expr) => {
+        page_of_labelled_runs!([], $beyond, $direction, $args, $one)
     };
-    ($beyond:tt, $direction:tt, $given:ident, $one:expr, $other:expr) => {
+    ($beyond:tt, $direction:tt, $args:ident, $one:expr, $other:expr) => {
         page_of_labelled_runs!(
             [+ "JOIN projection.run_labels AS o
                 ON o.tenant = l.tenant AND o.queued_at = l.queued_at AND o.run_id = l.run_id AND o.label = $16
@@ -113,12 +113,12 @@ macro_rules! page_of_labelled_runs {
                AND ($12::timestamptz IS NULL OR (o.queued_at, o.run_id) " + $beyond + " ($12, $13::uuid)) "],
             $beyond,
             $direction,
-            $given,
+            $args,
             $one,
             $other
         )
     };
-    ([$($other_label:tt)*], $beyond:tt, $direction:tt, $given:ident, $($label:expr),+) => {
+    ([$($other_label:tt)*], $beyond:tt, $direction:tt, $args:ident, $($label:expr),+) => {
         page_of_runs!(
             ["projection.run_labels AS l " $($other_label)* + "
              JOIN projection.runs AS r
@@ -130,7 +130,7 @@ macro_rules! page_of_labelled_runs {
             "l",
             $beyond,
             $direction,
-            $given,
+            $args,
             $($label),+
         )
     };
@@ -139,7 +139,7 @@ macro_rules! page_of_labelled_runs {
 /// As [`page_of_runs`], of those whose keys a part of a query finds: the keys of the page come first, and only its
 /// own runs are then looked at. `$limit` names the parameter that says how many keys are wanted.
 macro_rules! page_of_keys {
-    ($keys:tt, $limit:tt, $beyond:tt, $direction:tt, $given:ident $(, $more:expr)*) => {
+    ($keys:tt, $limit:tt, $beyond:tt, $direction:tt, $args:ident $(, $more:expr)*) => {
         page_of_runs!(
             ["(SELECT x.queued_at, x.run_id FROM " + $keys + "
                  AND ($7::timestamptz IS NULL OR x.queued_at >= $7)
@@ -150,7 +150,7 @@ macro_rules! page_of_keys {
             "k",
             $beyond,
             $direction,
-            $given
+            $args
             $(, $more)*
         )
     };
@@ -159,14 +159,14 @@ macro_rules! page_of_keys {
 /// As [`page_of_runs`], of those whose titles begin alike, where nothing else but a time is asked. The keys of
 /// the page come from the index of titles alone.
 macro_rules! page_of_titled_runs {
-    ($beyond:tt, $direction:tt, $given:ident) => {
+    ($beyond:tt, $direction:tt, $args:ident) => {
         page_of_keys!(
             "projection.runs AS x
                WHERE x.tenant = $1 AND x.title_key >= $9 AND x.title_key < $9 || chr(1114111)",
             "$14",
             $beyond,
             $direction,
-            $given
+            $args
         )
     };
 }
@@ -177,7 +177,7 @@ macro_rules! page_of_titled_runs {
 /// looked up. `$few` is the page's limit where nothing else is asked; else it is NULL, and the rest is asked of all
 /// that are stalled.
 macro_rules! page_of_stalled_runs {
-    ($beyond:tt, $direction:tt, $given:ident, $now:expr, $few:expr) => {
+    ($beyond:tt, $direction:tt, $args:ident, $now:expr, $few:expr) => {
         page_of_keys!(
             "(SELECT y.queued_at, y.run_id FROM projection.runs AS y
                WHERE y.tenant = $1 AND y.status = 'running' AND y.heartbeat_due_at < $15::timestamptz
@@ -195,7 +195,7 @@ macro_rules! page_of_stalled_runs {
             "$16",
             $beyond,
             $direction,
-            $given,
+            $args,
             $now,
             $few
         )
@@ -203,14 +203,14 @@ macro_rules! page_of_stalled_runs {
 }
 
 /// As [`page_of_runs`], of those that the projection holds back. There are hardly ever any. `$few` as there.
-macro_rules! page_of_held_runs {
-    ($beyond:tt, $direction:tt, $given:ident, $few:expr) => {
+macro_rules! page_of_quarantined_runs {
+    ($beyond:tt, $direction:tt, $args:ident, $few:expr) => {
         page_of_keys!(
             "projection.runs AS x WHERE x.tenant = $1 AND x.held_revision IS NOT NULL",
             "$15",
             $beyond,
             $direction,
-            $given,
+            $args,
             $few
         )
     };
@@ -233,14 +233,15 @@ pub(super) async fn fetch(
         several => (None, Some(several.iter().map(|&status| status.to_owned()).collect())),
     };
     let ids = filter.search.as_ref().and_then(|search| search.ids);
-    let given = Given {
+    let args = ListArgs {
         tenant: tenant.as_str(),
         status,
         statuses,
         kind: filter.kind.as_deref(),
         initiator: filter.initiator.as_deref(),
         // Two are looked up; only where there are more, or it is a list of few, must the rows be asked.
-        labels: ((filter.stalled || filter.held) && !filter.labels.is_empty() || filter.labels.len() > 2)
+        labels: ((filter.stalled || filter.quarantined) && !filter.labels.is_empty()
+            || filter.labels.len() > 2)
             .then(|| serde_json::json!(filter.labels)),
         since: filter.since,
         until: filter.until,
@@ -252,37 +253,35 @@ pub(super) async fn fetch(
         limit: rows_for(query.limit),
     };
     // How many of the few need to be looked at: a page of them, where nothing else is asked.
-    let few = (given.is_alone() && filter.search.is_none()).then_some(given.limit);
+    let few = (args.is_alone() && filter.search.is_none()).then_some(args.limit);
     if filter.stalled {
         return match query.reading_order() {
-            Order::NewestFirst => page_of_stalled_runs!("<", "DESC", given, now, few).fetch_all(conn).await,
-            Order::OldestFirst => page_of_stalled_runs!(">", "ASC", given, now, few).fetch_all(conn).await,
+            Order::NewestFirst => page_of_stalled_runs!("<", "DESC", args, now, few).fetch_all(conn).await,
+            Order::OldestFirst => page_of_stalled_runs!(">", "ASC", args, now, few).fetch_all(conn).await,
         };
     }
-    if filter.held {
+    if filter.quarantined {
         return match query.reading_order() {
-            Order::NewestFirst => page_of_held_runs!("<", "DESC", given, few).fetch_all(conn).await,
-            Order::OldestFirst => page_of_held_runs!(">", "ASC", given, few).fetch_all(conn).await,
+            Order::NewestFirst => page_of_quarantined_runs!("<", "DESC", args, few).fetch_all(conn).await,
+            Order::OldestFirst => page_of_quarantined_runs!(">", "ASC", args, few).fetch_all(conn).await,
         };
     }
     let mut labels = filter.labels.iter().map(|(name, value)| format!("{name}:{value}"));
     match (labels.next(), query.reading_order()) {
         (None, order) => match &filter.search {
-            Some(search) if search.ids.is_some() => by_id_or_title(conn, given, search, order).await,
-            _ => in_order(conn, given, order).await,
+            Some(search) if search.ids.is_some() => by_id_or_title(conn, args, search, order).await,
+            _ => in_order(conn, args, order).await,
         },
         (Some(one), order) => match (labels.next(), order) {
             (None, Order::NewestFirst) => {
-                page_of_labelled_runs!("<", "DESC", given, one).fetch_all(conn).await
+                page_of_labelled_runs!("<", "DESC", args, one).fetch_all(conn).await
             }
-            (None, Order::OldestFirst) => {
-                page_of_labelled_runs!(">", "ASC", given, one).fetch_all(conn).await
-            }
+            (None, Order::OldestFirst) => page_of_labelled_runs!(">", "ASC", args, one).fetch_all(conn).await,
             (Some(other), Order::NewestFirst) => {
-                page_of_labelled_runs!("<", "DESC", given, one, other).fetch_all(conn).await
+                page_of_labelled_runs!("<", "DESC", args, one, other).fetch_all(conn).await
             }
             (Some(other), Order::OldestFirst) => {
-                page_of_labelled_runs!(">", "ASC", given, one, other).fetch_all(conn).await
+                page_of_labelled_runs!(">", "ASC", args, one, other).fetch_all(conn).await
             }
         },
     }
@@ -290,21 +289,21 @@ pub(super) async fn fetch(
 
 async fn in_order(
     conn: &mut PgConnection,
-    given: Given<'_>,
+    args: ListArgs<'_>,
     order: Order,
 ) -> Result<Vec<RunRow>, sqlx::Error> {
-    if given.title.is_some() && given.is_alone() {
+    if args.title.is_some() && args.is_alone() {
         return match order {
-            Order::NewestFirst => page_of_titled_runs!("<", "DESC", given).fetch_all(conn).await,
-            Order::OldestFirst => page_of_titled_runs!(">", "ASC", given).fetch_all(conn).await,
+            Order::NewestFirst => page_of_titled_runs!("<", "DESC", args).fetch_all(conn).await,
+            Order::OldestFirst => page_of_titled_runs!(">", "ASC", args).fetch_all(conn).await,
         };
     }
     match order {
         Order::NewestFirst => {
-            page_of_runs!(["projection.runs AS r"], "r", "<", "DESC", given).fetch_all(conn).await
+            page_of_runs!(["projection.runs AS r"], "r", "<", "DESC", args).fetch_all(conn).await
         }
         Order::OldestFirst => {
-            page_of_runs!(["projection.runs AS r"], "r", ">", "ASC", given).fetch_all(conn).await
+            page_of_runs!(["projection.runs AS r"], "r", ">", "ASC", args).fetch_all(conn).await
         }
     }
 }
@@ -313,17 +312,17 @@ async fn in_order(
 /// answers an OR of the two. An id holds the time at which it was made, and so bounds where to look.
 async fn by_id_or_title(
     conn: &mut PgConnection,
-    given: Given<'_>,
+    args: ListArgs<'_>,
     search: &Search,
     order: Order,
 ) -> Result<Vec<RunRow>, sqlx::Error> {
-    let limit = given.limit;
-    let titled = Given { first_id: None, last_id: None, ..given.clone() };
+    let limit = args.limit;
+    let titled = ListArgs { first_id: None, last_id: None, ..args.clone() };
     let mut rows = in_order(conn, titled, order).await?;
     let (from, to) = search.queued_between().unzip();
-    let since = given.since.max(from);
-    let until = given.until.into_iter().chain(to).min();
-    rows.extend(in_order(conn, Given { title: None, since, until, ..given }, order).await?);
+    let since = args.since.max(from);
+    let until = args.until.into_iter().chain(to).min();
+    rows.extend(in_order(conn, ListArgs { title: None, since, until, ..args }, order).await?);
     rows.sort_unstable_by_key(|row| (row.queued_at, row.run_id));
     rows.dedup_by_key(|row| row.run_id);
     if order == Order::NewestFirst {

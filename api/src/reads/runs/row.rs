@@ -9,10 +9,10 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::view::{Held, InitiatorView, ItemCounts, Liveness, RunLinks, RunView, seconds};
+use super::view::{InitiatorView, ItemCounts, Liveness, Quarantined, RunLinks, RunView, seconds};
 use crate::problem::Problem;
-use crate::reads::asked::no_such_run;
-use crate::reads::corrupt::{Corrupt, count, word};
+use crate::reads::corrupt::{Corrupt, non_negative, parse_enum};
+use crate::reads::request::no_such_run;
 
 const TABLE: &str = "projection.runs";
 
@@ -61,15 +61,15 @@ impl RunRow {
     /// What is shown of the row at `now`.
     pub(super) fn into_view(self, tenant: &TenantId, now: DateTime<Utc>) -> Result<RunView, Corrupt> {
         let id = self.run_id;
-        let number = |column, value| count(TABLE, column, id, value);
+        let number = |column, value| non_negative(TABLE, column, id, value);
         let run_id = RunId::new(id).map_err(|error| Corrupt::new(TABLE, "run_id", id, error))?;
-        let status = word(TABLE, "status", id, &self.status, Status::parse)?;
+        let status = parse_enum(TABLE, "status", id, &self.status, Status::parse)?;
         let ended_as =
-            self.ended_as.map(|text| word(TABLE, "ended_as", id, &text, EndedAs::parse)).transpose()?;
+            self.ended_as.map(|text| parse_enum(TABLE, "ended_as", id, &text, EndedAs::parse)).transpose()?;
         let labels: BTreeMap<String, String> = serde_json::from_str(self.labels.get())
             .map_err(|error| Corrupt::new(TABLE, "labels", id, error))?;
-        let held = match (self.held_revision, self.held_position, self.held_error) {
-            (Some(revision), Some(position), Some(message)) => Some(Held {
+        let quarantined = match (self.held_revision, self.held_position, self.held_error) {
+            (Some(revision), Some(position), Some(message)) => Some(Quarantined {
                 revision: number("held_revision", revision)?,
                 position: number("held_position", position)?,
                 message,
@@ -115,7 +115,7 @@ impl RunRow {
             last_event_at: self.last_event_at,
             heartbeat_seconds: heartbeat.map(|n| number("heartbeat_seconds", n)).transpose()?,
             liveness: Liveness::at(now, status, self.heartbeat_due_at.or(waits_until)),
-            held,
+            held: quarantined,
             revision: number("revision", self.revision)?,
             position: number("position", self.position)?,
             links: RunLinks::new(tenant.as_str(), run_id),
@@ -191,5 +191,5 @@ pub(crate) async fn revision_of(
         run.uuid()
     );
     let revision = revision.fetch_optional(conn).await?.ok_or_else(|| no_such_run(run))?;
-    Ok(count(TABLE, "revision", run, revision)?)
+    Ok(non_negative(TABLE, "revision", run, revision)?)
 }

@@ -88,9 +88,9 @@ pub struct RunView {
     pub heartbeat_seconds: Option<u64>,
     /// Whether it goes on as was promised; null when it has ended, or waits without a limit.
     pub liveness: Option<Liveness>,
-    /// The event from which on the projection holds the run back: what is shown is the run before it. Null
+    /// The event from which on the projection has quarantined the run: what is shown is the run before it. Null
     /// for nearly all.
-    pub held: Option<Held>,
+    pub held: Option<Quarantined>,
     /// The revision of its last event, from 0. For `If-Match`.
     #[schema(value_type = forms::Revision)]
     pub revision: u64,
@@ -136,11 +136,11 @@ pub struct Liveness {
     pub due_at: Option<DateTime<Utc>>,
 }
 
-/// The first event of a run that the projection could not fold. The run stays as it was before that event
+/// The first quarantined event of a run: the projection could not fold it. The run stays as it was before that event
 /// until an operator has it tried again; the log has taken in all of its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = HeldFrom)]
-pub struct Held {
+pub struct Quarantined {
     /// The event's revision.
     #[schema(value_type = forms::Revision)]
     pub revision: u64,

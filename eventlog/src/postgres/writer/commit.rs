@@ -8,20 +8,24 @@ use sqlx::{ConnectOptions, Connection};
 use super::super::batch::{Plan, plan};
 use super::super::queue::Request;
 use super::super::statements::{self as sql, Failure};
-use super::{Care, Committed, Writer};
+use super::{AppendMode, Committed, Writer};
 use crate::port::ExpectedRevision;
 
 /// Of more foreign events than this, their streams are forgotten rather than read.
 const MOST_FOREIGN: u64 = 10_000;
 
 impl Writer {
-    pub(super) async fn attempt(&mut self, requests: &[Request], care: Care) -> Result<Committed, Failure> {
+    pub(super) async fn attempt(
+        &mut self,
+        requests: &[Request],
+        mode: AppendMode,
+    ) -> Result<Committed, Failure> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect().await?,
         };
-        let committed = if self.shared || care == Care::Doubtful {
-            self.with_lock(&mut connection, requests, care).await
+        let committed = if self.shared || mode == AppendMode::InDoubt {
+            self.with_lock(&mut connection, requests, mode).await
         } else {
             self.alone(&mut connection, requests).await
         };
@@ -32,7 +36,7 @@ impl Writer {
         let committed = committed?;
         let events = self.head - committed.before;
         if events > 0 {
-            self.news.tell(self.head);
+            self.notifier.publish(self.head);
             self.committed.send_replace(self.head);
             metrics::counter!("runledger_appended_events_total").increment(events);
             #[expect(clippy::cast_precision_loss, reason = "a batch is far smaller than 2^52")]
@@ -45,19 +49,19 @@ impl Writer {
         let mut connection =
             self.options.connect().await.map_err(|error| Failure::Lost(error.to_string()))?;
         // The database gives a lock up a little before we give the database up: then nothing is in doubt.
-        sql::settle_in(&mut connection, self.config.give_up_after * 3 / 4).await?;
+        sql::configure_session(&mut connection, self.config.give_up_after * 3 / 4).await?;
         self.heads.clear();
         self.head = sql::head(&mut connection).await?;
         Ok(connection)
     }
 
-    /// One statement, which only works if nobody else has appended.
+    /// One statement, which only works if no other process has appended.
     async fn alone(&mut self, db: &mut PgConnection, requests: &[Request]) -> Result<Committed, Failure> {
-        let heads = self.heads_for(db, requests, Care::Usual).await?;
+        let heads = self.heads_for(db, requests, AppendMode::Optimistic).await?;
         let mut plan = plan(requests, &heads);
         look_for_repeats(db, requests, &heads, &mut plan).await?;
         if plan.rows.is_empty() {
-            // Refusals, too, are only right if nobody else has appended.
+            // Refusals, too, are only right if no other process has appended.
             if sql::head(db).await? != self.head {
                 return Err(Failure::Foreign);
             }
@@ -67,12 +71,12 @@ impl Writer {
         Ok(self.keep(plan))
     }
 
-    /// Under the lock: whatever others have appended is known before anything is judged.
+    /// Under the lock: whatever others have appended is known before any append is checked.
     async fn with_lock(
         &mut self,
         db: &mut PgConnection,
         requests: &[Request],
-        care: Care,
+        mode: AppendMode,
     ) -> Result<Committed, Failure> {
         let mut tx = db.begin().await?;
         let head = sql::lock_head(&mut tx).await?;
@@ -88,7 +92,7 @@ impl Writer {
             }
         }
         self.head = head;
-        let heads = self.heads_for(&mut tx, requests, care).await?;
+        let heads = self.heads_for(&mut tx, requests, mode).await?;
         let mut plan = plan(requests, &heads);
         look_for_repeats(&mut tx, requests, &heads, &mut plan).await?;
         if !plan.rows.is_empty() {
@@ -107,7 +111,7 @@ impl Writer {
         &mut self,
         db: &mut PgConnection,
         requests: &'a [Request],
-        care: Care,
+        mode: AppendMode,
     ) -> Result<HashMap<&'a str, u64>, Failure> {
         let mut heads = HashMap::new();
         let mut unknown = HashSet::new();
@@ -116,7 +120,7 @@ impl Writer {
             match self.heads.get(stream) {
                 Some(Some(head)) => drop(heads.insert(stream, head)),
                 Some(None) => {}
-                None if care == Care::Usual && append.expected == ExpectedRevision::NoStream => {}
+                None if mode == AppendMode::Optimistic && append.expected == ExpectedRevision::NoStream => {}
                 None => drop(unknown.insert(stream)),
             }
         }
@@ -135,7 +139,7 @@ impl Writer {
     /// Takes over what the batch has changed.
     fn keep(&mut self, plan: Plan<'_>) -> Committed {
         let before = self.head;
-        self.news.keep(plan.recorded(before));
+        self.notifier.keep_recent(plan.recorded(before));
         self.head += plan.events as u64;
         for (stream, head) in &plan.moved {
             self.heads.put(stream, Some(*head));
@@ -158,7 +162,7 @@ async fn look_for_repeats<'a>(
     let wanted = plan.wanted(requests, heads);
     if !wanted.is_empty() {
         let found = sql::there(db, &wanted).await?;
-        plan.settle(requests, &wanted, &found);
+        plan.resolve_repeats(requests, &wanted, &found);
     }
     Ok(())
 }

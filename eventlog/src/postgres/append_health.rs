@@ -1,4 +1,4 @@
-//! Whether the database takes appends, once it had to refuse one.
+//! Whether the database takes appends, after it has refused one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,19 +10,22 @@ use crate::error::LogError;
 
 /// Whether the last appends were refused because of the database. Cheap to clone; clones are the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Refusing(Arc<AtomicBool>);
+pub(super) struct AppendHealth(Arc<AtomicBool>);
 
-impl Refusing {
-    pub fn set(&self, refusing: bool) {
+impl AppendHealth {
+    pub fn set_refusing(&self, refusing: bool) {
         self.0.store(refusing, Ordering::Relaxed);
     }
 
-    /// Tries an append and takes it back, if the last one was refused. Where no more appends come because
-    /// nobody sends any to a log that is not ready, this is what finds out that it is ready again.
-    pub async fn ask_again(&self, pool: &PgPool) -> Result<(), LogError> {
+    /// Tries an append and rolls it back, if the last one was refused. While the log is not ready no client sends
+    /// appends, so this check is what finds out that the database takes them again.
+    ///
+    /// # Errors
+    /// The database's, where it still refuses.
+    pub async fn recheck(&self, pool: &PgPool) -> Result<(), LogError> {
         if self.0.load(Ordering::Relaxed) {
             try_one(pool).await.map_err(unavailable)?;
-            self.set(false);
+            self.set_refusing(false);
         }
         Ok(())
     }

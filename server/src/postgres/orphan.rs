@@ -1,4 +1,4 @@
-//! A server that outlived the program that started it.
+//! Stopping an orphaned server: one that outlived the program that started it.
 
 use std::fs;
 use std::io;
@@ -12,20 +12,20 @@ use super::PostgresError;
 use super::home::{Home, PORT};
 use super::process::{FAST, IMMEDIATE};
 
-/// How often we look whether it is gone: it is not our child, so nobody tells us.
+/// How often we look whether the server is gone: it is not our child, so its end is not told to us.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Stops a server that still runs on the cluster, and clears away what would keep a new one from starting.
 ///
-/// We hold the data folder's lock, so such a server belongs to nobody.
+/// We hold the data folder's lock, so such a server is no other program's.
 pub(crate) async fn stop(home: &Home) -> Result<(), PostgresError> {
     let pid_file = home.data().join("postmaster.pid");
     if let Some(pid) = read_pid(&pid_file)? {
         if is_server(pid, &home.data()) {
             end(pid, &home.data()).await?;
         } else if is_alive(pid) {
-            // The id went to another process since. Postgres would take that one for the server. Where the
-            // id is nobody's we leave the file: Postgres learns from it whether sessions are left over.
+            // The id went to another process since. Postgres would take that one for the server. Where no
+            // process has the id we leave the file: Postgres learns from it whether sessions are left over.
             remove(&pid_file)?;
         }
     }
@@ -39,10 +39,10 @@ async fn end(pid: Pid, data: &Path) -> Result<(), PostgresError> {
         pid = pid.as_raw_nonzero(),
         "a Postgres of an earlier run is still there: stopping it first"
     );
-    for (signal, patience) in [(Signal::INT, FAST), (Signal::QUIT, IMMEDIATE)] {
+    for (signal, limit) in [(Signal::INT, FAST), (Signal::QUIT, IMMEDIATE)] {
         // It may be gone by now, which is what we want; the loop below sees it.
         let _ = kill_process(pid, signal);
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + limit;
         while Instant::now() < deadline {
             if !is_server(pid, data) {
                 return Ok(());
@@ -55,7 +55,7 @@ async fn end(pid: Pid, data: &Path) -> Result<(), PostgresError> {
 
 fn read_pid(pid_file: &Path) -> Result<Option<Pid>, PostgresError> {
     match fs::read_to_string(pid_file) {
-        // A file that was cut short by a crash names nobody.
+        // A file that was cut short by a crash names no process.
         Ok(text) => Ok(text.lines().next().and_then(|line| line.trim().parse().ok()).and_then(Pid::from_raw)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(PostgresError::file("read", pid_file)(error)),

@@ -1,4 +1,4 @@
-//! Starting and stopping the whole of it.
+//! The test app: starting and stopping API, event log and projector.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -37,7 +37,7 @@ pub struct Setup {
 }
 
 /// API, event log and projector on one database, with the tenants `demo` and `other`.
-pub struct House {
+pub struct TestApp {
     /// To look into the database. The superuser's: it sees all tenants.
     pub pool: PgPool,
     /// The log that the projector and the first API use.
@@ -51,11 +51,11 @@ pub struct House {
     shutdown: CancellationToken,
 }
 
-impl House {
+impl TestApp {
     /// The tenants, each with one token per role. The principal of a token is called like its role.
     pub const TENANTS: [&'static str; 2] = ["demo", "other"];
 
-    /// Starts all of it.
+    /// Starts all of its parts.
     pub async fn start(pool: PgPoolOptions, database: PgConnectOptions) -> Self {
         Self::with(pool, database, Setup::default()).await
     }
@@ -73,7 +73,7 @@ impl House {
             }
         }
         let log = connect_log(&database).await;
-        let mut house = Self {
+        let mut app = Self {
             pool,
             log: log.clone(),
             url: String::new(),
@@ -84,11 +84,11 @@ impl House {
             tasks: JoinSet::new(),
             shutdown: CancellationToken::new(),
         };
-        house.url = house.serve(log.clone(), setup.api, setup.commands, setup.serve).await;
+        app.url = app.serve(log.clone(), setup.api, setup.commands, setup.serve).await;
         if !setup.without_projector {
-            house.start_projector();
+            app.start_projector();
         }
-        house
+        app
     }
 
     /// Starts the projector, where the setup left it out.
@@ -200,7 +200,7 @@ async fn connect_log(database: &PgConnectOptions) -> Arc<PostgresLog> {
     Arc::new(PostgresLog::connect(database.clone(), PostgresLogConfig::default()).await.unwrap())
 }
 
-/// Waits for something that must happen, with a bound that only a broken house reaches.
+/// Waits for something that must happen, with a bound that only a broken app reaches.
 pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), future)
         .await

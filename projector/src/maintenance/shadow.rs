@@ -1,4 +1,4 @@
-//! Tables beside the live ones: made from the catalog, so that whatever a migration gave to the live ones,
+//! Shadow tables, beside the live ones: made from the catalog, so that whatever a migration gave to the live ones,
 //! these have it too, under the same names, and of the same owner.
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
@@ -60,8 +60,8 @@ const COPY: &str = "
     )
     SELECT text FROM statement ORDER BY step, place";
 
-/// Makes the tables, empty, at position 0. `made_by` is kept with them. Their fencing tokens begin with a
-/// time, so that nobody who filled tables of this name before has one of these.
+/// Makes the shadow tables, empty, at position 0. `made_by` is kept with them. Their fencing tokens begin with a
+/// time, so that no process which filled tables of this name before has one of these.
 pub(super) async fn create(tables: &Tables, made_by: &str) -> Result<(), ProjectorError> {
     let schema = tables.schema().name();
     let mut tx = tables.begin().await?;
@@ -97,16 +97,16 @@ pub(super) async fn made_by(tables: &Tables) -> Result<Option<String>, Projector
     Ok(comment.fetch_optional(tables.pool()).await?.flatten())
 }
 
-/// Removes the tables, if they are there.
+/// Removes the shadow tables, if they are there.
 pub(super) async fn remove(tables: &Tables) -> Result<(), ProjectorError> {
     let mut tx = tables.begin().await?;
     run(&mut tx, format!("DROP SCHEMA IF EXISTS {} CASCADE", tables.schema().name())).await?;
     Ok(tx.commit().await?)
 }
 
-/// The position and the fencing token of tables that are about to take the place of the live ones; both stay
-/// as they are until the transaction ends. None where somebody has removed them.
-pub(super) async fn hold_still(
+/// Locks the shadow tables' checkpoint until the transaction ends, before a swap. Gives their position and fencing
+/// token; none where another process has removed the tables.
+pub(super) async fn lock_for_swap(
     db: &mut PgConnection,
     schema: Schema,
 ) -> Result<Option<(i64, i64)>, ProjectorError> {
@@ -132,9 +132,9 @@ pub(super) async fn analyze(tables: &Tables) -> Result<(), ProjectorError> {
     Ok(())
 }
 
-/// Puts the tables in the place of the live ones, which are gone at the commit. The checkpoint stays, and
-/// with it who holds the lease.
-pub(super) async fn take_the_place(db: &mut PgConnection, from: Schema) -> Result<(), ProjectorError> {
+/// Swaps the shadow tables in for the live ones, which are gone at the commit. The live checkpoint stays, and with it
+/// the holder of the lease.
+pub(super) async fn swap_in(db: &mut PgConnection, from: Schema) -> Result<(), ProjectorError> {
     let (live, from) = (Schema::Live.name(), from.name());
     let tables = names(&mut *db).await?;
     let old: Vec<String> = tables.iter().map(|table| format!("{live}.{table}")).collect();

@@ -1,4 +1,4 @@
-//! A request's place among those in hand, given up while it only waits.
+//! A request's permit to be in hand, given up while the request only waits.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,24 +8,24 @@ use tokio::time::timeout;
 
 use crate::problem::Problem;
 
-/// How long a request that has waited aside waits for a place: those that waited for the same come back together.
+/// How long a request that has waited aside waits for a new permit: those that waited for the same come back together.
 const COMES_BACK: Duration = Duration::from_secs(1);
 
-/// A request's place among those in hand. It gives the place up while it waits for something that takes no work, so
-/// that whoever waits takes no room from who works. Clones are the same place.
+/// A request's permit to be in hand. The request gives it up while it waits for something that takes no work, so that
+/// requests which wait take no room from those which work. Clones are the same permit.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct AdmissionPermit {
     requests: Arc<Semaphore>,
     permit: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
 }
 
-impl Place {
+impl AdmissionPermit {
     pub(super) fn take(requests: &Arc<Semaphore>) -> Option<Self> {
         let permit = requests.clone().try_acquire_owned().ok()?;
         Some(Self { requests: requests.clone(), permit: Arc::new(Mutex::new(Some(permit))) })
     }
 
-    /// Waits for something aside, and takes a place again, for which it may have to wait a moment too.
+    /// Waits for something aside, and takes a permit again, for which the request may have to wait a moment too.
     ///
     /// # Errors
     /// 503 `overloaded` where there is none by then.
@@ -53,14 +53,14 @@ mod tests {
     #[tokio::test]
     async fn who_waits_aside_makes_room_and_comes_back_into_it() {
         let requests = Arc::new(Semaphore::new(1));
-        let first = Place::take(&requests).unwrap();
-        assert!(Place::take(&requests).is_none());
-        let other = first.aside(async { Place::take(&requests).unwrap() }).await;
+        let first = AdmissionPermit::take(&requests).unwrap();
+        assert!(AdmissionPermit::take(&requests).is_none());
+        let other = first.aside(async { AdmissionPermit::take(&requests).unwrap() }).await;
         // The other one is still there when the wait is over.
         assert_eq!(other.unwrap_err().code, "overloaded");
-        let waited = first.aside(async { drop(Place::take(&requests).unwrap()) }).await;
-        assert!(waited.is_ok() && Place::take(&requests).is_none());
+        let waited = first.aside(async { drop(AdmissionPermit::take(&requests).unwrap()) }).await;
+        assert!(waited.is_ok() && AdmissionPermit::take(&requests).is_none());
         first.leave();
-        assert!(Place::take(&requests).is_some());
+        assert!(AdmissionPermit::take(&requests).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! What every read asks: who, what, and how current it must be.
+//! A read's request: its caller, its parameters, and how current the answer must be.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -9,44 +9,47 @@ use eventlog::Position;
 use super::params::Params;
 use super::pool::TenantRead;
 use crate::access::{Caller, Viewer, path_param};
-use crate::admission::Place;
+use crate::admission::AdmissionPermit;
 use crate::commands::unreadable_problem;
 use crate::freshness::{Crowded, MOST_OF_A_TOKEN, Unseen};
-use crate::ledger::{EPOCH_PARAM, Known};
+use crate::ledger::{EPOCH_PARAM, Preconditions};
 use crate::outside::{BasePath, Outside};
 use crate::problem::Problem;
 use crate::state::ApiState;
 
 /// The query parameters of one resource.
-pub(crate) trait AskedQuery: Sized + Send {
-    /// Their names, for who asks with another. `after` and `epoch` go without saying.
+pub(crate) trait ReadQuery: Sized + Send {
+    /// Their names, to list where the caller sends another one. Every read allows `after` and `epoch` too.
     const ALLOWED: &'static [&'static str];
 
-    /// Takes its parameters out.
-    fn take(params: &mut Params) -> Result<Self, Problem>;
+    /// Takes the resource's parameters out of `params`.
+    ///
+    /// # Errors
+    /// 422 that names the parameter which is wrong.
+    fn from_params(params: &mut Params) -> Result<Self, Problem>;
 }
 
-/// A read that may be answered: its caller may view, and its parameters are right.
+/// A read that may be answered: the caller may view, and the parameters are right.
 #[derive(Debug)]
-pub(crate) struct Asked<Q> {
-    /// Who asks.
+pub(crate) struct ReadRequest<Q> {
+    /// The caller.
     pub(crate) caller: Caller,
     /// The parameters.
     pub(crate) query: Q,
-    /// The address that was asked, for links to further pages.
+    /// The address that was requested, for links to further pages.
     pub(crate) address: Address,
     /// Under which path the caller sees the server, for all links.
     pub(crate) base: BasePath,
     after: Option<After>,
-    place: Option<Place>,
+    permit: Option<AdmissionPermit>,
 }
 
-/// A position that a view is to show, for whom, and the place of the request that waits for it.
+/// A position that a view is to show, for which token, and the permit of the request that waits for it.
 #[derive(Debug, Clone)]
 pub(crate) struct After {
     position: Position,
     token_id: uuid::Uuid,
-    place: Option<Place>,
+    permit: Option<AdmissionPermit>,
 }
 
 /// The address of a read.
@@ -58,29 +61,29 @@ pub(crate) struct Address {
     pub(crate) pairs: Vec<(String, String)>,
 }
 
-impl<Q: AskedQuery> FromRequestParts<ApiState> for Asked<Q> {
+impl<Q: ReadQuery> FromRequestParts<ApiState> for ReadRequest<Q> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        // First who asks: nobody else learns which parameters are right.
+        // The caller first: nobody without access learns which parameters are right.
         let Viewer(caller) = Viewer::from_request_parts(parts, state).await?;
         let base = Outside::of_parts(parts).base;
         let mut params = Params::of(&parts.uri)?;
-        let known = Known::take(&parts.headers, &mut params)?;
-        state.freshness.ledger().must_be(known)?;
-        let after = known.after.map(|position| After::new(position, &caller, &parts.extensions));
+        let preconditions = Preconditions::from_request(&parts.headers, &mut params)?;
+        state.freshness.ledger().check(preconditions)?;
+        let after = preconditions.after.map(|position| After::new(position, &caller, &parts.extensions));
         let address = Address { path: base.to(parts.uri.path()), pairs: params.pairs().to_vec() };
-        let query = Q::take(&mut params)?;
+        let query = Q::from_params(&mut params)?;
         let allowed: Vec<&str> = Q::ALLOWED.iter().copied().chain(["after", EPOCH_PARAM]).collect();
         params.end(&allowed)?;
-        Ok(Self { caller, query, address, base, after, place: parts.extensions.get().cloned() })
+        Ok(Self { caller, query, address, base, after, permit: parts.extensions.get().cloned() })
     }
 }
 
 impl After {
     /// The caller's request for a view that shows `position`.
     pub(crate) fn new(position: Position, caller: &Caller, request: &Extensions) -> Self {
-        Self { position, token_id: caller.token_id, place: request.get().cloned() }
+        Self { position, token_id: caller.token_id, permit: request.get().cloned() }
     }
 
     /// Waits until the projection shows the position, aside, so that it takes no room from requests that wait for
@@ -114,8 +117,8 @@ impl After {
         state: &ApiState,
         seen: impl Future<Output = Result<(), Unseen>>,
     ) -> Result<(), Problem> {
-        let seen = match &self.place {
-            Some(place) => place.aside(seen).await?,
+        let seen = match &self.permit {
+            Some(permit) => permit.aside(seen).await?,
             None => seen.await,
         };
         seen.map_err(|unseen| match unseen {
@@ -143,10 +146,10 @@ fn too_many_waiting(crowded: Crowded) -> Problem {
     Problem::new(status, "too_many_waiting", "Too many wait already", detail).retry_after(1)
 }
 
-impl<Q> Asked<Q> {
+impl<Q> ReadRequest<Q> {
     /// Another position that this request speaks of.
     pub(crate) fn after(&self, position: Position) -> After {
-        After { position, token_id: self.caller.token_id, place: self.place.clone() }
+        After { position, token_id: self.caller.token_id, permit: self.permit.clone() }
     }
 
     /// Opens the caller's view of the read tables, once they have reached the position that was asked for.
@@ -158,7 +161,7 @@ impl<Q> Asked<Q> {
         state.reads.begin(&self.caller.tenant).await
     }
 
-    /// As [`Asked::begin`], for a row that is looked up by its key.
+    /// As [`ReadRequest::begin`], for a row that is looked up by its key.
     ///
     /// # Errors
     /// As there.
@@ -175,18 +178,18 @@ impl<Q> Asked<Q> {
     }
 }
 
-/// A request that changes something, of somebody who knows this ledger as it is, or says nothing of it: 412 before
-/// anything is done where the epoch is another one, or the log does not reach a position that the caller has.
+/// A request that changes something, and whose preconditions on the ledger hold: 412 before anything is done where
+/// the epoch is another one, or the log does not reach a position that the caller has.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AsKnown;
+pub(crate) struct PreconditionsMet;
 
-impl FromRequestParts<ApiState> for AsKnown {
+impl FromRequestParts<ApiState> for PreconditionsMet {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        let known = Known::take(&parts.headers, &mut Params::of(&parts.uri)?)?;
-        state.freshness.ledger().must_be(known)?;
-        if let Some(position) = known.after {
+        let preconditions = Preconditions::from_request(&parts.headers, &mut Params::of(&parts.uri)?)?;
+        state.freshness.ledger().check(preconditions)?;
+        if let Some(position) = preconditions.after {
             let caller = Caller::from_request_parts(parts, state).await?;
             After::new(position, &caller, &parts.extensions).in_log(state).await?;
         }
@@ -195,7 +198,7 @@ impl FromRequestParts<ApiState> for AsKnown {
 }
 
 /// The run in the path. What is no run id names no run, so that is 404 too. A run of which nothing can be read is
-/// there all the same, and says so. Comes after who asks: nobody else learns of it.
+/// answered with a problem that says so. To be extracted after the caller: nobody without access learns of the run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RunInPath(pub(crate) RunId);
 
@@ -206,7 +209,7 @@ impl FromRequestParts<ApiState> for RunInPath {
         let text = path_param(parts, state, "run").await?;
         let run: RunId = text.parse().map_err(|_| no_such_run(&text))?;
         if !parts.method.is_safe() {
-            // Whoever appends asks the log itself: it may have been mended.
+            // An append asks the log itself: the stream may have been mended.
             return Ok(Self(run));
         }
         let tenant = path_param(parts, state, "tenant").await?;

@@ -1,4 +1,4 @@
-//! What the writer knows of the streams' heads.
+//! The streams' heads, as far as the writer knows them.
 
 use std::num::NonZeroUsize;
 
@@ -7,11 +7,11 @@ use lru::LruCache;
 /// The last revision of streams, those used least recently forgotten first. Right as long as the log's
 /// position is the one that the writer knows, which every commit checks: an append of another process
 /// moves the position.
-pub(super) struct Heads {
+pub(super) struct StreamHeads {
     known: LruCache<String, Option<u64>>,
 }
 
-impl Heads {
+impl StreamHeads {
     pub fn new(streams: usize) -> Self {
         Self { known: LruCache::new(NonZeroUsize::new(streams).unwrap_or(NonZeroUsize::MIN)) }
     }

@@ -1,4 +1,4 @@
-//! The form of an append: what every adapter asks of it before it looks at any stream.
+//! Validating an append: what every adapter checks before it looks at any stream.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ const LONGEST_NAME: usize = 512;
 ///
 /// # Errors
 /// [`AppendError::Malformed`] that says what is wrong.
-pub(crate) fn check(streams: &[StreamAppend]) -> Result<(), AppendError> {
+pub(crate) fn append(streams: &[StreamAppend]) -> Result<(), AppendError> {
     let malformed = |what| Err(AppendError::Malformed(what));
     if streams.is_empty() {
         return malformed("it names no stream");

@@ -20,7 +20,7 @@ const COUNTED: usize = 10_000;
 
 /// The samples that are not projected yet, positions and times both growing.
 #[derive(Debug, Default)]
-pub(super) struct Heads {
+pub(super) struct HeadSamples {
     head: Position,
     projected: Position,
     samples: VecDeque<(Position, Instant)>,
@@ -33,7 +33,7 @@ pub(super) struct Heads {
     waiting: Option<VecDeque<Position>>,
 }
 
-impl Heads {
+impl HeadSamples {
     pub(super) fn head(&self) -> Position {
         self.head
     }
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_lag_is_the_age_of_the_oldest_sample_beyond_the_position() {
-        let mut heads = Heads::default();
+        let mut heads = HeadSamples::default();
         let start = Instant::now();
         heads.note(Position(10), start);
         heads.note(Position(20), start + SECOND);
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_log_that_ends_before_what_it_had_is_believed_after_a_while_and_for_good() {
-        let mut heads = Heads::default();
+        let mut heads = HeadSamples::default();
         let start = Instant::now();
         heads.note(Position(10), start);
         heads.forget_up_to(Position(12));
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn positions_with_gaps_are_counted_and_not_subtracted() {
-        let mut heads = Heads::default();
+        let mut heads = HeadSamples::default();
         let now = Instant::now();
         assert_eq!(heads.uncounted(), None);
         heads.note(Position(9_000_000), now);
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn what_is_projected_is_forgotten() {
-        let mut heads = Heads::default();
+        let mut heads = HeadSamples::default();
         let start = Instant::now();
         heads.note(Position(10), start);
         heads.forget_up_to(Position(12));
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn many_samples_take_little_memory_and_keep_both_ends() {
-        let mut heads = Heads::default();
+        let mut heads = HeadSamples::default();
         let start = Instant::now();
         for n in 1..=100_000_u32 {
             heads.note(Position(u64::from(n)), start + GRAIN * n);
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_one_sample_with_the_earlier_time() {
-        let mut heads = Heads::default();
+        let mut heads = HeadSamples::default();
         let start = Instant::now();
         for n in 1..=1_000 {
             heads.note(Position(n), start + Duration::from_micros(n));
