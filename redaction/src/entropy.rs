@@ -182,11 +182,10 @@ pub(crate) fn is_common_pair(pair: &[u8]) -> bool {
 }
 
 fn common_pairs(run: &str) -> f64 {
-    let lower = run.to_ascii_lowercase();
     let mut letters = 0u32;
     let mut common = 0u32;
-    for pair in lower.as_bytes().windows(2) {
-        if pair.iter().all(u8::is_ascii_lowercase) {
+    for pair in run.as_bytes().windows(2) {
+        if pair.iter().all(u8::is_ascii_alphabetic) {
             letters += 1;
             common += u32::from(is_common_pair(pair));
         }

@@ -43,6 +43,7 @@ pub(crate) fn fold(text: &str) -> Option<String> {
 /// backslashes and brackets stay escaped: they would end something.
 fn escape(text: &str) -> Option<(char, usize)> {
     const MOST_SLASHES: usize = 8;
+    const MOST_SIGNS: usize = 5;
     let slashes = text.bytes().take(MOST_SLASHES).take_while(|b| *b == b'\\').count();
     let hex = |from: usize, digits: usize| u8::from_str_radix(text.get(from..from + digits)?, 16).ok();
     let after = text.get(slashes..)?;
@@ -50,9 +51,9 @@ fn escape(text: &str) -> Option<(char, usize)> {
         (hex(slashes + 3, 2)?, slashes + 5)
     } else if slashes > 0 && after.starts_with("x3") {
         (hex(slashes + 1, 2)?, slashes + 3)
-    } else if text.starts_with("&#") {
-        let window: &str = text.get(..8.min(text.len())).unwrap_or(text);
-        let (number, _) = window[2..].split_once(';')?;
+    } else if let Some(entity) = text.strip_prefix("&#") {
+        // Looked for in a few bytes only: an end far away would be looked for again from every beginning.
+        let number = &entity[..entity.bytes().take(MOST_SIGNS + 1).position(|b| b == b';')?];
         let byte = match number.strip_prefix(['x', 'X']) {
             Some(digits) => u8::from_str_radix(digits, 16).ok()?,
             None => number.parse().ok()?,

@@ -35,7 +35,9 @@ pub fn redact_json(value: &mut Value) {
                     Some(kind) => hide(member, kind),
                     None if named.is_some() && is_value(name) => hide_all(member, named.unwrap_or("secret")),
                     None if name.eq_ignore_ascii_case("tokens") => hide_tokens(member),
-                    None if is_login(name, member) => *member = Value::String(marker("credentials")),
+                    None if member.as_str().is_some_and(|text| is_login(name, text)) => {
+                        *member = Value::String(marker("credentials"))
+                    }
                     None => redact_json(member),
                 }
             }
@@ -70,9 +72,9 @@ fn hide_tokens(value: &mut Value) {
 }
 
 /// `{"login": "user:secret"}`.
-fn is_login(name: &str, value: &Value) -> bool {
+fn is_login(name: &str, text: &str) -> bool {
     const NAMES: [&str; 5] = ["login", "logon", "auth", "userpwd", "user_pass"];
-    let Some((user, secret)) = value.as_str().and_then(|text| text.split_once(':')) else { return false };
+    let Some((user, secret)) = text.split_once(':') else { return false };
     NAMES.contains(&name.to_ascii_lowercase().as_str())
         && user.starts_with(|c: char| c.is_ascii_alphabetic())
         && user.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@-".contains(&b))
@@ -208,7 +210,7 @@ fn hide(value: &mut Value, kind: &'static str) {
         Value::String(text) if text.is_empty() || is_marker(text) => {}
         // Names that only some values make secrets.
         Value::String(text) if matches!(kind, "auth" | "otp" | "session" | "mnemonic") => {
-            if is_secret_of(kind, text) || kind == "auth" && is_login(kind, &Value::String(text.clone())) {
+            if is_secret_of(kind, text) || kind == "auth" && is_login(kind, text) {
                 *value = Value::String(marker(marker_kind(kind)));
             } else {
                 redact_json(value);

@@ -177,11 +177,13 @@ pub(super) fn is_path(kind: &str, name: &str, value: &str) -> bool {
 pub(super) fn is_count(kind: &str, name: &str, value: &str, after: &str) -> bool {
     let digits = value.len() <= 3 && value.bytes().all(|b| b.is_ascii_digit());
     let plural = name.ends_with(['s', 'S']);
-    let counted =
-        after.strip_prefix(' ').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
     digits
         && matches!(kind, "password" | "token" | "secret" | "cookie" | "credentials")
-        && (counted || plural)
+        && (word_follows(after) || plural)
+}
+
+fn word_follows(after: &str) -> bool {
+    after.strip_prefix(' ').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))
 }
 
 /// `secrets:read` names a permission, `python3-jwt:all` a package.
@@ -205,11 +207,9 @@ pub(super) fn is_next_name(value: &str, after: &str) -> bool {
 /// Words about a secret, not the secret: a known opening word, or plain words in a row.
 pub(super) fn is_prose(kind: &str, value: &str, after: &str) -> bool {
     let lower = value.to_lowercase();
-    let goes_on =
-        after.strip_prefix(' ').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
     if PROSE.contains(&lower.as_str())
         || is_state(kind, value)
-        || goes_on && PROSE_GOING_ON.contains(&lower.as_str())
+        || word_follows(after) && PROSE_GOING_ON.contains(&lower.as_str())
     {
         return true;
     }

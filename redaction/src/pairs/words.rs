@@ -20,7 +20,7 @@ pub(super) const PROSE: &[&str] = &[
     "revoked", "rotated", "rotation", "should", "signature", "that", "the", "this", "to", "token", "too",
     "unable", "unauthorized", "unexpected", "unknown", "unsupported", "update", "updated", "use", "valid",
     "validation", "value", "verification", "was", "when", "which", "will", "with", "wrong", "you", "your",
-    "please", "enter", "exists", "exist", "confirmed", "accepted", "forgotten", "must",
+    "please", "enter", "exists", "exist", "confirmed", "accepted", "forgotten",
     // German, French, Spanish, Italian and Dutch
     "geändert", "abgelaufen", "ungültig", "falsch", "fehlt", "fehlerhaft", "gesperrt", "erforderlich", "leer",
     "unbekannt", "zurückgesetzt", "nicht", "ist", "wurde", "muss", "darf", "läuft", "vergessen", "stimmt",
