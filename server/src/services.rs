@@ -130,7 +130,7 @@ impl Services {
                 }
             });
             services.start_sweeper(&state, &pool, parts.sweeper);
-            fill(&reads, http.read_connections).await;
+            fill(&reads).await;
             door.open(api::router(state, move || metrics.render()));
         }
         if parts.projector {
@@ -253,7 +253,8 @@ fn read_pool(database: &PgConnectOptions, http: &HttpArgs) -> PgPool {
 /// Opens a pool's connections before anybody waits for one. The pool itself opens its least number only after others
 /// were closed. While the program is busy it would take seconds: the client hashes the password in 4,096 steps, and
 /// lets everybody else have a turn after each five of them.
-async fn fill(pool: &PgPool, connections: u32) {
+async fn fill(pool: &PgPool) {
+    let connections = pool.options().get_min_connections();
     let mut opening = JoinSet::new();
     for _ in 0..connections {
         let pool = pool.clone();

@@ -55,6 +55,16 @@ async fn nothing_is_there_twice(pool: PgPoolOptions, options: PgConnectOptions) 
     log.shutdown().await;
 }
 
+/// Takes an event out, as somebody with all rights can.
+async fn lose(pool: &PgPool, position: u64) {
+    let sql = format!(
+        "ALTER TABLE log.events DISABLE TRIGGER ALL;
+         DELETE FROM log.events WHERE position = {position};
+         ALTER TABLE log.events ENABLE TRIGGER ALL"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap();
+}
+
 /// Somebody with all rights took an event out: readers are told rather than led past it.
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_hole_is_noticed(pool: PgPoolOptions, options: PgConnectOptions) {
@@ -62,14 +72,7 @@ async fn a_hole_is_noticed(pool: PgPoolOptions, options: PgConnectOptions) {
     let name = stream();
     append(&log, &name, None, vec![event(), event(), event()]).await.unwrap();
     let pool = pool.connect_with(options).await.unwrap();
-    sqlx::raw_sql(
-        "ALTER TABLE log.events DISABLE TRIGGER ALL;
-         DELETE FROM log.events WHERE position = 2;
-         ALTER TABLE log.events ENABLE TRIGGER ALL",
-    )
-    .execute(&pool)
-    .await
-    .unwrap();
+    lose(&pool, 2).await;
     assert!(matches!(log.read_all(Position(0), 10).await, Err(LogError::Corrupt(_))));
     assert!(matches!(log.read_all(Position(1), 10).await, Err(LogError::Corrupt(_))));
     assert!(matches!(log.read_stream(&name, 0, 10).await, Err(LogError::Corrupt(_))));
@@ -85,14 +88,7 @@ async fn nothing_is_appended_behind_a_loss(pool: PgPoolOptions, options: PgConne
     let (log, other) = (connect(&options).await, connect(&options).await);
     append(&log, &stream(), None, vec![event(), event(), event()]).await.unwrap();
     let pool = pool.connect_with(options.clone()).await.unwrap();
-    sqlx::raw_sql(
-        "ALTER TABLE log.events DISABLE TRIGGER ALL;
-         DELETE FROM log.events WHERE position = 3;
-         ALTER TABLE log.events ENABLE TRIGGER ALL",
-    )
-    .execute(&pool)
-    .await
-    .unwrap();
+    lose(&pool, 3).await;
     let opened = PostgresLog::connect(options.clone(), PostgresLogConfig::default()).await;
     assert!(matches!(opened, Err(LogError::Corrupt(_))), "{opened:?}");
     // One that believes to be alone, and one that has nothing in mind.

@@ -4,7 +4,7 @@
 pub mod site;
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -113,9 +113,9 @@ impl Dev {
         self.signal("-KILL").await;
     }
 
-    /// Waits until the killed program is gone, and with it its lock on the folder.
-    pub async fn gone(mut self) {
-        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("a killed process ends").unwrap();
+    /// Waits until the program is gone, and with it its lock on the folder.
+    pub async fn gone(mut self) -> ExitStatus {
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends in time").unwrap()
     }
 
     async fn signal(&self, signal: &str) {
@@ -124,9 +124,8 @@ impl Dev {
     }
 
     /// Ctrl-C. Gives back whether the program ended well.
-    pub async fn interrupt(mut self) -> bool {
+    pub async fn interrupt(self) -> bool {
         self.signal("-INT").await;
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("stops in time");
-        ended.unwrap().success()
+        self.gone().await.success()
     }
 }
