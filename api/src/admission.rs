@@ -16,12 +16,13 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
-use crate::access::{Credential, Identified, Tokens};
+use crate::extract::{Identified, credential};
 use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::received::{Limits, Room, Share, receive};
 use crate::serve::Connection;
 use crate::state::ApiConfig;
+use access::{Credential, Tokens};
 
 pub(crate) use permit::AdmissionPermit;
 
@@ -69,7 +70,7 @@ impl Admission {
         let (mut request, form) = self.with_form(request).await?;
         let (found, permit) = if belongs_to_a_tenant(&request) {
             // A request can't be held while something is waited for: it is not to be shared.
-            let shown = Credential::of(&Outside::of_request(&request), request.headers());
+            let shown = credential(&Outside::of_request(&request), request.headers());
             let (found, permit) = self.identified(shown).await?;
             (Some(found), permit)
         } else {
@@ -101,11 +102,12 @@ impl Admission {
         };
         if self.tokens.is_familiar(&shown) {
             let permit = enter(&self.requests)?;
-            return Ok((Identified(self.tokens.holder(&shown).await), permit));
+            let found = self.tokens.holder(&shown).await.map_err(Problem::from);
+            return Ok((Identified(found), permit));
         }
         // A caller that makes tokens up by the thousand waits with others that were never seen.
         let turn = self.newcomers.acquire().await.map_err(|_| overloaded())?;
-        let found = self.tokens.holder(&shown).await;
+        let found = self.tokens.holder(&shown).await.map_err(Problem::from);
         drop(turn);
         let room = if found.is_ok() { &self.requests } else { &self.strangers };
         Ok((Identified(found), enter(room)?))

@@ -4,7 +4,6 @@
 use axum::http::Uri;
 use eventlog::fact::Unfaithful;
 
-use crate::access;
 use crate::commands;
 use crate::problem::Problem;
 use crate::reads;
@@ -45,7 +44,7 @@ pub fn run_list(query: &str) -> Result<(), u16> {
 /// A bearer token by its form.
 #[must_use]
 pub fn token(text: &str) -> bool {
-    access::is_well_formed(text)
+    access::check(text).is_ok()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]

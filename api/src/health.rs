@@ -27,8 +27,8 @@ pub(crate) async fn alive() -> Json<Value> {
 /// not make the process unready: writes go on.
 pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
     let (database, rights, log, appends, head) = tokio::join!(
-        ask("database", state.tokens.ping(), |_| UNAVAILABLE),
-        ask("reads", state.tokens.rights(), |_| UNAVAILABLE),
+        ask("database", state.database.ping(), |_| UNAVAILABLE),
+        ask("reads", state.database.rights(), |_| UNAVAILABLE),
         ask("log", state.log.check(), of_log),
         ask("log for appends", state.log.takes_appends(), of_log),
         // Where others use the log as well, its last event of ours may be long looked for.

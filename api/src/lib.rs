@@ -3,14 +3,16 @@
 //! A command goes to the log; a read goes to the read tables. Nothing here reads the log to render, and
 //! nothing here knows the projector: the read tables are the contract.
 
-pub mod access;
 mod admission;
 mod aside;
 pub mod body;
 pub mod commands;
+mod cookie;
 mod cors;
+mod database_check;
 mod door;
 mod etag;
+mod extract;
 pub mod freshness;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -38,4 +40,4 @@ pub use listeners::Listeners;
 pub use outside::{BasePath, InvalidBasePath};
 pub use router::{metrics_router, openapi_document, router};
 pub use serve::{ServeConfig, serve};
-pub use state::{ApiConfig, ApiState};
+pub use state::{ApiConfig, ApiParts, ApiState};

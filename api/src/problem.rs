@@ -212,9 +212,16 @@ impl Problem {
 }
 
 impl From<sqlx::Error> for Problem {
-    /// A database that is away is worth another try; anything else is our fault.
     fn from(error: sqlx::Error) -> Self {
-        match &error {
+        Self::of_database(&error)
+    }
+}
+
+impl Problem {
+    /// A database that is away is worth another try; anything else is our fault.
+    #[must_use]
+    pub fn of_database(error: &sqlx::Error) -> Self {
+        match error {
             sqlx::Error::Io(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
@@ -229,7 +236,7 @@ impl From<sqlx::Error> for Problem {
                 tracing::warn!(%error, "the database is unavailable");
                 Self::unavailable("database_unavailable", "The database refuses to work at the moment.", 1)
             }
-            _ => Self::internal(&error),
+            _ => Self::internal(error),
         }
     }
 }

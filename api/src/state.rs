@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::Tokens;
 use eventlog::EventLog;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
 
-use crate::access::Tokens;
 use crate::commands::Commands;
 use crate::cors::CorsOrigin;
+use crate::database_check::DatabaseCheck;
 use crate::freshness::Freshness;
+use crate::ledger::Ledger;
 use crate::live::Live;
 use crate::outside::BasePath;
 use crate::reads::ReadPool;
@@ -76,4 +80,46 @@ pub struct ApiState {
     pub live: Live,
     /// Who may come in.
     pub tokens: Tokens,
+    /// Whether the database answers.
+    pub database: DatabaseCheck,
+}
+
+/// What an API is put together from.
+pub struct ApiParts {
+    /// The settings.
+    pub config: ApiConfig,
+    /// Which ledger it is.
+    pub ledger: Ledger,
+    /// The log.
+    pub log: Arc<dyn EventLog>,
+    /// The commands on that log.
+    pub commands: Commands,
+    /// Connections to the database as the program's own user. Some are kept, to listen on.
+    pub pool: PgPool,
+    /// Connections that were made with [`ReadPool::pool_options`].
+    pub reads: PgPool,
+    /// Ends the streams, which would never end by themselves.
+    pub stop_streams: CancellationToken,
+    /// Ends what runs in the background.
+    pub stop: CancellationToken,
+}
+
+impl ApiState {
+    /// Starts what the handlers share. Must be called within a Tokio runtime.
+    #[must_use]
+    pub fn start(parts: ApiParts) -> Self {
+        let ApiParts { config, ledger, log, commands, pool, reads, stop_streams, stop } = parts;
+        let freshness = Freshness::start(pool.clone(), log.clone(), ledger, stop.clone());
+        commands.unreadable().watch(pool.clone(), log.clone(), stop.clone());
+        Self {
+            config: Arc::new(config),
+            commands,
+            reads: ReadPool::new(reads),
+            live: Live::start(pool.clone(), &freshness, stop_streams),
+            freshness,
+            tokens: Tokens::start(pool.clone(), stop),
+            database: DatabaseCheck::new(pool),
+            log,
+        }
+    }
 }

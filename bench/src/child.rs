@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use api::access::{AccessError, Role, create_tenant, create_token};
+use access::{AccessError, Role, create_tenant, create_token};
 use clap::Parser;
 use domain::TenantId;
 use rustix::process::{Pid, Signal, kill_process};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use api::access::Role;
+use access::Role;
 use uuid::Uuid;
 
 use crate::Failure;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use api::access::Role;
+use access::Role;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 

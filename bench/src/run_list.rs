@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use api::access::Role;
+use access::Role;
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 

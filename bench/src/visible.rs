@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use api::access::Role;
+use access::Role;
 use tokio::sync::mpsc;
 
 use crate::Failure;

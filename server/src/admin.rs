@@ -1,6 +1,6 @@
 //! `runledger tenant`, `runledger token` and `runledger policy`.
 
-use api::access::{self, NewTokenFor, TenantRow, TokenRow};
+use access::{NewTokenFor, TenantRow, TokenRow};
 use api::policies::{self, PolicyChange, PolicyKind, StalePolicy};
 use chrono::{DateTime, Utc};
 use domain::{PrincipalId, TenantId};

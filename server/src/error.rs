@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use api::access::AccessError;
+use access::AccessError;
 use api::policies::PolicyError;
 use eventlog::LogError;
 use projector::ProjectorError;

@@ -4,13 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::access::Tokens;
 use api::commands::{Commands, Keys, Sweeper, SweeperConfig};
-use api::freshness::Freshness;
 use api::ledger::Ledger;
-use api::live::Live;
 use api::reads::ReadPool;
-use api::{ApiConfig, ApiState, Door, Listeners, ServeConfig};
+use api::{ApiConfig, ApiParts, ApiState, Door, Listeners, ServeConfig};
 use chrono::TimeDelta;
 use eventlog::EventLog;
 use projector::{Projector, ProjectorConfig, ProjectorError};
@@ -149,26 +146,22 @@ impl Services {
         ledger: Ledger,
         keys: Keys,
     ) -> ApiState {
-        let log = self.log.clone();
-        let freshness = Freshness::start(pool.clone(), log.clone(), ledger, self.stop_rest.clone());
-        let commands = Commands::new(log.clone(), keys);
-        commands.unreadable().watch(pool.clone(), log.clone(), self.stop_rest.clone());
-        ApiState {
-            // Streams end with the requests: they would never end by themselves.
-            live: Live::start(pool.clone(), &freshness, self.stop_api.clone()),
-            config: Arc::new(ApiConfig {
+        ApiState::start(ApiParts {
+            config: ApiConfig {
                 max_body_bytes: http.max_body_bytes,
                 request_timeout: Duration::from_secs(http.request_timeout_seconds),
                 base_path: http.base_path.clone(),
                 cors_origins: http.cors_origins.clone(),
                 ..ApiConfig::default()
-            }),
-            commands,
-            reads: ReadPool::new(reads),
-            freshness,
-            tokens: Tokens::start(pool.clone(), self.stop_rest.clone()),
-            log,
-        }
+            },
+            ledger,
+            log: self.log.clone(),
+            commands: Commands::new(self.log.clone(), keys),
+            pool: pool.clone(),
+            reads,
+            stop_streams: self.stop_api.clone(),
+            stop: self.stop_rest.clone(),
+        })
     }
 
     fn start_sweeper(&mut self, state: &ApiState, pool: &PgPool, sweeper: Option<SweeperArgs>) {

@@ -5,13 +5,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::access::{Role, Tokens, create_tenant, create_token};
+use access::{Role, create_tenant, create_token};
 use api::commands::{Commands, CommandsConfig, Keys};
-use api::freshness::Freshness;
 use api::ledger::Ledger;
-use api::live::Live;
 use api::reads::ReadPool;
-use api::{ApiConfig, ApiState, ServeConfig};
+use api::{ApiConfig, ApiParts, ApiState, ServeConfig};
 use eventlog::EventLog;
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
 use projector::{Projector, ProjectorConfig};
@@ -120,19 +118,17 @@ impl TestApp {
         let pool = PgPoolOptions::new().max_connections(4).connect_with(self.database.clone()).await.unwrap();
         self.pools.push(pool.clone());
         let ledger = Ledger::load(&pool).await.unwrap();
-        let freshness = Freshness::start(pool.clone(), log.clone(), ledger, self.shutdown.clone());
         let keys = Keys::load(&pool).await.unwrap();
-        let commands = Commands::with_config(log.clone(), keys, commands);
-        commands.unreadable().watch(pool.clone(), log.clone(), self.shutdown.clone());
-        let state = ApiState {
-            config: Arc::new(config),
-            commands,
-            reads: ReadPool::new(reads),
-            live: Live::start(pool.clone(), &freshness, self.shutdown.clone()),
-            freshness,
-            tokens: Tokens::start(pool, self.shutdown.clone()),
+        let state = ApiState::start(ApiParts {
+            config,
+            ledger,
+            commands: Commands::with_config(log.clone(), keys, commands),
             log,
-        };
+            pool,
+            reads,
+            stop_streams: self.shutdown.clone(),
+            stop: self.shutdown.clone(),
+        });
         let router = api::router(state, String::new);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = if serve.tls.is_some() { "https" } else { "http" };

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use api::access::Role;
+use access::Role;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tests::{Client, Setup, TestApp};

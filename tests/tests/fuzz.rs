@@ -2,7 +2,7 @@
 //! The same inputs each time; `scripts/fuzz` looks further.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use api::access::Secret;
+use access::Secret;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};

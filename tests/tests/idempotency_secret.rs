@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use api::access::Role;
+use access::Role;
 use api::commands::{Commands, Keys, KeysError, StartRequest};
 use domain::key::{IdempotencySecret, idempotency_key, unkeyed};
 use domain::{Labels, RunId};

@@ -5,8 +5,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use access::Role;
 use api::ApiConfig;
-use api::access::Role;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::{Setup, Stream, TestApp};
 use tracing::{Event, Subscriber};

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use access::{Role, list_tokens, revoke_token};
 use api::ApiConfig;
-use api::access::{Role, list_tokens, revoke_token};
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::{Message, Said, Setup, Stream, TestApp};

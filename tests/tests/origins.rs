@@ -1,7 +1,7 @@
 //! What brought an event to the ledger is kept with it, and the ledger itself is told apart from any token.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use api::access::{AccessError, Role, create_token, list_tokens};
+use access::{AccessError, Role, create_token, list_tokens};
 use domain::PrincipalId;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -69,7 +69,7 @@ async fn every_event_keeps_its_token_and_its_request(pool: PgPoolOptions, databa
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn no_token_is_made_that_speaks_as_the_ledger_or_as_somebody_alike(pool: PgPool) {
     let tenant = "demo".parse().unwrap();
-    api::access::create_tenant(&pool, &tenant, "Demo").await.unwrap();
+    access::create_tenant(&pool, &tenant, "Demo").await.unwrap();
     for principal in [
         "system",
         "System",

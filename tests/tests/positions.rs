@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use access::Role;
 use api::ApiConfig;
-use api::access::Role;
 use api::ledger::Ledger;
 use futures::future::join_all;
 use reqwest::Method;

@@ -1,7 +1,7 @@
 //! Who may call what: every row of the API's table, with every role, another tenant, and no token.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use api::access::Role;
+use access::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

@@ -1,7 +1,7 @@
 //! Starting runs over HTTP: one active run for the same work.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use api::access::Role;
+use access::Role;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

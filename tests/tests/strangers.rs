@@ -1,7 +1,7 @@
 //! Who shows no good token takes nothing that those need who have one; and who has one takes no more than there is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use api::access::Role;
+use access::Role;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -40,7 +40,7 @@ async fn strangers_take_nothing_from_producers(pool: PgPoolOptions, database: Pg
     let run = known.new_run("strangers", json!({})).await;
 
     // A token that has the form of ours, and is nobody's.
-    let made_up = format!("authorization: Bearer {}", api::access::Secret::generate().unwrap().reveal());
+    let made_up = format!("authorization: Bearer {}", access::Secret::generate().unwrap().reveal());
     let foreign = "authorization: Bearer ghp_abc";
     let (promised, chunked) = ("content-length: 4194304", "transfer-encoding: chunked");
     let (runs, sign_in) = ("/v1/tenants/demo/runs", "/sign-in");

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use api::access::Role;
+use access::Role;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

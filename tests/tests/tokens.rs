@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use api::access::{
+use access::{
     AccessError, NewToken, NewTokenFor, Role, create_expiring_token, create_sign_in_code, create_tenant,
     create_token, list_tenants, list_tokens, revoke_token,
 };

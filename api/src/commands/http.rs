@@ -19,10 +19,10 @@ use super::changed::Changed;
 use super::error::CommandError;
 use super::notification;
 use super::parse::{EventsBody, StartBody};
-use crate::access::{Caller, Producer, Viewer, path_param};
 use crate::aside::aside;
 use crate::body::JsonBody;
 use crate::etag::if_match;
+use crate::extract::{Producer, Viewer, path_param};
 use crate::observe::ThisRequest;
 use crate::openapi::forms;
 use crate::outside::Outside;
@@ -31,6 +31,7 @@ use crate::reads::RunInPath;
 use crate::reads::request::PreconditionsMet;
 use crate::reads::runs::{RunLinks, RunStatus};
 use crate::state::ApiState;
+use access::Caller;
 
 /// The routes of the commands.
 pub fn routes() -> OpenApiRouter<ApiState> {

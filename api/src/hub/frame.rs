@@ -67,7 +67,7 @@ impl Frame {
             tenant: caller.tenant.to_string(),
             principal: caller.principal.to_string(),
             role: caller.role.to_string(),
-            csrf: visitor.session.as_ref().map(crate::access::SessionSecret::csrf),
+            csrf: visitor.session.as_ref().map(access::SessionSecret::csrf),
             unread: match unread {
                 0 => None,
                 n if n > most => Some(format!("{}+", words::number(most))),

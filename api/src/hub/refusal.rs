@@ -46,6 +46,12 @@ impl From<Problem> for Refusal {
     }
 }
 
+impl From<access::LookupError> for Refusal {
+    fn from(error: access::LookupError) -> Self {
+        Self::Problem(error.into())
+    }
+}
+
 impl From<sqlx::Error> for Refusal {
     fn from(error: sqlx::Error) -> Self {
         Self::Problem(error.into())

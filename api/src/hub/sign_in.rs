@@ -10,11 +10,12 @@ use super::assets;
 use super::form::Fields;
 use super::refusal::{Refusal, hop, html, local, see_other};
 use super::words;
-use crate::access::{Caller, SESSION_LIFETIME, SessionSecret, cookie};
+use crate::cookie;
 use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::reads::params::Params;
 use crate::state::ApiState;
+use access::{Caller, Denied, LookupError, SESSION_LIFETIME, SessionSecret};
 
 /// Says that the visitor was sent here by a page of ours.
 const HOPPED: &str = "hopped";
@@ -68,7 +69,7 @@ pub(super) async fn form(
     let from_elsewhere = headers.get("sec-fetch-site").is_none_or(|site| site == "cross-site");
     let signed_out = value("signed_out").is_some();
     let asked_before = signed_out || hopped;
-    if from_elsewhere && !asked_before && SessionSecret::of_cookie(&outside, &headers).is_none() {
+    if from_elsewhere && !asked_before && cookie::session(&outside, &headers).is_none() {
         let again = (!next.is_empty()).then_some(("next", next)).into_iter().chain([(HOPPED, "1")]);
         let again = outside.base.to(&format!("/sign-in{}", words::query(again)));
         return Ok(hop(&outside, &again, "Opening the page"));
@@ -90,11 +91,8 @@ pub(super) async fn sign_in(
             end_former(&state, &outside, &headers).await?;
             opened(see_other(&next), &session, &outside)
         }
-        Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => {
-            let again = page(&outside, next, Some(&problem.detail), false)?;
-            Ok((StatusCode::UNAUTHORIZED, again).into_response())
-        }
-        Err(problem) => Err(problem.into()),
+        Err(LookupError::Denied(denied)) => Ok(again(&outside, next, denied)?),
+        Err(failed) => Err(failed.into()),
     }
 }
 
@@ -115,11 +113,8 @@ pub(super) async fn by_link(
             end_former(&state, &outside, &headers).await?;
             opened(hop(&outside, &outside.base.to("/"), "Signing in"), &session, &outside)
         }
-        Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => {
-            let again = page(&outside, "", Some(&problem.detail), false)?;
-            Ok((StatusCode::UNAUTHORIZED, again).into_response())
-        }
-        Err(problem) => Err(problem.into()),
+        Err(LookupError::Denied(denied)) => Ok(again(&outside, "", denied)?),
+        Err(failed) => Err(failed.into()),
     }
 }
 
@@ -130,7 +125,7 @@ pub(super) async fn sign_out(
     headers: HeaderMap,
     form: Fields,
 ) -> Result<Response, Refusal> {
-    if let Some(session) = SessionSecret::of_cookie(&outside, &headers) {
+    if let Some(session) = cookie::session(&outside, &headers) {
         if !session.is_csrf(form.text("csrf")) {
             return Err(Problem::forbidden("Sign out by the button on a page of your session.").into());
         }
@@ -141,8 +136,8 @@ pub(super) async fn sign_out(
 
 /// Ends the session that the browser had before a sign-in: without its cookie it could not be ended any more.
 async fn end_former(state: &ApiState, outside: &Outside, headers: &HeaderMap) -> Result<(), Problem> {
-    match SessionSecret::of_cookie(outside, headers) {
-        Some(former) => state.tokens.sign_out(&former).await,
+    match cookie::session(outside, headers) {
+        Some(former) => Ok(state.tokens.sign_out(&former).await?),
         None => Ok(()),
     }
 }
@@ -152,9 +147,11 @@ async fn signed_in(
     outside: &Outside,
     headers: &HeaderMap,
 ) -> Result<Option<std::sync::Arc<Caller>>, Problem> {
-    match SessionSecret::of_cookie(outside, headers) {
-        Some(session) => state.tokens.of_session(&session).await,
-        None => Ok(None),
+    let Some(session) = cookie::session(outside, headers) else { return Ok(None) };
+    match state.tokens.of_session(&session).await {
+        Ok(caller) => Ok(Some(caller)),
+        Err(LookupError::Denied(_)) => Ok(None),
+        Err(failed) => Err(failed.into()),
     }
 }
 
@@ -166,6 +163,12 @@ fn page(outside: &Outside, next: &str, fault: Option<&str>, signed_out: bool) ->
     let ours = |path| outside.base.to(path);
     let (style, icon, action) = (ours(assets::style()), ours(assets::icon()), ours("/sign-in"));
     html(&SignInPage { style, icon, action, next, fault, signed_out })
+}
+
+/// The page once more, with what was wrong.
+fn again(outside: &Outside, next: &str, denied: Denied) -> Result<Response, Problem> {
+    let page = page(outside, next, Some(&denied.to_string()), false)?;
+    Ok((StatusCode::UNAUTHORIZED, page).into_response())
 }
 
 fn opened(response: Response, session: &SessionSecret, outside: &Outside) -> Result<Response, Refusal> {

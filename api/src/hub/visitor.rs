@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use eventlog::Position;
 
 use super::refusal::Refusal;
-use crate::access::{Caller, SessionSecret, identify};
+use crate::extract::identify;
 use crate::ledger::LAST;
 use crate::outside::Outside;
 use crate::problem::Problem;
@@ -14,6 +14,7 @@ use crate::reads::TenantRead;
 use crate::reads::params::Params;
 use crate::reads::request::{After, ReadQuery};
 use crate::state::ApiState;
+use access::{Caller, SessionSecret};
 
 /// The caller of a page: the holder of a session, or of a token. Others are sent to sign in.
 #[derive(Debug)]

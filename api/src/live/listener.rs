@@ -14,9 +14,9 @@ use uuid::Uuid;
 use super::Turn;
 use super::changes::RunChange;
 use super::seen::Seen;
-use crate::access::Ended;
 use crate::ledger::Ledger;
 use crate::outside::BasePath;
+use access::Ended;
 
 /// For whom the messages are.
 #[derive(Debug, Clone)]

@@ -12,12 +12,12 @@ use domain::RunId;
 use super::changes::{Changes, RunChange, changes};
 use super::listener::{Audience, Listener, Sources, Why};
 use super::seen::Seen;
-use crate::access::Caller;
 use crate::problem::Problem;
 use crate::reads::params::Params;
 use crate::reads::request::{ReadQuery, ReadRequest, RunInPath};
 use crate::reads::runs::must_exist;
 use crate::state::ApiState;
+use access::Caller;
 
 /// The header that a browser sends when it comes back (HTML standard, section 9.2.4).
 const LAST_EVENT_ID: &str = "last-event-id";

@@ -19,10 +19,10 @@ use super::params::{Params, wrong};
 use super::pool::TenantRead;
 use super::request::{ReadQuery, ReadRequest, RunInPath};
 use super::runs::must_exist;
-use crate::access::Caller;
 use crate::openapi::forms;
 use crate::problem::Problem;
 use crate::state::ApiState;
+use access::Caller;
 
 const TABLE: &str = "projection.run_events";
 

@@ -16,11 +16,11 @@ use super::params::Params;
 use super::pool::TenantRead;
 use super::request::{ReadQuery, ReadRequest};
 use super::runs::{EndedAsName, RunLinks, RunStatus};
-use crate::access::Caller;
 use crate::openapi::forms;
 use crate::outside::BasePath;
 use crate::problem::Problem;
 use crate::state::ApiState;
+use access::Caller;
 
 const TABLE: &str = "projection.notifications";
 

@@ -8,14 +8,15 @@ use eventlog::Position;
 
 use super::params::Params;
 use super::pool::TenantRead;
-use crate::access::{Caller, Viewer, path_param};
 use crate::admission::AdmissionPermit;
 use crate::commands::unreadable_problem;
+use crate::extract::{Viewer, path_param};
 use crate::freshness::{Crowded, MOST_OF_A_TOKEN, Unseen};
 use crate::ledger::{EPOCH_PARAM, Preconditions};
 use crate::outside::{BasePath, Outside};
 use crate::problem::Problem;
 use crate::state::ApiState;
+use access::Caller;
 
 /// The query parameters of one resource.
 pub(crate) trait ReadQuery: Sized + Send {

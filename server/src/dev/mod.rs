@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use access::{AccessError, Role};
 use api::Listeners;
-use api::access::{self, AccessError, Role};
 use chrono::{TimeDelta, Utc};
 use domain::{PrincipalId, TenantId};
 use serde::{Deserialize, Serialize};

@@ -9,7 +9,7 @@ mod world;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use api::access::Role;
+use access::Role;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use tests::TestApp;

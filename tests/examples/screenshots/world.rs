@@ -1,7 +1,7 @@
 //! A small world to take pictures of. Runs are started and told of over HTTP, as producers do; the times that
 //! the ledger takes from its own clock are then put back to when the runs are said to have been at work.
 
-use api::access::Role;
+use access::Role;
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use serde_json::{Value, json};
 use sqlx::PgPool;

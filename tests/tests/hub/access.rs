@@ -1,6 +1,6 @@
 //! Signing in and out, forged forms, and what is answered to whom.
 
-use api::access::{Role, create_sign_in_code, holder_of, list_tokens, revoke_token};
+use access::{Role, create_sign_in_code, holder_of, list_tokens, revoke_token};
 use chrono::{TimeDelta, Utc};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::TestApp;

@@ -1,6 +1,6 @@
 //! The pages in a real browser: what happens there without a reload.
 
-use api::access::Role;
+use access::Role;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::browser::Browser;

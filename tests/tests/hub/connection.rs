@@ -75,7 +75,7 @@ async fn a_page_that_missed_too_much_starts_over(pool: PgPoolOptions, database: 
         let events = (0..1_000).map(item).collect::<Vec<_>>();
         position = producer.append(&run, json!(events)).await.expect(200).number_at("/position");
     }
-    app.client(api::access::Role::Readonly).get(&format!("/runs?after={position}")).await.expect(200);
+    app.client(access::Role::Readonly).get(&format!("/runs?after={position}")).await.expect(200);
     wire.mend().await;
     tab.until("document.documentElement.dataset.reset === '1'").await;
     tab.until(&format!("document.querySelector('#run-{run} .done').textContent.startsWith('11,000')")).await;

@@ -1,6 +1,6 @@
 //! What producers may send to harm who looks: it is shown as text, and never runs.
 
-use api::access::Role;
+use access::Role;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::TestApp;

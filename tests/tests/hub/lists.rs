@@ -1,6 +1,6 @@
 //! The list of runs as it is served: what it says without a script.
 
-use api::access::Role;
+use access::Role;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::TestApp;

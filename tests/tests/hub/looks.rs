@@ -1,6 +1,6 @@
 //! How pages can be used: by keyboard, on a phone, with enough contrast, in light and in the dark.
 
-use api::access::Role;
+use access::Role;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::TestApp;

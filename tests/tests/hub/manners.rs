@@ -1,6 +1,6 @@
 //! Addresses and forms as they come from anywhere: what is odd about them hurts nobody, and forges nothing.
 
-use api::access::Role;
+use access::Role;
 use reqwest::Method;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::{Answer, TestApp};

@@ -1,6 +1,6 @@
 //! The page of a run, and the notifications, as they are served: what they say without a script.
 
-use api::access::Role;
+use access::Role;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::TestApp;

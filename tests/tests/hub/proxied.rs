@@ -1,6 +1,6 @@
 //! The hub under a path of a larger site, behind a proxy: everything leads back there.
 
-use api::access::Role;
+use access::Role;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::browser::Browser;

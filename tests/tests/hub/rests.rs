@@ -1,6 +1,6 @@
 //! When pages rest, in a real browser: hidden, of the past, or told to.
 
-use api::access::Role;
+use access::Role;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::TestApp;

@@ -1,6 +1,6 @@
 //! What the tests of pages share: a visitor without scripts, and runs to look at.
 
-use api::access::Role;
+use access::Role;
 use reqwest::{Client as Http, redirect};
 use serde_json::{Value, json};
 use tests::browser::{Browser, Tab};

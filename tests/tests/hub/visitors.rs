@@ -1,6 +1,6 @@
 //! Pages whose visitor has gone, or is another by now, in a real browser.
 
-use api::access::Role;
+use access::Role;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::TestApp;

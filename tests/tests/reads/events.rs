@@ -1,6 +1,6 @@
 //! The timeline of a run.
 
-use api::access::Role;
+use access::Role;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 

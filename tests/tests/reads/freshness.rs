@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::access::Role;
+use access::Role;
 use eventlog::Position;
 use serde_json::json;
 use sqlx::PgPool;

@@ -1,6 +1,6 @@
 //! Who sees what: roles, tenants, and the database's own guard behind the API's.
 
-use api::access::Role;
+use access::Role;
 use api::reads::ReadPool;
 use serde_json::json;
 use sqlx::PgPool;
@@ -110,7 +110,7 @@ async fn the_reading_role_can_neither_write_nor_see_the_log(pool: PgPool) {
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn policies_are_the_tenants_own_too(pool: PgPool) {
     for tenant in ["demo", "other"] {
-        api::access::create_tenant(&pool, &tenant.parse().unwrap(), tenant).await.unwrap();
+        access::create_tenant(&pool, &tenant.parse().unwrap(), tenant).await.unwrap();
         sqlx::query("INSERT INTO policy.stale_policies (tenant, kind) VALUES ($1, '*')")
             .bind(tenant)
             .execute(&pool)

@@ -1,6 +1,6 @@
 //! The caller's notifications.
 
-use api::access::Role;
+use access::Role;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;

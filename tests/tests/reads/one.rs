@@ -1,6 +1,6 @@
 //! One run: as it is, and as it was.
 
-use api::access::Role;
+use access::Role;
 use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 use sqlx::PgPool;

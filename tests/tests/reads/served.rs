@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use api::access::{Role, Tokens, create_tenant, create_token};
+use access::{Role, create_tenant, create_token};
 use api::commands::Commands;
 use api::freshness::Freshness;
 use api::ledger::Ledger;
-use api::live::Live;
 use api::reads::ReadPool;
-use api::{ApiConfig, ApiState};
+use api::{ApiConfig, ApiParts, ApiState};
 use async_trait::async_trait;
 use eventlog::{
     AppendError, Appended, EventLog, LogError, Position, RecordedEvent, StreamAppend, Subscription,
@@ -109,17 +108,17 @@ impl Served {
         let shutdown = CancellationToken::new();
         let log = Arc::new(HeadOnly::default());
         let ledger = Ledger::load(&plain).await.unwrap();
-        let freshness = Freshness::start(plain.clone(), log.clone(), ledger, shutdown.clone());
-        let config = ApiConfig { max_after_wait, ..ApiConfig::default() };
-        let state = ApiState {
-            config: Arc::new(config),
-            commands: Commands::new(log.clone(), tests::keys()),
-            reads: ReadPool::new(reads),
-            freshness: freshness.clone(),
-            live: Live::start(plain.clone(), &freshness, shutdown.clone()),
-            tokens: Tokens::start(plain, shutdown.clone()),
+        let state = ApiState::start(ApiParts {
+            config: ApiConfig { max_after_wait, ..ApiConfig::default() },
+            ledger,
             log: log.clone(),
-        };
+            commands: Commands::new(log.clone(), tests::keys()),
+            pool: plain,
+            reads,
+            stop_streams: shutdown.clone(),
+            stop: shutdown.clone(),
+        });
+        let freshness = state.freshness.clone();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (router, stop) = (api::router(state, String::new), shutdown.clone());

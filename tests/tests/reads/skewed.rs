@@ -1,6 +1,6 @@
 //! Durations where the producers' clocks are wrong: marked, and by the ledger's clock.
 
-use api::access::Role;
+use access::Role;
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

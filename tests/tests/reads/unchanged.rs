@@ -1,6 +1,6 @@
 //! Who has what there is already is told so, and gets it no second time (RFC 9110, section 13).
 
-use api::access::Role;
+use access::Role;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::access::Role;
+use access::Role;
 use api::commands::{Commands, CommandsConfig, Sweeper, SweeperConfig};
 use api::policies::{PolicyChange, PolicyError, PolicyKind, list_policies, remove_policy, set_policy};
 use chrono::{TimeDelta, Utc};

@@ -56,7 +56,7 @@ async fn who_is_idle_for_too_long_is_closed(pool: PgPoolOptions, database: PgCon
         closed(&mut idle).await;
     }
     // What is under way is not idle: a stream outlasts it.
-    let mut stream = Stream::open(&app.client(api::access::Role::Readonly), "/stream", None).await;
+    let mut stream = Stream::open(&app.client(access::Role::Readonly), "/stream", None).await;
     let mut idle = connect(app.url()).await;
     assert_eq!(ask(&mut idle, GET).await.status, 200);
     closed(&mut idle).await;
@@ -69,7 +69,7 @@ async fn who_is_idle_for_too_long_is_closed(pool: PgPoolOptions, database: PgCon
 async fn strangers_make_way_for_who_comes(pool: PgPoolOptions, database: PgConnectOptions) {
     let setup = served(ServeConfig { max_connections: 20, ..ServeConfig::default() });
     let app = TestApp::with(pool, database, setup).await;
-    let mut stream = Stream::open(&app.client(api::access::Role::Readonly), "/stream", None).await;
+    let mut stream = Stream::open(&app.client(access::Role::Readonly), "/stream", None).await;
     let mut hanging = Vec::new();
     for n in 0..200 {
         let mut connection = connect(app.url()).await;

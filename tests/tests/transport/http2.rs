@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use access::Role;
 use api::ServeConfig;
-use api::access::Role;
 use bytes::Bytes;
 use futures::future::{join_all, poll_fn};
 use h2::client::SendRequest;

@@ -16,7 +16,7 @@ async fn nine_pages_at_once_are_live(pool: PgPoolOptions, database: PgConnectOpt
     let run = app.producer().new_run("many.pages", json!({})).await;
     let browser = Browser::open_with(&["--ignore-certificate-errors"]).await;
     let first = browser.tab(&format!("{}/sign-in", app.url())).await;
-    first.sign_in(app.url(), app.token("demo", api::access::Role::Operator)).await;
+    first.sign_in(app.url(), app.token("demo", access::Role::Operator)).await;
     let mut windows = Vec::new();
     for _ in 0..WINDOWS {
         let window = browser.window(&format!("{}/t/demo/runs/{run}", app.url())).await;

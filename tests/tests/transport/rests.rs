@@ -1,7 +1,7 @@
 //! Requests that are answered before all of their body has come: the answer arrives, and what it says of the
 //! connection is true.
 
-use api::access::Role;
+use access::Role;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::{Setup, TestApp};

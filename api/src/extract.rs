@@ -1,38 +1,19 @@
-//! The caller of a request, from its path and its token.
+//! The extractors that every handler names its caller with, from the path and the token.
 
 use std::sync::Arc;
-use std::time::Instant;
 
+use access::{AccessError, Caller, Credential, Denied, LookupError, SessionSecret};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::header::{self, HeaderMap};
 use axum::http::request::Parts;
-use domain::{PrincipalId, TenantId};
-use uuid::Uuid;
 
-use super::lookup::Tokens;
-use super::role::Role;
-use super::session::{CSRF_HEADER, SessionSecret};
-use super::token::{self, TokenHash};
+use crate::cookie;
 use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
-/// The holder of a good token, or of a session that a good token opened, of the tenant in the path. As an
-/// extractor it answers 401 without either, 404 when it is another tenant's, and 403 where a
-/// session would change something without its CSRF token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// The tenant in the path, which is also the token's.
-    pub tenant: TenantId,
-    /// What the token may do.
-    pub role: Role,
-    /// The principal that holds the token.
-    pub principal: PrincipalId,
-    /// Which token it is.
-    pub token_id: Uuid,
-    /// When the token, or the session, ends by itself. By our own monotonic clock.
-    pub ends: Option<Instant>,
-}
+/// The header for a session's CSRF token.
+const CSRF_HEADER: &str = "x-csrf-token";
 
 /// A caller that may view: any role.
 #[derive(Debug, Clone)]
@@ -42,6 +23,8 @@ pub struct Viewer(pub Caller);
 #[derive(Debug, Clone)]
 pub struct Producer(pub Caller);
 
+/// Answers 401 without a credential, 404 when it is another tenant's than the path's, and 403 where a session would
+/// change something without its CSRF token.
 impl FromRequestParts<ApiState> for Caller {
     type Rejection = Problem;
 
@@ -56,11 +39,11 @@ impl FromRequestParts<ApiState> for Caller {
 
 /// The caller, and the session by which the caller is known where no token came along. A handler that changes
 /// something for the holder of a session must make sure that the request is not forged.
-pub(crate) async fn identify(
+pub async fn identify(
     parts: &mut Parts,
     state: &ApiState,
 ) -> Result<(Caller, Option<SessionSecret>), Problem> {
-    let shown = Credential::of(&Outside::of_parts(parts), &parts.headers)?;
+    let shown = credential(&Outside::of_parts(parts), &parts.headers)?;
     let caller = match parts.extensions.get::<Identified>() {
         Some(Identified(found)) => found.clone()?,
         None => state.tokens.holder(&shown).await?,
@@ -77,64 +60,38 @@ pub(crate) async fn identify(
     Ok((Arc::unwrap_or_clone(caller), session))
 }
 
-/// What a request presents to identify its caller.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Credential {
-    /// The hash of a token.
-    Token(TokenHash),
-    /// A session's cookie.
-    Session(SessionSecret),
-}
-
 /// The caller that was found when the request was let in, or the problem with it; looked up once for each request.
 #[derive(Debug, Clone)]
-pub(crate) struct Identified(pub(crate) Result<Arc<Caller>, Problem>);
+pub struct Identified(pub Result<Arc<Caller>, Problem>);
 
-impl Credential {
-    /// By which it is known without being told.
-    pub(crate) fn hash(&self) -> TokenHash {
-        match self {
-            Self::Token(hash) => *hash,
-            Self::Session(session) => session.hash(),
-        }
+/// What those headers show. A token that is sent on purpose counts more than a cookie that goes along by itself.
+///
+/// # Errors
+/// 401 when there is none, or none that can be right.
+pub fn credential(outside: &Outside, headers: &HeaderMap) -> Result<Credential, Problem> {
+    if !headers.contains_key(header::AUTHORIZATION)
+        && let Some(session) = cookie::session(outside, headers)
+    {
+        return Ok(Credential::Session(session));
     }
+    Ok(Credential::Token(access::check(bearer(headers)?).map_err(Denied::Malformed)?))
+}
 
-    /// What those headers show. A token that is sent on purpose counts more than a cookie that goes along
-    /// by itself.
-    ///
-    /// # Errors
-    /// 401 when there is none, or none that can be right.
-    pub(crate) fn of(outside: &Outside, headers: &HeaderMap) -> Result<Self, Problem> {
-        if !headers.contains_key(header::AUTHORIZATION)
-            && let Some(session) = SessionSecret::of_cookie(outside, headers)
-        {
-            return Ok(Self::Session(session));
-        }
-        let hash = token::check(bearer(headers)?)
-            .map_err(|fault| Problem::unauthorized(format!("The token can't be right: {fault}.")))?;
-        Ok(Self::Token(hash))
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        Self::unauthorized(denied.to_string())
     }
 }
 
-impl Tokens {
-    /// The holder of a credential.
-    ///
-    /// # Errors
-    /// 401 when the credential is no longer good, 503 when the database does not answer.
-    pub(crate) async fn holder(&self, shown: &Credential) -> Result<Arc<Caller>, Problem> {
-        let found = match shown {
-            Credential::Token(hash) => self.find(*hash).await,
-            Credential::Session(session) => self.of_session(session).await?.ok_or_else(|| {
-                Problem::unauthorized("The session has ended. Sign in again, or send a token.")
-            }),
-        };
-        match &found {
-            Ok(_) => self.remember(shown.hash(), true).await,
-            Err(problem) if problem.status == 401 => self.remember(shown.hash(), false).await,
-            // Nothing was learned of them.
-            Err(_) => {}
+impl From<LookupError> for Problem {
+    fn from(error: LookupError) -> Self {
+        match error {
+            LookupError::Denied(denied) => denied.into(),
+            LookupError::Failed(error) => match &*error {
+                AccessError::Database(error) => Self::of_database(error),
+                other => Self::internal(other),
+            },
         }
-        found
     }
 }
 

@@ -6,47 +6,12 @@ use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::role::Role;
-use super::token::Secret;
+use crate::error::AccessError;
+use crate::role::Role;
+use crate::token::Secret;
 
 /// Where it is announced that a token was revoked, or a session of it closed; the payload is the token's id.
-pub(super) const REVOKED: &str = "runledger_tokens";
-
-/// Why tenants or tokens could not be changed or read.
-#[derive(Debug, thiserror::Error)]
-pub enum AccessError {
-    /// The tenant is there already.
-    #[error("the tenant {0} exists already")]
-    TenantExists(TenantId),
-    /// There is no such tenant.
-    #[error("there is no tenant {0}; create it first")]
-    NoTenant(TenantId),
-    /// The principal would be taken for somebody else.
-    #[error("a token can't be made for the principal {principal:?}: {why}")]
-    Principal {
-        /// Which one.
-        principal: String,
-        /// Why not.
-        why: String,
-    },
-    /// There is no such token.
-    #[error("there is no token with the id {0}")]
-    NoToken(Uuid),
-    /// The system gives no random bytes.
-    #[error("no randomness for a token: {0}")]
-    NoRandomness(String),
-    /// A row that breaks our own rules.
-    #[error("the table {table} holds what it should not: {what}")]
-    Corrupt {
-        /// Which table.
-        table: &'static str,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// The database failed.
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
-}
+pub(crate) const REVOKED: &str = "runledger_tokens";
 
 /// A tenant.
 #[derive(Debug, Clone, Serialize)]
@@ -219,7 +184,7 @@ pub async fn revoke_token(pool: &PgPool, token_id: Uuid) -> Result<(), AccessErr
 
 /// Tells every API process, when the transaction commits, that whatever it knows of the token is to be
 /// looked up anew.
-pub(super) async fn announce(conn: &mut PgConnection, token_id: Uuid) -> Result<(), sqlx::Error> {
+pub(crate) async fn announce(conn: &mut PgConnection, token_id: Uuid) -> Result<(), sqlx::Error> {
     let announcement = sqlx::query("SELECT pg_notify($1, $2)").bind(REVOKED).bind(token_id.to_string());
     announcement.execute(conn).await.map(drop)
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use domain::InvalidId;
-use migrations::Missing;
 use moka::Expiry;
 use moka::future::Cache;
 use sqlx::PgPool;
@@ -15,12 +14,12 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::caller::{Caller, Credential};
-use super::role::UnknownRole;
-use super::store::{AccessError, REVOKED};
-use super::token::{self, TokenHash};
-use crate::problem::Problem;
-use crate::reads::look_as_readers;
+use crate::caller::Caller;
+use crate::credential::Credential;
+use crate::error::{AccessError, Denied, LookupError};
+use crate::role::UnknownRole;
+use crate::store::REVOKED;
+use crate::token::{self, TokenHash};
 
 /// How long a token that was looked up is taken for good when no word of a revocation comes through.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
@@ -34,22 +33,11 @@ pub struct Tokens {
     /// Of whom the last that was heard is that they may come in. It lets nobody in: it says who is looked up
     /// before those who were never seen.
     familiar: Cache<TokenHash, ()>,
-    /// What was found when it was last looked.
-    rights: Cache<(), Arc<Rights>>,
     ended: broadcast::Sender<Ended>,
 }
 
 /// For how long it is remembered that a token was good.
 const FAMILIAR_FOR: Duration = Duration::from_secs(3_600);
-
-/// What a look at the rights in the database has found.
-#[derive(Debug)]
-pub(crate) struct Rights {
-    /// Whether a read as readers read went well.
-    pub as_readers: bool,
-    /// What the database lacks that readers, the program or the log's history need.
-    pub missing: Vec<Missing>,
-}
 
 /// Forgets a caller at the latest when their token or session ends.
 struct AtItsEnd;
@@ -62,7 +50,7 @@ impl Expiry<TokenHash, Arc<Caller>> for AtItsEnd {
 
 /// Word that somebody's right to come in, looked up before, must be looked up anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub enum Ended {
     /// Of the holders of this token: it was revoked, or a session of it was closed.
     Token(Uuid),
     /// Of all: word of some may have been lost.
@@ -81,9 +69,8 @@ impl Tokens {
         let cache =
             || Cache::builder().max_capacity(10_000).time_to_live(TRUSTED_FOR).expire_after(AtItsEnd).build();
         let familiar = Cache::builder().max_capacity(50_000).time_to_live(FAMILIAR_FOR).build();
-        let rights = Cache::builder().time_to_live(TRUSTED_FOR).build();
         let ended = broadcast::Sender::new(WORDS);
-        let tokens = Self { pool, known: cache(), sessions: cache(), familiar, rights, ended };
+        let tokens = Self { pool, known: cache(), sessions: cache(), familiar, ended };
         let watch = tokens.clone();
         tokio::spawn(async move { shutdown.run_until_cancelled(watch.watch()).await });
         tokens
@@ -146,11 +133,12 @@ impl Tokens {
     }
 
     /// Whether what was shown was good when it was last looked up.
-    pub(crate) fn is_familiar(&self, shown: &Credential) -> bool {
+    #[must_use]
+    pub fn is_familiar(&self, shown: &Credential) -> bool {
         self.familiar.contains_key(&shown.hash())
     }
 
-    pub(super) async fn remember(&self, hash: TokenHash, good: bool) {
+    async fn remember(&self, hash: TokenHash, good: bool) {
         match (good, self.familiar.contains_key(&hash)) {
             (true, false) => self.familiar.insert(hash, ()).await,
             (false, true) => self.familiar.invalidate(&hash).await,
@@ -159,22 +147,23 @@ impl Tokens {
     }
 
     /// Tells whoever follows [`Self::ended`].
-    pub(super) fn end(&self, ended: Ended) {
+    pub(crate) fn end(&self, ended: Ended) {
         // Nobody may be following.
         let _followed = self.ended.send(ended);
     }
 
     /// Follows whose right to come in must be looked up anew.
-    pub(crate) fn ended(&self) -> broadcast::Receiver<Ended> {
+    #[must_use]
+    pub fn ended(&self) -> broadcast::Receiver<Ended> {
         self.ended.subscribe()
     }
 
-    pub(super) fn pool(&self) -> &PgPool {
+    pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
     }
 
     /// The sessions that were looked up in the last moment.
-    pub(super) fn sessions(&self) -> &Cache<TokenHash, Arc<Caller>> {
+    pub(crate) fn sessions(&self) -> &Cache<TokenHash, Arc<Caller>> {
         &self.sessions
     }
 
@@ -182,58 +171,30 @@ impl Tokens {
     /// once.
     ///
     /// # Errors
-    /// 401 that says why when it is not good, 503 when the database does not answer, 500 when it holds what it
-    /// should not.
-    pub(super) async fn find(&self, hash: TokenHash) -> Result<Arc<Caller>, Problem> {
+    /// [`LookupError::Denied`] that says why when it is not good, or the database's.
+    pub(crate) async fn find(&self, hash: TokenHash) -> Result<Arc<Caller>, LookupError> {
         // A miss is an error to the cache, so that it keeps none.
-        let found = self.known.try_get_with(hash, async {
-            let looked_up = look_up(&self.pool, hash).await.map_err(refusal)?;
-            looked_up
-                .map(Arc::new)
-                .map_err(|why| Problem::unauthorized(format!("{why}. Ask the tenant's owner for a new one.")))
-        });
+        let found = self.known.try_get_with(hash, async { Ok(Arc::new(look_up(&self.pool, hash).await??)) });
         found.await.map_err(Arc::unwrap_or_clone)
     }
 
-    /// Whether readers get their rows, and what the database lacks, as it was a moment ago at most.
+    /// The holder of a credential.
     ///
     /// # Errors
-    /// The database's.
-    pub(crate) async fn rights(&self) -> Result<Arc<Rights>, Arc<sqlx::Error>> {
-        let look = async {
-            let mut connection = self.pool.acquire().await?;
-            let as_readers = match look_as_readers(&mut connection).await {
-                Ok(()) => true,
-                Err(sqlx::Error::Database(error)) => {
-                    tracing::warn!(%error, "readers can't read");
-                    false
-                }
-                Err(error) => return Err(error),
-            };
-            let missing = migrations::missing(&mut connection).await?;
-            Ok(Arc::new(Rights { as_readers, missing }))
+    /// [`LookupError::Denied`] when the credential is not good, or the database's.
+    pub async fn holder(&self, shown: &Credential) -> Result<Arc<Caller>, LookupError> {
+        let found = match shown {
+            Credential::Token(hash) => self.find(*hash).await,
+            Credential::Session(session) => self.of_session(session).await,
         };
-        self.rights.try_get_with((), look).await
+        match &found {
+            Ok(_) => self.remember(shown.hash(), true).await,
+            Err(LookupError::Denied(_)) => self.remember(shown.hash(), false).await,
+            // Nothing was learned of them.
+            Err(LookupError::Failed(_)) => {}
+        }
+        found
     }
-
-    /// Asks the database for nothing but an answer.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn ping(&self) -> Result<(), sqlx::Error> {
-        sqlx::query("SELECT 1").execute(&self.pool).await.map(drop)
-    }
-}
-
-/// Why a token is not good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum NotGood {
-    #[error("The token is unknown")]
-    Unknown,
-    #[error("The token was revoked")]
-    Revoked,
-    #[error("The token expired at {}", .0.format("%F %T UTC"))]
-    Expired(DateTime<Utc>),
 }
 
 /// Who holds a token; none when it is malformed, unknown, revoked or expired.
@@ -247,17 +208,17 @@ pub async fn holder_of(pool: &PgPool, token: &str) -> Result<Option<Caller>, Acc
     }
 }
 
-async fn look_up(pool: &PgPool, hash: TokenHash) -> Result<Result<Caller, NotGood>, AccessError> {
+async fn look_up(pool: &PgPool, hash: TokenHash) -> Result<Result<Caller, Denied>, AccessError> {
     let asked = Instant::now();
     let row = sqlx::query!(
         r#"SELECT token_id, tenant, role, principal, revoked_at, expires_at, now() AS "now!"
            FROM access.tokens WHERE hash = $1"#,
         &hash[..]
     );
-    let Some(row) = row.fetch_optional(pool).await? else { return Ok(Err(NotGood::Unknown)) };
+    let Some(row) = row.fetch_optional(pool).await? else { return Ok(Err(Denied::Unknown)) };
     match row.expires_at {
-        _ if row.revoked_at.is_some() => Ok(Err(NotGood::Revoked)),
-        Some(end) if end <= row.now => Ok(Err(NotGood::Expired(end))),
+        _ if row.revoked_at.is_some() => Ok(Err(Denied::Revoked)),
+        Some(end) if end <= row.now => Ok(Err(Denied::Expired(end))),
         end => {
             let ends = end.map(|end| moment_of(end, row.now, asked));
             caller_of(row.token_id, &row.tenant, &row.role, &row.principal, ends).map(Ok)
@@ -267,7 +228,7 @@ async fn look_up(pool: &PgPool, hash: TokenHash) -> Result<Result<Caller, NotGoo
 
 /// A moment of the database's clock on our own, which nobody sets: never later, by as long as the database took to say
 /// what time it was.
-pub(super) fn moment_of(end: DateTime<Utc>, now: DateTime<Utc>, asked: Instant) -> Instant {
+pub(crate) fn moment_of(end: DateTime<Utc>, now: DateTime<Utc>, asked: Instant) -> Instant {
     asked + (end - now).to_std().unwrap_or_default()
 }
 
@@ -275,7 +236,7 @@ pub(super) fn moment_of(end: DateTime<Utc>, now: DateTime<Utc>, asked: Instant) 
 ///
 /// # Errors
 /// [`AccessError::Corrupt`].
-pub(super) fn caller_of(
+pub(crate) fn caller_of(
     token_id: Uuid,
     tenant: &str,
     role: &str,
@@ -290,11 +251,4 @@ pub(super) fn caller_of(
         token_id,
         ends,
     })
-}
-
-pub(super) fn refusal(error: AccessError) -> Problem {
-    match error {
-        AccessError::Database(error) => error.into(),
-        other => Problem::internal(&other),
-    }
 }

@@ -1,0 +1,67 @@
+//! Whether the database answers, and has what readers, the program and the log's history need.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use migrations::Missing;
+use moka::future::Cache;
+use sqlx::PgPool;
+
+use crate::reads::look_as_readers;
+
+/// For how long a look at the rights stands. The check needs no token, so it must not ask the database each time.
+const FRESH_FOR: Duration = Duration::from_secs(1);
+
+/// Looks at the database on a connection of the program's own. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct DatabaseCheck {
+    pool: PgPool,
+    /// What was found when it was last looked.
+    rights: Cache<(), Arc<Rights>>,
+}
+
+/// What a look at the rights in the database has found.
+#[derive(Debug)]
+pub struct Rights {
+    /// Whether a read as readers read went well.
+    pub as_readers: bool,
+    /// What the database lacks that readers, the program or the log's history need.
+    pub missing: Vec<Missing>,
+}
+
+impl DatabaseCheck {
+    /// Looks at that database.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, rights: Cache::builder().time_to_live(FRESH_FOR).build() }
+    }
+
+    /// Asks the database for nothing but an answer.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn ping(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("SELECT 1").execute(&self.pool).await.map(drop)
+    }
+
+    /// Whether readers get their rows, and what the database lacks, as it was a moment ago at most.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn rights(&self) -> Result<Arc<Rights>, Arc<sqlx::Error>> {
+        let look = async {
+            let mut connection = self.pool.acquire().await?;
+            let as_readers = match look_as_readers(&mut connection).await {
+                Ok(()) => true,
+                Err(sqlx::Error::Database(error)) => {
+                    tracing::warn!(%error, "readers can't read");
+                    false
+                }
+                Err(error) => return Err(error),
+            };
+            let missing = migrations::missing(&mut connection).await?;
+            Ok(Arc::new(Rights { as_readers, missing }))
+        };
+        self.rights.try_get_with((), look).await
+    }
+}
