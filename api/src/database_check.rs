@@ -7,7 +7,7 @@ use migrations::Missing;
 use moka::future::Cache;
 use sqlx::PgPool;
 
-use crate::reads::look_as_readers;
+use reads::look_as_readers;
 
 /// For how long a look at the rights stands. The check needs no token, so it must not ask the database each time.
 const FRESH_FOR: Duration = Duration::from_secs(1);

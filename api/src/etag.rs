@@ -10,6 +10,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use reads::runs::{LivenessState, RunView};
 use sha2::{Digest, Sha256};
 
 use crate::problem::Problem;
@@ -39,12 +40,26 @@ struct Malformed;
 ///
 /// # Errors
 /// 500 when it can't be written, which no run causes.
-pub(crate) fn of_run(revision: u64, apart: Option<&[u8]>) -> Result<HeaderValue, Problem> {
+fn of_run(revision: u64, apart: Option<&[u8]>) -> Result<HeaderValue, Problem> {
     let tag = match apart {
         None => format!("\"{revision}\""),
         Some(apart) => format!("\"{revision}-{}\"", short(apart)),
     };
     HeaderValue::try_from(tag).map_err(|error| Problem::internal(&error))
+}
+
+/// The tag of a run as it is shown: its revision, and what of it changes without an event.
+///
+/// # Errors
+/// 500 when it can't be written, which no run causes.
+pub(crate) fn of_view(run: &RunView) -> Result<HeaderValue, Problem> {
+    let by_itself = |state| matches!(state, LivenessState::Stalled | LivenessState::Waiting);
+    let liveness = run.liveness.filter(|liveness| by_itself(liveness.state));
+    if liveness.is_none() && run.held.is_none() {
+        return of_run(run.revision, None);
+    }
+    let apart = serde_json::to_vec(&(liveness, &run.held)).map_err(|error| Problem::internal(&error))?;
+    of_run(run.revision, Some(&apart))
 }
 
 /// The weak tag of a content that is told in other bytes at other moments.

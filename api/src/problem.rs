@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use reads::ReadError;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -208,6 +209,18 @@ impl Problem {
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.more.insert(name.to_owned(), value.into());
         self
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Invalid { parameter, detail } => Self::invalid(format!("?{parameter}"), detail),
+            ReadError::NotFound(detail) => Self::not_found(detail),
+            ReadError::Database(error) => Self::of_database(&error),
+            ReadError::Corrupt(corrupt) => Self::internal(&corrupt),
+            ReadError::Failed(error) => Self::internal(&*error),
+        }
     }
 }
 

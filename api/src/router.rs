@@ -23,7 +23,7 @@ use crate::admission::{Admission, admit};
 use crate::outside::{self, Outside};
 use crate::problem::Problem;
 use crate::state::{ApiConfig, ApiState};
-use crate::{commands, cors, etag, head, health, hub, live, observe, reads};
+use crate::{cors, endpoints, etag, head, health, hub, live, observe};
 
 /// Shorter answers are not packed, in bytes: they are in one packet either way.
 const WORTH_PACKING: u16 = 1_024;
@@ -130,8 +130,7 @@ pub fn openapi_document() -> Result<serde_json::Value, serde_json::Error> {
 
 fn api_routes() -> (Router<ApiState>, OpenApi) {
     OpenApiRouter::with_openapi(crate::openapi::base())
-        .merge(commands::routes())
-        .merge(reads::routes())
+        .merge(endpoints::routes())
         .merge(live::routes())
         .split_for_parts()
 }

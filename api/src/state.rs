@@ -8,14 +8,14 @@ use eventlog::EventLog;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::Commands;
 use crate::cors::CorsOrigin;
 use crate::database_check::DatabaseCheck;
-use crate::freshness::Freshness;
-use crate::ledger::Ledger;
-use crate::live::Live;
-use crate::outside::BasePath;
-use crate::reads::ReadPool;
+use commands::Commands;
+use reads::BasePath;
+use reads::Ledger;
+use reads::ReadPool;
+use reads::freshness::Freshness;
+use reads::live::Live;
 
 /// The API's settings.
 #[derive(Debug, Clone)]

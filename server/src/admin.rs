@@ -1,8 +1,8 @@
 //! `runledger tenant`, `runledger token` and `runledger policy`.
 
 use access::{NewTokenFor, TenantRow, TokenRow};
-use api::policies::{self, PolicyChange, PolicyKind, StalePolicy};
 use chrono::{DateTime, Utc};
+use commands::policies::{self, PolicyChange, PolicyKind, StalePolicy};
 use domain::{PrincipalId, TenantId};
 use serde_json::json;
 

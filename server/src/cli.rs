@@ -5,9 +5,10 @@
 
 use std::path::PathBuf;
 
-use api::{BasePath, CorsOrigin};
+use api::CorsOrigin;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use reads::BasePath;
 use uuid::Uuid;
 
 use crate::event_log::LogLocation;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use access::AccessError;
-use api::policies::PolicyError;
+use commands::policies::PolicyError;
 use eventlog::LogError;
 use projector::ProjectorError;
 use sqlx::migrate::MigrateError;
@@ -55,7 +55,7 @@ pub enum Error {
     Policy(#[from] PolicyError),
     /// The secret for idempotency keys.
     #[error(transparent)]
-    Keys(#[from] api::commands::KeysError),
+    Keys(#[from] commands::KeysError),
     /// The event log.
     #[error(transparent)]
     Log(#[from] LogError),

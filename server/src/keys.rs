@@ -1,6 +1,6 @@
 //! The secret by which equal operations are known: the database's own, or one from a file.
 
-use api::commands::Keys;
+use commands::Keys;
 use domain::key::IdempotencySecret;
 use eventlog::{EventLog, Position};
 use sqlx::PgPool;

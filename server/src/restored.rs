@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use api::ledger::Ledger;
 use eventlog::EventLog;
 use projector::{Maintenance, ProjectorError, Rebuilt, check_log};
+use reads::Ledger;
 use serde_json::json;
 use sqlx::PgPool;
 

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::commands::{Commands, Keys, Sweeper, SweeperConfig};
-use api::ledger::Ledger;
-use api::reads::ReadPool;
 use api::{ApiConfig, ApiParts, ApiState, Door, Listeners, ServeConfig};
 use chrono::TimeDelta;
+use commands::{Commands, Keys, Sweeper, SweeperConfig};
 use eventlog::EventLog;
 use projector::{Projector, ProjectorConfig, ProjectorError};
+use reads::Ledger;
+use reads::ReadPool;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::task::JoinSet;
 use tokio::time::Instant;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{Role, create_tenant, create_token};
-use api::commands::{Commands, CommandsConfig, Keys};
-use api::ledger::Ledger;
-use api::reads::ReadPool;
 use api::{ApiConfig, ApiParts, ApiState, ServeConfig};
+use commands::{Commands, CommandsConfig, Keys};
 use eventlog::EventLog;
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
 use projector::{Projector, ProjectorConfig};
+use reads::Ledger;
+use reads::ReadPool;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::net::TcpListener;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use api::commands::{AppendRequest, Commands, CommandsConfig, StartRequest};
+use commands::{AppendRequest, Commands, CommandsConfig, StartRequest};
 use domain::{EventBody, ItemSucceeded, Labels, ProposedEvent, RunId, Started};
 use eventlog::EventLog;
 use eventlog::memory::MemoryLog;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use access::Role;
-use api::commands::{Commands, Keys, KeysError, StartRequest};
+use commands::{Commands, Keys, KeysError, StartRequest};
 use domain::key::{IdempotencySecret, idempotency_key, unkeyed};
 use domain::{Labels, RunId};
 use eventlog::fact::Fact;
@@ -142,7 +142,7 @@ async fn what_is_active_from_before_the_secret_is_not_started_twice() {
         let body = domain::wire::decode_body("Aborted", aborted.to_string().as_bytes()).unwrap();
         let (id, occurred_at) = (Uuid::new_v4(), None);
         let event = domain::ProposedEvent { id, occurred_at, correlation_id: None, causation_id: None, body };
-        let append = api::commands::AppendRequest {
+        let append = commands::AppendRequest {
             tenant: "demo".parse().unwrap(),
             run: old,
             actor: "producer".parse().unwrap(),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use api::commands::{AppendRequest, CommandError, Commands, StartRequest};
+use commands::{AppendRequest, CommandError, Commands, StartRequest};
 use domain::{Completed, EventBody, Labels, Progressed, ProposedEvent, RunId, Started, Status};
 use eventlog::memory::MemoryLog;
 use eventlog::{EventLog, LogError};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use access::Role;
 use api::ApiConfig;
-use api::ledger::Ledger;
 use futures::future::join_all;
+use reads::Ledger;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

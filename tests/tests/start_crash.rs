@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use api::commands::{CommandError, Commands, StartRequest, Started};
+use commands::{CommandError, Commands, StartRequest, Started};
 use domain::Labels;
 use eventlog::memory::MemoryLog;
 use eventlog::{EventLog, LogError, Position};

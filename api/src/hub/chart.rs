@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::links::Links;
 use super::words;
-use crate::reads::stats::Hour;
+use reads::stats::Hour;
 
 /// The height of the drawing, in its own units. Each hour is [`STEP`] wide.
 const HEIGHT: u64 = 64;

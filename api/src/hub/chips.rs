@@ -4,8 +4,8 @@ use domain::Status;
 
 use super::links::Links;
 use super::words;
-use crate::reads::runs::{Flagged, LOOKED_AT};
-use crate::reads::stats::StatusCounts;
+use reads::runs::{Flagged, LOOKED_AT};
+use reads::stats::StatusCounts;
 
 /// What the chips choose between.
 const CHOICES: [&str; 3] = ["status", "liveness", "held"];

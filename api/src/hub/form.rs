@@ -6,9 +6,10 @@ use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 
 use super::refusal::Refusal;
-use crate::outside::{BasePath, Outside};
+use crate::outside::Outside;
 use crate::problem::Problem;
 use crate::state::ApiState;
+use reads::BasePath;
 
 /// The fields of a form of ours, in their order; it was received when its request was let in. One that can't be read,
 /// or comes from another site, is refused with a page: nobody is to be signed in as somebody else, or out, by a page

@@ -5,10 +5,10 @@ use chrono::{DateTime, Utc};
 use super::assets;
 use super::visitor::Visitor;
 use super::words::{self, DisplayTime};
-use crate::outside::BasePath;
 use crate::problem::Problem;
-use crate::reads::{TenantRead, notifications};
 use crate::state::ApiState;
+use reads::BasePath;
+use reads::{TenantRead, notifications};
 
 /// A page that lags behind by more than this says so.
 const NOTABLE_LAG_SECONDS: f64 = 3.0;

@@ -6,9 +6,9 @@ use domain::{Outcome, RunId, TenantId};
 use super::links::Links;
 use super::words::{self, DisplayTime};
 use crate::problem::Problem;
-use crate::reads::failures::{self, FailureGroup};
-use crate::reads::items::{ItemView, ItemsQuery, PastItems, page_of_items};
-use crate::reads::{TenantRead, params::Params};
+use reads::failures::{self, FailureGroup};
+use reads::items::{ItemView, ItemsQuery, PastItems, page_of_items};
+use reads::{Params, ReadError, TenantRead};
 
 /// The parameters that are about items.
 const PARAMETERS: [&str; 5] = ["status", "reason_code", "item", "cursor", "limit"];
@@ -63,9 +63,9 @@ pub(super) struct Form {
 /// whatever outcome is chosen next, and only failed items have one of that kind: then the outcome counts.
 ///
 /// # Errors
-/// 422 when one is wrong.
-pub(super) fn from_params(params: &mut Params) -> Result<ItemsQuery, Problem> {
-    use crate::reads::request::ReadQuery;
+/// [`ReadError::Invalid`] when one is wrong.
+pub(super) fn from_params(params: &mut Params) -> Result<ItemsQuery, ReadError> {
+    use reads::ReadQuery;
 
     let status = params.pairs().iter().find(|(name, _)| name == "status");
     if status.is_some_and(|(_, status)| status != Outcome::Failed.as_str()) {
@@ -97,7 +97,7 @@ impl Items {
             (Some(query), None) => Some(page_of_items(read, tenant, run, query).await),
             (None, _) => None,
         };
-        let (page, fault) = match page.transpose() {
+        let (page, fault) = match page.transpose().map_err(Problem::from) {
             Ok(page) => (page, None),
             // A cursor of another run, say: all the rest of the page can be shown.
             Err(problem) if is_about(&problem) => (None, Some(problem.detail.to_string())),

@@ -16,13 +16,13 @@ use super::links::Links;
 use super::refusal::{Refusal, html, see_other};
 use super::visitor::{Visit, Visitor};
 use super::words::{self, DisplayTime};
-use crate::commands;
+use crate::endpoints;
 use crate::observe::ThisRequest;
 use crate::outside::Outside;
 use crate::problem::Problem;
-use crate::reads::notifications::{NotificationView, NotificationsQuery, Transition, page_of_notifications};
-use crate::reads::params::Params;
 use crate::state::ApiState;
+use reads::Params;
+use reads::notifications::{NotificationView, NotificationsQuery, Transition, page_of_notifications};
 
 /// As many as a page has at most are marked as read by one button.
 const MOST_AT_ONCE: usize = 200;
@@ -122,7 +122,7 @@ pub(super) async fn mark_read(
 ) -> Result<Response, Refusal> {
     visitor.check_csrf(form.text("csrf"))?;
     let (id, page) = (notification(&id)?, of_tenant(&visitor.outside, &visitor.caller.tenant));
-    let position = commands::mark_read(&state, visitor.caller, id, this).await?;
+    let position = endpoints::mark_read(&state, visitor.caller, id, this).await?;
     back(&page, &uri, Some(position), &format!("#note-{id}"))
 }
 
@@ -144,14 +144,14 @@ pub(super) async fn mark_all_read(
         .into());
     }
     let read =
-        ids.into_iter().map(|id| commands::mark_read(&state, visitor.caller.clone(), id, this.clone()));
+        ids.into_iter().map(|id| endpoints::mark_read(&state, visitor.caller.clone(), id, this.clone()));
     let positions: Vec<_> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
     back(&of_tenant(&visitor.outside, &visitor.caller.tenant), &uri, positions.into_iter().max(), "")
 }
 
 /// The page from which something was marked as read, once it shows that.
 fn back(page: &str, uri: &Uri, position: Option<Position>, place: &str) -> Result<Response, Refusal> {
-    let params = Params::of(uri)?;
+    let params = Params::of(uri.query())?;
     let after = position.map(|position| ("after", position.0.to_string()));
     let kept =
         params.pairs().iter().filter(|(name, _)| ["unread", "cursor", "limit"].contains(&name.as_str()));

@@ -1,10 +1,12 @@
 //! What is answered in the place of a page.
 
+use access::LookupError;
 use askama::Template;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
+use reads::ReadError;
 
 use super::assets;
 use super::words;
@@ -46,8 +48,14 @@ impl From<Problem> for Refusal {
     }
 }
 
-impl From<access::LookupError> for Refusal {
-    fn from(error: access::LookupError) -> Self {
+impl From<LookupError> for Refusal {
+    fn from(error: LookupError) -> Self {
+        Self::Problem(error.into())
+    }
+}
+
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Self {
         Self::Problem(error.into())
     }
 }

@@ -16,13 +16,14 @@ use super::timeline::{self, Entry};
 use super::visitor::{Visit, Visitor};
 use super::words::{self, DisplayTime};
 use crate::problem::Problem;
-use crate::reads::TenantRead;
-use crate::reads::events::{EventsQuery, page_of_events};
-use crate::reads::items::ItemsQuery;
-use crate::reads::params::Params;
-use crate::reads::request::{ReadQuery, RunInPath};
-use crate::reads::runs::{LivenessState, RunView, one_run, past_run};
+use crate::request::RunInPath;
 use crate::state::ApiState;
+use reads::Params;
+use reads::TenantRead;
+use reads::events::{EventsQuery, page_of_events};
+use reads::items::ItemsQuery;
+use reads::runs::{LivenessState, RunView, one_run, past_run};
+use reads::{ReadError, ReadQuery};
 
 /// How many events the timeline shows at once.
 const EVENTS: u64 = 50;
@@ -41,7 +42,7 @@ impl ReadQuery for RunQuery {
     const ALLOWED: &'static [&'static str] =
         &["revision", "events_from", "status", "reason_code", "item", "cursor", "limit"];
 
-    fn from_params(params: &mut Params) -> Result<Self, Problem> {
+    fn from_params(params: &mut Params) -> Result<Self, ReadError> {
         let revision = params.number("revision", 0, i64::MAX as u64)?;
         let events_from = params.number("events_from", 0, i64::MAX as u64)?;
         Ok(Self { revision, events_from, items: items::from_params(params)? })

@@ -17,12 +17,12 @@ use super::summary::{Failure, Summary};
 use super::visitor::Visit;
 use crate::outside::Outside;
 use crate::problem::Problem;
-use crate::reads::params::Params;
-use crate::reads::request::ReadQuery;
-use crate::reads::runs::{ListQuery, flagged, page_of_runs};
-use crate::reads::stats::{StatusCounts, counts, hours};
-use crate::reads::{TenantRead, failures};
 use crate::state::ApiState;
+use reads::Params;
+use reads::runs::{ListQuery, flagged, page_of_runs};
+use reads::stats::{StatusCounts, counts, hours};
+use reads::{ReadError, ReadQuery};
+use reads::{TenantRead, failures};
 
 /// How many hours the strip shows.
 const HOURS: u64 = 48;
@@ -48,7 +48,7 @@ impl ReadQuery for RunsQuery {
         "limit",
     ];
 
-    fn from_params(params: &mut Params) -> Result<Self, Problem> {
+    fn from_params(params: &mut Params) -> Result<Self, ReadError> {
         let newer = params.one("newer")?;
         let mut list = ListQuery::from_params(params)?;
         if let Some(cursor) = newer {

@@ -13,9 +13,9 @@ use super::words;
 use crate::cookie;
 use crate::outside::Outside;
 use crate::problem::Problem;
-use crate::reads::params::Params;
 use crate::state::ApiState;
 use access::{Caller, Denied, LookupError, SESSION_LIFETIME, SessionSecret};
+use reads::Params;
 
 /// Says that the visitor was sent here by a page of ours.
 const HOPPED: &str = "hopped";
@@ -55,7 +55,7 @@ pub(super) async fn form(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     // What can't be read leads nowhere, and keeps no visitor from signing in.
-    let params = Params::of(&uri).unwrap_or_default();
+    let params = Params::of(uri.query()).unwrap_or_default();
     let pairs = params.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let value = |wanted: &str| pairs.clone().find(|(name, _)| *name == wanted).map(|(_, value)| value);
     let next = value("next").and_then(local).unwrap_or_default();

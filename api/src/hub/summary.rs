@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{EndedAs, Status};
 
 use super::words::{self, DisplayTime};
-use crate::reads::failures::LastFailure;
-use crate::reads::runs::{InitiatorView, ItemCounts, LivenessState, RunView};
+use reads::failures::LastFailure;
+use reads::runs::{InitiatorView, ItemCounts, LivenessState, RunView};
 
 /// A run at a glance.
 pub(super) struct Summary {

@@ -6,7 +6,7 @@ use domain::json::Strict;
 use serde_json::Value;
 
 use super::words::{self, DisplayTime};
-use crate::reads::events::EventView;
+use reads::events::EventView;
 
 /// An event of a run.
 pub(super) struct Entry {

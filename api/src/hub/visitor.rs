@@ -7,14 +7,15 @@ use eventlog::Position;
 
 use super::refusal::Refusal;
 use crate::extract::identify;
-use crate::ledger::LAST;
 use crate::outside::Outside;
 use crate::problem::Problem;
-use crate::reads::TenantRead;
-use crate::reads::params::Params;
-use crate::reads::request::{After, ReadQuery};
+use crate::request::After;
 use crate::state::ApiState;
 use access::{Caller, SessionSecret};
+use reads::LAST;
+use reads::Params;
+use reads::ReadQuery;
+use reads::TenantRead;
 
 /// The caller of a page: the holder of a session, or of a token. Others are sent to sign in.
 #[derive(Debug)]
@@ -79,12 +80,12 @@ impl<Q: ReadQuery> FromRequestParts<ApiState> for Visit<Q> {
         let visitor = Visitor::from_request_parts(parts, state).await?;
         // To links that people send each other more is added than we know.
         let known = |name: &str| name == "after" || Q::ALLOWED.contains(&name);
-        let mut params = Params::of_these(&parts.uri, known)?;
+        let mut params = Params::of_these(parts.uri.query(), known)?;
         params.edit(from_form);
         let after = params.number("after", 0, LAST)?.map(Position);
         let after = after.map(|position| After::new(position, &visitor.caller, &parts.extensions));
         let pairs = params.pairs().to_vec();
-        let query = Q::from_params(&mut params);
+        let query = Q::from_params(&mut params).map_err(Problem::from);
         Ok(Self { visitor, query, pairs, after })
     }
 }
@@ -122,7 +123,7 @@ impl<Q> Visit<Q> {
             }
             tracing::debug!(%problem.detail, "a page is shown before it has what was asked for");
         }
-        state.reads.begin(&self.visitor.caller.tenant).await
+        Ok(state.reads.begin(&self.visitor.caller.tenant).await?)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use domain::Status;
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// A time as pages write it: for machines, in full, and relative to now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,15 +132,18 @@ fn is_unseen(letter: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// All but the unreserved characters (RFC 3986, section 2.3), and the colon, which a query may have as it is.
+const RESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+
 /// A query in a URL: pairs in their order, percent-encoded (RFC 3986, section 2.1). Empty where there are
 /// none, else with the question mark.
 pub(super) fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut text = String::new();
     for (name, value) in pairs {
         text.push(if text.is_empty() { '?' } else { '&' });
-        encode(&mut text, name);
-        text.push('=');
-        encode(&mut text, value);
+        text.extend(utf8_percent_encode(name, RESERVED).chain(["="]));
+        text.extend(utf8_percent_encode(value, RESERVED));
     }
     text
 }
@@ -147,27 +151,8 @@ pub(super) fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
 /// An address as a header can have it: what is not ASCII is percent-encoded in UTF-8, and so is a blank (RFC 3987,
 /// section 3.1).
 pub(super) fn in_header(address: &str) -> String {
-    let mut text = String::with_capacity(address.len());
-    for byte in address.bytes() {
-        if byte.is_ascii_graphic() {
-            text.push(char::from(byte));
-        } else {
-            // Writing to a String does not fail.
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text
-}
-
-fn encode(to: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
-            to.push(char::from(byte));
-        } else {
-            // Writing to a String does not fail.
-            let _ = write!(to, "%{byte:02X}");
-        }
-    }
+    const NOT_GRAPHIC: &AsciiSet = &CONTROLS.add(b' ');
+    utf8_percent_encode(address, NOT_GRAPHIC).to_string()
 }
 
 #[cfg(test)]

@@ -11,12 +11,11 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Turn;
-use super::changes::RunChange;
 use super::seen::Seen;
-use crate::ledger::Ledger;
-use crate::outside::BasePath;
 use access::Ended;
+use reads::BasePath;
+use reads::Ledger;
+use reads::live::{RunChange, Turn};
 
 /// For whom the messages are.
 #[derive(Debug, Clone)]

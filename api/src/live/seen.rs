@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use eventlog::Position;
 
-use crate::ledger::LAST;
+use reads::LAST;
 
 /// How far a listener has come: `POSITION-EPOCH`. The position alone is read too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,15 +9,17 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use domain::RunId;
 
-use super::changes::{Changes, RunChange, changes};
 use super::listener::{Audience, Listener, Sources, Why};
 use super::seen::Seen;
+use crate::preconditions;
 use crate::problem::Problem;
-use crate::reads::params::Params;
-use crate::reads::request::{ReadQuery, ReadRequest, RunInPath};
-use crate::reads::runs::must_exist;
+use crate::request::{ReadRequest, RunInPath};
 use crate::state::ApiState;
 use access::Caller;
+use reads::Params;
+use reads::live::{Changes, RunChange, changes};
+use reads::runs::must_exist;
+use reads::{ReadError, ReadQuery};
 
 /// The header that a browser sends when it comes back (HTML standard, section 9.2.4).
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -34,7 +36,7 @@ pub(super) struct StreamQuery {
 impl ReadQuery for StreamQuery {
     const ALLOWED: &'static [&'static str] = &["last_event_id"];
 
-    fn from_params(params: &mut Params) -> Result<Self, Problem> {
+    fn from_params(params: &mut Params) -> Result<Self, ReadError> {
         Ok(Self { last_event_id: params.parsed("last_event_id")? })
     }
 }
@@ -93,7 +95,7 @@ async fn open(
     let sources = Sources {
         turns: state.live.subscribe(tenant).await?,
         ended: state.tokens.ended(),
-        stop: state.live.shared.stop.clone(),
+        stop: state.live.stop().clone(),
     };
     let mut read = request.begin(state).await?;
     if let Some(run) = run {
@@ -135,7 +137,7 @@ async fn open(
     }
     listener.say_position();
     let mut answer = answer(listener);
-    ledger.mark(answer.headers_mut(), position);
+    preconditions::mark(ledger, answer.headers_mut(), position);
     Ok(answer)
 }
 

@@ -103,7 +103,7 @@ fn or_null(mut schema: Value) -> Value {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::commands::read_events;
+    use crate::fuzzing::events_body;
 
     /// A good value of a member.
     fn sample(name: &str) -> Value {
@@ -117,7 +117,7 @@ mod tests {
 
     fn taken(event: &Map<String, Value>) -> Result<usize, u16> {
         let body = json!({"events": [event]}).to_string();
-        read_events(body.as_bytes()).map_err(|problem| problem.status)
+        events_body(body.as_bytes())
     }
 
     #[test]

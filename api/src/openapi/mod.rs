@@ -2,11 +2,10 @@
 //!
 //! A handler's annotation tells what is its own. What many share is written once and put in afterwards:
 //! parameters ([`parameters`]), answers and their headers ([`answers`]), the events that may be appended
-//! ([`events`]). The forms of ids and codes are the domain's own ([`forms`]).
+//! ([`events`]). The forms of ids and codes are the domain's own ([`reads::forms`]).
 
 mod answers;
 mod events;
-pub(crate) mod forms;
 mod parameters;
 
 use serde_json::{Map, Value, json};
@@ -39,7 +38,7 @@ pub fn base() -> utoipa::openapi::OpenApi {
         .description(Some("A token of the tenant in the path, as `runledger token create` showed it."));
     let components = base.components.get_or_insert_default();
     components.add_security_scheme("token", SecurityScheme::Http(token.build()));
-    components.schemas.extend(forms::all().map(|(name, schema)| (name.to_owned(), schema)));
+    components.schemas.extend(reads::forms::all().map(|(name, schema)| (name.to_owned(), schema)));
     base
 }
 

@@ -48,7 +48,7 @@ fn cursor() -> Value {
 }
 
 fn limit() -> Value {
-    use crate::reads::{LONGEST_PAGE, USUAL_PAGE};
+    use reads::{LONGEST_PAGE, USUAL_PAGE};
     json!({"type": "integer", "format": "int32", "minimum": 1, "maximum": LONGEST_PAGE, "default": USUAL_PAGE})
 }
 

@@ -1,7 +1,7 @@
 //! Who sees what: roles, tenants, and the database's own guard behind the API's.
 
 use access::Role;
-use api::reads::ReadPool;
+use reads::ReadPool;
 use serde_json::json;
 use sqlx::PgPool;
 

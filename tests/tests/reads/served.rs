@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use access::{Role, create_tenant, create_token};
-use api::commands::Commands;
-use api::freshness::Freshness;
-use api::ledger::Ledger;
-use api::reads::ReadPool;
 use api::{ApiConfig, ApiParts, ApiState};
 use async_trait::async_trait;
+use commands::Commands;
 use eventlog::{
     AppendError, Appended, EventLog, LogError, Position, RecordedEvent, StreamAppend, Subscription,
 };
+use reads::Ledger;
+use reads::ReadPool;
+use reads::freshness::Freshness;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 use sqlx::PgPool;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use api::commands::{AppendRequest, Commands, CommandsConfig, StaleLimits, StartRequest};
 use chrono::{DateTime, TimeDelta, Utc};
+use commands::{AppendRequest, Commands, CommandsConfig, StaleLimits, StartRequest};
 use domain::{EventBody, Labels, ProposedEvent, wire};
 use eventlog::memory::MemoryLog;
 use eventlog::{EventLog, Position};

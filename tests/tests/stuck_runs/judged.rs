@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use api::commands::{AppendRequest, CommandError, Commands, CommandsConfig, StaleLimits, StartRequest};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use commands::{AppendRequest, CommandError, Commands, CommandsConfig, StaleLimits, StartRequest};
 use domain::{
     Completed, EventBody, HeartbeatSeconds, Labels, ProposedEvent, RunId, Started, Status, TenantId,
 };

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::Role;
-use api::commands::{Commands, CommandsConfig, Sweeper, SweeperConfig};
-use api::policies::{PolicyChange, PolicyError, PolicyKind, list_policies, remove_policy, set_policy};
 use chrono::{TimeDelta, Utc};
+use commands::policies::{PolicyChange, PolicyError, PolicyKind, list_policies, remove_policy, set_policy};
+use commands::{Commands, CommandsConfig, Sweeper, SweeperConfig};
 use eventlog::EventLog;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

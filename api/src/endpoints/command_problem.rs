@@ -1,0 +1,171 @@
+//! How HTTP says why a command changed nothing.
+
+use axum::http::StatusCode;
+use commands::CommandError;
+use domain::key::KeyError;
+use domain::{Rejection, RunId, Status};
+use eventlog::LogError;
+use eventlog::fact::Unfaithful;
+
+use crate::problem::Problem;
+
+impl From<CommandError> for Problem {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Rejected { rejection, revision, status } => rejected(&rejection, revision, status),
+            CommandError::Key(KeyError::Context(error)) => {
+                Problem::invalid(format!("/context{}", error.pointer()), error.to_string())
+            }
+            CommandError::Key(error @ KeyError::NotAnArray { .. }) => {
+                Problem::invalid("/unordered", error.to_string())
+            }
+            CommandError::NoNotification => {
+                Problem::not_found("There is no such notification for this token.")
+            }
+            CommandError::EventIdTaken { index, id, revision } => Problem::new(
+                StatusCode::CONFLICT,
+                "event_id_taken",
+                "The event id is in use",
+                format!(
+                    "/events/{index}: the event id {id} belongs to revision {revision} of the run, which says \
+                     something else. Nothing was appended. An id is used again only to repeat the same event; \
+                     give every new event a new one."
+                ),
+            )
+            .with("event_id", id.to_string())
+            .with("event_index", index)
+            .with("revision", revision),
+            CommandError::Contended => Problem::unavailable(
+                "contended",
+                "Others kept appending to the same run. Nothing was appended; repeat the request.",
+                1,
+            ),
+            CommandError::Overloaded => Problem::unavailable(
+                "overloaded",
+                "The event log takes no more appends at the moment. Nothing was appended; repeat the request.",
+                1,
+            ),
+            CommandError::Log(LogError::Unavailable(why)) => {
+                tracing::warn!(error = %why, "the event log is unavailable");
+                Problem::unavailable(
+                    "log_unavailable",
+                    "The event log does not answer. The append may or may not have happened: repeat it with \
+                     the same event ids and nothing is appended twice.",
+                    1,
+                )
+            }
+            CommandError::Log(error @ LogError::Refused(_)) => {
+                tracing::error!(%error, "nothing is appended until that is mended");
+                Problem::unavailable(
+                    "log_refused",
+                    "The event log refuses the ledger, which its operator has to mend; the ledger's log says how. \
+                     Nothing was appended; repeat the request then.",
+                    30,
+                )
+            }
+            CommandError::TooLarge { bytes, most } => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "The body is too large",
+                format!(
+                    "The events have {bytes} bytes as they are stored; the event log takes {most} at once. \
+                     Nothing was appended; send them in several requests."
+                ),
+            ),
+            CommandError::Unfaithful(Unfaithful { id, event_type, .. }) => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "unfaithful_event",
+                "The event would not be kept as it was sent",
+                format!(
+                    "{event_type} would not be read back from the log as what it says now, so it is not taken in. \
+                     Nothing was appended. Its texts or its context hold something that the ledger can't keep: \
+                     send it without, and tell whoever runs the ledger; its log has the details."
+                ),
+            )
+            .with("event_id", id.to_string()),
+            CommandError::Unreadable { run, revision } => unreadable_problem(run, revision),
+            CommandError::Log(error @ LogError::Corrupt(_)) => {
+                tracing::error!(%error, "nothing is appended until that is mended");
+                Problem::unavailable(
+                    "log_corrupt",
+                    "The event log is damaged, which its operator has to mend; the ledger's log says how. Nothing was \
+                     appended; repeat the request then.",
+                    30,
+                )
+            }
+            error @ (CommandError::Log(LogError::Unsupported(_)) | CommandError::Internal(_)) => {
+                Problem::internal(&error)
+            }
+        }
+    }
+}
+
+/// 500: the log holds an event that can't be read, of that run if it is a run's.
+pub fn unreadable_problem(run: Option<RunId>, revision: u64) -> Problem {
+    let problem = Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "stream_unreadable",
+        "An event in the log can't be read",
+        format!(
+            "The event of revision {revision} can't be read from the event log, so nothing can be said of what \
+             it is part of, and nothing is appended to it. Nothing else is concerned. Whoever runs the ledger \
+             finds the reason in its log and must mend or restore the event."
+        ),
+    )
+    .with("unreadable_revision", revision);
+    match run {
+        Some(run) => problem.with("run_id", run.to_string()),
+        None => problem,
+    }
+}
+
+fn rejected(rejection: &Rejection, revision: Option<u64>, status: Option<Status>) -> Problem {
+    let problem = match rejection {
+        Rejection::NotFound => return Problem::not_found("There is no such run in this tenant."),
+        Rejection::Illegal { index, .. } => Problem::new(
+            StatusCode::CONFLICT,
+            "illegal_transition",
+            "The event is not possible now",
+            format!("/events/{index}: {rejection}. Nothing was appended."),
+        )
+        .with("event_index", *index),
+        Rejection::RevisionMismatch { .. } => Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "revision_mismatch",
+            "The run has moved on",
+            format!("{rejection}. Nothing was appended; look at the run again and decide anew."),
+        ),
+        Rejection::ImplausibleTimes(times) => {
+            let wrong = times.iter().map(|(index, at)| {
+                Problem::invalid(format!("/events/{index}/occurred_at"), format!("{at}: {rejection}"))
+            });
+            // There is at least one.
+            Problem::of_all(wrong.collect())
+                .unwrap_or_else(|| Problem::invalid("/events", rejection.to_string()))
+        }
+    };
+    let problem = match revision {
+        Some(revision) => problem.with("current_revision", revision),
+        None => problem,
+    };
+    match status {
+        Some(status) => problem.with("current_status", status.as_str()),
+        None => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_refuses_is_no_log_that_does_not_answer() {
+        let refused = LogError::Refused("the user admin is not known".to_owned());
+        let problem = Problem::from(CommandError::Log(refused));
+        assert_eq!((problem.code, problem.status), ("log_refused", 503));
+        assert!(problem.detail.contains("Nothing was appended"), "{}", problem.detail);
+        assert!(!problem.detail.contains("admin"), "what the log says is the operator's: {}", problem.detail);
+        let away = LogError::Unavailable("nobody is there".to_owned());
+        assert_eq!(Problem::from(CommandError::Log(away)).code, "log_unavailable");
+    }
+}

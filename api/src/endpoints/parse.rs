@@ -1,0 +1,169 @@
+//! Request bodies of commands, read so that all that is wrong can be named by its place.
+
+mod event;
+mod events;
+
+use commands::{Changes, StartRequest};
+use domain::json::Strict;
+use domain::{Initiator, ItemCount, Kind, Labels, Origin, PrincipalId, TenantId, invisible};
+use reads::forms;
+use redaction::{CleanText, recognized_secret, secret_name};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::body::from_value;
+use crate::problem::Problem;
+
+pub use events::EventsBody;
+
+/// How many arrays a request may call unordered.
+const MAX_UNORDERED: usize = 32;
+
+/// What `POST .../runs` takes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartBody {
+    /// The kind of operation: dotted words such as `backup_set.add_policies`.
+    #[schema(value_type = forms::Kind)]
+    kind: Kind,
+    /// Who is told when the run is queued and when it has ended; nobody without.
+    #[serde(default)]
+    #[schema(value_type = Option<InitiatorBody>)]
+    initiator: Option<Strict>,
+    /// What it works on. The same work has the same context: from it the idempotency key is made.
+    #[schema(value_type = forms::AnyObject)]
+    context: Strict,
+    /// JSON Pointers to arrays of the context whose order means nothing.
+    #[serde(default)]
+    #[schema(value_type = Vec<forms::Unordered>, max_items = 32)]
+    unordered: Vec<String>,
+    /// How many items it expects to touch.
+    #[serde(default)]
+    #[schema(value_type = Option<forms::ItemCount>)]
+    items_total: Option<ItemCount>,
+    /// To find it by: at most 32.
+    #[serde(default)]
+    #[schema(value_type = Option<forms::Labels>)]
+    labels: Option<Strict>,
+    /// For people.
+    #[serde(default)]
+    title: Option<String>,
+}
+
+/// Who started a run.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct InitiatorBody {
+    /// The principal that gets the notifications.
+    #[schema(value_type = forms::VisibleId)]
+    id: String,
+    /// The name people know.
+    name: Option<String>,
+}
+
+/// A start that may be asked for.
+#[derive(Debug)]
+pub struct Start {
+    body: StartBody,
+    initiator: Option<Initiator>,
+    labels: Labels,
+    title: Option<CleanText>,
+    changes: Changes,
+}
+
+impl Start {
+    /// The wish, and what of it is kept otherwise than it was sent; of the context that is not known yet.
+    pub fn request(
+        self,
+        tenant: TenantId,
+        actor: PrincipalId,
+        origin: Option<Origin>,
+    ) -> (StartRequest, Changes) {
+        let Self { body, initiator, labels, title, changes } = self;
+        let StartBody { kind, context: Strict(context), unordered, items_total, .. } = body;
+        let request = StartRequest {
+            tenant,
+            actor,
+            origin,
+            kind,
+            initiator,
+            context,
+            unordered,
+            items_total,
+            labels,
+            title,
+        };
+        (request, changes)
+    }
+}
+
+impl StartBody {
+    /// Reads what serde does not: names that must not look like secrets, and texts, with what became of them.
+    ///
+    /// # Errors
+    /// 422 naming the field.
+    pub fn read(mut self) -> Result<Start, Problem> {
+        if self.unordered.len() > MAX_UNORDERED {
+            let detail = format!("at most {MAX_UNORDERED} arrays can be named");
+            return Err(Problem::invalid("/unordered", detail));
+        }
+        let mut changes = Changes::default();
+        let initiator =
+            self.initiator.take().map(|Strict(sent)| initiator(&sent, &mut changes)).transpose()?;
+        if let Some(kind) = secret_name(&self.context.0) {
+            return Err(Problem::invalid("/context", looks_secret("the name of a member", kind)));
+        }
+        let labels = self.labels.take().map(|Strict(sent)| labels(&sent, &mut changes)).transpose()?;
+        let title = self.title.take().map(Value::String);
+        let clean: Option<CleanText> = title.as_ref().map(|sent| from_value(sent, "/title")).transpose()?;
+        let clean = clean.filter(|title| !title.is_empty());
+        if let Some(sent) = &title {
+            compare(&mut changes, "/title", sent, &clean)?;
+        }
+        Ok(Start { body: self, initiator, labels: labels.unwrap_or_default(), title: clean, changes })
+    }
+}
+
+fn initiator(sent: &Value, changes: &mut Changes) -> Result<Initiator, Problem> {
+    if !sent.is_object() {
+        let detail = "it must be an object with id and, if known, name";
+        return Err(Problem::invalid("/initiator", detail));
+    }
+    let initiator: Initiator = from_value(sent, "/initiator")?;
+    id_of_ours(initiator.id.as_str(), "/initiator/id")?;
+    compare(changes, "/initiator", sent, &initiator)?;
+    Ok(initiator)
+}
+
+fn labels(sent: &Value, changes: &mut Changes) -> Result<Labels, Problem> {
+    if let Some(kind) = secret_name(sent) {
+        return Err(Problem::invalid("/labels", looks_secret("the name of a label", kind)));
+    }
+    let labels: Labels = from_value(sent, "/labels")?;
+    compare(changes, "/labels", sent, &labels)?;
+    Ok(labels)
+}
+
+/// Notes what is kept otherwise than it was sent.
+fn compare(changes: &mut Changes, at: &str, sent: &Value, kept: &impl Serialize) -> Result<(), Problem> {
+    let kept = serde_json::to_value(kept).map_err(|error| Problem::internal(&error))?;
+    changes.compare(at, sent, &kept);
+    Ok(())
+}
+
+/// Ids are kept to the letter, so one that is a secret can't be let in; nor one that looks like another and
+/// is not: what is sent to `ann` and to `ann` with a zero-width space behind it is not for the same person.
+fn id_of_ours(id: &str, at: &str) -> Result<(), Problem> {
+    if let Some(kind) = recognized_secret(id) {
+        return Err(Problem::invalid(at, looks_secret("it", kind)));
+    }
+    match invisible(id) {
+        Some(unseen) => Err(Problem::invalid(at, unseen.to_string())),
+        None => Ok(()),
+    }
+}
+
+fn looks_secret(what: &str, kind: &str) -> String {
+    format!("{what} looks like a secret ({kind}), which would be kept for ever; use a name that is none")
+}

@@ -1,0 +1,50 @@
+//! `GET /v1/tenants/{tenant}/runs`.
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::Utc;
+use reads::forms;
+use reads::runs::{ListQuery, RunPage, RunStatus, page_of_runs};
+
+use crate::answer::{answer, link_next};
+use crate::problem::Problem;
+use crate::request::ReadRequest;
+use crate::state::ApiState;
+
+/// Lists the tenant's runs, page by page.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/runs",
+    tag = "runs",
+    params(
+        ("status" = Option<Vec<RunStatus>>, Query, description = "Any of these; repeat it for more"),
+        ("kind" = Option<forms::Kind>, Query, description = "The kind of operation"),
+        ("initiator" = Option<forms::VisibleId>, Query, description = "The principal who started it"),
+        ("label" = Option<Vec<forms::LabelFilter>>, Query, description = "NAME:VALUE; repeat it for more, all must hold"),
+        ("since" = Option<chrono::DateTime<Utc>>, Query, description = "Queued then or later"),
+        ("until" = Option<chrono::DateTime<Utc>>, Query, description = "Queued before"),
+        ("q" = Option<forms::SearchText>, Query, description = "The beginning of a run's id (hex) or title (any case)"),
+        ("liveness" = Option<forms::OnlyStalled>, Query,
+         description = "stalled: a heartbeat is overdue, or it is queued for longer than its kind may be"),
+        ("held" = Option<forms::OnlyTrue>, Query,
+         description = "true: the projection could not fold an event of the run, and has quarantined it"),
+        ("sort" = Option<forms::RunOrder>, Query, description = "The newest first, or the oldest"),
+    ),
+    responses(
+        (status = 200, description = "A page. The header Link names the next one", body = RunPage),
+    )
+)]
+pub async fn list_runs(
+    State(state): State<ApiState>,
+    request: ReadRequest<ListQuery>,
+) -> Result<Response, Problem> {
+    let mut read = request.begin(&state).await?;
+    let page = page_of_runs(&mut read, &request.caller.tenant, &request.query, Utc::now()).await?;
+    let page = page.under(&request.base);
+    let next_cursor = page.next_cursor.clone();
+    let mut response = answer(&state, read.position, page)?;
+    if let Some(cursor) = next_cursor {
+        link_next(response.headers_mut(), &request.address, &cursor)?;
+    }
+    Ok(response)
+}

@@ -1,0 +1,242 @@
+//! Which items of a run, and the queries behind their list.
+
+use chrono::{DateTime, Utc};
+use domain::reason::ReasonCode;
+use domain::{Outcome, RunId, TenantId};
+use redaction::CleanText;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::ItemView;
+use crate::cursor::{self, Fingerprint};
+use crate::error::ReadError;
+use crate::page::{LONGEST_PAGE, USUAL_PAGE, rows_for};
+use crate::params::ReadQuery;
+use crate::params::{LONGEST_ASKED, Params, wrong};
+
+/// How the names begin of the items that are asked for by their names as they were sent, or by a beginning: what
+/// is asked is cleaned as it was when the name was kept.
+fn begins(asked: &str) -> Result<String, ReadError> {
+    let begins = CleanText::beginning(asked);
+    if begins.is_empty() || asked.chars().count() > LONGEST_ASKED {
+        let says = format!("must have 1 to {LONGEST_ASKED} characters, and one that can be seen");
+        return Err(wrong("item", says));
+    }
+    Ok(begins)
+}
+
+/// A page of items.
+#[derive(Debug)]
+pub struct ItemsQuery {
+    filter: Filter,
+    pub(super) limit: u64,
+    after: Option<ItemKey>,
+    list: Fingerprint,
+}
+
+/// Which items. What is not given does not filter.
+#[derive(Debug, Default)]
+struct Filter {
+    status: Option<Outcome>,
+    /// Of failed items only.
+    reason: Option<String>,
+    /// How the item begins.
+    begins: Option<String>,
+}
+
+/// Where a page of items ended, and of which run as it was when: all pages after the first show the same items.
+/// A revision has one item, so the place is exact; found by name, the name is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ItemKey {
+    run: Uuid,
+    /// The revision of the run that the pages show.
+    shown: u64,
+    outcome: Outcome,
+    revision: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<String>,
+}
+
+impl ReadQuery for ItemsQuery {
+    const ALLOWED: &'static [&'static str] = &["status", "reason_code", "item", "cursor", "limit"];
+
+    fn from_params(params: &mut Params) -> Result<Self, ReadError> {
+        let status = params.parse_enum("status", "failed, skipped, succeeded", Outcome::parse)?;
+        let reason = params.parsed::<ReasonCode>("reason_code")?.map(|code| code.as_str().to_owned());
+        if reason.is_some() && status.is_some_and(|status| status != Outcome::Failed) {
+            return Err(wrong("reason_code", "finds failed items only: leave status out, or give failed"));
+        }
+        let begins = params.one("item")?.map(|asked| begins(&asked)).transpose()?;
+        // Only what failed is found by its reason.
+        let status = if reason.is_some() { Some(Outcome::Failed) } else { status };
+        let filter = Filter { status, reason, begins };
+        let limit = params.number("limit", 1, LONGEST_PAGE)?.unwrap_or(USUAL_PAGE);
+        let list = Fingerprint::of("items", &filter);
+        let after: Option<ItemKey> = cursor::take(params, &list)?;
+        Ok(Self { filter, limit, after, list })
+    }
+}
+
+impl ItemsQuery {
+    /// Whether the order is that of the names.
+    pub(super) fn by_name(&self) -> bool {
+        self.filter.begins.is_some()
+    }
+
+    /// Whether an item that last came to this lies on the page or beyond it.
+    pub(super) fn takes(&self, item: &str, outcome: Outcome, reason: Option<&str>, revision: u64) -> bool {
+        let Filter { status, reason: wanted, begins } = &self.filter;
+        let place = (outcome.as_str(), i64::try_from(revision).unwrap_or(i64::MAX));
+        status.is_none_or(|status| status == outcome)
+            && wanted.as_deref().is_none_or(|wanted| Some(wanted) == reason)
+            && begins.as_deref().is_none_or(|begins| item.starts_with(begins))
+            && self.after.as_ref().is_none_or(|after| match &after.item {
+                Some(name) => item > name.as_str(),
+                None => place > (after.outcome.as_str(), after.revision),
+            })
+    }
+
+    /// The revision of the run that the page shows: the one that the pages before it have shown, or the `last`.
+    ///
+    /// # Errors
+    /// [`ReadError::Invalid`] when the cursor is of another run, or of a revision that this one has not reached.
+    pub(super) fn shown(&self, run: RunId, last: u64) -> Result<u64, ReadError> {
+        match &self.after {
+            None => Ok(last),
+            Some(key) if key.run == run.uuid() && key.shown <= last => Ok(key.shown),
+            Some(_) => Err(wrong(
+                "cursor",
+                "goes on with items of another run, or of a revision that this one has not reached: begin without",
+            )),
+        }
+    }
+
+    /// The cursor that goes on after an item of a run as it was at a revision.
+    ///
+    /// # Errors
+    /// When it can't be written, which no item causes.
+    pub(super) fn cursor_after(&self, run: RunId, shown: u64, last: &ItemView) -> Result<String, ReadError> {
+        let key = ItemKey {
+            run: run.uuid(),
+            shown,
+            outcome: last.status,
+            revision: i64::try_from(last.revision).unwrap_or(i64::MAX),
+            item: self.filter.begins.is_some().then(|| last.item.clone()),
+        };
+        cursor::encode(&self.list, key)
+    }
+}
+
+/// A row of `projection.run_items`.
+pub(super) struct ItemRow {
+    pub(super) item: String,
+    pub(super) label: Option<String>,
+    pub(super) outcome: String,
+    pub(super) reason_code: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) occurred_at: DateTime<Utc>,
+    pub(super) revision: i64,
+}
+
+/// Whether any item of a run has come to something else since a revision.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn changed_since(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    run: RunId,
+    revision: u64,
+) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT true AS "found!" FROM projection.run_events
+           WHERE tenant = $1 AND run_id = $2 AND revision > $3
+             AND event_type IN ('ItemSucceeded', 'ItemFailed', 'ItemSkipped')
+           LIMIT 1"#,
+        tenant.as_str(),
+        run.uuid(),
+        i64::try_from(revision).unwrap_or(i64::MAX)
+    );
+    Ok(found.fetch_optional(conn).await?.is_some())
+}
+
+/// The rows of a page, and one more where there is a next page.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn fetch(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    run: RunId,
+    query: &ItemsQuery,
+) -> Result<Vec<ItemRow>, sqlx::Error> {
+    let (tenant, run, limit) = (tenant.as_str(), run.uuid(), rows_for(query.limit));
+    let Filter { status, reason, begins } = &query.filter;
+    let after = query.after.as_ref();
+    let revision = after.map(|key| key.revision);
+    let rows = match (begins, reason) {
+        // The beginning of a name is a range of the primary key, which gives the order as well.
+        (Some(begins), reason) => {
+            sqlx::query_as!(
+                ItemRow,
+                "SELECT item, label, outcome, reason_code, message, occurred_at, revision
+                 FROM projection.run_items
+                 WHERE tenant = $1 AND run_id = $2 AND item >= $3 AND item < $3 || chr(1114111)
+                   AND ($4::text IS NULL OR item > $4)
+                   AND ($5::text IS NULL OR outcome = $5)
+                   AND ($6::text IS NULL OR reason_code = $6)
+                 ORDER BY item LIMIT $7",
+                tenant,
+                run,
+                begins,
+                after.and_then(|key| key.item.as_deref()),
+                status.map(Outcome::as_str),
+                reason.as_deref(),
+                limit
+            )
+            .fetch_all(conn)
+            .await?
+        }
+        (None, Some(reason)) => {
+            sqlx::query_as!(
+                ItemRow,
+                "SELECT item, label, outcome, reason_code, message, occurred_at, revision
+                 FROM projection.run_items
+                 WHERE tenant = $1 AND run_id = $2 AND outcome = 'failed' AND reason_code = $3
+                   AND ($4::bigint IS NULL OR revision > $4)
+                 ORDER BY revision LIMIT $5",
+                tenant,
+                run,
+                reason,
+                revision,
+                limit
+            )
+            .fetch_all(conn)
+            .await?
+        }
+        // Within one outcome the index is entered by the revision; the pair alone would enter it at the
+        // outcome's beginning.
+        (None, None) => {
+            sqlx::query_as!(
+                ItemRow,
+                "SELECT item, label, outcome, reason_code, message, occurred_at, revision
+                 FROM projection.run_items
+                 WHERE tenant = $1 AND run_id = $2
+                   AND ($3::text IS NULL OR outcome = $3)
+                   AND ($4::text IS NULL OR (outcome, revision) > ($4, $5::bigint))
+                   AND ($3::text IS NULL OR $5::bigint IS NULL OR revision > $5)
+                 ORDER BY outcome, revision LIMIT $6",
+                tenant,
+                run,
+                status.map(Outcome::as_str),
+                after.map(|key| key.outcome.as_str()),
+                revision,
+                limit
+            )
+            .fetch_all(conn)
+            .await?
+        }
+    };
+    Ok(rows)
+}

@@ -1,0 +1,32 @@
+//! Projections out: the only door to the read tables. Answers come from them alone; nothing here knows HTTP.
+//!
+//! A read's parameters are taken out of its query ([`params`]), it opens a view of its tenant's rows ([`ReadPool`]), and
+//! its answer says which position it reflects. [`freshness`] knows how far the projection has come, and [`live`] what
+//! has changed since.
+
+mod base_path;
+mod corrupt;
+mod cursor;
+mod error;
+pub mod events;
+pub mod failures;
+pub mod forms;
+pub mod freshness;
+pub mod items;
+mod ledger;
+pub mod live;
+pub mod notifications;
+mod page;
+mod params;
+mod pool;
+pub mod runs;
+pub mod stats;
+pub mod time;
+
+pub use base_path::{BasePath, InvalidBasePath};
+pub use corrupt::Corrupt;
+pub use error::ReadError;
+pub use ledger::{LAST, Ledger};
+pub use page::{LONGEST_PAGE, USUAL_PAGE};
+pub use params::{Params, ReadQuery};
+pub use pool::{ReadPool, TenantRead, look_as_readers};

@@ -1,0 +1,159 @@
+//! Which runs have changed after a position, from the read tables.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::{RunId, Status, TenantId};
+use eventlog::Position;
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::corrupt::{Corrupt, non_negative, parse_enum};
+use crate::error::ReadError;
+use crate::forms;
+use crate::runs::{ItemCounts, RunLinks, RunStatus};
+
+const RUNS: &str = "projection.runs";
+
+/// How many runs of a tenant are told apart in one turn. When more have changed, listeners start over.
+const MOST: usize = 2_000;
+
+/// How many events of a tenant are looked at for that. When more have happened, listeners start over: that
+/// is sooner done than reading millions of them to find out which runs they are about.
+const MOST_EVENTS: i64 = 10_000;
+
+/// A run has changed: how it stands after the event at `position`, and whatever else happened to it since
+/// the last message.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = RunChanged)]
+pub struct RunChange {
+    /// Which run.
+    #[schema(value_type = uuid::Uuid)]
+    pub run_id: RunId,
+    /// The kind of operation.
+    #[schema(value_type = forms::Kind)]
+    kind: String,
+    /// For people.
+    #[schema(value_type = Option<forms::ShownText>)]
+    title: Option<String>,
+    /// How it stands.
+    #[schema(value_type = RunStatus)]
+    status: Status,
+    /// Its items by their last outcome.
+    items: ItemCounts,
+    /// How many of its events this message stands for.
+    events: u64,
+    /// The revision of its last event.
+    #[schema(value_type = forms::Revision)]
+    revision: u64,
+    /// The position of its last event: the message's `id`.
+    #[schema(value_type = forms::Position)]
+    pub position: u64,
+    /// Word to the listener, where the listener started the run: it was queued, or it ended.
+    pub notification: Option<NewNotification>,
+    /// Where the run's resources are, as we know it.
+    pub links: RunLinks,
+    /// Whose notification it is.
+    #[serde(skip)]
+    pub recipient: Option<String>,
+}
+
+/// A notification that is new.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = NotificationTold)]
+pub struct NewNotification {
+    /// By which it is marked as read.
+    notification_id: Uuid,
+    /// What the run did: `queued` or `ended`.
+    #[schema(value_type = crate::notifications::Transition)]
+    transition: String,
+}
+
+/// What has changed for one tenant.
+#[derive(Debug, Clone)]
+pub enum Changes {
+    /// These runs, in the order of their positions.
+    Runs(Vec<RunChange>),
+    /// More than [`MOST`] runs, or at least [`MOST_EVENTS`] events.
+    TooMany,
+}
+
+/// Which runs of each tenant have changed after the position that is given for it. A tenant without changes
+/// is left out.
+///
+/// # Errors
+/// The database's.
+pub async fn changes(
+    conn: &mut PgConnection,
+    after: &[(TenantId, Position)],
+) -> Result<HashMap<TenantId, Changes>, ReadError> {
+    let tenants: Vec<String> = after.iter().map(|(tenant, _)| tenant.to_string()).collect();
+    let positions: Vec<i64> = after.iter().map(|(_, at)| i64::try_from(at.0).unwrap_or(i64::MAX)).collect();
+    let rows = sqlx::query!(
+        r#"SELECT wanted.index AS "index!", r.run_id, r.kind, r.title, r.status, r.items_total,
+                  r.items_succeeded, r.items_failed, r.items_skipped, r.revision, changed.position AS "position!",
+                  changed.events AS "events!", changed.looked_at AS "looked_at!", n.notification_id AS "notification_id?",
+                  n.transition AS "transition?", n.recipient AS "recipient?"
+           FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS wanted (tenant, after, index)
+           CROSS JOIN LATERAL (
+               SELECT e.run_id, max(e.position) AS position, count(*) AS events,
+                      (sum(count(*)) OVER ())::bigint AS looked_at
+               FROM (SELECT run_id, position FROM projection.run_events
+                     WHERE tenant = wanted.tenant AND position > wanted.after
+                     ORDER BY position LIMIT $4) AS e
+               GROUP BY e.run_id ORDER BY max(e.position) LIMIT $3) AS changed
+           JOIN projection.runs AS r ON r.run_id = changed.run_id AND r.tenant = wanted.tenant
+           LEFT JOIN LATERAL (
+               SELECT notification_id, transition, recipient FROM projection.notifications AS told
+               WHERE told.run_id = r.run_id AND told.tenant = r.tenant AND told.position > wanted.after
+               ORDER BY told.position DESC LIMIT 1) AS n ON true
+           ORDER BY changed.position"#,
+        &tenants,
+        &positions,
+        i64::try_from(MOST + 1).unwrap_or(i64::MAX),
+        MOST_EVENTS
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut runs: HashMap<TenantId, Vec<RunChange>> = HashMap::new();
+    let mut cut_off: HashSet<TenantId> = HashSet::new();
+    for row in rows {
+        let id = row.run_id;
+        let number = |column, value| non_negative(RUNS, column, id, value);
+        let index = usize::try_from(row.index - 1).unwrap_or(usize::MAX);
+        let Some((tenant, _)) = after.get(index) else { continue };
+        if row.looked_at >= MOST_EVENTS {
+            // There may be more of them: which runs those are about is not known.
+            cut_off.insert(tenant.clone());
+            continue;
+        }
+        let run_id = RunId::new(id).map_err(|error| Corrupt::new(RUNS, "run_id", id, error))?;
+        let notification = row.notification_id.zip(row.transition);
+        runs.entry(tenant.clone()).or_default().push(RunChange {
+            run_id,
+            kind: row.kind,
+            title: row.title,
+            status: parse_enum(RUNS, "status", id, &row.status, Status::parse)?,
+            items: ItemCounts {
+                total: row.items_total.map(|n| number("items_total", n)).transpose()?,
+                succeeded: number("items_succeeded", row.items_succeeded)?,
+                failed: number("items_failed", row.items_failed)?,
+                skipped: number("items_skipped", row.items_skipped)?,
+            },
+            events: number("events", row.events)?,
+            revision: number("revision", row.revision)?,
+            position: number("position", row.position)?,
+            notification: notification
+                .map(|(notification_id, transition)| NewNotification { notification_id, transition }),
+            links: RunLinks::new(tenant.as_str(), run_id),
+            recipient: row.recipient,
+        });
+    }
+    let bounded = |runs: Vec<RunChange>| {
+        if runs.len() > MOST { Changes::TooMany } else { Changes::Runs(runs) }
+    };
+    let mut found: HashMap<_, _> = runs.into_iter().map(|(tenant, runs)| (tenant, bounded(runs))).collect();
+    found.extend(cut_off.into_iter().map(|tenant| (tenant, Changes::TooMany)));
+    Ok(found)
+}

@@ -1,0 +1,169 @@
+//! The only door to the read tables.
+
+use std::time::Duration;
+
+use domain::TenantId;
+use eventlog::Position;
+use sqlx::postgres::{PgPoolOptions, Postgres};
+use sqlx::{Connection, Executor, PgConnection, PgPool, Transaction};
+
+use crate::corrupt::{self, Corrupt};
+use crate::error::ReadError;
+
+/// What every connection of the pool is told first.
+///
+/// The role sees only the rows of the transaction's tenant. How plans are made is said anew by each view, see
+/// [`Plans`]. Pages are short, so neither workers nor compiled plans would pay.
+const SETTINGS: &str = "
+    SET ROLE runledger_api;
+    SET default_transaction_read_only = on;
+    SET plan_cache_mode = force_generic_plan;
+    SET jit = off;
+    SET max_parallel_workers_per_gather = 0;
+    SET statement_timeout = '10s';
+    SET idle_in_transaction_session_timeout = '30s'";
+
+/// How a transaction on the read tables begins. A rebuild puts other tables in the place of these while nobody else has
+/// a lock on the checkpoints. The lock comes before the snapshot: what a snapshot from before the swap would see of the
+/// tables from after it is not all there. It comes before BEGIN as well, in whose transaction it is all the same: where
+/// it is refused, no transaction has begun, and the connection is as good as before.
+pub(crate) const BEGIN: &str = "
+    LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE;
+    BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// How a view begins: in the readers' role. One that was made anew since the connection was is another role, under the
+/// old one's name.
+const BEGIN_AS_READERS: &str = "
+    SET LOCAL ROLE runledger_api;
+    LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE;
+    BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// A look at everything that views read, as readers are let to it. It finds no rows: no tenant is named.
+const LOOK: &str = "
+    SELECT FROM projection.runs, projection.run_labels, projection.run_items, projection.run_events,
+        projection.notifications, projection.run_counts, projection.run_hours, projection.checkpoints,
+        policy.stale_policies
+    LIMIT 0";
+
+/// After how long a connection that nobody used is asked whether it is still there.
+const JUST_USED: Duration = Duration::from_secs(1);
+
+/// For what the queries of a view are planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plans {
+    /// For each call's own values: lists leave filters open (`$3 IS NULL OR kind = $3`), and only a plan that
+    /// knows which ones are NULL finds the right index.
+    ForEachCall,
+    /// For any values, once on each connection. One that was made while a table was small must not go on reading
+    /// all of it.
+    Kept,
+}
+
+impl Plans {
+    fn mode(self) -> &'static str {
+        match self {
+            Self::ForEachCall => "force_custom_plan",
+            Self::Kept => "force_generic_plan",
+        }
+    }
+
+    fn whole_tables(self) -> &'static str {
+        match self {
+            Self::ForEachCall => "on",
+            Self::Kept => "off",
+        }
+    }
+}
+
+/// Connections to the read tables. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ReadPool {
+    pool: PgPool,
+}
+
+/// One answer's view of the read tables: one tenant, one snapshot. Rows, counters and position that are
+/// read through it belong together. Ends when dropped.
+#[derive(Debug)]
+pub struct TenantRead {
+    /// How far the projection had come in this snapshot.
+    pub position: Position,
+    transaction: Transaction<'static, Postgres>,
+}
+
+impl ReadPool {
+    /// Reads through a pool that was made with [`ReadPool::pool_options`].
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// How to make the pool: its connections may only read, as the role `runledger_api`.
+    #[must_use]
+    pub fn pool_options() -> PgPoolOptions {
+        PgPoolOptions::new()
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    connection.execute(SETTINGS).await?;
+                    Ok(())
+                })
+            })
+            // One that has just been used is there; only others are asked first.
+            .test_before_acquire(false)
+            .before_acquire(|connection, known| {
+                Box::pin(async move { Ok(known.idle_for < JUST_USED || connection.ping().await.is_ok()) })
+            })
+    }
+
+    /// Opens a view of one tenant's rows.
+    ///
+    /// # Errors
+    /// The database's, or [`ReadError::Corrupt`].
+    pub async fn begin(&self, tenant: &TenantId) -> Result<TenantRead, ReadError> {
+        self.view(tenant, Plans::ForEachCall).await
+    }
+
+    /// As [`ReadPool::begin`], for a row that is looked up by its key: planning it takes longer than reading it.
+    ///
+    /// # Errors
+    /// The database's, or [`ReadError::Corrupt`].
+    pub async fn begin_by_key(&self, tenant: &TenantId) -> Result<TenantRead, ReadError> {
+        self.view(tenant, Plans::Kept).await
+    }
+
+    async fn view(&self, tenant: &TenantId, plans: Plans) -> Result<TenantRead, ReadError> {
+        let mut transaction = self.pool.begin_with(BEGIN_AS_READERS).await?;
+        // The first query makes the snapshot that all others share.
+        let position = sqlx::query_scalar!(
+            r#"SELECT position FROM projection.checkpoints
+               WHERE name = 'monitoring' AND set_config('runledger.tenant', $1, true) IS NOT NULL
+                 AND set_config('plan_cache_mode', $2, true) IS NOT NULL
+                 AND set_config('enable_seqscan', $3, true) IS NOT NULL"#,
+            tenant.as_str(),
+            plans.mode(),
+            plans.whole_tables()
+        )
+        .fetch_optional(&mut *transaction)
+        .await?
+        .ok_or(Corrupt::new("projection.checkpoints", "name", "monitoring", "the row is missing"))?;
+        let position = corrupt::non_negative("projection.checkpoints", "position", "monitoring", position)?;
+        Ok(TenantRead { position: Position(position), transaction })
+    }
+}
+
+/// Reads as readers read: in their role, from the tables that they read. On a connection of the program's own, so that
+/// it hears the database's own word, and readers that are many are not taken for readers that can't read.
+///
+/// # Errors
+/// The database's, such as for a role that is missing.
+pub async fn look_as_readers(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let mut transaction = db.begin_with(BEGIN_AS_READERS).await?;
+    transaction.execute(LOOK).await?;
+    transaction.rollback().await
+}
+
+impl TenantRead {
+    /// The connection, for queries in this view.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+}

@@ -1,0 +1,266 @@
+//! The query parameters of the list of runs.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::{Kind, PrincipalId, Status};
+use redaction::CleanText;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::search::Search;
+use crate::cursor::{self, Fingerprint};
+use crate::error::ReadError;
+use crate::page::{LONGEST_PAGE, USUAL_PAGE};
+use crate::params::ReadQuery;
+use crate::params::{Params, parse_enum, wrong};
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    NewestFirst,
+    OldestFirst,
+}
+
+/// Where a page of runs ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunKey {
+    queued_at_micros: i64,
+    pub run_id: Uuid,
+}
+
+/// Which runs. What is not given does not filter.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Filter {
+    /// Any of these; sorted, each once.
+    pub status: Vec<&'static str>,
+    pub kind: Option<String>,
+    pub initiator: Option<String>,
+    /// All of these.
+    pub labels: BTreeMap<String, String>,
+    /// Queued then or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Queued before.
+    pub until: Option<DateTime<Utc>>,
+    pub search: Option<Search>,
+    /// Only those that are stalled.
+    pub stalled: bool,
+    /// Only those that the projection has quarantined.
+    pub quarantined: bool,
+}
+
+/// A page of runs.
+#[derive(Debug)]
+pub struct ListQuery {
+    /// Which runs.
+    pub filter: Filter,
+    /// In which order.
+    pub order: Order,
+    /// How many at most.
+    pub limit: u64,
+    /// The run that the page begins behind.
+    pub after: Option<RunKey>,
+    /// The page ends before `after`, instead of beginning behind it.
+    pub backwards: bool,
+    pub(crate) list: Fingerprint,
+}
+
+impl RunKey {
+    pub fn new(queued_at: DateTime<Utc>, run_id: Uuid) -> Self {
+        Self { queued_at_micros: queued_at.timestamp_micros(), run_id }
+    }
+
+    pub fn queued_at(self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp_micros(self.queued_at_micros)
+    }
+}
+
+impl ReadQuery for ListQuery {
+    const ALLOWED: &'static [&'static str] = &[
+        "status",
+        "kind",
+        "initiator",
+        "label",
+        "since",
+        "until",
+        "q",
+        "liveness",
+        "held",
+        "sort",
+        "cursor",
+        "limit",
+    ];
+
+    fn from_params(params: &mut Params) -> Result<Self, ReadError> {
+        let filter = Filter {
+            status: statuses(params)?,
+            kind: params.parsed::<Kind>("kind")?.map(String::from),
+            initiator: params.parsed::<PrincipalId>("initiator")?.map(String::from),
+            labels: labels(params)?,
+            since: params.time("since")?,
+            until: params.time("until")?,
+            search: params.one("q")?.map(|text| Search::parse(&text)).transpose()?,
+            stalled: params
+                .parse_enum("liveness", "stalled", |text| (text == "stalled").then_some(()))?
+                .is_some(),
+            quarantined: params.parse_enum("held", "true", |text| (text == "true").then_some(()))?.is_some(),
+        };
+        if filter.quarantined && filter.stalled {
+            return Err(wrong("held", "can't be asked together with liveness: ask for one after the other"));
+        }
+        if filter.since.zip(filter.until).is_some_and(|(since, until)| since >= until) {
+            return Err(wrong("until", "must be later than since: nothing lies between them"));
+        }
+        let order =
+            params.parse_enum("sort", "-queued_at (the newest first), queued_at", |text| match text {
+                "-queued_at" => Some(Order::NewestFirst),
+                "queued_at" => Some(Order::OldestFirst),
+                _ => None,
+            })?;
+        let order = order.unwrap_or(Order::NewestFirst);
+        let limit = params.number("limit", 1, LONGEST_PAGE)?.unwrap_or(USUAL_PAGE);
+        let list = Fingerprint::of("runs", &(&filter, order));
+        let after: Option<RunKey> = cursor::take(params, &list)?;
+        if after.is_some_and(|key| key.queued_at().is_none()) {
+            return Err(wrong("cursor", "names no moment: use next_cursor of a page, or begin without"));
+        }
+        Ok(Self { filter, order, limit, after, backwards: false, list })
+    }
+}
+
+impl ListQuery {
+    /// Asks for the page before a cursor, for a way back through the list.
+    ///
+    /// # Errors
+    /// [`ReadError::Invalid`] when it is no cursor of this list.
+    pub fn end_before(&mut self, cursor: &str) -> Result<(), ReadError> {
+        let key: RunKey = cursor::decode(&self.list, cursor)?;
+        if key.queued_at().is_none() {
+            return Err(wrong("cursor", "names no moment: use the cursor of a page, or begin without"));
+        }
+        self.after = Some(key);
+        self.backwards = true;
+        Ok(())
+    }
+
+    /// The order in which rows are read: against that of the list where the page lies before a key.
+    pub(super) fn reading_order(&self) -> Order {
+        match (self.order, self.backwards) {
+            (Order::NewestFirst, false) | (Order::OldestFirst, true) => Order::NewestFirst,
+            (Order::OldestFirst, false) | (Order::NewestFirst, true) => Order::OldestFirst,
+        }
+    }
+}
+
+fn statuses(params: &mut Params) -> Result<Vec<&'static str>, ReadError> {
+    let allowed = Status::ALL.map(Status::as_str).join(", ");
+    let read = |text: String| parse_enum("status", &text, &allowed, Status::parse).map(Status::as_str);
+    let mut statuses = params.all("status").into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    statuses.sort_unstable();
+    statuses.dedup();
+    Ok(statuses)
+}
+
+fn labels(params: &mut Params) -> Result<BTreeMap<String, String>, ReadError> {
+    let mut labels = BTreeMap::new();
+    for text in params.all("label") {
+        let Some((name, value)) = text.split_once(':').filter(|(name, _)| !name.is_empty()) else {
+            return Err(wrong("label", format!("{text:?} is not a label: write NAME:VALUE")));
+        };
+        // The same door as the labels of runs, so that what was sent is what finds it.
+        let value = CleanText::new(value).into_string();
+        match labels.insert(name.to_owned(), value.clone()) {
+            Some(other) if other != value => {
+                return Err(wrong(
+                    "label",
+                    format!("{name} is given with two values; a run has one at most"),
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(labels)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str) -> Result<ListQuery, ReadError> {
+        let mut params = Params::of(Some(query)).unwrap();
+        let list = ListQuery::from_params(&mut params)?;
+        params.end(ListQuery::ALLOWED)?;
+        Ok(list)
+    }
+
+    #[test]
+    fn nothing_given_means_all_newest_first() {
+        let list = read("").unwrap();
+        assert_eq!((list.filter, list.order, list.limit), (Filter::default(), Order::NewestFirst, 50));
+    }
+
+    #[test]
+    fn everything_given_is_read() {
+        let list = read(
+            "status=running&status=failed&status=running&kind=a.b&initiator=ann&label=env:prod&label=url:a:b\
+             &since=2026-01-01T00:00:00Z&until=2026-02-01T00:00:00%2B01:00&q=Drift&liveness=stalled&sort=queued_at&limit=200",
+        )
+        .unwrap();
+        let filter = list.filter;
+        assert_eq!(filter.status, ["failed", "running"]);
+        assert_eq!((filter.kind.as_deref(), filter.initiator.as_deref()), (Some("a.b"), Some("ann")));
+        assert_eq!((filter.labels["env"].as_str(), filter.labels["url"].as_str()), ("prod", "a:b"));
+        assert!(filter.since < filter.until && filter.search.is_some() && filter.stalled);
+        assert_eq!((list.order, list.limit), (Order::OldestFirst, 200));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (query, parameter) in [
+            ("status=done", "status"),
+            ("status=running,failed", "status"),
+            ("kind=Not%20A%20Kind", "kind"),
+            ("kind=a&kind=b", "kind"),
+            ("initiator=", "initiator"),
+            ("label=env", "label"),
+            ("label=:x", "label"),
+            ("label=env:a&label=env:b", "label"),
+            ("since=now", "since"),
+            ("until=2026", "until"),
+            ("q=", "q"),
+            ("liveness=alive", "liveness"),
+            ("held=yes", "held"),
+            ("held=true&liveness=stalled", "held"),
+            ("sort=title", "sort"),
+            ("limit=0", "limit"),
+            ("limit=201", "limit"),
+            ("cursor=abc", "cursor"),
+            ("page=2", "page"),
+        ] {
+            let error = read(query).unwrap_err();
+            assert_eq!(error.as_invalid().unwrap().0, parameter, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_holds_for_the_same_filters_in_any_order_and_any_page_length() {
+        let first = read("status=failed&status=queued&kind=a").unwrap();
+        let key = RunKey::new(DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap(), Uuid::max());
+        let cursor = cursor::encode(&first.list, key).unwrap();
+        let same = read(&format!("kind=a&limit=3&cursor={cursor}&status=queued&status=failed")).unwrap();
+        assert_eq!(same.after, Some(key));
+        for other in [
+            "kind=a",
+            "status=failed&status=queued&kind=b",
+            "status=failed&status=queued&kind=a&sort=queued_at",
+            "status=failed&status=queued&kind=a&liveness=stalled",
+            "status=failed&status=queued&kind=a&held=true",
+        ] {
+            assert!(read(&format!("{other}&cursor={cursor}")).is_err(), "{other}");
+        }
+        let never = RunKey { queued_at_micros: i64::MAX, run_id: Uuid::max() };
+        let never = cursor::encode(&read("").unwrap().list, never).unwrap();
+        assert_eq!(read(&format!("cursor={never}")).unwrap_err().as_invalid().unwrap().0, "cursor");
+    }
+}

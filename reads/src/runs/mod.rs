@@ -1,0 +1,20 @@
+//! Runs: the list, one run, and one run as it was.
+
+mod as_of;
+mod filter;
+mod flagged;
+mod list;
+mod one;
+mod query;
+mod row;
+mod search;
+mod view;
+
+pub use filter::ListQuery;
+pub use flagged::{Flagged, LOOKED_AT, flagged};
+pub use list::{RunPage, page_of_runs};
+pub use one::{OneQuery, one_run, past_run};
+pub use row::{must_exist, revision_of};
+pub use view::{
+    EndedAsName, InitiatorView, ItemCounts, Liveness, LivenessState, RunLinks, RunStatus, RunView,
+};

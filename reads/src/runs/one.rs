@@ -1,0 +1,59 @@
+//! `GET /v1/tenants/{tenant}/runs/{run}`.
+
+use chrono::Utc;
+use domain::{RunId, TenantId};
+
+use super::as_of::{self, AsOf};
+use super::row;
+use super::view::RunView;
+use crate::error::ReadError;
+use crate::items::PastItems;
+use crate::params::ReadQuery;
+use crate::params::{Params, wrong};
+use crate::pool::TenantRead;
+
+/// Which state of the run: a past one, or the current one.
+#[derive(Debug)]
+pub struct OneQuery(pub Option<AsOf>);
+
+impl ReadQuery for OneQuery {
+    const ALLOWED: &'static [&'static str] = &["at", "revision"];
+
+    fn from_params(params: &mut Params) -> Result<Self, ReadError> {
+        let at = params.time("at")?.map(AsOf::Time);
+        let revision = params.number("revision", 0, i64::MAX as u64)?.map(AsOf::Revision);
+        match (at, revision) {
+            (Some(_), Some(_)) => Err(wrong("revision", "can't be given together with at: one says it all")),
+            (at, revision) => Ok(Self(at.or(revision))),
+        }
+    }
+}
+
+/// The tenant's run: as it was at a moment, or as it is.
+///
+/// # Errors
+/// [`ReadError::NotFound`] when the tenant has no such run or it was not there yet, or the database's.
+pub async fn one_run(
+    read: &mut TenantRead,
+    tenant: &TenantId,
+    run: RunId,
+    as_of: Option<AsOf>,
+) -> Result<RunView, ReadError> {
+    match as_of {
+        None => Ok(row::find(read.conn(), tenant, run).await?.into_view(tenant, Utc::now())?),
+        Some(as_of) => as_of::view(read.conn(), tenant, run, as_of).await,
+    }
+}
+
+/// The tenant's run as it was after the event of that revision, and its items as they were then.
+///
+/// # Errors
+/// [`ReadError::NotFound`] when the tenant has no such run or it has not come so far, or the database's.
+pub async fn past_run(
+    read: &mut TenantRead,
+    tenant: &TenantId,
+    run: RunId,
+    revision: u64,
+) -> Result<(RunView, PastItems), ReadError> {
+    as_of::view_with_items(read.conn(), tenant, run, revision).await
+}

@@ -1,0 +1,190 @@
+//! Rows of `projection.runs`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{Course, EndedAs, RunId, Stamp, Status, TenantId};
+use serde_json::value::RawValue;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::view::{InitiatorView, ItemCounts, Liveness, Quarantined, RunLinks, RunView, seconds};
+use crate::corrupt::{Corrupt, non_negative, parse_enum};
+use crate::error::ReadError;
+
+const TABLE: &str = "projection.runs";
+
+/// A row, as it is read.
+#[derive(Debug)]
+pub(super) struct RunRow {
+    pub(super) run_id: Uuid,
+    pub(super) kind: String,
+    pub(super) title: Option<String>,
+    pub(super) status: String,
+    pub(super) ended_as: Option<String>,
+    pub(super) presumed: bool,
+    pub(super) superseded: bool,
+    pub(super) items_total: Option<i64>,
+    pub(super) items_succeeded: i64,
+    pub(super) items_failed: i64,
+    pub(super) items_skipped: i64,
+    pub(super) initiator_id: Option<String>,
+    pub(super) initiator_name: Option<String>,
+    pub(super) labels: Json<Box<RawValue>>,
+    /// Lists do without.
+    pub(super) context: Option<Json<Box<RawValue>>>,
+    pub(super) idempotency_key: Option<String>,
+    pub(super) worker: Option<String>,
+    pub(super) progress_message: Option<String>,
+    pub(super) reason_code: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) queued_at: DateTime<Utc>,
+    pub(super) started_at: Option<DateTime<Utc>>,
+    pub(super) ended_at: Option<DateTime<Utc>>,
+    pub(super) started_recorded_at: Option<DateTime<Utc>>,
+    pub(super) ended_recorded_at: Option<DateTime<Utc>>,
+    pub(super) last_event_at: DateTime<Utc>,
+    pub(super) heartbeat_seconds: Option<i32>,
+    pub(super) heartbeat_due_at: Option<DateTime<Utc>>,
+    /// How long it may wait in the queue; only of a queued run.
+    pub(super) queued_limit_seconds: Option<i32>,
+    pub(super) held_revision: Option<i64>,
+    pub(super) held_position: Option<i64>,
+    pub(super) held_error: Option<String>,
+    pub(super) revision: i64,
+    pub(super) position: i64,
+}
+
+impl RunRow {
+    /// What is shown of the row at `now`.
+    pub(super) fn into_view(self, tenant: &TenantId, now: DateTime<Utc>) -> Result<RunView, Corrupt> {
+        let id = self.run_id;
+        let number = |column, value| non_negative(TABLE, column, id, value);
+        let run_id = RunId::new(id).map_err(|error| Corrupt::new(TABLE, "run_id", id, error))?;
+        let status = parse_enum(TABLE, "status", id, &self.status, Status::parse)?;
+        let ended_as =
+            self.ended_as.map(|text| parse_enum(TABLE, "ended_as", id, &text, EndedAs::parse)).transpose()?;
+        let labels: BTreeMap<String, String> = serde_json::from_str(self.labels.get())
+            .map_err(|error| Corrupt::new(TABLE, "labels", id, error))?;
+        let quarantined = match (self.held_revision, self.held_position, self.held_error) {
+            (Some(revision), Some(position), Some(message)) => Some(Quarantined {
+                revision: number("held_revision", revision)?,
+                position: number("held_position", position)?,
+                message,
+            }),
+            _ => None,
+        };
+        let heartbeat = self.heartbeat_seconds.map(i64::from);
+        let waits_until = self
+            .queued_limit_seconds
+            .and_then(|seconds| self.queued_at.checked_add_signed(TimeDelta::try_seconds(seconds.into())?));
+        let started = Stamp::new(self.started_at, self.started_recorded_at);
+        let ended = Stamp::new(self.ended_at, self.ended_recorded_at);
+        let course = Course::new(self.queued_at, started, ended);
+        Ok(RunView {
+            run_id,
+            kind: self.kind,
+            title: self.title,
+            status,
+            ended_as,
+            presumed: self.presumed,
+            superseded: self.superseded,
+            items: ItemCounts {
+                total: self.items_total.map(|n| number("items_total", n)).transpose()?,
+                succeeded: number("items_succeeded", self.items_succeeded)?,
+                failed: number("items_failed", self.items_failed)?,
+                skipped: number("items_skipped", self.items_skipped)?,
+            },
+            initiator: self.initiator_id.map(|id| InitiatorView { id, name: self.initiator_name }),
+            labels,
+            context: self.context.map(|Json(context)| context),
+            idempotency_key: self.idempotency_key,
+            reason_code: self.reason_code,
+            message: self.message,
+            progress_message: self.progress_message,
+            worker: self.worker,
+            queued_at: self.queued_at,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            started_recorded_at: self.started_recorded_at,
+            ended_recorded_at: self.ended_recorded_at,
+            clock_skew: course.clock_skew,
+            duration_seconds: course.took().map(seconds),
+            last_event_at: self.last_event_at,
+            heartbeat_seconds: heartbeat.map(|n| number("heartbeat_seconds", n)).transpose()?,
+            liveness: Liveness::at(now, status, self.heartbeat_due_at.or(waits_until)),
+            held: quarantined,
+            revision: number("revision", self.revision)?,
+            position: number("position", self.position)?,
+            links: RunLinks::new(tenant.as_str(), run_id),
+        })
+    }
+}
+
+/// The tenant's run.
+///
+/// # Errors
+/// [`ReadError::NotFound`] when it has no such run, or the database's.
+pub(super) async fn find(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    run: RunId,
+) -> Result<RunRow, ReadError> {
+    let row = sqlx::query_as!(
+        RunRow,
+        r#"SELECT run_id, kind, title, status, ended_as, presumed, superseded, items_total, items_succeeded,
+                  items_failed, items_skipped, initiator_id, initiator_name, labels AS "labels: Json<Box<RawValue>>",
+                  context AS "context: Json<Box<RawValue>>", idempotency_key, worker, progress_message,
+                  reason_code, message, queued_at, started_at, ended_at, started_recorded_at, ended_recorded_at,
+                  last_event_at, heartbeat_seconds, heartbeat_due_at, held_revision, held_position, held_error, revision, position, CASE WHEN status = 'queued' THEN (
+                      SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
+                      WHERE p.tenant = r.tenant AND p.kind IN (r.kind, '*') ORDER BY p.kind = '*' LIMIT 1
+                  ) END AS queued_limit_seconds
+           FROM projection.runs AS r WHERE tenant = $1 AND run_id = $2"#,
+        tenant.as_str(),
+        run.uuid()
+    );
+    row.fetch_optional(conn).await?.ok_or_else(|| ReadError::no_such_run(run))
+}
+
+/// How long a run of that kind may wait in the queue, by today's policy.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn queued_limit(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    kind: &str,
+) -> Result<Option<TimeDelta>, sqlx::Error> {
+    let seconds = sqlx::query_scalar!(
+        "SELECT queued_limit_seconds FROM policy.stale_policies
+         WHERE tenant = $1 AND kind IN ($2, '*') ORDER BY kind = '*' LIMIT 1",
+        tenant.as_str(),
+        kind
+    );
+    let seconds = seconds.fetch_optional(conn).await?.flatten();
+    Ok(seconds.and_then(|seconds| TimeDelta::try_seconds(seconds.into())))
+}
+
+/// Makes sure that the tenant has that run.
+///
+/// # Errors
+/// [`ReadError::NotFound`] when it has not, or the database's.
+pub async fn must_exist(conn: &mut PgConnection, tenant: &TenantId, run: RunId) -> Result<(), ReadError> {
+    revision_of(conn, tenant, run).await.map(|_| ())
+}
+
+/// The revision of the last event of the tenant's run.
+///
+/// # Errors
+/// [`ReadError::NotFound`] when the tenant has no such run, or the database's.
+pub async fn revision_of(conn: &mut PgConnection, tenant: &TenantId, run: RunId) -> Result<u64, ReadError> {
+    let revision = sqlx::query_scalar!(
+        "SELECT revision FROM projection.runs WHERE tenant = $1 AND run_id = $2",
+        tenant.as_str(),
+        run.uuid()
+    );
+    let revision = revision.fetch_optional(conn).await?.ok_or_else(|| ReadError::no_such_run(run))?;
+    Ok(non_negative(TABLE, "revision", run, revision)?)
+}
