@@ -20,11 +20,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 ///
 /// # Errors
 /// 500 when it can't be written, which nothing of ours causes.
-pub(crate) fn answer(
-    state: &ApiState,
-    position: Position,
-    body: impl Serialize,
-) -> Result<Response, Problem> {
+pub fn answer(state: &ApiState, position: Position, body: impl Serialize) -> Result<Response, Problem> {
     let json = serde_json::to_vec(&body).map_err(|error| Problem::internal(&error))?;
     let tag = etag::of_content(without_position(&json, position))?;
     Ok(answered(state, position, json, tag))
@@ -34,7 +30,7 @@ pub(crate) fn answer(
 ///
 /// # Errors
 /// As there.
-pub(crate) fn answer_tagged(
+pub fn answer_tagged(
     state: &ApiState,
     position: Position,
     body: impl Serialize,
@@ -66,7 +62,7 @@ fn answered(state: &ApiState, position: Position, json: Vec<u8>, tag: HeaderValu
 }
 
 /// Adds the link to the next page (RFC 8288), which keeps all parameters.
-pub(crate) fn link_next(headers: &mut HeaderMap, address: &Address, cursor: &str) -> Result<(), Problem> {
+pub fn link_next(headers: &mut HeaderMap, address: &Address, cursor: &str) -> Result<(), Problem> {
     let mut link = format!("<{}?", address.path);
     for (name, value) in address.pairs.iter().filter(|(name, _)| name != "cursor") {
         link.extend(utf8_percent_encode(name, RESERVED).chain(["="]));

@@ -21,7 +21,7 @@ static TURNS: LazyLock<Arc<Semaphore>> =
 ///
 /// # Errors
 /// 500 when the work panics.
-pub(crate) async fn aside<T: Send + 'static>(
+pub async fn aside<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {

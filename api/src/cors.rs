@@ -63,7 +63,7 @@ impl FromStr for CorsOrigin {
 }
 
 /// Lets the scripts of these sites use the API.
-pub(crate) fn layer(origins: &[CorsOrigin]) -> CorsLayer {
+pub fn layer(origins: &[CorsOrigin]) -> CorsLayer {
     let ours =
         |names: &[&'static str]| names.iter().copied().map(HeaderName::from_static).collect::<Vec<_>>();
     let mut asked = ours(&ASKED);

@@ -52,7 +52,7 @@ fn of_run(revision: u64, apart: Option<&[u8]>) -> Result<HeaderValue, Problem> {
 ///
 /// # Errors
 /// 500 when it can't be written, which no run causes.
-pub(crate) fn of_view(run: &RunView) -> Result<HeaderValue, Problem> {
+pub fn of_view(run: &RunView) -> Result<HeaderValue, Problem> {
     let by_itself = |state| matches!(state, LivenessState::Stalled | LivenessState::Waiting);
     let liveness = run.liveness.filter(|liveness| by_itself(liveness.state));
     if liveness.is_none() && run.held.is_none() {
@@ -66,7 +66,7 @@ pub(crate) fn of_view(run: &RunView) -> Result<HeaderValue, Problem> {
 ///
 /// # Errors
 /// 500 when it can't be written, which no content causes.
-pub(crate) fn of_content(content: &[u8]) -> Result<HeaderValue, Problem> {
+pub fn of_content(content: &[u8]) -> Result<HeaderValue, Problem> {
     HeaderValue::try_from(format!("W/\"{}\"", short(content))).map_err(|error| Problem::internal(&error))
 }
 
@@ -81,7 +81,7 @@ fn short(content: &[u8]) -> String {
 ///
 /// # Errors
 /// 400 when it is no list of entity tags.
-pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<Vec<u64>>, Problem> {
+pub fn if_match(headers: &HeaderMap) -> Result<Option<Vec<u64>>, Problem> {
     let tags = match named(headers, IF_MATCH) {
         Ok(None | Some(Named::Any)) => return Ok(None),
         Ok(Some(Named::Tags(tags))) => tags,
@@ -102,7 +102,7 @@ fn revision(opaque: &str) -> Option<u64> {
 }
 
 /// Answers 304 to who has what there is already (section 13.1.2). The handler has said in `ETag` what there is.
-pub(crate) async fn not_modified(request: Request, next: Next) -> Response {
+pub async fn not_modified(request: Request, next: Next) -> Response {
     let had = match request.method().is_safe() {
         // A condition that can't be read is none: all of it is answered.
         true => named(request.headers(), IF_NONE_MATCH).ok().flatten(),
@@ -151,7 +151,7 @@ fn unpacked(opaque: &str) -> &str {
 }
 
 /// Tells the strong tag of an answer that was packed from that of the same answer as it is.
-pub(crate) async fn of_packed(mut response: Response) -> Response {
+pub async fn of_packed(mut response: Response) -> Response {
     let headers = response.headers();
     let (Some(tag), Some(coding)) = (headers.get(ETAG), headers.get(CONTENT_ENCODING)) else {
         return response;

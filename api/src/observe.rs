@@ -18,7 +18,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What this request is called, as in the server's log and in its answer.
 #[derive(Debug, Clone)]
-pub(crate) struct ThisRequest(pub(crate) RequestId);
+pub struct ThisRequest(pub RequestId);
 
 impl<S: Send + Sync> FromRequestParts<S> for ThisRequest {
     type Rejection = Problem;
@@ -34,7 +34,7 @@ struct Unobserved;
 
 /// Gives the request an id and answers it, writes one line a request, counts and times it by the path
 /// of its route, and sets the headers that every answer has.
-pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
+pub async fn observe(mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = request_id(&request);
     request.extensions_mut().insert(ThisRequest(id.clone()));

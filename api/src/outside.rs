@@ -11,18 +11,17 @@ use axum::http::header::{FORWARDED, HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Uri};
-
 use reads::BasePath;
 
 use crate::problem::Problem;
 
 /// How the server is seen by who sent a request.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Outside {
+pub struct Outside {
     /// Under which path.
-    pub(crate) base: BasePath,
+    pub base: BasePath,
     /// Whether over TLS.
-    pub(crate) https: bool,
+    pub https: bool,
     /// By which names, with their ports: the one that we were called by, and those that a proxy says it was.
     hosts: Vec<String>,
 }
@@ -30,7 +29,7 @@ pub(crate) struct Outside {
 impl Outside {
     /// How the server is seen by who sent a request with these headers, where it was set to be seen under that
     /// path and no proxy says otherwise.
-    pub(crate) fn new(uri: &Uri, headers: &HeaderMap, set: &BasePath) -> Self {
+    pub fn new(uri: &Uri, headers: &HeaderMap, set: &BasePath) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let first = |name| text(name).and_then(|value| value.split(',').next()).map(str::trim);
         let said = |parameter| text(FORWARDED.as_str()).and_then(|value| forwarded(value, parameter));
@@ -47,7 +46,7 @@ impl Outside {
     }
 
     /// The port in the name that we were called by.
-    pub(crate) fn port(&self) -> Option<&str> {
+    pub fn port(&self) -> Option<&str> {
         let (_, port) = self.hosts.first()?.rsplit_once(':')?;
         (!port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())).then_some(port)
     }
@@ -57,7 +56,7 @@ impl Outside {
     ///
     /// # Errors
     /// 403 where it comes from elsewhere.
-    pub(crate) fn must_be_ours(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    pub fn must_be_ours(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let from = match (text("sec-fetch-site"), text(ORIGIN.as_str())) {
             // It has compared the whole of both addresses, as it sees them.
@@ -97,13 +96,13 @@ impl<S: Sync> FromRequestParts<S> for Outside {
 
 impl Outside {
     /// As [`enter`] has found it; by the headers alone where it was not asked.
-    pub(crate) fn of_parts(parts: &Parts) -> Self {
+    pub fn of_parts(parts: &Parts) -> Self {
         let found = parts.extensions.get().cloned();
         found.unwrap_or_else(|| Self::new(&parts.uri, &parts.headers, &BasePath::default()))
     }
 
     /// As [`Self::of_parts`], of a request as a whole.
-    pub(crate) fn of_request(request: &Request) -> Self {
+    pub fn of_request(request: &Request) -> Self {
         let found = request.extensions().get().cloned();
         found.unwrap_or_else(|| Self::new(request.uri(), request.headers(), &BasePath::default()))
     }
@@ -111,7 +110,7 @@ impl Outside {
 
 /// Finds out how the server is seen by who sent a request, and makes its path one of ours: without what it is seen
 /// under, whether a proxy has taken that away already or not, and without slashes at its end.
-pub(crate) fn enter(set: &BasePath, mut request: Request) -> Request {
+pub fn enter(set: &BasePath, mut request: Request) -> Request {
     let outside = Outside::new(request.uri(), request.headers(), set);
     let path = request.uri().path();
     let ours = outside.base.of(path).unwrap_or(path);

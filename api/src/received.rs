@@ -27,7 +27,7 @@ const PIECE: usize = 64 * 1024;
 
 /// Room for the bytes of many bodies. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Room {
+pub struct Room {
     /// A permit for each byte.
     bytes: Arc<Semaphore>,
     unpackers: Arc<Semaphore>,
@@ -35,16 +35,17 @@ pub(crate) struct Room {
 
 /// What one request has taken of a room. It goes back when the last clone is dropped.
 #[derive(Debug, Clone)]
-pub(crate) struct Share {
+pub struct Share {
     room: Room,
     taken: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
 }
 
 /// How large a body may be, packed and unpacked, and how long it may take to come.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// In bytes.
     pub bytes: usize,
+    /// How long it may take to come.
     pub patience: Duration,
     /// What to do about one that is larger.
     pub advice: &'static str,
@@ -94,7 +95,7 @@ impl Share {
 /// # Errors
 /// 413 when it is larger than `limits` say, packed or unpacked, 408 when it does not come in time, 415 when it
 /// is packed in a way that is not known here, 400 when it can't be read, 503 when there is no room for it.
-pub(crate) async fn receive(request: Request, limits: Limits, share: &Share) -> Result<Bytes, Problem> {
+pub async fn receive(request: Request, limits: Limits, share: &Share) -> Result<Bytes, Problem> {
     let coding = Coding::of(request.headers())?;
     let promised = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if promised.is_some_and(|bytes: u64| usize::try_from(bytes).map_or(true, |bytes| bytes > limits.bytes)) {

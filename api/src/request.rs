@@ -9,10 +9,10 @@ use eventlog::Position;
 use reads::freshness::{Crowded, MOST_OF_A_TOKEN, Unseen};
 use reads::{BasePath, Params, ReadError, ReadQuery, TenantRead};
 
-use crate::admission::AdmissionPermit;
 use crate::endpoints::unreadable_problem;
 use crate::extract::{Viewer, path_param};
 use crate::outside::Outside;
+use crate::permit::AdmissionPermit;
 use crate::preconditions::{self, EPOCH_PARAM, Preconditions};
 use crate::problem::Problem;
 use crate::state::ApiState;

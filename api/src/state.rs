@@ -4,18 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::Tokens;
-use eventlog::EventLog;
-use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
-
-use crate::cors::CorsOrigin;
-use crate::database_check::DatabaseCheck;
 use commands::Commands;
+use eventlog::EventLog;
 use reads::BasePath;
 use reads::Ledger;
 use reads::ReadPool;
 use reads::freshness::Freshness;
 use reads::live::Live;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::cors::CorsOrigin;
 
 /// The API's settings.
 #[derive(Debug, Clone)]
@@ -80,8 +79,6 @@ pub struct ApiState {
     pub live: Live,
     /// Who may come in.
     pub tokens: Tokens,
-    /// Whether the database answers.
-    pub database: DatabaseCheck,
 }
 
 /// What an API is put together from.
@@ -117,8 +114,7 @@ impl ApiState {
             reads: ReadPool::new(reads),
             live: Live::start(pool.clone(), &freshness, stop_streams),
             freshness,
-            tokens: Tokens::start(pool.clone(), stop),
-            database: DatabaseCheck::new(pool),
+            tokens: Tokens::start(pool, stop),
             log,
         }
     }

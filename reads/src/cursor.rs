@@ -36,7 +36,7 @@ struct Content<K>(u8, Fingerprint, K);
 /// When the key can't be written, which no key of ours causes.
 pub(super) fn encode<K: Serialize>(list: &Fingerprint, key: K) -> Result<String, ReadError> {
     let json = serde_json::to_vec(&Content(VERSION, list.clone(), key));
-    Ok(URL_SAFE_NO_PAD.encode(json.map_err(|error| ReadError::failed(error))?))
+    Ok(URL_SAFE_NO_PAD.encode(json.map_err(ReadError::failed)?))
 }
 
 /// The key after which the page begins.

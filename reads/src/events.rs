@@ -1,5 +1,6 @@
 //! `GET /v1/tenants/{tenant}/runs/{run}/events`.
 
+use access::Caller;
 use chrono::{DateTime, Utc};
 use domain::{RunId, TenantId, wire};
 use eventlog::streams::run_stream;
@@ -18,7 +19,6 @@ use crate::page::{LONGEST_PAGE, USUAL_PAGE, cut, rows_for};
 use crate::params::ReadQuery;
 use crate::params::{Params, wrong};
 use crate::pool::TenantRead;
-use access::Caller;
 
 const TABLE: &str = "projection.run_events";
 

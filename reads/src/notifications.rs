@@ -1,5 +1,6 @@
 //! `GET /v1/tenants/{tenant}/notifications`.
 
+use access::Caller;
 use chrono::{DateTime, Utc};
 use domain::{EndedAs, PrincipalId, RunId, Status, TenantId};
 use eventlog::Position;
@@ -18,7 +19,6 @@ use crate::params::Params;
 use crate::params::ReadQuery;
 use crate::pool::TenantRead;
 use crate::runs::{EndedAsName, RunLinks, RunStatus};
-use access::Caller;
 
 const TABLE: &str = "projection.notifications";
 

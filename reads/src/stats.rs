@@ -188,7 +188,7 @@ pub async fn hours(
     wanted: u64,
 ) -> Result<Vec<Hour>, ReadError> {
     let hour = TimeDelta::hours(1);
-    let current = now.duration_trunc(hour).map_err(|error| ReadError::failed(error))?;
+    let current = now.duration_trunc(hour).map_err(ReadError::failed)?;
     let back = i32::try_from(wanted.saturating_sub(1)).unwrap_or(i32::MAX);
     let first = current - hour * back;
     let rows = sqlx::query!(

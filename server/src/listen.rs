@@ -5,8 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use api::Listeners;
 use tokio::net::{TcpListener, lookup_host};
+use web::Listeners;
 
 use crate::error::Error;
 

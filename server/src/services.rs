@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ApiConfig, ApiParts, ApiState, Door, Listeners, ServeConfig};
+use api::{ApiConfig, ApiParts, ApiState};
 use chrono::TimeDelta;
 use commands::{Commands, Keys, Sweeper, SweeperConfig};
 use eventlog::EventLog;
@@ -15,6 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use web::{Door, Listeners, ServeConfig};
 
 use crate::cli::{HttpArgs, KeyArgs, SweeperArgs};
 use crate::error::Error;
@@ -98,13 +99,13 @@ impl Services {
                 tasks.spawn(certificate.keep_up(stop_rest.clone()));
             }
             let (routes, stop) = (door.routes(), stop_api.clone());
-            api.spawn(async move { api::serve(listeners, routes, serving, stop).await.map_err(Error::Api) });
+            api.spawn(async move { web::serve(listeners, routes, serving, stop).await.map_err(Error::Api) });
             http = Some(args);
         }
         if let (Some(listener), Some(handle)) = (parts.metrics, metrics.clone()) {
-            let page = api::metrics_router(move || handle.render());
+            let page = web::metrics_router(move || handle.render());
             let (serving, stop) = (metrics_serving(), stop_rest.clone());
-            tasks.spawn(async move { api::serve(listener, page, serving, stop).await.map_err(Error::Api) });
+            tasks.spawn(async move { web::serve(listener, page, serving, stop).await.map_err(Error::Api) });
         }
 
         let listening = addresses.first().copied();
@@ -128,7 +129,7 @@ impl Services {
             });
             services.start_sweeper(&state, &pool, parts.sweeper);
             fill(&reads).await;
-            door.open(api::router(state, move || metrics.render()));
+            door.open(web::router(state, pool.clone(), move || metrics.render()));
         }
         if parts.projector {
             let projector = Projector::new(services.log.clone(), pool, ProjectorConfig::default());

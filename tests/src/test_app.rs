@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{Role, create_tenant, create_token};
-use api::{ApiConfig, ApiParts, ApiState, ServeConfig};
+use api::{ApiConfig, ApiParts, ApiState};
 use commands::{Commands, CommandsConfig, Keys};
 use eventlog::EventLog;
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
@@ -18,6 +18,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use web::ServeConfig;
 
 use crate::client::Client;
 
@@ -124,17 +125,17 @@ impl TestApp {
             ledger,
             commands: Commands::with_config(log.clone(), keys, commands),
             log,
-            pool,
+            pool: pool.clone(),
             reads,
             stop_streams: self.shutdown.clone(),
             stop: self.shutdown.clone(),
         });
-        let router = api::router(state, String::new);
+        let router = web::router(state, pool, String::new);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = if serve.tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let stop = self.shutdown.clone();
-        self.tasks.spawn(async move { api::serve(listener, router, serve, stop).await.unwrap() });
+        self.tasks.spawn(async move { web::serve(listener, router, serve, stop).await.unwrap() });
         url
     }
 

@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn the_description_has_every_read_and_the_parameters_that_it_takes() {
-        let document = crate::openapi_document().unwrap();
+        let document = crate::routes().1.unwrap();
         for (path, takes) in [
             ("runs", runs::ListQuery::ALLOWED),
             ("runs/{run}", runs::OneQuery::ALLOWED),

@@ -3,8 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use access::Ended;
 use domain::{PrincipalId, RunId};
 use eventlog::Position;
+use reads::BasePath;
+use reads::Ledger;
+use reads::live::{RunChange, Turn};
 use serde::Serialize;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::{Instant, timeout_at};
@@ -12,10 +16,6 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::seen::Seen;
-use access::Ended;
-use reads::BasePath;
-use reads::Ledger;
-use reads::live::{RunChange, Turn};
 
 /// For whom the messages are.
 #[derive(Debug, Clone)]

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use eventlog::Position;
-
 use reads::LAST;
 
 /// How far a listener has come: `POSITION-EPOCH`. The position alone is read too.

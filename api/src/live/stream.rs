@@ -3,11 +3,16 @@
 use std::convert::Infallible;
 use std::time::Instant;
 
+use access::Caller;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use domain::RunId;
+use reads::Params;
+use reads::live::{Changes, RunChange, changes};
+use reads::runs::must_exist;
+use reads::{ReadError, ReadQuery};
 
 use super::listener::{Audience, Listener, Sources, Why};
 use super::seen::Seen;
@@ -15,11 +20,6 @@ use crate::preconditions;
 use crate::problem::Problem;
 use crate::request::{ReadRequest, RunInPath};
 use crate::state::ApiState;
-use access::Caller;
-use reads::Params;
-use reads::live::{Changes, RunChange, changes};
-use reads::runs::must_exist;
-use reads::{ReadError, ReadQuery};
 
 /// The header that a browser sends when it comes back (HTML standard, section 9.2.4).
 const LAST_EVENT_ID: &str = "last-event-id";

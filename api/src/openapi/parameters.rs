@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn no_parameter_is_null() {
-        let mut document = crate::openapi_document().unwrap();
+        let mut document = crate::routes().1.unwrap();
         let mut seen = 0;
         for operation in operations(&mut document) {
             let parameters = operation.members["parameters"].as_array().unwrap().iter();

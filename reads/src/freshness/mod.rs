@@ -24,6 +24,7 @@ use crate::ledger::Ledger;
 use asking::LastAnswer;
 use head_samples::HeadSamples;
 use waiting::Waiting;
+
 pub use waiting::{Crowded, MOST_OF_A_TOKEN};
 
 /// How far the projections are behind the log.

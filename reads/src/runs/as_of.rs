@@ -169,8 +169,7 @@ fn show(
     let missing = |what| Corrupt::new(TABLE, "event_type", run_id, format!("the fold has no {what}"));
     let queued = run.queued.as_deref().ok_or_else(|| missing("Queued"))?;
     let status = run.status.ok_or_else(|| missing("status"))?;
-    let context =
-        serde_json::value::to_raw_value(&queued.context).map_err(|error| ReadError::failed(error))?;
+    let context = serde_json::value::to_raw_value(&queued.context).map_err(ReadError::failed)?;
     let text = |text: &redaction::CleanText| text.as_str().to_owned();
     let course = Course::of(run);
     Ok(RunView {

@@ -7,12 +7,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use access::{AccessError, Role};
-use api::Listeners;
 use chrono::{TimeDelta, Utc};
 use domain::{PrincipalId, TenantId};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use web::Listeners;
 
 use crate::cli::DevArgs;
 use crate::database::{Database, named_url};

@@ -113,7 +113,7 @@ impl Served {
             ledger,
             log: log.clone(),
             commands: Commands::new(log.clone(), tests::keys()),
-            pool: plain,
+            pool: plain.clone(),
             reads,
             stop_streams: shutdown.clone(),
             stop: shutdown.clone(),
@@ -121,8 +121,8 @@ impl Served {
         let freshness = state.freshness.clone();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (router, stop) = (api::router(state, String::new), shutdown.clone());
-        tokio::spawn(async move { api::serve(listener, router, api::ServeConfig::default(), stop).await });
+        let (router, stop) = (web::router(state, plain, String::new), shutdown.clone());
+        tokio::spawn(async move { web::serve(listener, router, web::ServeConfig::default(), stop).await });
         Self { freshness, url, tokens, log, shutdown }
     }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use api::ServeConfig;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::{Setup, Stream, TestApp};
 use tokio::io::AsyncWriteExt;
+use web::ServeConfig;
 
 use crate::raw::{ask, closed, connect};
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use access::Role;
-use api::ServeConfig;
 use bytes::Bytes;
 use futures::future::{join_all, poll_fn};
 use h2::client::SendRequest;
@@ -15,6 +14,7 @@ use tests::{Setup, Stream, TestApp, Wire};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use web::ServeConfig;
 
 use crate::raw::in_time;
 

@@ -2,10 +2,10 @@
 //! failures below it, so that the two are told apart without their colours.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use reads::stats::Hour;
 
 use super::links::Links;
 use super::words;
-use reads::stats::Hour;
 
 /// The height of the drawing, in its own units. Each hour is [`STEP`] wide.
 const HEIGHT: u64 = 64;

@@ -1,14 +1,14 @@
 //! What all pages of a tenant have around them.
 
+use api::ApiState;
+use api::problem::Problem;
 use chrono::{DateTime, Utc};
+use reads::BasePath;
+use reads::{TenantRead, notifications};
 
 use super::assets;
 use super::visitor::Visitor;
 use super::words::{self, DisplayTime};
-use crate::problem::Problem;
-use crate::state::ApiState;
-use reads::BasePath;
-use reads::{TenantRead, notifications};
 
 /// A page that lags behind by more than this says so.
 const NOTABLE_LAG_SECONDS: f64 = 3.0;

@@ -1,12 +1,11 @@
 //! What must hold for the head of every request, whatever it asks for: it names one host, and is not too large.
 
+use api::problem::Problem;
 use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-
-use crate::problem::Problem;
 
 /// The longest target of a request, in bytes. RFC 9110, section 4.1, wants 8,000 at least; a sign-in takes along
 /// where it goes on, every byte of it as three.

@@ -1,10 +1,18 @@
 //! `GET /t/{tenant}/runs`: the tenant's runs.
 
+use api::ApiState;
+use api::outside::Outside;
+use api::problem::Problem;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use reads::Params;
+use reads::runs::{ListQuery, flagged, page_of_runs};
+use reads::stats::{StatusCounts, counts, hours};
+use reads::{ReadError, ReadQuery};
+use reads::{TenantRead, failures};
 
 use super::assets;
 use super::chart::Chart;
@@ -15,14 +23,6 @@ use super::links::{Links, Toggle};
 use super::refusal::{Refusal, html, see_other};
 use super::summary::{Failure, Summary};
 use super::visitor::Visit;
-use crate::outside::Outside;
-use crate::problem::Problem;
-use crate::state::ApiState;
-use reads::Params;
-use reads::runs::{ListQuery, flagged, page_of_runs};
-use reads::stats::{StatusCounts, counts, hours};
-use reads::{ReadError, ReadQuery};
-use reads::{TenantRead, failures};
 
 /// How many hours the strip shows.
 const HOURS: u64 = 48;

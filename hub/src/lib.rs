@@ -14,6 +14,7 @@ mod frame;
 mod items;
 mod links;
 mod notifications;
+mod protect;
 mod refusal;
 mod run;
 mod runs;
@@ -23,24 +24,18 @@ mod timeline;
 mod visitor;
 mod words;
 
+use api::ApiState;
+use api::outside::Outside;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
 
-use crate::outside::Outside;
-use crate::state::ApiState;
-
-pub(crate) use refusal::{for_people, no_such_page};
-
-/// What the browser may do with a page: run and load our own files, talk to us, and nothing else.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+pub use refusal::{for_people, no_such_page};
 
 /// The pages.
-pub(crate) fn routes() -> Router<ApiState> {
+pub fn routes() -> Router<ApiState> {
     Router::new()
         .route("/", get(sign_in::home))
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
@@ -63,21 +58,6 @@ async fn secure(request: Request, next: Next) -> Response {
     parts.extensions.insert(outside.clone());
     let response = next.run(Request::from_parts(parts, body)).await;
     let mut response = refusal::shown(response, &outside);
-    protect(response.headers_mut());
+    protect::protect(response.headers_mut());
     response
-}
-
-fn protect(headers: &mut HeaderMap) {
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "same-origin"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    // What is somebody's is kept by nobody; files whose names change with their content say otherwise.
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
 }

@@ -3,6 +3,10 @@
 use std::any::Any;
 use std::time::Duration;
 
+use api::outside::{self, Outside};
+use api::problem::Problem;
+use api::{ApiConfig, ApiState};
+use api::{cors, etag, observe};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
@@ -11,32 +15,32 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-
+use serde_json::Value;
+use sqlx::PgPool;
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
-use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::admission::{Admission, admit};
-use crate::outside::{self, Outside};
-use crate::problem::Problem;
-use crate::state::{ApiConfig, ApiState};
-use crate::{cors, endpoints, etag, head, health, hub, live, observe};
+use crate::database_check::DatabaseCheck;
+use crate::{head, health};
 
 /// Shorter answers are not packed, in bytes: they are in one packet either way.
 const WORTH_PACKING: u16 = 1_024;
 
-/// Every route of the API. `metrics` gives the text that `/metrics` answers (Prometheus' own format).
-pub fn router<M>(state: ApiState, metrics: M) -> Router
+/// Every route. `pool` leads to the database as the program's own user; `metrics` gives the text that `/metrics` answers
+/// (Prometheus' own format).
+pub fn router<M>(state: ApiState, pool: PgPool, metrics: M) -> Router
 where
     M: Fn() -> String + Clone + Send + Sync + 'static,
 {
-    let (routes, openapi) = api_routes();
+    let (routes, document) = api::routes();
     // Written down once: it does not change.
-    let document = described(&openapi);
+    let document = described(document);
     let document = get(async move || document);
+    let database = DatabaseCheck::new(pool);
+    let ready = get(async move |State(state): State<ApiState>| health::ready(&state, &database).await);
     let config = state.config.clone();
     let admission = Admission::new(&config, state.tokens.clone());
     let routes = routes
@@ -44,7 +48,7 @@ where
         .layer(from_fn_with_state(admission, admit))
         // Whoever looks after the server is always let in.
         .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+        .route("/readyz", ready)
         .route("/metrics", get(async move || as_metrics(metrics())))
         .route("/openapi.json", document)
         .fallback(no_such_path)
@@ -54,8 +58,9 @@ where
 }
 
 /// The description as it is answered, with its tag.
-fn described(openapi: &OpenApi) -> Result<([(HeaderName, HeaderValue); 2], Bytes), Problem> {
-    let document = crate::openapi::whole(openapi);
+fn described(
+    document: Result<Value, serde_json::Error>,
+) -> Result<([(HeaderName, HeaderValue); 2], Bytes), Problem> {
     let json = document
         .and_then(|document| serde_json::to_vec(&document))
         .map_err(|error| Problem::internal(&error))?;
@@ -118,21 +123,6 @@ fn entered(routes: Router, config: &ApiConfig) -> Router {
         [] => entered,
         origins => entered.layer(cors::layer(origins)),
     }
-}
-
-/// The API's description, generated from its code.
-///
-/// # Errors
-/// When it can't be written as JSON, which nothing in it causes.
-pub fn openapi_document() -> Result<serde_json::Value, serde_json::Error> {
-    crate::openapi::whole(&api_routes().1)
-}
-
-fn api_routes() -> (Router<ApiState>, OpenApi) {
-    OpenApiRouter::with_openapi(crate::openapi::base())
-        .merge(endpoints::routes())
-        .merge(live::routes())
-        .split_for_parts()
 }
 
 async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {

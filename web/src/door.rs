@@ -4,6 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use api::observe;
+use api::problem::Problem;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -12,8 +14,7 @@ use axum::routing::get;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::problem::Problem;
-use crate::{head, health, hub, observe};
+use crate::{head, health};
 
 /// How long a client should wait before it asks again.
 const RETRY_AFTER_SECONDS: u16 = 1;

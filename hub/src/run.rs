@@ -1,11 +1,20 @@
 //! `GET /t/{tenant}/runs/{run}`: one run, as it is or as it was.
 
+use api::ApiState;
+use api::problem::Problem;
+use api::request::RunInPath;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use domain::json::Strict;
+use reads::Params;
+use reads::TenantRead;
+use reads::events::{EventsQuery, page_of_events};
+use reads::items::ItemsQuery;
+use reads::runs::{LivenessState, RunView, one_run, past_run};
+use reads::{ReadError, ReadQuery};
 
 use super::frame::{Frame, Here};
 use super::items::{self, Items};
@@ -15,15 +24,6 @@ use super::summary::{self, Summary};
 use super::timeline::{self, Entry};
 use super::visitor::{Visit, Visitor};
 use super::words::{self, DisplayTime};
-use crate::problem::Problem;
-use crate::request::RunInPath;
-use crate::state::ApiState;
-use reads::Params;
-use reads::TenantRead;
-use reads::events::{EventsQuery, page_of_events};
-use reads::items::ItemsQuery;
-use reads::runs::{LivenessState, RunView, one_run, past_run};
-use reads::{ReadError, ReadQuery};
 
 /// How many events the timeline shows at once.
 const EVENTS: u64 = 50;

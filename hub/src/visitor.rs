@@ -1,21 +1,21 @@
 //! The visitor of a page.
 
+use access::{Caller, SessionSecret};
+use api::ApiState;
+use api::extract::identify;
+use api::outside::Outside;
+use api::problem::Problem;
+use api::request::After;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use eventlog::Position;
-
-use super::refusal::Refusal;
-use crate::extract::identify;
-use crate::outside::Outside;
-use crate::problem::Problem;
-use crate::request::After;
-use crate::state::ApiState;
-use access::{Caller, SessionSecret};
 use reads::LAST;
 use reads::Params;
 use reads::ReadQuery;
 use reads::TenantRead;
+
+use super::refusal::Refusal;
 
 /// The caller of a page: the holder of a session, or of a token. Others are sent to sign in.
 #[derive(Debug)]

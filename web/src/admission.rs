@@ -4,11 +4,16 @@
 //! Callers without a good token have a room of their own, and never touch what callers with one need: neither for
 //! requests, nor for bodies, nor while a token is looked up.
 
-mod permit;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::{Credential, Tokens};
+use api::ApiConfig;
+use api::extract::{Identified, credential};
+use api::outside::Outside;
+use api::permit::AdmissionPermit;
+use api::problem::Problem;
+use api::received::{Limits, Room, Share, receive};
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
@@ -16,15 +21,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
-use crate::extract::{Identified, credential};
-use crate::outside::Outside;
-use crate::problem::Problem;
-use crate::received::{Limits, Room, Share, receive};
 use crate::serve::Connection;
-use crate::state::ApiConfig;
-use access::{Credential, Tokens};
-
-pub(crate) use permit::AdmissionPermit;
 
 /// How many tokens that were not seen before are looked up at once; others wait for their turn.
 const NEWCOMERS: usize = 16;

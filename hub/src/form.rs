@@ -1,15 +1,15 @@
 //! Forms that pages send.
 
+use api::ApiState;
+use api::outside::Outside;
+use api::problem::Problem;
 use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
+use reads::BasePath;
 
 use super::refusal::Refusal;
-use crate::outside::Outside;
-use crate::problem::Problem;
-use crate::state::ApiState;
-use reads::BasePath;
 
 /// The fields of a form of ours, in their order; it was received when its request was let in. One that can't be read,
 /// or comes from another site, is refused with a page: nobody is to be signed in as somebody else, or out, by a page

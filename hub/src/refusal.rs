@@ -1,6 +1,8 @@
 //! What is answered in the place of a page.
 
 use access::LookupError;
+use api::outside::Outside;
+use api::problem::Problem;
 use askama::Template;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -9,9 +11,8 @@ use axum::response::{Html, IntoResponse, Response};
 use reads::ReadError;
 
 use super::assets;
+use super::protect::protect;
 use super::words;
-use crate::outside::Outside;
-use crate::problem::Problem;
 
 /// Why a page is not shown.
 #[derive(Debug)]
@@ -160,9 +161,9 @@ fn refused(problem: &Problem, outside: &Outside) -> Response {
 }
 
 /// 404 for a browser.
-pub(crate) fn no_such_page(outside: &Outside) -> Response {
+pub fn no_such_page(outside: &Outside) -> Response {
     let mut response = refused(&Problem::not_found("There is no such page."), outside);
-    super::protect(response.headers_mut());
+    protect(response.headers_mut());
     response
 }
 
@@ -170,7 +171,7 @@ pub(crate) fn no_such_page(outside: &Outside) -> Response {
 const FOR_PROGRAMS: [&str; 5] = ["/v1/", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 
 /// Shows people a page of what went wrong before a page could be made: no room, no database, no time.
-pub(crate) async fn for_people(request: Request, next: Next) -> Response {
+pub async fn for_people(request: Request, next: Next) -> Response {
     let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let path = request.uri().path();
     let looked_at = accepted.is_some_and(|accepted| accepted.contains("text/html"))
@@ -183,7 +184,7 @@ pub(crate) async fn for_people(request: Request, next: Next) -> Response {
         return response;
     };
     let mut page = in_place(response, &problem, &outside);
-    super::protect(page.headers_mut());
+    protect(page.headers_mut());
     page
 }
 

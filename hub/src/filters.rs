@@ -1,9 +1,9 @@
 //! The form that filters the list of runs: what was asked for, and what of it is wrong.
 
+use api::problem::Problem;
 use chrono::{DateTime, Utc};
 
 use super::links::Links;
-use crate::problem::Problem;
 
 /// The parameters that have a field in the form.
 const FIELDS: [&str; 6] = ["q", "kind", "initiator", "label", "since", "until"];

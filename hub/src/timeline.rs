@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use domain::Stamp;
 use domain::json::Strict;
+use reads::events::EventView;
 use serde_json::Value;
 
 use super::words::{self, DisplayTime};
-use reads::events::EventView;
 
 /// An event of a run.
 pub(super) struct Entry {

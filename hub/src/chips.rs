@@ -1,11 +1,11 @@
 //! Counts that are filters: how many runs there are in each status, and how many need attention.
 
 use domain::Status;
+use reads::runs::{Flagged, LOOKED_AT};
+use reads::stats::StatusCounts;
 
 use super::links::Links;
 use super::words;
-use reads::runs::{Flagged, LOOKED_AT};
-use reads::stats::StatusCounts;
 
 /// What the chips choose between.
 const CHOICES: [&str; 3] = ["status", "liveness", "held"];

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use api::ApiState;
+use api::problem::Problem;
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use eventlog::LogError;
 use migrations::Concern;
 use serde_json::{Value, json};
 
-use crate::problem::Problem;
-use crate::state::ApiState;
+use crate::database_check::DatabaseCheck;
 
 /// How long each of the checks may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -25,10 +25,10 @@ pub(crate) async fn alive() -> Json<Value> {
 /// their rows: it reads as they do, and looks for the rights that this needs. 503 with the same details when something
 /// is amiss; `missing` says what the database lacks. A projection that lags or has quarantined runs is told and does
 /// not make the process unready: writes go on.
-pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
-    let (database, rights, log, appends, head) = tokio::join!(
-        ask("database", state.database.ping(), |_| UNAVAILABLE),
-        ask("reads", state.database.rights(), |_| UNAVAILABLE),
+pub(crate) async fn ready(state: &ApiState, database: &DatabaseCheck) -> Response {
+    let (answers, rights, log, appends, head) = tokio::join!(
+        ask("database", database.ping(), |_| UNAVAILABLE),
+        ask("reads", database.rights(), |_| UNAVAILABLE),
         ask("log", state.log.check(), of_log),
         ask("log for appends", state.log.takes_appends(), of_log),
         // Where others use the log as well, its last event of ours may be long looked for.
@@ -40,12 +40,12 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
     // A log without its guards works; that somebody could change it is told all the same.
     let reads = rights.as_ref().is_ok_and(|rights| rights.as_readers)
         && missing.iter().all(|one| one.concern == Concern::History);
-    let ready = database.is_ok() && reads && log.is_ok() && appends.is_ok() && !behind;
+    let ready = answers.is_ok() && reads && log.is_ok() && appends.is_ok() && !behind;
     let lag = state.freshness.lag();
     let quarantine = state.freshness.quarantine();
     let details = json!({
         "status": if ready { "ok" } else { UNAVAILABLE },
-        "database": status_of(database),
+        "database": status_of(answers),
         "reads": if reads { "ok" } else { UNAVAILABLE },
         "missing": missing.iter().map(|one| one.what.as_str()).collect::<Vec<_>>(),
         "log": status_of(log),

@@ -14,13 +14,15 @@ const COMES_BACK: Duration = Duration::from_secs(1);
 /// A request's permit to be in hand. The request gives it up while it waits for something that takes no work, so that
 /// requests which wait take no room from those which work. Clones are the same permit.
 #[derive(Debug, Clone)]
-pub(crate) struct AdmissionPermit {
+pub struct AdmissionPermit {
     requests: Arc<Semaphore>,
     permit: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
 }
 
 impl AdmissionPermit {
-    pub(super) fn take(requests: &Arc<Semaphore>) -> Option<Self> {
+    /// A permit of those that there are, if one is free.
+    #[must_use]
+    pub fn take(requests: &Arc<Semaphore>) -> Option<Self> {
         let permit = requests.clone().try_acquire_owned().ok()?;
         Some(Self { requests: requests.clone(), permit: Arc::new(Mutex::new(Some(permit))) })
     }
@@ -29,7 +31,7 @@ impl AdmissionPermit {
     ///
     /// # Errors
     /// 503 `overloaded` where there is none by then.
-    pub(crate) async fn aside<T>(&self, something: impl Future<Output = T>) -> Result<T, Problem> {
+    pub async fn aside<T>(&self, something: impl Future<Output = T>) -> Result<T, Problem> {
         self.leave();
         let waited = something.await;
         let Ok(Ok(permit)) = timeout(COMES_BACK, self.requests.clone().acquire_owned()).await else {
@@ -41,7 +43,8 @@ impl AdmissionPermit {
         Ok(waited)
     }
 
-    pub(super) fn leave(&self) {
+    /// Gives it up.
+    pub fn leave(&self) {
         drop(self.permit.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }

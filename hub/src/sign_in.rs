@@ -1,21 +1,21 @@
 //! Signing in with a token or a one-time link, and out.
 
+use access::{Caller, Denied, LookupError, SESSION_LIFETIME, SessionSecret};
+use api::ApiState;
+use api::cookie;
+use api::outside::Outside;
+use api::problem::Problem;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::header::{HeaderMap, SET_COOKIE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use reads::Params;
 
 use super::assets;
 use super::form::Fields;
 use super::refusal::{Refusal, hop, html, local, see_other};
 use super::words;
-use crate::cookie;
-use crate::outside::Outside;
-use crate::problem::Problem;
-use crate::state::ApiState;
-use access::{Caller, Denied, LookupError, SESSION_LIFETIME, SessionSecret};
-use reads::Params;
 
 /// Says that the visitor was sent here by a page of ours.
 const HOPPED: &str = "hopped";

@@ -3,22 +3,21 @@
 
 use std::sync::LazyLock;
 
+use api::problem::Problem;
 use axum::extract::Path;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
-use crate::problem::Problem;
-
 /// The script's modules. The first is the one that pages load; it imports the others.
 const MODULES: [(&str, &str); 7] = [
-    ("hub.js", include_str!("../../assets/hub/hub.js")),
-    ("notice.js", include_str!("../../assets/hub/notice.js")),
-    ("patch.js", include_str!("../../assets/hub/patch.js")),
-    ("pause.js", include_str!("../../assets/hub/pause.js")),
-    ("reader.js", include_str!("../../assets/hub/reader.js")),
-    ("slider.js", include_str!("../../assets/hub/slider.js")),
-    ("stream.js", include_str!("../../assets/hub/stream.js")),
+    ("hub.js", include_str!("../assets/hub/hub.js")),
+    ("notice.js", include_str!("../assets/hub/notice.js")),
+    ("patch.js", include_str!("../assets/hub/patch.js")),
+    ("pause.js", include_str!("../assets/hub/pause.js")),
+    ("reader.js", include_str!("../assets/hub/reader.js")),
+    ("slider.js", include_str!("../assets/hub/slider.js")),
+    ("stream.js", include_str!("../assets/hub/stream.js")),
 ];
 
 struct Asset {
@@ -37,9 +36,8 @@ impl Asset {
     }
 }
 
-static STYLE: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("hub", "css", "text/css; charset=utf-8", include_str!("../../assets/hub.css"))
-});
+static STYLE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("hub", "css", "text/css; charset=utf-8", include_str!("../assets/hub.css")));
 static SCRIPTS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     // Modules name each other by their plain names, so they share a folder that is named by all of them.
     let hash = MODULES.iter().fold(Sha256::new(), |hash, (_, content)| hash.chain_update(content));
@@ -54,10 +52,10 @@ static SCRIPTS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     MODULES.iter().map(asset).collect()
 });
 static STRIP: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("strip", "js", "text/javascript; charset=utf-8", include_str!("../../assets/strip.js"))
+    Asset::new("strip", "js", "text/javascript; charset=utf-8", include_str!("../assets/strip.js"))
 });
 static ICON: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("../../assets/icon.svg")));
+    LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("../assets/icon.svg")));
 
 /// Where the style sheet is.
 pub(super) fn style() -> &'static str {

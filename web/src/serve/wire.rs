@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use api::problem::Problem;
 use axum::http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
@@ -17,7 +18,6 @@ use uuid::Uuid;
 
 use super::connection::Connection;
 use crate::head;
-use crate::problem::Problem;
 
 /// How long what still comes is thrown away after the last answer.
 const LINGER: Duration = Duration::from_secs(2);

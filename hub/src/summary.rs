@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{EndedAs, Status};
-
-use super::words::{self, DisplayTime};
 use reads::failures::LastFailure;
 use reads::runs::{InitiatorView, ItemCounts, LivenessState, RunView};
+
+use super::words::{self, DisplayTime};
 
 /// A run at a glance.
 pub(super) struct Summary {

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use migrations::Missing;
 use moka::future::Cache;
-use sqlx::PgPool;
-
 use reads::look_as_readers;
+use sqlx::PgPool;
 
 /// For how long a look at the rights stands. The check needs no token, so it must not ask the database each time.
 const FRESH_FOR: Duration = Duration::from_secs(1);

@@ -1,14 +1,14 @@
 //! The items of a run on its page: how they stand, or how they stood.
 
+use api::problem::Problem;
 use chrono::{DateTime, Utc};
 use domain::{Outcome, RunId, TenantId};
-
-use super::links::Links;
-use super::words::{self, DisplayTime};
-use crate::problem::Problem;
 use reads::failures::{self, FailureGroup};
 use reads::items::{ItemView, ItemsQuery, PastItems, page_of_items};
 use reads::{Params, ReadError, TenantRead};
+
+use super::links::Links;
+use super::words::{self, DisplayTime};
 
 /// The parameters that are about items.
 const PARAMETERS: [&str; 5] = ["status", "reason_code", "item", "cursor", "limit"];

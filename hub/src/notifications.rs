@@ -1,5 +1,10 @@
 //! `GET /t/{tenant}/notifications`: what the visitor was told.
 
+use api::ApiState;
+use api::endpoints;
+use api::observe::ThisRequest;
+use api::outside::Outside;
+use api::problem::Problem;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
@@ -8,6 +13,8 @@ use chrono::Utc;
 use domain::TenantId;
 use eventlog::Position;
 use futures::{StreamExt, TryStreamExt, stream};
+use reads::Params;
+use reads::notifications::{NotificationView, NotificationsQuery, Transition, page_of_notifications};
 use uuid::Uuid;
 
 use super::form::Fields;
@@ -16,13 +23,6 @@ use super::links::Links;
 use super::refusal::{Refusal, html, see_other};
 use super::visitor::{Visit, Visitor};
 use super::words::{self, DisplayTime};
-use crate::endpoints;
-use crate::observe::ThisRequest;
-use crate::outside::Outside;
-use crate::problem::Problem;
-use crate::state::ApiState;
-use reads::Params;
-use reads::notifications::{NotificationView, NotificationsQuery, Transition, page_of_notifications};
 
 /// As many as a page has at most are marked as read by one button.
 const MOST_AT_ONCE: usize = 200;
