@@ -20,6 +20,7 @@ pub mod outside;
 pub mod permit;
 mod preconditions;
 pub mod problem;
+mod problem_code;
 pub mod received;
 pub mod request;
 mod state;
@@ -29,6 +30,7 @@ use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use cors::{CorsOrigin, InvalidCorsOrigin};
+pub use problem_code::ProblemCode;
 pub use state::{ApiConfig, ApiParts, ApiState};
 
 /// The resources and the streams, and their description (OpenAPI 3.1), generated from the code. That nothing in it keeps

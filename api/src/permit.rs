@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::problem::Problem;
+use crate::problem_code::ProblemCode;
 
 /// How long a request that has waited aside waits for a new permit: those that waited for the same come back together.
 const COMES_BACK: Duration = Duration::from_secs(1);
@@ -37,7 +38,7 @@ impl AdmissionPermit {
         let Ok(Ok(permit)) = timeout(COMES_BACK, self.requests.clone().acquire_owned()).await else {
             let detail =
                 "The request has waited, and the server has as many others in hand by now as it takes.";
-            return Err(Problem::unavailable("overloaded", detail, 1));
+            return Err(Problem::unavailable(ProblemCode::Overloaded, detail, 1));
         };
         *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
         Ok(waited)
@@ -60,7 +61,7 @@ mod tests {
         assert!(AdmissionPermit::take(&requests).is_none());
         let other = first.aside(async { AdmissionPermit::take(&requests).unwrap() }).await;
         // The other one is still there when the wait is over.
-        assert_eq!(other.unwrap_err().code, "overloaded");
+        assert_eq!(other.unwrap_err().code, ProblemCode::Overloaded);
         let waited = first.aside(async { drop(AdmissionPermit::take(&requests).unwrap()) }).await;
         assert!(waited.is_ok() && AdmissionPermit::take(&requests).is_none());
         first.leave();

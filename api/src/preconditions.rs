@@ -1,11 +1,12 @@
 //! What a request says of the ledger that it knows, and what an answer says of this one.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use eventlog::Position;
 use reads::{LAST, Ledger, Params};
 use uuid::Uuid;
 
 use crate::problem::Problem;
+use crate::problem_code::ProblemCode;
 
 /// How far an answer goes.
 const POSITION: HeaderName = HeaderName::from_static("runledger-position");
@@ -46,12 +47,7 @@ pub fn check(ledger: Ledger, preconditions: Preconditions) -> Result<(), Problem
          Nothing was done. Events that were acknowledged before may be gone, and positions mean other \
          events now: look at your runs again, and repeat what is missing under the new epoch."
     };
-    let problem = Problem::new(
-        StatusCode::PRECONDITION_FAILED,
-        "epoch_changed",
-        "The ledger is not the one that you knew",
-        detail,
-    );
+    let problem = Problem::new(ProblemCode::EpochChanged, detail);
     let problem = named_in(ledger, problem);
     Err(match preconditions.epoch {
         Some(epoch) => problem.with("given_epoch", epoch),
@@ -62,9 +58,7 @@ pub fn check(ledger: Ledger, preconditions: Preconditions) -> Result<(), Problem
 /// 412: the log ends before a position that a caller has from this ledger.
 pub fn ahead(ledger: Ledger, given: Position, head: Position) -> Problem {
     let problem = Problem::new(
-        StatusCode::PRECONDITION_FAILED,
-        "position_ahead",
-        "The position is ahead of the log",
+        ProblemCode::PositionAhead,
         format!(
             "Position {} is ahead of the log, which ends at {}. Nothing was done. If this ledger gave you \
              that position, it was restored to an earlier moment since, and events that it had \
@@ -155,10 +149,16 @@ mod tests {
         };
         assert_eq!(code(preconditions("", &[])), None);
         assert_eq!(code(preconditions("epoch=5", &[("runledger-ledger", &id)])), None);
-        assert_eq!(code(preconditions("epoch=4", &[("runledger-epoch", "5")])), Some("epoch_changed"));
-        assert_eq!(code(preconditions("", &[("runledger-epoch", "6")])), Some("epoch_changed"));
+        assert_eq!(
+            code(preconditions("epoch=4", &[("runledger-epoch", "5")])),
+            Some(ProblemCode::EpochChanged)
+        );
+        assert_eq!(code(preconditions("", &[("runledger-epoch", "6")])), Some(ProblemCode::EpochChanged));
         let other = Uuid::from_u128(8).to_string();
-        assert_eq!(code(preconditions("epoch=5", &[("runledger-ledger", &other)])), Some("epoch_changed"));
+        assert_eq!(
+            code(preconditions("epoch=5", &[("runledger-ledger", &other)])),
+            Some(ProblemCode::EpochChanged)
+        );
         assert_eq!(preconditions("after=9", &[]).unwrap().after, Some(Position(9)));
         assert_eq!(preconditions("", &[("runledger-after", " 9 ")]).unwrap().after, Some(Position(9)));
     }

@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::problem_code::ProblemCode;
+
 /// How many places that are wrong are named in one answer.
 const MOST_PLACES: usize = 100;
 
@@ -19,8 +21,8 @@ pub struct Problem {
     #[schema(value_type = String, pattern = "^urn:runledger:problem:[a-z_]+$")]
     pub problem_type: Box<str>,
     /// The stable code.
-    #[schema(pattern = "^[a-z_]+$", example = "validation_failed")]
-    pub code: &'static str,
+    #[schema(value_type = String, pattern = "^[a-z_]+$", example = "validation_failed")]
+    pub code: ProblemCode,
     /// The code in words.
     pub title: &'static str,
     /// The HTTP status.
@@ -68,17 +70,12 @@ pub struct FieldError {
 impl Problem {
     /// A problem with a stable code.
     #[must_use]
-    pub fn new(
-        status: StatusCode,
-        code: &'static str,
-        title: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
+    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         Self {
-            problem_type: format!("urn:runledger:problem:{code}").into(),
+            problem_type: format!("urn:runledger:problem:{}", code.as_str()).into(),
             code,
-            title,
-            status: status.as_u16(),
+            title: code.title(),
+            status: code.status().as_u16(),
             detail: detail.into().into(),
             errors: Vec::new(),
             more: Map::new(),
@@ -89,25 +86,25 @@ impl Problem {
     /// 400: the body is not JSON, or the request is not HTTP as we know it.
     #[must_use]
     pub fn malformed(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "malformed_request", "The request can't be read", detail)
+        Self::new(ProblemCode::MalformedRequest, detail)
     }
 
     /// 401: no token, or one that is unknown, revoked or expired.
     #[must_use]
     pub fn unauthorized(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed", detail)
+        Self::new(ProblemCode::Unauthorized, detail)
     }
 
     /// 403: the token is right, its role is not.
     #[must_use]
     pub fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "The token's role does not allow this", detail)
+        Self::new(ProblemCode::Forbidden, detail)
     }
 
     /// 404: nothing here that this token may know of.
     #[must_use]
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+        Self::new(ProblemCode::NotFound, detail)
     }
 
     /// 415: the body is not called JSON.
@@ -132,12 +129,7 @@ impl Problem {
     }
 
     fn unsupported(hint: Hint, detail: impl Into<String>) -> Self {
-        let mut problem = Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            "The body is of a type, or packed in a way, that is not taken here",
-            detail,
-        );
+        let mut problem = Self::new(ProblemCode::UnsupportedMediaType, detail);
         problem.hint = Some(hint);
         problem
     }
@@ -147,12 +139,7 @@ impl Problem {
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let field = FieldError { pointer: pointer.into(), detail: detail.into() };
         let at = if field.pointer.is_empty() { "the body" } else { &field.pointer };
-        let mut problem = Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "validation_failed",
-            "A field of the request is wrong",
-            format!("{at}: {}", field.detail),
-        );
+        let mut problem = Self::new(ProblemCode::ValidationFailed, format!("{at}: {}", field.detail));
         problem.errors.push(field);
         problem
     }
@@ -180,9 +167,7 @@ impl Problem {
     pub fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = %error, "request failed");
         Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "The ledger failed",
+            ProblemCode::Internal,
             "The request failed for a reason that lies with the ledger; its log has the details under this \
              answer's x-request-id.",
         )
@@ -190,9 +175,8 @@ impl Problem {
 
     /// 503: worth another try after some seconds. Nothing was taken in unless `detail` says otherwise.
     #[must_use]
-    pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after_seconds: u16) -> Self {
-        let mut problem =
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Not possible at the moment; try again", detail);
+    pub fn unavailable(code: ProblemCode, detail: impl Into<String>, retry_after_seconds: u16) -> Self {
+        let mut problem = Self::new(code, detail);
         problem.hint = Some(Hint::RetryAfter(retry_after_seconds));
         problem
     }
@@ -202,6 +186,12 @@ impl Problem {
     pub fn retry_after(mut self, seconds: u16) -> Self {
         self.hint = Some(Hint::RetryAfter(seconds));
         self
+    }
+
+    /// With another status than is usual for its code.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status: status.as_u16(), ..self }
     }
 
     /// Adds a member of this code's own.
@@ -240,14 +230,18 @@ impl Problem {
             | sqlx::Error::PoolClosed
             | sqlx::Error::Tls(_) => {
                 tracing::warn!(%error, "the database is unavailable");
-                Self::unavailable("database_unavailable", "The database does not answer.", 1)
+                Self::unavailable(ProblemCode::DatabaseUnavailable, "The database does not answer.", 1)
             }
             // Class 57: the server is starting, stopping or cancelled us; 53: it lacks resources.
             sqlx::Error::Database(db)
                 if db.code().is_some_and(|c| c.starts_with("57") || c.starts_with("53")) =>
             {
                 tracing::warn!(%error, "the database is unavailable");
-                Self::unavailable("database_unavailable", "The database refuses to work at the moment.", 1)
+                Self::unavailable(
+                    ProblemCode::DatabaseUnavailable,
+                    "The database refuses to work at the moment.",
+                    1,
+                )
             }
             _ => Self::internal(error),
         }

@@ -10,13 +10,14 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue};
 use bytes::BytesMut;
 use flate2::bufread::MultiGzDecoder;
 use futures::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::Problem;
+use crate::problem_code::ProblemCode;
 
 /// How many bodies are unpacked at once; others wait for their turn. What unpacks Brotli may hold 16 MiB
 /// (RFC 7932, section 9.1), and is done with in milliseconds: it begins when all of the body is there.
@@ -183,9 +184,7 @@ fn unknown_coding() -> Problem {
 
 fn too_large(limits: Limits) -> Problem {
     Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "body_too_large",
-        "The body is too large",
+        ProblemCode::BodyTooLarge,
         format!("At most {} bytes are taken, counted unpacked. {}", limits.bytes, limits.advice),
     )
     .with("max_bytes", limits.bytes)
@@ -193,14 +192,12 @@ fn too_large(limits: Limits) -> Problem {
 
 fn too_slow(limits: Limits) -> Problem {
     Problem::new(
-        StatusCode::REQUEST_TIMEOUT,
-        "body_timeout",
-        "The body did not come in time",
+        ProblemCode::BodyTimeout,
         format!("The body must be here within {} s. Nothing was done.", limits.patience.as_secs_f32()),
     )
 }
 
 fn no_room() -> Problem {
     let detail = "The server has as many bodies in hand as it takes. Nothing of this one was used.";
-    Problem::unavailable("overloaded", detail, 1)
+    Problem::unavailable(ProblemCode::Overloaded, detail, 1)
 }

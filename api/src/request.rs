@@ -15,6 +15,7 @@ use crate::outside::Outside;
 use crate::permit::AdmissionPermit;
 use crate::preconditions::{self, EPOCH_PARAM, Preconditions};
 use crate::problem::Problem;
+use crate::problem_code::ProblemCode;
 use crate::state::ApiState;
 
 /// A read that may be answered: the caller may view, and the parameters are right.
@@ -113,7 +114,7 @@ impl After {
             Unseen::Ahead(head) => preconditions::ahead(state.freshness.ledger(), self.position, head),
             Unseen::Crowded(crowded) => too_many_waiting(crowded),
             Unseen::Behind(behind) => {
-                Problem::unavailable("projection_behind", format!("Not yet: {behind}."), 1)
+                Problem::unavailable(ProblemCode::ProjectionBehind, format!("Not yet: {behind}."), 1)
                     .with("current_position", behind.projected.0)
             }
         })
@@ -131,7 +132,7 @@ fn too_many_waiting(crowded: Crowded) -> Problem {
         }
     };
     let detail = format!("{whose}. Ask without it, or again when others were answered.");
-    Problem::new(status, "too_many_waiting", "Too many wait already", detail).retry_after(1)
+    Problem::new(ProblemCode::TooManyWaiting, detail).with_status(status).retry_after(1)
 }
 
 impl<Q> ReadRequest<Q> {

@@ -2,6 +2,7 @@
 
 use access::{Caller, SessionSecret};
 use api::ApiState;
+use api::ProblemCode;
 use api::extract::identify;
 use api::outside::Outside;
 use api::problem::Problem;
@@ -118,7 +119,7 @@ impl<Q> Visit<Q> {
             && let Err(problem) = after.shown(state).await
         {
             // A request that has waited and finds no room now is refused all the same.
-            if problem.code == "overloaded" {
+            if problem.code == ProblemCode::Overloaded {
                 return Err(problem);
             }
             tracing::debug!(%problem.detail, "a page is shown before it has what was asked for");

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use access::{Credential, Tokens};
 use api::ApiConfig;
+use api::ProblemCode;
 use api::extract::{Identified, credential};
 use api::outside::Outside;
 use api::permit::AdmissionPermit;
@@ -145,7 +146,7 @@ fn enter(room: &Arc<Semaphore>) -> Result<AdmissionPermit, Problem> {
 
 fn overloaded() -> Problem {
     let detail = "The server has as many requests in hand as it takes. Nothing of this one was done.";
-    Problem::unavailable("overloaded", detail, 1)
+    Problem::unavailable(ProblemCode::Overloaded, detail, 1)
 }
 
 fn path(request: &Request) -> &str {

@@ -4,11 +4,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use api::ProblemCode;
 use api::observe;
 use api::problem::Problem;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::routing::get;
 use serde_json::Value;
@@ -63,9 +63,7 @@ async fn not_ready(State(database_answered): State<Arc<AtomicBool>>) -> Problem 
         false => ("unavailable", "database"),
     };
     Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "not_ready",
-        "The ledger can't do its work at the moment",
+        ProblemCode::NotReady,
         format!("The {who} has not answered since the program was started; the log has the details."),
     )
     .with("database", database)
@@ -75,8 +73,8 @@ async fn not_ready(State(database_answered): State<Arc<AtomicBool>>) -> Problem 
 
 async fn not_yet(State(database_answered): State<Arc<AtomicBool>>) -> Problem {
     let (code, who) = match database_answered.load(Ordering::Relaxed) {
-        true => ("log_unavailable", "event log"),
-        false => ("database_unavailable", "database"),
+        true => (ProblemCode::LogUnavailable, "event log"),
+        false => (ProblemCode::DatabaseUnavailable, "database"),
     };
     let detail = format!("The {who} has not answered since the program was started. Nothing was appended.");
     Problem::unavailable(code, detail, RETRY_AFTER_SECONDS)
@@ -86,6 +84,7 @@ async fn not_yet(State(database_answered): State<Arc<AtomicBool>>) -> Problem {
 mod tests {
     use super::*;
     use axum::body::Body;
+    use axum::http::StatusCode;
 
     async fn status(door: &Door, path: &str) -> StatusCode {
         let request = Request::builder().uri(path).header("host", "x").body(Body::empty()).unwrap();

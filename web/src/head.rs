@@ -1,9 +1,10 @@
 //! What must hold for the head of every request, whatever it asks for: it names one host, and is not too large.
 
+use api::ProblemCode;
 use api::problem::Problem;
 use axum::extract::Request;
 use axum::http::uri::Authority;
-use axum::http::{HeaderValue, StatusCode, Version, header};
+use axum::http::{HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -95,9 +96,7 @@ fn no_host() -> Problem {
 /// 414: the target is longer than is taken.
 pub(crate) fn uri_too_long() -> Problem {
     Problem::new(
-        StatusCode::URI_TOO_LONG,
-        "uri_too_long",
-        "The path and its parameters are too long",
+        ProblemCode::UriTooLong,
         format!("At most {LONGEST_URI} bytes are taken. Ask with fewer or shorter parameters."),
     )
 }
@@ -105,9 +104,7 @@ pub(crate) fn uri_too_long() -> Problem {
 /// 431: the headers are larger than is taken.
 pub(crate) fn headers_too_large() -> Problem {
     Problem::new(
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        "headers_too_large",
-        "The headers are too large",
+        ProblemCode::HeadersTooLarge,
         format!(
             "At most {LARGEST_HEADERS} bytes and 100 headers are taken. Send fewer or shorter ones; a browser's \
              cookies for this host may be what is too large."

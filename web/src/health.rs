@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use api::ApiState;
+use api::ProblemCode;
 use api::problem::Problem;
 use axum::Json;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use eventlog::LogError;
 use migrations::Concern;
@@ -64,9 +64,7 @@ pub(crate) async fn ready(state: &ApiState, database: &DatabaseCheck) -> Respons
         return Json(details).into_response();
     }
     let mut problem = Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "not_ready",
-        "The ledger can't do its work at the moment",
+        ProblemCode::NotReady,
         "The members of this answer say what does not answer, or is missing; the log has the details.",
     );
     for (name, value) in details.as_object().into_iter().flatten().filter(|(name, _)| *name != "status") {

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::time::Duration;
 
+use api::ProblemCode;
 use api::outside::{self, Outside};
 use api::problem::Problem;
 use api::{ApiConfig, ApiState};
@@ -11,7 +12,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -128,8 +129,7 @@ fn entered(routes: Router, config: &ApiConfig) -> Router {
 async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::unavailable(
-            "request_timeout",
+        Err(_) => Problem::unavailable(ProblemCode::RequestTimeout,
             format!(
                 "The request took longer than {} s. An append may or may not have happened: repeat it with the \
                  same event ids and nothing is appended twice.",
@@ -150,12 +150,7 @@ async fn no_such_path(outside: Outside, headers: HeaderMap) -> Response {
 }
 
 async fn no_such_method() -> Problem {
-    Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "The method is not possible here",
-        "The header Allow names the methods of this path.",
-    )
+    Problem::new(ProblemCode::MethodNotAllowed, "The header Allow names the methods of this path.")
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +167,7 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
 mod tests {
     use super::*;
     use axum::body::{Body, to_bytes};
+    use axum::http::StatusCode;
 
     async fn asked(routes: Router, config: &ApiConfig) -> (StatusCode, serde_json::Value) {
         let request = Request::builder().uri("/x").header("host", "x").body(Body::empty()).unwrap();

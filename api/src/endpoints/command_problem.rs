@@ -1,6 +1,5 @@
 //! How HTTP says why a command changed nothing.
 
-use axum::http::StatusCode;
 use commands::CommandError;
 use domain::key::KeyError;
 use domain::{Rejection, RunId, Status};
@@ -8,6 +7,7 @@ use eventlog::LogError;
 use eventlog::fact::Unfaithful;
 
 use crate::problem::Problem;
+use crate::problem_code::ProblemCode;
 
 impl From<CommandError> for Problem {
     fn from(error: CommandError) -> Self {
@@ -22,11 +22,7 @@ impl From<CommandError> for Problem {
             CommandError::NoNotification => {
                 Problem::not_found("There is no such notification for this token.")
             }
-            CommandError::EventIdTaken { index, id, revision } => Problem::new(
-                StatusCode::CONFLICT,
-                "event_id_taken",
-                "The event id is in use",
-                format!(
+            CommandError::EventIdTaken { index, id, revision } => Problem::new(ProblemCode::EventIdTaken, format!(
                     "/events/{index}: the event id {id} belongs to revision {revision} of the run, which says \
                      something else. Nothing was appended. An id is used again only to repeat the same event; \
                      give every new event a new one."
@@ -35,20 +31,17 @@ impl From<CommandError> for Problem {
             .with("event_id", id.to_string())
             .with("event_index", index)
             .with("revision", revision),
-            CommandError::Contended => Problem::unavailable(
-                "contended",
+            CommandError::Contended => Problem::unavailable(ProblemCode::Contended,
                 "Others kept appending to the same run. Nothing was appended; repeat the request.",
                 1,
             ),
-            CommandError::Overloaded => Problem::unavailable(
-                "overloaded",
+            CommandError::Overloaded => Problem::unavailable(ProblemCode::Overloaded,
                 "The event log takes no more appends at the moment. Nothing was appended; repeat the request.",
                 1,
             ),
             CommandError::Log(LogError::Unavailable(why)) => {
                 tracing::warn!(error = %why, "the event log is unavailable");
-                Problem::unavailable(
-                    "log_unavailable",
+                Problem::unavailable(ProblemCode::LogUnavailable,
                     "The event log does not answer. The append may or may not have happened: repeat it with \
                      the same event ids and nothing is appended twice.",
                     1,
@@ -56,27 +49,18 @@ impl From<CommandError> for Problem {
             }
             CommandError::Log(error @ LogError::Refused(_)) => {
                 tracing::error!(%error, "nothing is appended until that is mended");
-                Problem::unavailable(
-                    "log_refused",
+                Problem::unavailable(ProblemCode::LogRefused,
                     "The event log refuses the ledger, which its operator has to mend; the ledger's log says how. \
                      Nothing was appended; repeat the request then.",
                     30,
                 )
             }
-            CommandError::TooLarge { bytes, most } => Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body_too_large",
-                "The body is too large",
-                format!(
+            CommandError::TooLarge { bytes, most } => Problem::new(ProblemCode::BodyTooLarge, format!(
                     "The events have {bytes} bytes as they are stored; the event log takes {most} at once. \
                      Nothing was appended; send them in several requests."
                 ),
             ),
-            CommandError::Unfaithful(Unfaithful { id, event_type, .. }) => Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "unfaithful_event",
-                "The event would not be kept as it was sent",
-                format!(
+            CommandError::Unfaithful(Unfaithful { id, event_type, .. }) => Problem::new(ProblemCode::UnfaithfulEvent, format!(
                     "{event_type} would not be read back from the log as what it says now, so it is not taken in. \
                      Nothing was appended. Its texts or its context hold something that the ledger can't keep: \
                      send it without, and tell whoever runs the ledger; its log has the details."
@@ -86,8 +70,7 @@ impl From<CommandError> for Problem {
             CommandError::Unreadable { run, revision } => unreadable_problem(run, revision),
             CommandError::Log(error @ LogError::Corrupt(_)) => {
                 tracing::error!(%error, "nothing is appended until that is mended");
-                Problem::unavailable(
-                    "log_corrupt",
+                Problem::unavailable(ProblemCode::LogCorrupt,
                     "The event log is damaged, which its operator has to mend; the ledger's log says how. Nothing was \
                      appended; repeat the request then.",
                     30,
@@ -102,11 +85,7 @@ impl From<CommandError> for Problem {
 
 /// 500: the log holds an event that can't be read, of that run if it is a run's.
 pub fn unreadable_problem(run: Option<RunId>, revision: u64) -> Problem {
-    let problem = Problem::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "stream_unreadable",
-        "An event in the log can't be read",
-        format!(
+    let problem = Problem::new(ProblemCode::StreamUnreadable, format!(
             "The event of revision {revision} can't be read from the event log, so nothing can be said of what \
              it is part of, and nothing is appended to it. Nothing else is concerned. Whoever runs the ledger \
              finds the reason in its log and must mend or restore the event."
@@ -123,16 +102,12 @@ fn rejected(rejection: &Rejection, revision: Option<u64>, status: Option<Status>
     let problem = match rejection {
         Rejection::NotFound => return Problem::not_found("There is no such run in this tenant."),
         Rejection::Illegal { index, .. } => Problem::new(
-            StatusCode::CONFLICT,
-            "illegal_transition",
-            "The event is not possible now",
+            ProblemCode::IllegalTransition,
             format!("/events/{index}: {rejection}. Nothing was appended."),
         )
         .with("event_index", *index),
         Rejection::RevisionMismatch { .. } => Problem::new(
-            StatusCode::PRECONDITION_FAILED,
-            "revision_mismatch",
-            "The run has moved on",
+            ProblemCode::RevisionMismatch,
             format!("{rejection}. Nothing was appended; look at the run again and decide anew."),
         ),
         Rejection::ImplausibleTimes(times) => {
@@ -162,10 +137,10 @@ mod tests {
     fn a_log_that_refuses_is_no_log_that_does_not_answer() {
         let refused = LogError::Refused("the user admin is not known".to_owned());
         let problem = Problem::from(CommandError::Log(refused));
-        assert_eq!((problem.code, problem.status), ("log_refused", 503));
+        assert_eq!((problem.code, problem.status), (ProblemCode::LogRefused, 503));
         assert!(problem.detail.contains("Nothing was appended"), "{}", problem.detail);
         assert!(!problem.detail.contains("admin"), "what the log says is the operator's: {}", problem.detail);
         let away = LogError::Unavailable("nobody is there".to_owned());
-        assert_eq!(Problem::from(CommandError::Log(away)).code, "log_unavailable");
+        assert_eq!(Problem::from(CommandError::Log(away)).code, ProblemCode::LogUnavailable);
     }
 }

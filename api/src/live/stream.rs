@@ -18,6 +18,7 @@ use super::listener::{Audience, Listener, Sources, Why};
 use super::seen::Seen;
 use crate::preconditions;
 use crate::problem::Problem;
+use crate::problem_code::ProblemCode;
 use crate::request::{ReadRequest, RunInPath};
 use crate::state::ApiState;
 
@@ -128,7 +129,7 @@ async fn open(
             drop(read);
             let ahead = match request.after(seen.position).in_log(state).await {
                 Ok(()) => None,
-                Err(problem) if problem.code == "position_ahead" => Some(Why::PositionAhead),
+                Err(problem) if problem.code == ProblemCode::PositionAhead => Some(Why::PositionAhead),
                 Err(problem) => return Err(problem),
             };
             listener.say_reset(ahead);

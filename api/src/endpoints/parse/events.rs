@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use axum::http::StatusCode;
 use commands::Changes;
 use domain::ProposedEvent;
 use domain::key::IdempotencySecret;
@@ -14,6 +13,7 @@ use uuid::Uuid;
 
 use super::event::read;
 use crate::problem::Problem;
+use crate::problem_code::ProblemCode;
 
 /// How many events one request may append.
 const MAX_EVENTS: usize = 1_000;
@@ -35,9 +35,7 @@ impl EventsBody {
             0 => return Err(Problem::invalid("/events", "at least one event is needed")),
             count if count > MAX_EVENTS => {
                 return Err(Problem::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "too_many_events",
-                    "Too many events",
+                    ProblemCode::TooManyEvents,
                     format!(
                         "{count} events are too many for one request: send at most {MAX_EVENTS} at once."
                     ),
