@@ -153,9 +153,9 @@ impl EventLog for PostgresLog {
         Self::shutdown(self).await;
     }
 
-    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
-        validate::append(&streams)?;
-        let answer = self.intake.take(streams)?;
+    async fn append(&self, append: StreamAppend) -> Result<Appended, AppendError> {
+        validate::append(&append)?;
+        let answer = self.intake.take(append)?;
         answer.await.unwrap_or_else(|_| Err(queue::gone()))
     }
 

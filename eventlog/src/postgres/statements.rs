@@ -49,7 +49,6 @@ impl From<LogError> for Failure {
             LogError::Unavailable(why) => Self::Lost(why),
             refused @ LogError::Refused(_) => Self::Refused(refused),
             LogError::Corrupt(why) => Self::Corrupt(why),
-            LogError::Unsupported(what) => Self::Corrupt(what.to_owned()),
         }
     }
 }

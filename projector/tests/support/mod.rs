@@ -125,7 +125,7 @@ impl Story {
         let last = self.log.last_event(stream).await.unwrap();
         let expected = last.map_or(ExpectedRevision::NoStream, |e| ExpectedRevision::Exact(e.revision));
         let append = StreamAppend { stream: stream.to_owned(), expected, events: vec![event] };
-        self.log.append(vec![append]).await.unwrap().streams[0].position
+        self.log.append(append).await.unwrap().position
     }
 
     /// Puts a record into a run's stream that would be this event, but for a change to it.
