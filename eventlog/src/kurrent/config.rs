@@ -15,7 +15,7 @@ pub struct KurrentConfig {
     /// How long a call is tried again while the cluster is not there.
     pub patience: Duration,
     /// How many appends are in hand at once; more are refused.
-    pub max_appends: usize,
+    pub(super) max_appends: usize,
 }
 
 impl fmt::Debug for KurrentConfig {
@@ -53,8 +53,7 @@ const SCHEMES: [&str; 8] = [
 
 impl KurrentConfig {
     /// Whether the address is one of such a cluster.
-    #[must_use]
-    pub fn is_meant_by(address: &str) -> bool {
+    fn is_meant_by(address: &str) -> bool {
         SCHEMES.iter().any(|scheme| address.starts_with(scheme))
     }
 
