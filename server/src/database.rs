@@ -4,13 +4,13 @@ use std::path::Path;
 use std::str::FromStr;
 
 use eventlog::postgres::DatabaseErrorKind;
+use private_postgres::{PrivatePostgres, PrivatePostgresConfig};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
 use crate::cli::{DatabaseArgs, PrivateArgs};
 use crate::connect::{self, probe};
 use crate::error::Error;
-use crate::postgres::{PrivatePostgres, PrivatePostgresConfig};
 use crate::{files, rights};
 
 /// The file in the data folder by which other commands find a private database that is running.

@@ -7,10 +7,10 @@ use access::AccessError;
 use commands::policies::PolicyError;
 use eventlog::LogError;
 use eventlog::postgres::DatabaseErrorKind;
+use private_postgres::PostgresError;
 use projector::ProjectorError;
 use sqlx::migrate::MigrateError;
 
-use crate::postgres::PostgresError;
 use crate::rights::Lacking;
 
 /// Why the program stops. Each message is meant for the person at the terminal.
