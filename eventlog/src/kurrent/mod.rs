@@ -18,6 +18,7 @@ mod options;
 mod outage;
 mod read;
 mod size;
+mod sockets;
 mod wire;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
