@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use eventlog::postgres::DatabaseErrorKind;
 use reads::ReadError;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -224,27 +225,15 @@ impl Problem {
     /// A database that is away is worth another try; anything else is our fault.
     #[must_use]
     pub fn of_database(error: &sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::Io(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::Tls(_) => {
-                tracing::warn!(%error, "the database is unavailable");
-                Self::unavailable(ProblemCode::DatabaseUnavailable, "The database does not answer.", 1)
+        let detail = match DatabaseErrorKind::of(error) {
+            DatabaseErrorKind::Unavailable | DatabaseErrorKind::PoolClosed | DatabaseErrorKind::Tls => {
+                "The database does not answer."
             }
-            // Class 57: the server is starting, stopping or cancelled us; 53: it lacks resources.
-            sqlx::Error::Database(db)
-                if db.code().is_some_and(|c| c.starts_with("57") || c.starts_with("53")) =>
-            {
-                tracing::warn!(%error, "the database is unavailable");
-                Self::unavailable(
-                    ProblemCode::DatabaseUnavailable,
-                    "The database refuses to work at the moment.",
-                    1,
-                )
-            }
-            _ => Self::internal(error),
-        }
+            DatabaseErrorKind::OutOfResources => "The database refuses to work at the moment.",
+            _ => return Self::internal(error),
+        };
+        tracing::warn!(%error, "the database is unavailable");
+        Self::unavailable(ProblemCode::DatabaseUnavailable, detail, 1)
     }
 }
 

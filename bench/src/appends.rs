@@ -56,11 +56,8 @@ pub async fn through_the_log(
             let mut appends = 0;
             while Instant::now() < until {
                 let events = (0..batch).map(|_| event()).collect();
-                let appended =
-                    log.append(vec![StreamAppend { stream: stream.clone(), expected, events }]).await?;
-                if let Some(last) = appended.streams.first() {
-                    expected = ExpectedRevision::Exact(last.revision);
-                }
+                let appended = log.append(StreamAppend { stream: stream.clone(), expected, events }).await?;
+                expected = ExpectedRevision::Exact(appended.revision);
                 appends += 1;
             }
             Ok(appends)

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use server::postgres::{PrivatePostgres, PrivatePostgresConfig};
+use private_postgres::{PrivatePostgres, PrivatePostgresConfig};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tempfile::TempDir;
 

@@ -11,6 +11,7 @@ use eventlog::fact::Fact;
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
 use eventlog::streams::run_stream;
 use eventlog::{EventLog, ExpectedRevision, StreamAppend};
+use futures::{StreamExt, TryStreamExt, stream};
 use redaction::CleanText;
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
@@ -20,6 +21,9 @@ use crate::Failure;
 
 /// Events of a run: `Queued`, `Started`, 20 `ItemSucceeded`, 2 `ItemFailed`, `Completed`.
 pub const RUN_EVENTS: usize = 25;
+
+/// Appends that wait for the log at a time: it commits them together.
+const AT_ONCE: usize = 1_000;
 
 const TENANTS: [&str; 3] = ["acme", "demo", "northwind"];
 const KINDS: [&str; 4] = ["backup.nightly", "drift.check", "import.volumes", "policy.apply"];
@@ -33,11 +37,10 @@ pub async fn append(database: &PgConnectOptions, runs: usize, interleaved: usize
     while first < runs {
         let group = first..(first + interleaved).min(runs);
         for revision in 0..RUN_EVENTS {
-            let mut appends = Vec::with_capacity(group.len());
-            for run in group.clone() {
-                appends.push(one(run, revision, begin)?);
-            }
-            log.append(appends).await?;
+            let appends =
+                group.clone().map(|run| one(run, revision, begin)).collect::<Result<Vec<_>, _>>()?;
+            let appended = stream::iter(appends).map(|append| log.append(append)).buffered(AT_ONCE);
+            appended.try_for_each(async |_| Ok(())).await?;
         }
         first = group.end;
     }

@@ -120,11 +120,9 @@ impl Commands {
             }
             Err(error) => return Err(error.into()),
         };
-        let place = appended.streams.first().map(|place| place.position);
-        let position = place.ok_or_else(|| CommandError::Internal("the log answered no position".into()))?;
         // No await from here on: what the log took is folded, whatever becomes of the request.
         for event in events {
-            folded.push(event, position).map_err(CommandError::Internal)?;
+            folded.push(event, appended.position).map_err(CommandError::Internal)?;
         }
         Ok(Step::Done)
     }

@@ -107,7 +107,7 @@ impl Commands {
             tracing::error!(%error, stream, "an append is refused");
         })?;
         let append = StreamAppend { stream: stream.to_owned(), expected, events };
-        Ok(self.log.append(vec![append]).await)
+        Ok(self.log.append(append).await)
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -32,11 +32,7 @@ impl Commands {
             // The event's id is random, so nobody can use it up before. The expected revision lets it be recorded once.
             let facts = std::iter::once(Fact::NotificationRead(Uuid::new_v4(), &read, origin));
             match self.write(&stream, expected, facts).await? {
-                Ok(appended) => {
-                    let place = appended.streams.first().map(|place| place.position);
-                    return place
-                        .ok_or_else(|| CommandError::Internal("the log answered no position".into()));
-                }
+                Ok(appended) => return Ok(appended.position),
                 Err(AppendError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -10,7 +10,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::forms::MOST_LABELS;
 use crate::ids::{CorrelationId, InvalidId, Kind, PrincipalId, RequestId, RunId, TenantId};
 use crate::key::IdempotencyKey;
 use crate::reason::ReasonCode;
@@ -382,6 +381,9 @@ impl TryFrom<String> for ItemName {
 pub struct Labels(BTreeMap<String, CleanText>);
 
 impl Labels {
+    /// How many there are at most.
+    pub const MOST: usize = 32;
+
     /// The labels in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &CleanText)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
@@ -392,9 +394,10 @@ impl TryFrom<BTreeMap<String, CleanText>> for Labels {
     type Error = InvalidId;
 
     fn try_from(mut labels: BTreeMap<String, CleanText>) -> Result<Self, InvalidId> {
-        if labels.len() > MOST_LABELS {
+        if labels.len() > Labels::MOST {
             let count = labels.len();
-            return Err(InvalidId(format!("{count} labels are too many: at most {MOST_LABELS}")));
+            let most = Labels::MOST;
+            return Err(InvalidId(format!("{count} labels are too many: at most {most}")));
         }
         let legal = |b: u8| b.is_ascii_alphanumeric() || b"_./-".contains(&b);
         for (name, value) in &mut labels {

@@ -2,7 +2,7 @@
 //! well formed before they ask. The rules themselves are those of the types; `domain/tests/forms.rs` holds
 //! the two together.
 
-use crate::event::{HeartbeatSeconds, ItemCount};
+use crate::event::{HeartbeatSeconds, ItemCount, Labels};
 
 /// The form of a text. A text has it when the pattern is found in it and its length is in the range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub const REASON_CODE: Form = Form { pattern: r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_
 pub const LABEL_NAME: Form = Form { pattern: "^[A-Za-z0-9_./-]+$", least: 1, most: 63 };
 
 /// How many labels a run has at most.
-pub const MOST_LABELS: usize = 32;
+pub const MOST_LABELS: usize = Labels::MOST;
 
 /// [`crate::key::IdempotencyKey`].
 pub const IDEMPOTENCY_KEY: Form = Form { pattern: "^[0-9a-f]{64}$", least: 64, most: 64 };

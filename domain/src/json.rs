@@ -38,6 +38,12 @@ pub fn value<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
     from.deserialize_any(AnyValue)
 }
 
+/// Goes a step further down a JSON Pointer (RFC 6901, section 3): by the name of a member or the number of an element.
+pub fn push_token(pointer: &mut String, token: &str) {
+    pointer.push('/');
+    pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
+}
+
 fn members<'de, A: MapAccess<'de>>(mut access: A) -> Result<Map<String, Value>, A::Error> {
     let mut members = Map::new();
     while let Some(name) = access.next_key::<String>()? {
@@ -123,6 +129,16 @@ mod tests {
         let text = r#"{"a":[1,-2,0.5,18446744073709551615,null,true,"x",{"b":{}}],"c":""}"#;
         let Strict(value) = serde_json::from_str(text).unwrap();
         assert_eq!(value, serde_json::from_str::<Value>(text).unwrap());
+    }
+
+    #[test]
+    fn a_pointer_leads_to_what_it_was_made_for() {
+        let value = serde_json::json!({"a/b": [{"m~n": 8}, {"~1": 7}]});
+        for (way, found) in [(["a/b", "0", "m~n"], 8), (["a/b", "1", "~1"], 7)] {
+            let mut pointer = String::new();
+            way.iter().for_each(|token| push_token(&mut pointer, token));
+            assert_eq!(value.pointer(&pointer), Some(&found.into()), "{pointer}");
+        }
     }
 
     #[test]

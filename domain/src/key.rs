@@ -14,6 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::json::push_token;
+
 /// The deepest nesting of objects and arrays in a context. The context itself is level 1.
 pub const MAX_CONTEXT_DEPTH: usize = 32;
 
@@ -301,7 +303,12 @@ pub fn canonical_request(
 }
 
 fn as_pointer(name: &str) -> String {
-    if name.is_empty() || name.starts_with('/') { name.to_owned() } else { format!("/{}", escape(name)) }
+    if name.is_empty() || name.starts_with('/') {
+        return name.to_owned();
+    }
+    let mut pointer = String::new();
+    push_token(&mut pointer, name);
+    pointer
 }
 
 fn sort_array(context: &mut Value, pointer: &str) -> Result<(), KeyError> {
@@ -351,7 +358,7 @@ fn check_value(value: &Value, pointer: &mut String, depth: usize) -> Result<(), 
         }
         Value::Object(members) => {
             for (name, member) in members {
-                step(pointer, &escape(name), |p| {
+                step(pointer, name, |p| {
                     check_text(name, p)?;
                     check_name(name, p)?;
                     check_value(member, p, depth + 1)
@@ -364,8 +371,7 @@ fn check_value(value: &Value, pointer: &mut String, depth: usize) -> Result<(), 
 
 fn step<T>(pointer: &mut String, token: &str, check: impl FnOnce(&mut String) -> T) -> T {
     let length = pointer.len();
-    pointer.push('/');
-    pointer.push_str(token);
+    push_token(pointer, token);
     let result = check(pointer);
     pointer.truncate(length);
     result
@@ -385,10 +391,6 @@ fn check_name(name: &str, pointer: &str) -> Result<(), ContextError> {
         return Err(ContextError::ReservedName { pointer: pointer.to_owned() });
     }
     Ok(())
-}
-
-fn escape(token: &str) -> String {
-    token.replace('~', "~0").replace('/', "~1")
 }
 
 fn type_name(value: &Value) -> &'static str {

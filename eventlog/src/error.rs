@@ -13,15 +13,12 @@ pub enum LogError {
     /// What it holds breaks its own laws.
     #[error("the event log is corrupt: {0}")]
     Corrupt(String),
-    /// It can't do that at all.
-    #[error("{0}")]
-    Unsupported(&'static str),
 }
 
 /// Why an append was not taken.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
-    /// A stream is not where the writer expected it.
+    /// The stream is not where the writer expected it.
     #[error("stream {stream} is at {}, not at {}", at(.actual), at(.expected))]
     Conflict {
         /// Which stream.
@@ -31,7 +28,7 @@ pub enum AppendError {
         /// The revision it has; none for a stream without events.
         actual: Option<u64>,
     },
-    /// The append can't be what the caller meant: no streams, no events, a stream twice, an id twice in a stream.
+    /// The append can't be what the caller meant: no events, an id twice, a name that no log takes.
     #[error("malformed append: {0}")]
     Malformed(&'static str),
     /// The append has more bytes than the log takes at once. Append it in parts.

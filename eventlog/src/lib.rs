@@ -15,6 +15,6 @@ mod validate;
 
 pub use error::{AppendError, LogError};
 pub use port::{
-    Appended, AppendedStream, EventLog, ExpectedRevision, Guarantees, NewEvent, Position, RecordedEvent,
-    Retention, StreamAppend, Subscription,
+    Appended, EventLog, ExpectedRevision, Guarantees, NewEvent, Position, RecordedEvent, StreamAppend,
+    Subscription,
 };

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::error::{AppendError, LogError};
-use crate::port::{Appended, AppendedStream, EventLog, Position, RecordedEvent, StreamAppend, Subscription};
+use crate::port::{Appended, EventLog, Position, RecordedEvent, StreamAppend, Subscription};
 use crate::repeat::{self, There};
 use crate::validate;
 
@@ -45,44 +45,35 @@ impl MemoryLog {
 }
 
 impl Events {
-    fn append(&mut self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
-        validate::append(&streams)?;
-        if let Some(conflict) = streams.iter().find_map(|append| self.conflict(append)) {
-            let ends: Option<_> = streams.iter().map(|append| self.repeated(append)).collect();
-            return ends.map(|streams| Appended { streams, duplicate: true }).ok_or(conflict);
-        }
-        let streams = streams.into_iter().filter_map(|append| self.push(append)).collect();
-        Ok(Appended { streams, duplicate: false })
-    }
-
-    fn conflict(&self, append: &StreamAppend) -> Option<AppendError> {
+    fn append(&mut self, append: StreamAppend) -> Result<Appended, AppendError> {
+        validate::append(&append)?;
         let (expected, actual) = (append.expected.last(), self.last_revision(&append.stream));
-        let stream = append.stream.clone();
-        (expected != actual).then_some(AppendError::Conflict { stream, expected, actual })
+        if expected == actual {
+            return Ok(self.push(append));
+        }
+        self.repeated(&append).ok_or(AppendError::Conflict { stream: append.stream, expected, actual })
     }
 
     /// Where the append has its events, if it is a repeat.
-    fn repeated(&self, append: &StreamAppend) -> Option<AppendedStream> {
+    fn repeated(&self, append: &StreamAppend) -> Option<Appended> {
         let first = append.expected.next()?;
         let there = self.streams.get(&append.stream)?.get(usize::try_from(first).ok()?..)?;
         let there = there.iter().take(append.events.len()).map(|index| &self.all[*index]);
         let there: Vec<There> = there.map(|event| (event.id, event.position)).collect();
-        repeat::end_of(append, first, &there)
+        let (revision, position) = repeat::end_of(append, first, &there)?;
+        Some(Appended { revision, position, duplicate: true })
     }
 
     fn last_revision(&self, stream: &str) -> Option<u64> {
         self.streams.get(stream).and_then(|indexes| indexes.len().checked_sub(1)).map(|last| last as u64)
     }
 
-    fn push(&mut self, append: StreamAppend) -> Option<AppendedStream> {
-        let mut last = None;
+    fn push(&mut self, append: StreamAppend) -> Appended {
         let indexes = self.streams.entry(append.stream.clone()).or_default();
-        for event in append.events {
-            let revision = indexes.len() as u64;
+        for (revision, event) in (indexes.len() as u64..).zip(append.events) {
             indexes.push(self.all.len());
-            let position = Position(self.all.len() as u64 + 1);
             self.all.push(RecordedEvent {
-                position,
+                position: Position(self.all.len() as u64 + 1),
                 stream: append.stream.clone(),
                 revision,
                 id: event.id,
@@ -90,17 +81,17 @@ impl Events {
                 data: event.data,
                 metadata: event.metadata,
             });
-            last = Some(AppendedStream { revision, position });
         }
-        last
+        let (revision, position) = (indexes.len() as u64 - 1, Position(self.all.len() as u64));
+        Appended { revision, position, duplicate: false }
     }
 }
 
 #[async_trait]
 impl EventLog for MemoryLog {
-    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+    async fn append(&self, append: StreamAppend) -> Result<Appended, AppendError> {
         let mut events = self.events();
-        let appended = events.append(streams)?;
+        let appended = events.append(append)?;
         self.shared.head.send_replace(Position(events.all.len() as u64));
         Ok(appended)
     }

@@ -59,22 +59,15 @@ pub struct StreamAppend {
     pub events: Vec<NewEvent>,
 }
 
-/// Where an append has its events: one entry for each [`StreamAppend`], in the same order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Appended {
-    /// The last revision and position of each stream's events.
-    pub streams: Vec<AppendedStream>,
-    /// The events were there already: an earlier append of the same events had succeeded.
-    pub duplicate: bool,
-}
-
-/// The place of the last event of one [`StreamAppend`].
+/// Where an append has its last event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AppendedStream {
+pub struct Appended {
     /// Its revision in its stream, from 0.
     pub revision: u64,
     /// Its position in the log.
     pub position: Position,
+    /// The events were there already: an earlier append of the same events had succeeded.
+    pub duplicate: bool,
 }
 
 /// An event as the log has it.
@@ -99,23 +92,12 @@ pub struct RecordedEvent {
 /// What a log promises beyond what every log does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guarantees {
-    /// Appends to several streams in one step. Without it they are refused.
-    pub several_streams: bool,
     /// Positions are 1, 2, 3 and so on, so that their difference is a number of events. Without it they are places,
     /// such as bytes: whoever wants to know how many events lie between two of them counts.
     pub dense_positions: bool,
     /// The most bytes of data and metadata that an append of one event may have. With more events it may be
     /// somewhat less: a log that counts differently refuses what is too large.
     pub max_append_bytes: usize,
-}
-
-/// How long a stream's events are kept. What is not given is kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Retention {
-    /// Events that are older may go.
-    pub max_age: Option<std::time::Duration>,
-    /// Events before this revision may go.
-    pub truncate_before: Option<u64>,
 }
 
 /// An append-only log of events in streams.
@@ -125,21 +107,21 @@ pub struct Retention {
 pub trait EventLog: Send + Sync + 'static {
     /// What this log promises beyond what every log does.
     fn guarantees(&self) -> Guarantees {
-        Guarantees { several_streams: true, dense_positions: true, max_append_bytes: usize::MAX }
+        Guarantees { dense_positions: true, max_append_bytes: usize::MAX }
     }
 
-    /// Appends to one or more streams in one step: all of it is durable when this returns, or none.
+    /// Appends to a stream: all of it is durable when this returns, or none.
     ///
-    /// Idempotent by event id: when an expectation does not hold because the events are there already, by their
-    /// ids and in this order, just behind the revision that was expected, and so in each of the streams, the
-    /// answer is where they are, with `duplicate` set. So a writer that repeats an append repeats its expectation
-    /// too. Ids are compared nowhere else: not with other streams, and not where the expectation holds, for whoever
-    /// knows the last revision of a stream knows what is in it.
+    /// Idempotent by event id: when the expectation does not hold because the events are there already, by their
+    /// ids and in this order, just behind the revision that was expected, the answer is where they are, with
+    /// `duplicate` set. So a writer that repeats an append repeats its expectation too. Ids are compared nowhere
+    /// else: not with other streams, and not where the expectation holds, for whoever knows the last revision of a
+    /// stream knows what is in it.
     ///
     /// # Errors
-    /// [`AppendError::Conflict`] when an expected revision does not hold (with the actual one),
-    /// [`AppendError::Overloaded`] when the queue is full (nothing was taken in), or [`AppendError::Log`].
-    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError>;
+    /// [`AppendError::Conflict`] when the expected revision does not hold (with the actual one),
+    /// [`AppendError::Overloaded`] when the queue is full (nothing was taken in), or any other.
+    async fn append(&self, append: StreamAppend) -> Result<Appended, AppendError>;
 
     /// Reads a stream forwards: at most `limit` events from revision `from` on. A stream without
     /// events reads as empty.
@@ -211,22 +193,6 @@ pub trait EventLog: Send + Sync + 'static {
     /// [`LogError`]: why none is taken.
     async fn takes_appends(&self) -> Result<(), LogError> {
         Ok(())
-    }
-
-    /// Says how long a stream's events are kept.
-    ///
-    /// # Errors
-    /// [`LogError::Unsupported`] where events are kept for ever, or any other.
-    async fn retain(&self, _stream: &str, _retention: Retention) -> Result<(), LogError> {
-        Err(LogError::Unsupported("this event log keeps all events for ever"))
-    }
-
-    /// Ends a stream for good: its events may go, and it takes no more.
-    ///
-    /// # Errors
-    /// [`LogError::Unsupported`] where events are kept for ever, or any other.
-    async fn tombstone(&self, _stream: &str) -> Result<(), LogError> {
-        Err(LogError::Unsupported("this event log keeps all events for ever"))
     }
 
     /// Finishes what was taken in, and takes in no more.

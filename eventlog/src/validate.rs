@@ -13,30 +13,22 @@ const LONGEST_NAME: usize = 512;
 ///
 /// # Errors
 /// [`AppendError::Malformed`] that says what is wrong.
-pub(crate) fn append(streams: &[StreamAppend]) -> Result<(), AppendError> {
+pub(crate) fn append(append: &StreamAppend) -> Result<(), AppendError> {
     let malformed = |what| Err(AppendError::Malformed(what));
-    if streams.is_empty() {
-        return malformed("it names no stream");
+    let StreamAppend { stream, events, .. } = append;
+    if !is_name(stream) {
+        return malformed("a stream's name has 1 to 512 bytes and no NUL");
     }
-    let mut names = HashSet::with_capacity(streams.len());
-    for StreamAppend { stream, events, .. } in streams {
-        if !is_name(stream) {
-            return malformed("a stream's name has 1 to 512 bytes and no NUL");
+    if events.is_empty() {
+        return malformed("it has no events");
+    }
+    let mut ids = HashSet::with_capacity(events.len());
+    for event in events {
+        if !is_name(&event.event_type) {
+            return malformed("an event's type has 1 to 512 bytes and no NUL");
         }
-        if !names.insert(stream) {
-            return malformed("it names a stream twice");
-        }
-        if events.is_empty() {
-            return malformed("it has no events for a stream");
-        }
-        let mut ids = HashSet::with_capacity(events.len());
-        for event in events {
-            if !is_name(&event.event_type) {
-                return malformed("an event's type has 1 to 512 bytes and no NUL");
-            }
-            if !ids.insert(event.id) {
-                return malformed("it has an event id twice");
-            }
+        if !ids.insert(event.id) {
+            return malformed("it has an event id twice");
         }
     }
     Ok(())

@@ -8,8 +8,8 @@ use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use crate::batch::{CountFrom, fold};
 use crate::decode::{Quarantined, decode};
 use crate::error::{ProjectorError, bigint, unsigned};
-use crate::lease::{Lease, TERM};
-use crate::tables::{Schema, Tables};
+use crate::lease::Lease;
+use crate::tables::{LEASE_TERM, Schema, Tables};
 use crate::{load, store};
 
 /// The channel on which listeners hear how far the projection has come; the payload is the position.
@@ -121,7 +121,7 @@ async fn move_checkpoint(
         bigint(from.0)?,
         bigint(to.0)?,
         lease.map(Lease::fence),
-        TERM.as_secs_f64(),
+        LEASE_TERM.as_secs_f64(),
         // Shadow tables have no readers.
         tables.schema() == Schema::Live,
         CHANNEL

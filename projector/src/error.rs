@@ -1,5 +1,6 @@
 //! What can go wrong while projecting.
 
+use eventlog::postgres::DatabaseErrorKind;
 use eventlog::{LogError, Position};
 
 /// Why a batch was not applied. Nothing of it was then: rows and checkpoint commit together.
@@ -96,18 +97,12 @@ impl ProjectorError {
     }
 
     /// Whether trying again is of no use, and it is about some events only. Either the tables refuse the
-    /// data itself: SQLSTATE class 22 (data exception), 23 (integrity constraint violation) and 54 (limit
-    /// exceeded, such as an index entry that is too long), or a value that has no form on the wire. Or rows
-    /// that the events build on were changed by somebody else: that must not stop all other runs.
+    /// data itself, or a value has no form on the wire. Or rows that the events build on were changed by somebody
+    /// else: that must not stop all other runs.
     pub(crate) fn is_about_data(&self) -> bool {
         match self {
-            Self::Database(sqlx::Error::Database(error)) => error
-                .code()
-                .is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class))),
-            Self::Database(sqlx::Error::Encode(_))
-            | Self::TooLarge(_)
-            | Self::CountsAstray
-            | Self::Negative(_) => true,
+            Self::Database(error) => DatabaseErrorKind::of(error) == DatabaseErrorKind::Data,
+            Self::TooLarge(_) | Self::CountsAstray | Self::Negative(_) => true,
             _ => false,
         }
     }

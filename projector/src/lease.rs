@@ -11,10 +11,7 @@ use std::time::Duration;
 use eventlog::Position;
 
 use crate::error::{ProjectorError, unsigned};
-use crate::tables::Tables;
-
-/// How long a lease lasts when it is not renewed.
-pub(crate) const TERM: Duration = Duration::from_secs(5);
+use crate::tables::{LEASE_TERM, Tables};
 
 /// How often an idle holder renews it, and how often the others ask for it.
 pub(crate) const BEAT: Duration = Duration::from_secs(1);
@@ -33,7 +30,7 @@ impl Lease {
             "UPDATE checkpoints SET fence = fence + 1, lease_until = clock_timestamp() + make_interval(secs => $1)
              WHERE name = 'monitoring' AND (lease_until IS NULL OR lease_until < clock_timestamp())
              RETURNING fence",
-            TERM.as_secs_f64()
+            LEASE_TERM.as_secs_f64()
         )
         .fetch_optional(&mut *tx)
         .await?;
@@ -54,7 +51,7 @@ impl Lease {
             "UPDATE checkpoints SET lease_until = clock_timestamp() + make_interval(secs => $2)
              WHERE name = 'monitoring' AND fence = $1 RETURNING position",
             self.fence,
-            TERM.as_secs_f64()
+            LEASE_TERM.as_secs_f64()
         )
         .fetch_optional(&mut *tx)
         .await?;

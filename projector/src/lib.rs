@@ -23,5 +23,4 @@ mod titles;
 pub use agree::check_log;
 pub use error::{Lost, ProjectorError};
 pub use maintenance::{Difference, Findings, Maintenance, Progress, Rebuilt, Retried, Unreadable, Wrong};
-pub use notifications::notification_id;
 pub use run::{Projector, ProjectorConfig};

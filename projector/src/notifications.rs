@@ -12,8 +12,7 @@ const ENDED: &str = "ended";
 
 /// The id of a notification: a UUIDv5 (RFC 9562) of `{transition}:{recipient}` in the run's namespace,
 /// so that a rebuild of the tables gives the same ids. `transition` is `queued` or `ended`.
-#[must_use]
-pub fn notification_id(run: RunId, transition: &str, recipient: &PrincipalId) -> Uuid {
+pub(crate) fn notification_id(run: RunId, transition: &str, recipient: &PrincipalId) -> Uuid {
     Uuid::new_v5(&run.uuid(), format!("{transition}:{recipient}").as_bytes())
 }
 

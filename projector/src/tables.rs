@@ -1,11 +1,16 @@
 //! Where the read tables are.
 
+use std::time::Duration;
+
 use eventlog::Position;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor, PgPool, Postgres, Transaction};
 
 use crate::error::{ProjectorError, unsigned};
-use crate::lease::TERM;
+
+/// How long the lease on a set of tables lasts when it is not renewed, and so how long a transaction on them may
+/// hang.
+pub(crate) const LEASE_TERM: Duration = Duration::from_secs(5);
 
 /// A set of read tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +120,6 @@ impl Tables {
 
 /// What every transaction on the tables is told, or the connection of all of them.
 fn settings(schema: Schema, set: &str) -> String {
-    let term = TERM.as_millis();
+    let term = LEASE_TERM.as_millis();
     format!("{set} search_path = {}; {set} idle_in_transaction_session_timeout = {term}", schema.name())
 }

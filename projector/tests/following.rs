@@ -182,7 +182,7 @@ async fn copy(records: &[RecordedEvent], log: &Watched) {
             metadata: record.metadata,
         };
         let append = StreamAppend { stream: record.stream, expected, events: vec![event] };
-        assert_eq!(log.append(vec![append]).await.unwrap().streams[0].position, record.position);
+        assert_eq!(log.append(append).await.unwrap().position, record.position);
     }
 }
 

@@ -4,7 +4,6 @@
 mod support;
 
 use domain::PrincipalId;
-use projector::notification_id;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use support::*;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use eventlog::postgres::DatabaseErrorKind;
 use percent_encoding::percent_decode_str;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
@@ -34,7 +35,7 @@ pub async fn wait(options: &PgConnectOptions, listening: Option<SocketAddr>) -> 
     loop {
         match connect(options).await {
             Ok(()) => return Ok(()),
-            Err(error) if is_away(&error) => {
+            Err(error) if DatabaseErrorKind::of(&error).is_transient() => {
                 tracing::warn!(%error, address, "the database does not answer; trying again in {pause:?}");
             }
             Err(error) => return Err(unreachable(options, &error)),
@@ -56,7 +57,9 @@ fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> Error {
     let host = socket.unwrap_or_else(|| options.get_host().to_owned());
     let reason = match error {
         sqlx::Error::Tls(source) => no_tls(options, &source.to_string()),
-        sqlx::Error::Io(source) if is_of_tls(source) => no_tls(options, &source.to_string()),
+        sqlx::Error::Io(source) if DatabaseErrorKind::of(error) == DatabaseErrorKind::Tls => {
+            no_tls(options, &source.to_string())
+        }
         other => other.to_string(),
     };
     Error::Unreachable { host, port: options.get_port(), reason }
@@ -78,12 +81,6 @@ fn no_tls(options: &PgConnectOptions, said: &str) -> String {
         "look at sslmode, sslrootcert, sslcert and sslkey".to_owned()
     };
     format!("{said}; {mend}")
-}
-
-/// Whether it comes from the handshake, not from the network: no try later is better.
-fn is_of_tls(error: &std::io::Error) -> bool {
-    // The system itself reports nothing of this kind.
-    error.kind() == std::io::ErrorKind::InvalidData
 }
 
 /// The parameters that name files, with the names that the client knows them by as well, and their variables.
@@ -119,18 +116,5 @@ pub fn with_files(options: PgConnectOptions, url: &str) -> Result<PgConnectOptio
     match options.get_ssl_mode() {
         PgSslMode::Require if rooted => Ok(options.ssl_mode(PgSslMode::VerifyCa)),
         _ => Ok(options),
-    }
-}
-
-/// Whether it may be better in a moment.
-pub fn is_away(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(error) => !is_of_tls(error),
-        sqlx::Error::PoolTimedOut => true,
-        // Class 08: no connection; 53: it lacks resources, such as free connections; 57: it starts or stops.
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class)))
-        }
-        _ => false,
     }
 }

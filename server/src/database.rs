@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::str::FromStr;
 
+use eventlog::postgres::DatabaseErrorKind;
+use private_postgres::{PrivatePostgres, PrivatePostgresConfig};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
 use crate::cli::{DatabaseArgs, PrivateArgs};
 use crate::connect::{self, probe};
 use crate::error::Error;
-use crate::postgres::{PrivatePostgres, PrivatePostgresConfig};
 use crate::{files, rights};
 
 /// The file in the data folder by which other commands find a private database that is running.
@@ -185,7 +186,7 @@ pub async fn check_schema(pool: &PgPool) -> Result<(), Error> {
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Err(Error::Schema(
             "the database has no tables of runledger: run `runledger migrate` first".into(),
         )),
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501") => {
+        Err(error) if DatabaseErrorKind::of(&error) == DatabaseErrorKind::Forbidden => {
             let user = pool.connect_options().get_username().to_owned();
             Err(Error::Schema(format!(
                 "the database user {user} may not read the tables ({error}): run `runledger migrate --serve-role {user}` \

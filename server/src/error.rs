@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use access::AccessError;
 use commands::policies::PolicyError;
 use eventlog::LogError;
+use eventlog::postgres::DatabaseErrorKind;
+use private_postgres::PostgresError;
 use projector::ProjectorError;
 use sqlx::migrate::MigrateError;
 
-use crate::connect::is_away;
-use crate::postgres::PostgresError;
 use crate::rights::Lacking;
 
 /// Why the program stops. Each message is meant for the person at the terminal.
@@ -142,7 +142,7 @@ impl Error {
             Self::Log(error) | Self::Projector(ProjectorError::Log(error)) => {
                 matches!(error, LogError::Unavailable(_))
             }
-            _ => self.database().is_some_and(is_away),
+            _ => self.database().is_some_and(|error| DatabaseErrorKind::of(error).is_transient()),
         }
     }
 
@@ -161,9 +161,8 @@ impl Error {
     /// What mends it, where the message is another room's and can't know.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
-        let code = self.database()?.as_database_error()?.code()?;
-        // insufficient_privilege
-        (code == "42501").then_some("this is for the owner of the tables: connect as that database user")
+        (DatabaseErrorKind::of(self.database()?) == DatabaseErrorKind::Forbidden)
+            .then_some("this is for the owner of the tables: connect as that database user")
     }
 
     /// What the program ends with. An event log that refuses us has a code of its own, that of sysexits.h for a

@@ -17,7 +17,6 @@ mod logging;
 mod maintain;
 mod meter;
 mod output;
-pub mod postgres;
 mod restored;
 mod rights;
 mod run;

@@ -9,9 +9,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
+use private_postgres::{PrivatePostgres, PrivatePostgresConfig};
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
-use server::postgres::{PrivatePostgres, PrivatePostgresConfig};
 use sqlx::PgPool;
 use support::site::{program, serve, terminated};
 use support::{LOOK_AGAIN, PATIENCE, runledger};

@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{ExitStatus, Stdio};
 
 use kurrent_server::Cluster;
+use private_postgres::{PrivatePostgres, PrivatePostgresConfig};
 use serde_json::{Value, json};
-use server::postgres::{PrivatePostgres, PrivatePostgresConfig};
 use sqlx::{AssertSqlSafe, PgPool};
 use support::{LOOK_AGAIN, PATIENCE, runledger};
 use tempfile::TempDir;

@@ -39,14 +39,14 @@ impl Layer for FaultyLog {
         &*self.inner
     }
 
-    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+    async fn append(&self, append: StreamAppend) -> Result<Appended, AppendError> {
         let fault =
             self.plan.lock().unwrap_or_else(PoisonError::into_inner).pop_front().unwrap_or(Fault::None);
         let unknown = || AppendError::Log(LogError::Unavailable("the test cut the line".into()));
         match fault {
-            Fault::None => self.inner.append(streams).await,
+            Fault::None => self.inner.append(append).await,
             Fault::Lost => Err(unknown()),
-            Fault::Unanswered => self.inner.append(streams).await.and(Err(unknown())),
+            Fault::Unanswered => self.inner.append(append).await.and(Err(unknown())),
         }
     }
 }
@@ -104,11 +104,10 @@ impl Layer for CountingLog {
         &*self.inner
     }
 
-    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
-        let events: usize = streams.iter().map(|stream| stream.events.len()).sum();
+    async fn append(&self, append: StreamAppend) -> Result<Appended, AppendError> {
         self.appends.fetch_add(1, Ordering::SeqCst);
-        self.events_appended.fetch_add(events as u64, Ordering::SeqCst);
-        self.inner.append(streams).await
+        self.events_appended.fetch_add(append.events.len() as u64, Ordering::SeqCst);
+        self.inner.append(append).await
     }
 
     async fn read_stream(

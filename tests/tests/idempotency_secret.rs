@@ -119,9 +119,9 @@ async fn old_start(log: &Arc<dyn EventLog>, with_queued: bool) -> RunId {
     };
     let to =
         |stream, event| StreamAppend { stream, expected: ExpectedRevision::NoStream, events: vec![event] };
-    log.append(vec![to(reservation_stream(&key), reserved)]).await.unwrap();
+    log.append(to(reservation_stream(&key), reserved)).await.unwrap();
     if with_queued {
-        log.append(vec![to(run_stream(&"demo".parse().unwrap(), run), queued)]).await.unwrap();
+        log.append(to(run_stream(&"demo".parse().unwrap(), run), queued)).await.unwrap();
     }
     run
 }

@@ -5,9 +5,16 @@ use std::time::Duration;
 
 use access::{Role, list_tokens, revoke_token};
 use api::ApiConfig;
+use chrono::DateTime;
+use domain::{Event, EventBody, RunId, TenantId, wire};
+use eventlog::fact::Fact;
+use eventlog::streams::run_stream;
+use eventlog::{EventLog, ExpectedRevision, StreamAppend};
+use futures::future::join_all;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::{Message, Said, Setup, Stream, TestApp};
+use uuid::Uuid;
 
 const ITEM: &str = "ItemSucceeded";
 
@@ -133,37 +140,48 @@ async fn what_was_heard_since_counts_more_than_where_it_began(
     app.stop().await;
 }
 
-/// Writes events of runs into the read tables: `runs` of `each` events.
-async fn write_events(app: &TestApp, runs: i64, each: i64) {
-    sqlx::query(
-        "WITH runs AS (
-             INSERT INTO projection.runs (tenant, run_id, kind, status, items_succeeded, items_failed,
-                 items_skipped, labels, context, idempotency_key, queued_at, last_event_at, revision, position)
-             SELECT 'demo', overlay(gen_random_uuid()::text PLACING '7' FROM 15 FOR 1)::uuid, 'many', 'running', 0, 0, 0, '{}', '{}', n::text, now(), now(),
-                 $2, n * $2
-             FROM generate_series(1, $1) AS n RETURNING run_id, position)
-         INSERT INTO projection.run_events (tenant, run_id, revision, position, event_id, event_type,
-             schema_version, occurred_at, recorded_at, actor, data)
-         SELECT 'demo', run_id, n, position - $2 + n, gen_random_uuid(), 'Started', 1, now(), now(), 'a', '{}'
-         FROM runs, generate_series(1, $2) AS n",
-    )
-    .bind(runs)
-    .bind(each)
-    .execute(&app.pool)
-    .await
-    .unwrap();
-    sqlx::query("UPDATE projection.checkpoints SET position = $1")
-        .bind(runs * each)
-        .execute(&app.pool)
-        .await
-        .unwrap();
+/// Appends runs of `each` events, and waits until they are projected. Gives the last position.
+async fn append_runs(app: &TestApp, runs: usize, each: u64) -> u64 {
+    let appends = (0..runs).map(|_| {
+        let (tenant, run): (TenantId, _) = ("demo".parse().unwrap(), RunId::new(Uuid::now_v7()).unwrap());
+        let event = |revision| Event {
+            id: Uuid::new_v4(),
+            schema_version: wire::SCHEMA_VERSION,
+            tenant: tenant.clone(),
+            run,
+            revision,
+            occurred_at: DateTime::UNIX_EPOCH,
+            recorded_at: DateTime::UNIX_EPOCH,
+            actor: "worker".parse().unwrap(),
+            correlation_id: None,
+            causation_id: None,
+            origin: None,
+            body: body(revision),
+        };
+        let events = (0..each).map(|revision| Fact::Run(&event(revision)).record().unwrap()).collect();
+        let stream = run_stream(&tenant, run);
+        app.log.append(StreamAppend { stream, expected: ExpectedRevision::NoStream, events })
+    });
+    join_all(appends).await.into_iter().for_each(|appended| assert!(!appended.unwrap().duplicate));
+    let last = runs as u64 * each;
+    app.client(Role::Readonly).get(&format!("/runs?limit=1&after={last}")).await.expect(200);
+    last
+}
+
+/// Queued, started, and then signs of life.
+fn body(revision: u64) -> EventBody {
+    let (event_type, data) = match revision {
+        0 => ("Queued", r#"{"kind": "many", "context": {}}"#),
+        1 => ("Started", "{}"),
+        _ => ("Progressed", "{}"),
+    };
+    wire::decode_body(event_type, data.as_bytes()).unwrap()
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn who_missed_too_many_events_starts_over(pool: PgPoolOptions, database: PgConnectOptions) {
-    let setup = Setup { without_projector: true, ..Setup::default() };
-    let app = TestApp::with(pool, database, setup).await;
-    write_events(&app, 1, 12_000).await;
+    let app = app(pool, database).await;
+    assert_eq!(append_runs(&app, 1, 12_000).await, 12_000);
     let viewer = app.client(Role::Readonly);
     for (seen, event, id) in [(0, "reset", 12_000), (2_000, "reset", 12_000), (2_001, "run", 12_000)] {
         let mut stream = Stream::open(&viewer, "/stream", Some(seen)).await;
@@ -175,9 +193,8 @@ async fn who_missed_too_many_events_starts_over(pool: PgPoolOptions, database: P
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn who_missed_too_many_runs_starts_over(pool: PgPoolOptions, database: PgConnectOptions) {
-    let setup = Setup { without_projector: true, ..Setup::default() };
-    let app = TestApp::with(pool, database, setup).await;
-    write_events(&app, 2_001, 1).await;
+    let app = app(pool, database).await;
+    assert_eq!(append_runs(&app, 2_001, 1).await, 2_001);
     let viewer = app.client(Role::Readonly);
     for (seen, event, id) in [(0, "reset", 2_001), (1, "run", 2)] {
         let mut stream = Stream::open(&viewer, "/stream", Some(seen)).await;

@@ -83,7 +83,7 @@ fn of_log(error: &LogError) -> &'static str {
     match error {
         LogError::Refused(_) => "refused",
         LogError::Corrupt(_) => CORRUPT,
-        LogError::Unavailable(_) | LogError::Unsupported(_) => UNAVAILABLE,
+        LogError::Unavailable(_) => UNAVAILABLE,
     }
 }
 

@@ -76,9 +76,7 @@ impl From<CommandError> for Problem {
                     30,
                 )
             }
-            error @ (CommandError::Log(LogError::Unsupported(_)) | CommandError::Internal(_)) => {
-                Problem::internal(&error)
-            }
+            error @ CommandError::Internal(_) => Problem::internal(&error),
         }
     }
 }

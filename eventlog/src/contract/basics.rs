@@ -14,7 +14,7 @@ pub async fn nothing_reads_as_empty(log: Log) {
     assert_eq!(log.read_stream(&name, u64::MAX, 10).await.unwrap(), []);
     let (name, appended) = begun(&log, 3).await;
     let end = log.head().await.unwrap();
-    assert!(end >= appended.streams[0].position);
+    assert!(end >= appended.position);
     assert_eq!(log.read_all(Position(u64::MAX), 10).await.unwrap(), []);
     assert_eq!(log.read_stream(&name, 3, 10).await.unwrap(), []);
     assert_eq!(log.read_stream(&name, 0, 0).await.unwrap(), []);
@@ -27,10 +27,10 @@ pub async fn events_are_read_as_they_were_appended(log: Log) {
     begun(&log, 1).await;
     let before = log.head().await.unwrap();
     let (first, second) = (events(2), events(3));
-    let one = log.append(vec![to(&name, ExpectedRevision::NoStream, first.clone())]).await.unwrap();
-    let two = log.append(vec![to(&name, ExpectedRevision::Exact(1), second.clone())]).await.unwrap();
+    let one = log.append(to(&name, ExpectedRevision::NoStream, first.clone())).await.unwrap();
+    let two = log.append(to(&name, ExpectedRevision::Exact(1), second.clone())).await.unwrap();
     assert!(!one.duplicate && !two.duplicate);
-    assert_eq!((one.streams[0].revision, two.streams[0].revision), (1, 4));
+    assert_eq!((one.revision, two.revision), (1, 4));
 
     let read = whole(&log, &name).await;
     let given: Vec<NewEvent> = first.into_iter().chain(second).collect();
@@ -43,8 +43,8 @@ pub async fn events_are_read_as_they_were_appended(log: Log) {
         );
     }
     assert!(read.windows(2).all(|pair| pair[0].position < pair[1].position));
-    assert_eq!(read[1].position, one.streams[0].position);
-    assert_eq!(read[4].position, two.streams[0].position);
+    assert_eq!(read[1].position, one.position);
+    assert_eq!(read[4].position, two.position);
     assert_eq!(log.last_event(&name).await.unwrap().as_ref(), read.last());
     assert_eq!(log.read_stream(&name, 1, 2).await.unwrap(), read[1..3]);
     let all = log.read_all(before, 1_000).await.unwrap();
@@ -65,7 +65,7 @@ pub async fn an_expectation_that_does_not_hold_is_a_conflict(log: Log) {
         (&empty, Some(0), None),
         (&empty, Some(u64::MAX), None),
     ] {
-        let refused = log.append(vec![to(stream, after(expected), events(1))]).await;
+        let refused = log.append(to(stream, after(expected), events(1))).await;
         let Err(AppendError::Conflict { stream: of, expected: was, .. }) = &refused else {
             panic!("{expected:?}: {refused:?}")
         };
@@ -74,40 +74,7 @@ pub async fn an_expectation_that_does_not_hold_is_a_conflict(log: Log) {
     }
     assert_eq!(whole(&log, &name).await.len(), 2);
     assert_eq!(whole(&log, &empty).await, []);
-    log.append(vec![to(&name, after(Some(1)), events(1))]).await.unwrap();
-}
-
-/// All of it or nothing, answered in the order of the request; nothing at all of a log that can't.
-pub async fn several_streams_are_appended_in_one_step(log: Log) {
-    let (old, _) = begun(&log, 2).await;
-    let new = stream();
-    if !log.guarantees().several_streams {
-        let both = vec![to(&new, after(None), events(3)), to(&old, after(Some(1)), events(1))];
-        let refused = log.append(both).await;
-        assert!(matches!(refused, Err(AppendError::Malformed(_))), "{refused:?}");
-        assert_eq!((whole(&log, &new).await.len(), whole(&log, &old).await.len()), (0, 2));
-        return;
-    }
-    let both = || vec![to(&new, after(None), events(3)), to(&old, after(Some(1)), events(1))];
-    let appended = log.append(both()).await.unwrap();
-    let last = [log.last_event(&new).await.unwrap().unwrap(), log.last_event(&old).await.unwrap().unwrap()];
-    for (answer, last) in appended.streams.iter().zip(&last) {
-        assert_eq!((answer.revision, answer.position), (last.revision, last.position));
-    }
-    assert_eq!((last[0].revision, last[1].revision), (2, 2));
-
-    let another = stream();
-    let wrong = vec![to(&another, after(None), events(1)), to(&old, after(Some(1)), events(1))];
-    match log.append(wrong).await {
-        Err(AppendError::Conflict { stream, expected, actual }) => {
-            assert_eq!((stream, expected, actual), (old.clone(), Some(1), Some(2)));
-        }
-        other => panic!("{other:?}"),
-    }
-    assert_eq!(whole(&log, &another).await, []);
-    assert_eq!(whole(&log, &old).await.len(), 3);
-    // That nothing was appended is also what the writer believes.
-    log.append(vec![to(&another, after(None), events(1))]).await.unwrap();
+    log.append(to(&name, after(Some(1)), events(1))).await.unwrap();
 }
 
 /// Appends that no log could take, among some that it can.
@@ -116,24 +83,22 @@ pub async fn malformed_appends_are_refused_and_harm_nobody(log: Log) {
     let twice = event("x");
     let typed = |event_type: String| NewEvent { event_type, ..event("x") };
     let wrong = [
-        vec![],
-        vec![to(&name, after(None), vec![])],
-        vec![to(&name, after(None), events(1)), to(&name, after(Some(0)), events(1))],
-        vec![to(&name, after(None), vec![twice.clone(), twice])],
-        vec![to("", after(None), events(1))],
-        vec![to(&format!("{name}\0"), after(None), events(1))],
-        vec![to(&"x".repeat(10_000), after(None), events(1))],
-        vec![to(&padded(&name, 513), after(None), events(1))],
-        vec![to(&name, after(None), vec![typed(String::new())])],
-        vec![to(&name, after(None), vec![typed("A\0B".into())])],
-        vec![to(&name, after(None), vec![typed("x".repeat(10_000))])],
-        vec![to(&name, after(None), vec![typed("x".repeat(513))])],
-        // The fault is in the second stream only.
-        vec![to(&name, after(None), events(1)), to(&stream(), after(None), vec![])],
+        to(&name, after(None), vec![]),
+        to(&name, after(None), vec![twice.clone(), twice]),
+        to("", after(None), events(1)),
+        to(&format!("{name}\0"), after(None), events(1)),
+        to(&"x".repeat(10_000), after(None), events(1)),
+        to(&padded(&name, 513), after(None), events(1)),
+        to(&name, after(None), vec![typed(String::new())]),
+        to(&name, after(None), vec![typed("A\0B".into())]),
+        to(&name, after(None), vec![typed("x".repeat(10_000))]),
+        to(&name, after(None), vec![typed("x".repeat(513))]),
+        // The fault is in the second event only.
+        to(&name, after(None), vec![event("x"), typed(String::new())]),
     ];
     for append in wrong {
         let neighbour = stream();
-        let right = vec![to(&neighbour, after(None), events(1))];
+        let right = to(&neighbour, after(None), events(1));
         let shown = format!("{append:?}");
         let (refused, taken) = futures::join!(log.append(append), log.append(right));
         assert!(matches!(refused, Err(AppendError::Malformed(_))), "{shown:.200}: {refused:?}");
@@ -163,7 +128,7 @@ pub async fn names_come_back_exactly(log: Log) {
     ];
     for name in &names {
         let typed = NewEvent { event_type: name.clone(), ..event("x") };
-        log.append(vec![to(name, after(None), vec![typed])]).await.unwrap();
+        log.append(to(name, after(None), vec![typed])).await.unwrap();
     }
     for name in &names {
         let read = whole(&log, name).await;
@@ -185,7 +150,7 @@ pub async fn bytes_come_back_exactly(log: Log) {
         .zip([every_byte.clone(), vec![], vec![0], every_byte])
         .map(|(data, metadata)| NewEvent { metadata, ..event(data) })
         .collect();
-    log.append(vec![to(&name, after(None), given.clone())]).await.unwrap();
+    log.append(to(&name, after(None), given.clone())).await.unwrap();
     let read = whole(&log, &name).await;
     assert_eq!(read.len(), given.len());
     for (read, given) in read.iter().zip(&given) {
@@ -198,13 +163,11 @@ pub async fn large_batches_are_read_in_pages(log: Log) {
     let start = log.head().await.unwrap();
     let (long, _) = begun(&log, 1_000).await;
     let streams: Vec<String> = (0..100).map(|_| stream()).collect();
-    let many: Vec<_> = streams.iter().map(|name| to(name, after(None), events(50))).collect();
-    if log.guarantees().several_streams {
-        assert_eq!(log.append(many).await.unwrap().streams.len(), 100);
-    } else {
-        let each = many.into_iter().map(|one| log.append(vec![one]));
-        futures::future::join_all(each).await.into_iter().for_each(|answer| drop(answer.unwrap()));
-    }
+    let appends = streams.iter().map(|name| log.append(to(name, after(None), events(50))));
+    futures::future::join_all(appends)
+        .await
+        .into_iter()
+        .for_each(|answer| assert!(!answer.unwrap().duplicate));
 
     for page in [1, 7, 333, 1_000, 5_000] {
         let mut read = Vec::new();
@@ -241,7 +204,7 @@ pub async fn large_events_are_read_to_the_end(log: Log) {
     for n in 0..40u8 {
         let large = event(vec![n; bytes]);
         given.push(large.id);
-        log.append(vec![to(&stream(), after(None), vec![large])]).await.unwrap();
+        log.append(to(&stream(), after(None), vec![large])).await.unwrap();
     }
     let end = log.head().await.unwrap();
     let ours =

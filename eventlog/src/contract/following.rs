@@ -53,8 +53,8 @@ pub async fn a_follower_sees_each_event_once_while_writers_are_busy(log: Log) {
             tokio::spawn(async move {
                 let mut last = None;
                 for _ in 0..30 {
-                    let appended = log.append(vec![to(&name, after(last), events(2))]).await.unwrap();
-                    last = Some(appended.streams[0].revision);
+                    let appended = log.append(to(&name, after(last), events(2))).await.unwrap();
+                    last = Some(appended.revision);
                 }
             })
         })
@@ -78,15 +78,15 @@ pub async fn a_follower_waits_for_the_next_event(log: Log) {
     };
     for _ in 0..20 {
         let name = stream();
-        let append = log.append(vec![to(&name, after(None), events(1))]);
+        let append = log.append(to(&name, after(None), events(1)));
         let (appended, ()) =
             futures::join!(append, follow(&mut *one, 10, HashMap::from([(name.clone(), 1)])));
         follow(&mut *two, 10, HashMap::from([(name, 1)])).await;
         // A subscription from there on does not see it again.
-        let place = appended.unwrap().streams[0].position;
+        let place = appended.unwrap().position;
         let mut later = log.subscribe(place).await.unwrap();
         let next = stream();
-        log.append(vec![to(&next, after(None), events(1))]).await.unwrap();
+        log.append(to(&next, after(None), events(1))).await.unwrap();
         let batch = soon(later.next_batch(10)).await.unwrap();
         assert!(batch.iter().all(|event| event.position > place));
     }
@@ -108,7 +108,7 @@ pub async fn a_follower_that_already_waits_is_woken(log: Log) {
                 }
                 tokio::task::yield_now().await;
             }
-            log.append(vec![to(&name, after(None), events(1))]).await.unwrap();
+            log.append(to(&name, after(None), events(1))).await.unwrap();
             match early {
                 Some(batch) => batch,
                 None => soon(asked).await,
@@ -130,8 +130,8 @@ pub async fn a_follower_that_is_cut_off_loses_nothing(log: Log) {
         async move {
             let mut last = None;
             for _ in 0..100 {
-                let appended = log.append(vec![to(&name, after(last), events(1))]).await.unwrap();
-                last = Some(appended.streams[0].revision);
+                let appended = log.append(to(&name, after(last), events(1))).await.unwrap();
+                last = Some(appended.revision);
             }
         }
     });

@@ -3,9 +3,7 @@
 use async_trait::async_trait;
 
 use crate::error::{AppendError, LogError};
-use crate::port::{
-    Appended, EventLog, Guarantees, Position, RecordedEvent, Retention, StreamAppend, Subscription,
-};
+use crate::port::{Appended, EventLog, Guarantees, Position, RecordedEvent, StreamAppend, Subscription};
 
 /// A log in front of another one. What it does not do in its own way is done by the one behind.
 #[async_trait]
@@ -14,8 +12,8 @@ pub trait Layer: Send + Sync + 'static {
     fn behind(&self) -> &dyn EventLog;
 
     /// In place of [`EventLog::append`].
-    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
-        self.behind().append(streams).await
+    async fn append(&self, append: StreamAppend) -> Result<Appended, AppendError> {
+        self.behind().append(append).await
     }
 
     /// In place of [`EventLog::read_stream`].
@@ -55,8 +53,8 @@ impl<L: Layer> EventLog for L {
         self.behind().guarantees()
     }
 
-    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
-        Layer::append(self, streams).await
+    async fn append(&self, append: StreamAppend) -> Result<Appended, AppendError> {
+        Layer::append(self, append).await
     }
 
     async fn read_stream(
@@ -90,14 +88,6 @@ impl<L: Layer> EventLog for L {
 
     async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {
         Layer::subscribe(self, after).await
-    }
-
-    async fn retain(&self, stream: &str, retention: Retention) -> Result<(), LogError> {
-        self.behind().retain(stream, retention).await
-    }
-
-    async fn tombstone(&self, stream: &str) -> Result<(), LogError> {
-        self.behind().tombstone(stream).await
     }
 
     async fn shutdown(&self) {

@@ -8,17 +8,17 @@ use rand::{Rng, SeedableRng};
 
 use super::{Log, after, events, stream, whole};
 use crate::error::AppendError;
-use crate::port::{Appended, AppendedStream, Guarantees, NewEvent, Position, StreamAppend};
+use crate::port::{Appended, NewEvent, Position, StreamAppend};
 
 const SEQUENCES: u64 = 12;
 const STEPS: usize = 40;
 
-/// Any mix of appends, wrong expectations, repeats and ids used again, over one stream or several, is answered
-/// as a list per stream would answer it, and leaves just what the lists hold.
+/// Any mix of appends, wrong expectations, repeats and ids used again is answered as a list per stream would answer
+/// it, and leaves just what the lists hold.
 pub async fn any_sequence_of_appends_is_as_the_model_says(log: Log) {
     for seed in 0..SEQUENCES {
         let mut random = StdRng::seed_from_u64(seed);
-        let mut model = Model::new(log.guarantees());
+        let mut model = Model::new();
         for step in 0..STEPS {
             let append = model.propose(&mut random);
             let wanted = model.expected_answer(&append);
@@ -45,7 +45,6 @@ struct Kept {
 }
 
 struct Model {
-    guarantees: Guarantees,
     streams: Vec<(String, Vec<Kept>)>,
     last: Position,
 }
@@ -55,13 +54,13 @@ struct Model {
 enum Wanted {
     New,
     Repeat,
-    /// One of these streams is named, with what was expected and what is there.
-    Conflict(Vec<(String, Option<u64>, Option<u64>)>),
+    /// What was expected, and what is there.
+    Conflict(Option<u64>, Option<u64>),
 }
 
 impl Model {
-    fn new(guarantees: Guarantees) -> Self {
-        Self { guarantees, streams: (0..4).map(|_| (stream(), Vec::new())).collect(), last: Position(0) }
+    fn new() -> Self {
+        Self { streams: (0..4).map(|_| (stream(), Vec::new())).collect(), last: Position(0) }
     }
 
     fn head(&self, name: &str) -> Option<u64> {
@@ -78,106 +77,86 @@ impl Model {
         self.kept(&append.stream).get(first..)?.get(..append.events.len())
     }
 
-    /// One to three streams; for each, events that are new or that are there, wholly or in part.
-    fn propose(&self, random: &mut StdRng) -> Vec<StreamAppend> {
-        let count =
-            if self.guarantees.several_streams { *[1, 1, 1, 2, 3].choose(random).unwrap() } else { 1 };
+    /// Events that are new or that are there, wholly or in part, to any of the streams.
+    fn propose(&self, random: &mut StdRng) -> StreamAppend {
         let repeats = random.random_bool(0.25);
-        let chosen: Vec<_> = self.streams.choose_multiple(random, count).collect();
-        chosen
-            .into_iter()
-            .map(|(name, kept)| {
-                let mut given: Vec<NewEvent> = events(random.random_range(1..4));
-                // Where they were appended, if they are there.
-                let mut before = None;
-                if repeats && !kept.is_empty() && random.random_bool(0.9) {
-                    let from = random.random_range(0..kept.len());
-                    let until = random.random_range(from + 1..=kept.len().min(from + 3));
-                    given = kept[from..until].iter().map(|kept| kept.event.clone()).collect();
-                    before = Some((from as u64).checked_sub(1));
-                    match random.random_range(0..8) {
-                        0 => given.reverse(),
-                        1 => given.extend(events(1)),
-                        2 => given.insert(0, events(1).remove(0)),
-                        _ => {}
-                    }
-                } else if random.random_bool(0.1) {
-                    // Somebody's id, of this stream or another.
-                    let all: Vec<_> = self.streams.iter().flat_map(|(_, kept)| kept).collect();
-                    if let Some(other) = all.choose(random) {
-                        let at = random.random_range(0..given.len());
-                        given[at].id = other.event.id;
-                    }
-                }
-                // A stream may have an id twice, where the expectation held; an append may not.
-                let mut used = HashSet::new();
-                if !given.iter().all(|event| used.insert(event.id)) {
-                    (given, before) = (events(1), None);
-                }
-                let expected = match before {
-                    Some(before) if random.random_bool(0.8) => before,
-                    None if random.random_bool(0.8) => self.head(name),
-                    _ => random.random_range(0u64..8).checked_sub(1),
-                };
-                StreamAppend { stream: name.clone(), expected: after(expected), events: given }
-            })
-            .collect()
+        let (name, kept) = self.streams.choose(random).unwrap();
+        let mut given: Vec<NewEvent> = events(random.random_range(1..4));
+        // Where they were appended, if they are there.
+        let mut before = None;
+        if repeats && !kept.is_empty() && random.random_bool(0.9) {
+            let from = random.random_range(0..kept.len());
+            let until = random.random_range(from + 1..=kept.len().min(from + 3));
+            given = kept[from..until].iter().map(|kept| kept.event.clone()).collect();
+            before = Some((from as u64).checked_sub(1));
+            match random.random_range(0..8) {
+                0 => given.reverse(),
+                1 => given.extend(events(1)),
+                2 => given.insert(0, events(1).remove(0)),
+                _ => {}
+            }
+        } else if random.random_bool(0.1) {
+            // Somebody's id, of this stream or another.
+            let all: Vec<_> = self.streams.iter().flat_map(|(_, kept)| kept).collect();
+            if let Some(other) = all.choose(random) {
+                let at = random.random_range(0..given.len());
+                given[at].id = other.event.id;
+            }
+        }
+        // A stream may have an id twice, where the expectation held; an append may not.
+        let mut used = HashSet::new();
+        if !given.iter().all(|event| used.insert(event.id)) {
+            (given, before) = (events(1), None);
+        }
+        let expected = match before {
+            Some(before) if random.random_bool(0.8) => before,
+            None if random.random_bool(0.8) => self.head(name),
+            _ => random.random_range(0u64..8).checked_sub(1),
+        };
+        StreamAppend { stream: name.clone(), expected: after(expected), events: given }
     }
 
-    fn expected_answer(&self, append: &[StreamAppend]) -> Wanted {
-        let conflicts: Vec<_> = append
-            .iter()
-            .map(|append| (append.stream.clone(), append.expected.last(), self.head(&append.stream)))
-            .filter(|(_, expected, actual)| expected != actual)
-            .collect();
-        let whole = append.iter().all(|append| {
-            let ids = append.events.iter().map(|event| event.id);
-            self.there(append).is_some_and(|there| there.iter().map(|kept| kept.event.id).eq(ids))
-        });
-        match conflicts.is_empty() {
+    fn expected_answer(&self, append: &StreamAppend) -> Wanted {
+        let (expected, actual) = (append.expected.last(), self.head(&append.stream));
+        let ids = append.events.iter().map(|event| event.id);
+        let repeated = self.there(append).is_some_and(|there| there.iter().map(|kept| kept.event.id).eq(ids));
+        match expected == actual {
             true => Wanted::New,
-            false if whole => Wanted::Repeat,
-            false => Wanted::Conflict(conflicts),
+            false if repeated => Wanted::Repeat,
+            false => Wanted::Conflict(expected, actual),
         }
     }
 
     /// Checks the answer and takes over what was appended.
     fn check(
         &mut self,
-        append: &[StreamAppend],
+        append: &StreamAppend,
         wanted: &Wanted,
         answer: Result<Appended, AppendError>,
         at: &str,
     ) {
         match (wanted, answer) {
-            (Wanted::New, Ok(appended)) if !appended.duplicate => self.keep(append, &appended.streams, at),
+            (Wanted::New, Ok(appended)) if !appended.duplicate => self.keep(append, appended, at),
             (Wanted::Repeat, Ok(appended)) if appended.duplicate => {
-                assert_eq!(appended.streams.len(), append.len(), "{at}");
-                for (append, answer) in append.iter().zip(&appended.streams) {
-                    let last = append.expected.next().unwrap() + append.events.len() as u64 - 1;
-                    let known = self.there(append).unwrap().last().unwrap().at;
-                    assert_eq!(answer.revision, last, "{at}");
-                    assert!(known.is_none_or(|known| known == answer.position), "{at}");
-                }
+                let last = append.expected.next().unwrap() + append.events.len() as u64 - 1;
+                let known = self.there(append).unwrap().last().unwrap().at;
+                assert_eq!(appended.revision, last, "{at}");
+                assert!(known.is_none_or(|known| known == appended.position), "{at}");
             }
-            (Wanted::Conflict(wanted), Err(AppendError::Conflict { stream, expected, actual })) => {
-                let found = (stream, expected, actual);
-                assert!(wanted.contains(&found), "{at}: {found:?}, not {wanted:?}");
+            (Wanted::Conflict(wanted, there), Err(AppendError::Conflict { stream, expected, actual })) => {
+                assert_eq!((&stream, expected, actual), (&append.stream, *wanted, *there), "{at}");
             }
             (wanted, answer) => panic!("{at}: {answer:?}, not {wanted:?}"),
         }
     }
 
-    fn keep(&mut self, append: &[StreamAppend], answers: &[AppendedStream], at: &str) {
-        assert_eq!(answers.len(), append.len(), "{at}");
-        for (append, answer) in append.iter().zip(answers) {
-            assert!(answer.position > self.last, "{at}: {:?} after {:?}", answer.position, self.last);
-            self.last = answer.position;
-            let (_, kept) = self.streams.iter_mut().find(|(name, _)| *name == append.stream).unwrap();
-            kept.extend(append.events.iter().map(|event| Kept { event: event.clone(), at: None }));
-            let last = kept.len() - 1;
-            kept[last].at = Some(answer.position);
-            assert_eq!(answer.revision, last as u64, "{at}");
-        }
+    fn keep(&mut self, append: &StreamAppend, appended: Appended, at: &str) {
+        assert!(appended.position > self.last, "{at}: {:?} after {:?}", appended.position, self.last);
+        self.last = appended.position;
+        let (_, kept) = self.streams.iter_mut().find(|(name, _)| *name == append.stream).unwrap();
+        kept.extend(append.events.iter().map(|event| Kept { event: event.clone(), at: None }));
+        let last = kept.len() - 1;
+        kept[last].at = Some(appended.position);
+        assert_eq!(appended.revision, last as u64, "{at}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use futures::future::join_all;
 
-use super::{Log, after, event, events, soon, stream, to, whole};
+use super::{Log, after, event, events, place, soon, stream, to, whole};
 use crate::error::AppendError;
 use crate::port::{Appended, Position};
 
@@ -16,8 +16,8 @@ pub async fn writers_on_streams_of_their_own_all_succeed(log: Log) {
             let name = stream();
             let mut last = None;
             for n in 0..20 {
-                let appended = log.append(vec![to(&name, after(last), events(1 + n % 3))]).await.unwrap();
-                last = Some(appended.streams[0].revision);
+                let appended = log.append(to(&name, after(last), events(1 + n % 3))).await.unwrap();
+                last = Some(appended.revision);
             }
             (name, last)
         })
@@ -43,12 +43,12 @@ pub async fn writers_on_one_stream_lose_no_update(log: Log) {
             while won.len() < 10 {
                 let mine = event(format!("{writer}-{}", won.len()));
                 let id = mine.id;
-                match log.append(vec![to(&name, after(last), vec![mine])]).await {
+                match log.append(to(&name, after(last), vec![mine])).await {
                     Ok(appended) => {
-                        let revision = appended.streams[0].revision;
+                        let revision = appended.revision;
                         assert_eq!(revision, last.map_or(0, |last| last + 1), "it is where it was to go");
                         last = Some(revision);
-                        won.push((id, appended.streams[0]));
+                        won.push((id, appended));
                     }
                     Err(AppendError::Conflict { expected, actual, .. }) => {
                         assert!(expected == last && actual > last, "{expected:?} {actual:?}");
@@ -63,62 +63,22 @@ pub async fn writers_on_one_stream_lose_no_update(log: Log) {
     let won: Vec<_> = soon(join_all(writers)).await.into_iter().flat_map(Result::unwrap).collect();
     let read = whole(&log, &name).await;
     assert_eq!(read.len(), 320);
-    for (id, place) in won {
-        let at = usize::try_from(place.revision).unwrap();
-        assert_eq!((read[at].id, read[at].position), (id, place.position));
+    for (id, appended) in won {
+        let at = usize::try_from(appended.revision).unwrap();
+        assert_eq!((read[at].id, read[at].position), (id, appended.position));
     }
-}
-
-/// Appends to both of two streams, named in either order: the streams stay each other's twins.
-pub async fn appends_to_the_same_streams_race_as_one_step(log: Log) {
-    if !log.guarantees().several_streams {
-        // Then nothing is appended to several streams: the case of several streams says so.
-        return;
-    }
-    let (one, two) = (stream(), stream());
-    let writers = (0..12).map(|writer| {
-        let (log, one, two) = (log.clone(), one.clone(), two.clone());
-        tokio::spawn(async move {
-            let (mut last, mut won) = (None, 0);
-            while won < 10 {
-                let tag = format!("{writer}-{won}");
-                let mut both =
-                    vec![to(&one, after(last), vec![event(&*tag)]), to(&two, after(last), vec![event(tag)])];
-                if writer % 2 == 0 {
-                    both.reverse();
-                }
-                match log.append(both).await {
-                    Ok(appended) => {
-                        let next = last.map_or(0, |last| last + 1);
-                        assert!(appended.streams.iter().all(|at| at.revision == next), "{appended:?}");
-                        last = Some(next);
-                        won += 1;
-                    }
-                    Err(AppendError::Conflict { actual, .. }) => {
-                        assert!(actual > last, "{actual:?} after {last:?}");
-                        last = actual;
-                    }
-                    Err(other) => panic!("{other:?}"),
-                }
-            }
-        })
-    });
-    soon(join_all(writers)).await.into_iter().for_each(Result::unwrap);
-    let (one, two) = (whole(&log, &one).await, whole(&log, &two).await);
-    assert_eq!((one.len(), two.len()), (120, 120));
-    assert!(one.iter().zip(&two).all(|(one, two)| one.data == two.data));
 }
 
 /// Of many that expect no stream.
 pub async fn one_writer_begins_a_stream(log: Log) {
     for _ in 0..10 {
         let name = stream();
-        let tries = (0..50).map(|_| log.append(vec![to(&name, after(None), events(2))]));
+        let tries = (0..50).map(|_| log.append(to(&name, after(None), events(2))));
         let answers = soon(join_all(tries)).await;
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
         for answer in answers {
             match answer {
-                Ok(appended) => assert_eq!(appended.streams[0].revision, 1),
+                Ok(appended) => assert_eq!(appended.revision, 1),
                 Err(AppendError::Conflict { actual, .. }) => assert_eq!(actual, Some(1)),
                 Err(other) => panic!("{other:?}"),
             }
@@ -130,31 +90,28 @@ pub async fn one_writer_begins_a_stream(log: Log) {
 /// All are told the same place, and only one that it is new.
 pub async fn the_same_append_many_times_at_once_is_one(log: Log) {
     let name = stream();
-    let append = vec![to(&name, after(None), events(3))];
+    let append = to(&name, after(None), events(3));
     let answers = soon(join_all((0..16).map(|_| log.append(append.clone())))).await;
     let answers: Vec<Appended> = answers.into_iter().map(Result::unwrap).collect();
     assert_eq!(answers.iter().filter(|answer| !answer.duplicate).count(), 1);
-    assert!(answers.iter().all(|answer| answer.streams == answers[0].streams));
+    assert!(answers.iter().all(|answer| place(answer) == place(&answers[0])));
     assert_eq!(whole(&log, &name).await.len(), 3);
 }
 
 /// Whoever gives an append up may ask again: it is there once, whole, whether or not it had happened.
 pub async fn an_append_that_is_given_up_can_be_repeated(log: Log) {
     for patience in 0..60 {
-        let (one, two) = (stream(), stream());
-        let several = log.guarantees().several_streams;
-        let mut append = vec![to(&one, after(None), events(2))];
-        append.extend(several.then(|| to(&two, after(None), events(1))));
+        let name = stream();
+        let append = to(&name, after(None), events(2));
         tokio::select! {
             biased;
-            answer = log.append(append.clone()) => drop(answer.unwrap()),
+            answer = log.append(append.clone()) => assert!(!answer.unwrap().duplicate),
             () = async { for _ in 0..patience { tokio::task::yield_now().await } } => {}
         }
         let repeated = soon(log.append(append)).await.unwrap();
-        let (one, two) = (whole(&log, &one).await, whole(&log, &two).await);
-        assert_eq!((one.len(), two.len()), (2, usize::from(several)));
-        assert_eq!(repeated.streams[0].position, one[1].position);
-        assert_eq!(repeated.streams.get(1).map(|at| at.position), two.first().map(|event| event.position));
+        let there = whole(&log, &name).await;
+        assert_eq!(there.len(), 2);
+        assert_eq!(repeated.position, there[1].position);
     }
 }
 
@@ -164,7 +121,7 @@ pub async fn what_was_answered_first_stands_first(log: Log) {
         let log = log.clone();
         tokio::spawn(async move {
             for _ in 0..50 {
-                log.append(vec![to(&stream(), after(None), events(2))]).await.unwrap();
+                log.append(to(&stream(), after(None), events(2))).await.unwrap();
             }
         })
     });
@@ -172,8 +129,8 @@ pub async fn what_was_answered_first_stands_first(log: Log) {
     let ordered = async {
         let mut last = Position(0);
         for _ in 0..50 {
-            let appended = log.append(vec![to(&stream(), after(None), events(1))]).await.unwrap();
-            let position = appended.streams[0].position;
+            let appended = log.append(to(&stream(), after(None), events(1))).await.unwrap();
+            let position = appended.position;
             assert!(position > last);
             assert!(log.head().await.unwrap() >= position, "what is answered is there");
             last = position;

@@ -4,10 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 
-use eventstore::{
-    AppendToStreamOptions, CurrentRevision, Error, EventData, StreamPosition, StreamState,
-    TombstoneStreamOptions,
-};
+use eventstore::{AppendToStreamOptions, CurrentRevision, Error, EventData, StreamPosition, StreamState};
 use lru::LruCache;
 use uuid::Uuid;
 
@@ -18,7 +15,7 @@ use super::options::CallOptions;
 use super::size::{MAX_APPEND_BYTES, size, taken_at_most, too_large};
 use super::wire::proposed;
 use crate::error::{AppendError, LogError};
-use crate::port::{Appended, AppendedStream, ExpectedRevision, Position, Retention, StreamAppend};
+use crate::port::{Appended, ExpectedRevision, Position, StreamAppend};
 use crate::validate;
 
 /// Positions that were answered as new. An answer that names one of them again is a repeat.
@@ -46,11 +43,8 @@ impl Default for Answered {
 }
 
 impl Inner {
-    pub(super) async fn append(&self, mut streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
-        validate::append(&streams)?;
-        let Some(append) = streams.pop().filter(|_| streams.is_empty()) else {
-            return Err(AppendError::Malformed("a cluster appends to one stream at a time"));
-        };
+    pub(super) async fn append(&self, append: StreamAppend) -> Result<Appended, AppendError> {
+        validate::append(&append)?;
         if size(&append.events) > MAX_APPEND_BYTES {
             return Err(too_large(&append.events, MAX_APPEND_BYTES));
         }
@@ -83,13 +77,14 @@ impl Inner {
         self.appended.notify_waiters();
         match done.result {
             Ok(written) => {
-                let place = AppendedStream {
+                let answered = Appended {
                     revision: written.next_expected_version,
                     position: Position(written.position.commit),
+                    duplicate: false,
                 };
                 let alone = append.events.len() == 1 && !done.repeated && !in_doubt;
-                let sure = alone && heard_before > 0 && place.position.0 > heard_before;
-                self.believe(&append, &attempt, place, sure).await
+                let sure = alone && heard_before > 0 && answered.position.0 > heard_before;
+                self.believe(&append, &attempt, answered, sure).await
             }
             // The server has looked whether it is a repeat, just behind the expected revision.
             Err(Error::WrongExpectedVersion { current, .. }) => {
@@ -140,64 +135,26 @@ impl Inner {
         &self,
         append: &StreamAppend,
         attempt: &Attempt,
-        place: AppendedStream,
+        answered: Appended,
         sure: bool,
     ) -> Result<Appended, AppendError> {
-        self.hear(place.position);
-        let first_time = self.answered().positions.put(place.position.0, ()).is_none();
+        self.hear(answered.position);
+        let first_time = self.answered().positions.put(answered.position.0, ()).is_none();
         if sure && first_time {
-            return Ok(Appended { streams: vec![place], duplicate: false });
+            return Ok(answered);
         }
-        let last = self.part(&append.stream, StreamPosition::Position(place.revision), 1).await?.events.pop();
+        let revision = answered.revision;
+        let last = self.part(&append.stream, StreamPosition::Position(revision), 1).await?.events.pop();
         let wanted = append.events.last().map(|event| event.id);
         match last {
             Some((event, by)) if Some(event.id) == wanted => {
-                let place = AppendedStream { revision: event.revision, position: event.position };
-                Ok(Appended { streams: vec![place], duplicate: by.as_ref() != Some(attempt) })
+                let duplicate = by.as_ref() != Some(attempt);
+                Ok(Appended { revision: event.revision, position: event.position, duplicate })
             }
             _ => {
-                let what =
-                    format!("revision {} of {} is not what was appended", place.revision, append.stream);
+                let what = format!("revision {revision} of {} is not what was appended", append.stream);
                 Err(LogError::Corrupt(what).into())
             }
-        }
-    }
-
-    /// `$maxAge` in seconds and `$tb`, in the stream's metadata. Our own words: the client's write the age in
-    /// milliseconds, which the server takes for seconds.
-    pub(super) async fn retain(&self, stream: &str, retention: Retention) -> Result<(), LogError> {
-        let mut metadata = serde_json::Map::new();
-        if let Some(age) = retention.max_age {
-            metadata.insert("$maxAge".to_owned(), age.as_secs().max(1).into());
-        }
-        if let Some(revision) = retention.truncate_before {
-            metadata.insert("$tb".to_owned(), revision.into());
-        }
-        let event = EventData::json("$metadata", &metadata)
-            .map_err(|error| LogError::Corrupt(error.to_string()))?
-            .id(Uuid::new_v4());
-        let name = format!("$${}{stream}", self.prefix);
-        let options = AppendToStreamOptions::default().stream_state(StreamState::Any);
-        let options = options.to_leader(self.link.user());
-        let call = |client: eventstore::Client| {
-            let (name, options, event) = (name.clone(), options.clone(), event.clone());
-            async move { client.append_to_stream(name, &options, event).await }
-        };
-        self.link.call(call).await.result.map(drop).map_err(|error| failure(&error))
-    }
-
-    pub(super) async fn tombstone(&self, stream: &str) -> Result<(), LogError> {
-        let name = format!("{}{stream}", self.prefix);
-        let options = TombstoneStreamOptions::default().stream_state(StreamState::Any);
-        let options = options.to_leader(self.link.user());
-        let call = |client: eventstore::Client| {
-            let (name, options) = (name.clone(), options.clone());
-            async move { client.tombstone_stream(name, &options).await }
-        };
-        match self.link.call(call).await.result {
-            // An earlier try was done although it was not answered.
-            Ok(_) | Err(Error::ResourceDeleted) => Ok(()),
-            Err(error) => Err(failure(&error)),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Where the cluster is, and how it is spoken to.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use eventstore::{ClientSettings, Credentials};
+use percent_encoding::percent_decode_str;
 
 /// Where the cluster is, and how it is spoken to. `Debug` shows no credentials.
 #[derive(Clone)]
@@ -15,7 +17,7 @@ pub struct KurrentConfig {
     /// How long a call is tried again while the cluster is not there.
     pub patience: Duration,
     /// How many appends are in hand at once; more are refused.
-    pub max_appends: usize,
+    pub(super) max_appends: usize,
 }
 
 impl fmt::Debug for KurrentConfig {
@@ -53,8 +55,7 @@ const SCHEMES: [&str; 8] = [
 
 impl KurrentConfig {
     /// Whether the address is one of such a cluster.
-    #[must_use]
-    pub fn is_meant_by(address: &str) -> bool {
+    fn is_meant_by(address: &str) -> bool {
         SCHEMES.iter().any(|scheme| address.starts_with(scheme))
     }
 
@@ -119,20 +120,11 @@ fn without_user(base: &str) -> Result<(String, Option<Credentials>), ConfigError
 
 /// With `%` and two digits for each byte that could not be written as it is (RFC 3986, section 2.1).
 fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, after) = after.split_at_checked(2)?;
-        rest = after;
-        let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-    }
-    String::from_utf8(bytes).ok()
+    let is_byte =
+        |after: &str| after.as_bytes().get(..2).is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit));
+    // As browsers do, the library takes a `%` without digits for itself. In a password it is a mistake.
+    let whole = text.split('%').skip(1).all(is_byte);
+    whole.then(|| percent_decode_str(text).decode_utf8().ok())?.map(Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -176,6 +168,8 @@ mod tests {
             "kurrentdb://admin:hidden@h?userCertFile=a",
             "kurrentdb://admin:hidden%@h",
             "kurrentdb://admin:hidden%FF@h",
+            "kurrentdb://admin:hidden%+7@h",
+            "kurrentdb://admin:hidden%4@h",
             "kurrentdb://admin:hidden@h?streamPrefix=hidden%20",
         ] {
             let error = KurrentConfig::parse(bad).unwrap_err();

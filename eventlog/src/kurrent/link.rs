@@ -56,7 +56,7 @@ impl Link {
         // What is wrong with its files is told by their names, before the client looks at them.
         let door = Door::new(&settings)?;
         let client = make(&settings)?;
-        let nodelay = NoDelay::default();
+        let nodelay = NoDelay::new(settings.clone());
         nodelay.expect_new();
         let current = Mutex::new(Current { client, number: 0 });
         Ok(Self { settings, user, current, patience, nodelay, outage: Outage::default(), door })
@@ -118,7 +118,7 @@ impl Link {
             };
             match &error {
                 // The client goes to the leader that is named. If that one is dead too, the next try tells.
-                Error::NotLeaderException(_) => self.nodelay.expect_new(),
+                Error::NotLeaderException(leader) => self.nodelay.expect_new_at(leader),
                 error => {
                     self.outage.no_answer(error);
                     self.replace(number);

@@ -18,6 +18,7 @@ mod options;
 mod outage;
 mod read;
 mod size;
+mod sockets;
 mod wire;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -27,9 +28,7 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::error::{AppendError, LogError};
-use crate::port::{
-    Appended, EventLog, Guarantees, Position, RecordedEvent, Retention, StreamAppend, Subscription,
-};
+use crate::port::{Appended, EventLog, Guarantees, Position, RecordedEvent, StreamAppend, Subscription};
 
 pub use config::{ConfigError, KurrentConfig};
 
@@ -96,18 +95,14 @@ impl KurrentLog {
 #[async_trait]
 impl EventLog for KurrentLog {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            several_streams: false,
-            dense_positions: false,
-            max_append_bytes: MAX_APPEND_BYTES - MOST_BESIDE,
-        }
+        Guarantees { dense_positions: false, max_append_bytes: MAX_APPEND_BYTES - MOST_BESIDE }
     }
 
-    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+    async fn append(&self, append: StreamAppend) -> Result<Appended, AppendError> {
         // An append that is begun is finished, also when nobody waits for it any more: what it learns about
         // positions is needed by the next one.
         let inner = self.inner.clone();
-        let done = tokio::spawn(async move { inner.append(streams).await });
+        let done = tokio::spawn(async move { inner.append(append).await });
         done.await.unwrap_or_else(|_| Err(LogError::Unavailable("it is shutting down".to_owned()).into()))
     }
 
@@ -149,13 +144,5 @@ impl EventLog for KurrentLog {
 
     async fn subscribe(&self, after: Position) -> Result<Box<dyn Subscription>, LogError> {
         Ok(Box::new(Follower::new(self.inner.clone(), after)))
-    }
-
-    async fn retain(&self, stream: &str, retention: Retention) -> Result<(), LogError> {
-        self.inner.retain(stream, retention).await
-    }
-
-    async fn tombstone(&self, stream: &str) -> Result<(), LogError> {
-        self.inner.tombstone(stream).await
     }
 }

@@ -1,16 +1,25 @@
 //! Small packets at once.
 //!
-//! The client (1.2.0) leaves Nagle's algorithm on (RFC 896) and gives no way to its sockets. A call is several
-//! small writes, the second of which then waits until the server acknowledges the first, 40 ms by delayed
-//! acknowledgement (RFC 1122, section 4.2.3.2). So we find the sockets of this process by ourselves, and turn it
-//! off for those that have it on. Where that can't be done, calls are slower, and right.
+//! The client (1.2.0) leaves Nagle's algorithm on (RFC 896): its connector is made inside it, with the default of
+//! hyper's, and it gives no way to either. A call is several small writes, the second of which then waits until the
+//! server acknowledges the first, 40 ms by delayed acknowledgement (RFC 1122, section 4.2.3.2). So the sockets of this
+//! process that are connected to nodes of the cluster are found, and it is turned off for them, see
+//! [`sockets`](super::sockets). Where that can't be done, calls are slower, and right.
 //!
 //! All descriptors of the process are looked through for that, so it is done seldom and beside the calls: once a
 //! new client has had its first answer, and when calls are slow although nothing tells of a new connection, for
 //! the client makes some by itself.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use eventstore::{ClientSettings, Endpoint, operations};
+use tokio::net::lookup_host;
+use tokio::time::timeout;
+
+use super::sockets;
 
 /// A call that takes longer may have waited for an acknowledgement.
 const SLOW: Duration = Duration::from_millis(25);
@@ -20,10 +29,23 @@ const SLOW: Duration = Duration::from_millis(25);
 const AGAIN: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(300);
 
-/// When the sockets are looked through.
-#[derive(Debug, Default)]
+/// How long the nodes may take to name the leader.
+const LEADER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Host and port of a node.
+type Node = (String, u16);
+
+/// When the sockets are looked through, and for which nodes.
 pub(super) struct NoDelay {
     turns: Mutex<Turns>,
+    nodes: Arc<Nodes>,
+}
+
+/// The nodes that the client may be connected to.
+struct Nodes {
+    settings: ClientSettings,
+    /// Those that were named as the leader.
+    leaders: Mutex<BTreeSet<Node>>,
 }
 
 #[derive(Debug, Default)]
@@ -55,58 +77,72 @@ impl Turns {
 }
 
 impl NoDelay {
+    /// For the connections of a client with these settings.
+    pub(super) fn new(settings: ClientSettings) -> Self {
+        let nodes = Nodes { settings, leaders: Mutex::default() };
+        Self { turns: Mutex::default(), nodes: Arc::new(nodes) }
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The calls that are made from now on may go over a new connection.
     pub(super) fn expect_new(&self) {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner).new = Some(Instant::now());
+        self.turns().new = Some(Instant::now());
+    }
+
+    /// The client goes to that node from now on.
+    pub(super) fn expect_new_at(&self, leader: &Endpoint) {
+        self.nodes.leaders.lock().unwrap_or_else(PoisonError::into_inner).extend(node(leader));
+        self.expect_new();
     }
 
     /// An answer came to a call that was made then.
     pub(super) fn answered(&self, made: Instant) {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        if turns.due(made, Instant::now()) {
-            drop(turns);
+        if self.turns().due(made, Instant::now()) {
+            let nodes = self.nodes.clone();
             // Nobody waits for it.
-            let _looking = tokio::task::spawn_blocking(set);
+            let _looking = tokio::spawn(async move {
+                let addresses = nodes.addresses().await;
+                tokio::task::spawn_blocking(move || sockets::set_nodelay(&addresses)).await
+            });
         }
     }
 }
 
-#[cfg(target_os = "linux")]
-fn set() {
-    if let Err(error) = set_all() {
-        tracing::debug!(%error, "can't set TCP_NODELAY on the event log's connections: calls take longer");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn set() {}
-
-/// Every descriptor of this process that is a socket, by a copy of it, which is the same socket.
-#[cfg(target_os = "linux")]
-fn set_all() -> std::io::Result<()> {
-    use rustix::net::sockopt::{set_tcp_nodelay, tcp_nodelay};
-    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
-
-    let this = pidfd_open(getpid(), PidfdFlags::empty())?;
-    for entry in std::fs::read_dir("/proc/self/fd")? {
-        let entry = entry?;
-        let is_socket = std::fs::read_link(entry.path())
-            .is_ok_and(|to| to.as_os_str().as_encoded_bytes().starts_with(b"socket:"));
-        let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        let Some(number) = number.filter(|_| is_socket) else { continue };
-        match pidfd_getfd(&this, number, PidfdGetfdFlags::empty()) {
-            // Sockets of other kinds have no such option.
-            Ok(socket) => {
-                if tcp_nodelay(&socket) == Ok(false) {
-                    set_tcp_nodelay(&socket, true)?;
+impl Nodes {
+    /// Where they are, as far as their names are known.
+    async fn addresses(&self) -> Vec<SocketAddr> {
+        let mut nodes = self.leaders.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        nodes.extend(self.settings.hosts().iter().filter_map(node));
+        nodes.extend(self.leader().await);
+        let mut addresses = Vec::new();
+        for (host, port) in nodes {
+            match lookup_host((host.as_str(), port)).await {
+                Ok(found) => addresses.extend(found),
+                Err(error) => {
+                    tracing::debug!(host, %error, "a node of the event log's cluster has no address")
                 }
             }
-            // It was closed meanwhile.
-            Err(rustix::io::Errno::BADF) => {}
-            Err(error) => return Err(error.into()),
         }
+        addresses
     }
-    Ok(())
+
+    /// The one that others name as the leader: a client that is told of several nodes asks them, and goes to the
+    /// address that it hears.
+    async fn leader(&self) -> Option<Node> {
+        if self.settings.hosts().len() == 1 && !self.settings.is_dns_discovery_enabled() {
+            return None;
+        }
+        // A client of its own: the other one does not tell where it is.
+        let client = operations::Client::new(self.settings.clone()).ok()?;
+        node(&timeout(LEADER_WITHIN, client.current_selected_node()).await.ok()?.ok()?)
+    }
+}
+
+fn node(at: &Endpoint) -> Option<Node> {
+    Some((at.host.clone(), u16::try_from(at.port).ok()?))
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! What all calls have in common.
 
-use eventstore::{
-    AppendToStreamOptions, Credentials, ReadAllOptions, ReadStreamOptions, TombstoneStreamOptions,
-};
+use eventstore::{AppendToStreamOptions, Credentials, ReadAllOptions, ReadStreamOptions};
 
 /// Options of a call.
 pub(super) trait CallOptions: Sized {
@@ -24,4 +22,4 @@ macro_rules! call_options {
     )+};
 }
 
-call_options!(AppendToStreamOptions, ReadAllOptions, ReadStreamOptions, TombstoneStreamOptions);
+call_options!(AppendToStreamOptions, ReadAllOptions, ReadStreamOptions);

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::PgPool;
 
-use super::read::unavailable;
 use crate::error::LogError;
 
 /// Whether the last appends were refused because of the database. Cheap to clone; clones are the same.
@@ -24,7 +23,7 @@ impl AppendHealth {
     /// The database's, where it still refuses.
     pub async fn recheck(&self, pool: &PgPool) -> Result<(), LogError> {
         if self.0.load(Ordering::Relaxed) {
-            try_one(pool).await.map_err(unavailable)?;
+            try_one(pool).await?;
             self.set_refusing(false);
         }
         Ok(())

@@ -127,7 +127,7 @@ impl Reader {
     /// As [`read::all`]; fewer where these are known here.
     async fn read(&mut self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
         if self.pool.is_closed() {
-            return Err(read::unavailable(sqlx::Error::PoolClosed));
+            return Err(sqlx::Error::PoolClosed.into());
         }
         let recent = self.recent.after(after, limit);
         if !recent.is_empty() {
@@ -141,7 +141,7 @@ impl Reader {
             }
             self.connection = None;
         }
-        let connection = self.connection.insert(self.connect().await.map_err(read::unavailable)?);
+        let connection = self.connection.insert(self.connect().await?);
         read::all(connection, after, limit).await
     }
 

@@ -5,6 +5,7 @@
 
 mod append_health;
 mod batch;
+mod error;
 mod follow;
 mod queue;
 mod read;
@@ -26,6 +27,8 @@ use tokio_util::task::TaskTracker;
 use crate::error::{AppendError, LogError};
 use crate::port::{Appended, EventLog, Position, RecordedEvent, StreamAppend, Subscription};
 use crate::validate;
+pub use error::DatabaseErrorKind;
+
 use append_health::AppendHealth;
 use follow::{HeadNotifier, PostgresSubscription, Reader};
 use queue::Intake;
@@ -92,8 +95,7 @@ impl PostgresLog {
             .max_connections(config.read_connections.max(2))
             .acquire_timeout(config.give_up_after)
             .connect_with(options.clone())
-            .await
-            .map_err(read::unavailable)?;
+            .await?;
         let head = read::head(&pool).await?;
         let notifier = HeadNotifier::new(head.0);
         let (intake, requests) = queue::queue(config.queue_requests, config.queue_bytes);
@@ -151,9 +153,9 @@ impl EventLog for PostgresLog {
         Self::shutdown(self).await;
     }
 
-    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
-        validate::append(&streams)?;
-        let answer = self.intake.take(streams)?;
+    async fn append(&self, append: StreamAppend) -> Result<Appended, AppendError> {
+        validate::append(&append)?;
+        let answer = self.intake.take(append)?;
         answer.await.unwrap_or_else(|_| Err(queue::gone()))
     }
 
@@ -171,7 +173,7 @@ impl EventLog for PostgresLog {
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, LogError> {
-        let mut connection = self.pool.acquire().await.map_err(read::unavailable)?;
+        let mut connection = self.pool.acquire().await?;
         read::all(&mut connection, after, limit).await
     }
 

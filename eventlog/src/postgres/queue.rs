@@ -13,9 +13,7 @@ const EVENT_OVERHEAD: usize = 256;
 
 /// An append that waits for its answer.
 pub(super) struct Request {
-    pub streams: Vec<StreamAppend>,
-    /// How many events it has.
-    pub events: usize,
+    pub append: StreamAppend,
     /// How many bytes it is counted as.
     pub bytes: usize,
     /// A commit that held it was sent and not answered: what the log has of it may be from us.
@@ -56,10 +54,9 @@ impl Intake {
     /// Takes an append in, or refuses it at once.
     pub fn take(
         &self,
-        streams: Vec<StreamAppend>,
+        append: StreamAppend,
     ) -> Result<oneshot::Receiver<Result<Appended, AppendError>>, AppendError> {
-        let events = streams.iter().map(|append| append.events.len()).sum();
-        let bytes = weight(&streams);
+        let bytes = weight(&append);
         let permits = u32::try_from(bytes).ok().filter(|_| bytes <= self.bytes);
         let permits = permits.ok_or(AppendError::Malformed("it has more bytes than the queue ever takes"))?;
         let Some(sender) = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone() else {
@@ -67,15 +64,8 @@ impl Intake {
         };
         let room = self.room.clone().try_acquire_many_owned(permits).map_err(|_| AppendError::Overloaded)?;
         let (reply, answer) = oneshot::channel();
-        let request = Request {
-            streams,
-            events,
-            bytes,
-            in_doubt: false,
-            reply,
-            queued_at: Instant::now(),
-            _room: room,
-        };
+        let queued_at = Instant::now();
+        let request = Request { append, bytes, in_doubt: false, reply, queued_at, _room: room };
         match sender.try_send(request) {
             Ok(()) => Ok(answer),
             Err(mpsc::error::TrySendError::Full(_)) => Err(AppendError::Overloaded),
@@ -94,9 +84,9 @@ pub(super) fn gone() -> AppendError {
     LogError::Unavailable("its writer has stopped".into()).into()
 }
 
-fn weight(streams: &[StreamAppend]) -> usize {
+fn weight(append: &StreamAppend) -> usize {
     let event = |event: &crate::port::NewEvent| {
         EVENT_OVERHEAD + event.event_type.len() + event.data.len() + event.metadata.len()
     };
-    streams.iter().map(|append| append.stream.len() + append.events.iter().map(event).sum::<usize>()).sum()
+    append.stream.len() + append.events.iter().map(event).sum::<usize>()
 }

@@ -4,7 +4,7 @@ use futures::TryStreamExt;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::statements::head_differs;
+use super::error::head_differs;
 use super::unsigned;
 use crate::error::LogError;
 use crate::port::{Position, RecordedEvent};
@@ -58,8 +58,7 @@ pub(super) async fn stream(
         at_most(limit as u64)
     )
     .fetch_all(pool)
-    .await
-    .map_err(unavailable)?;
+    .await?;
     let events = rows.into_iter().map(recorded).collect::<Result<Vec<_>, _>>()?;
     for (event, expected) in events.iter().zip(from..) {
         if event.revision != expected {
@@ -80,8 +79,7 @@ pub(super) async fn last(pool: &PgPool, stream: &str) -> Result<Option<RecordedE
         stream
     )
     .fetch_optional(pool)
-    .await
-    .map_err(unavailable)?;
+    .await?;
     row.map(recorded).transpose()
 }
 
@@ -131,7 +129,7 @@ async fn some(
     )
     .fetch(db);
     for _ in 0..limit {
-        let Some(row) = rows.try_next().await.map_err(unavailable)? else { return Ok(false) };
+        let Some(row) = rows.try_next().await? else { return Ok(false) };
         *bytes += row.data.len() + row.metadata.len();
         if *bytes > MOST_BYTES && !events.is_empty() {
             return Ok(false);
@@ -145,24 +143,12 @@ pub(super) async fn head(pool: &PgPool) -> Result<Position, LogError> {
     let row = sqlx::query!(
         r#"SELECT position, COALESCE((SELECT max(position) FROM log.events), 0) AS "last!" FROM log.head"#
     );
-    let row = row.fetch_one(pool).await.map_err(unavailable)?;
+    let row = row.fetch_one(pool).await?;
     if row.last != row.position {
         // Whatever came next would leave a gap for ever, or come where something is.
         return Err(LogError::Corrupt(head_differs(row.last, row.position)));
     }
     Ok(Position(unsigned(row.position)?))
-}
-
-/// What the database's trouble means to a reader.
-pub(super) fn unavailable(error: sqlx::Error) -> LogError {
-    let code = error.as_database_error().and_then(|error| error.code());
-    // Class 28: it does not know us by this password; 42501: we may not do that. Neither passes by itself.
-    match code.as_deref() {
-        Some(code) if code.starts_with("28") || code == "42501" => LogError::Refused(format!(
-            "{error}: look at name and password in the address of the database, and at what that role may do"
-        )),
-        _ => LogError::Unavailable(error.to_string()),
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
 use super::batch::Wanted;
-use super::read::unavailable;
+use super::error::{DatabaseErrorKind, head_differs};
 use super::{bigint, unsigned};
 use crate::error::LogError;
 use crate::port::{Position, StreamAppend};
@@ -30,14 +30,15 @@ pub(super) enum Failure {
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        let sqlx::Error::Database(refusal) = &error else { return Self::Lost(error.to_string()) };
-        match refusal.code().as_deref() {
-            Some("23505") => Self::Violation(error.to_string()),
-            // Classes 08 and 57: the connection or the server goes away. What was sent may have happened.
-            Some(code) if code.starts_with("08") || code.starts_with("57") => Self::Lost(error.to_string()),
+        let Some(refusal) = error.as_database_error() else { return Self::Lost(error.to_string()) };
+        if refusal.is_unique_violation() {
+            return Self::Violation(error.to_string());
+        }
+        match DatabaseErrorKind::of(&error) {
+            DatabaseErrorKind::Unavailable => Self::Lost(error.to_string()),
             // Another writer was in the way; the lock keeps others off.
-            Some("40001" | "40P01") => Self::Foreign,
-            _ => Self::Refused(unavailable(error)),
+            DatabaseErrorKind::Conflict => Self::Foreign,
+            _ => Self::Refused(error.into()),
         }
     }
 }
@@ -48,7 +49,6 @@ impl From<LogError> for Failure {
             LogError::Unavailable(why) => Self::Lost(why),
             refused @ LogError::Refused(_) => Self::Refused(refused),
             LogError::Corrupt(why) => Self::Corrupt(why),
-            LogError::Unsupported(what) => Self::Corrupt(what.to_owned()),
         }
     }
 }
@@ -88,14 +88,6 @@ pub(super) async fn lock_head(db: &mut PgConnection) -> Result<u64, Failure> {
     let last = sqlx::query_scalar!(r#"SELECT COALESCE(max(position), 0) AS "last!" FROM log.events"#);
     let last = last.fetch_one(db).await?;
     if last == head { Ok(unsigned(head)?) } else { Err(Failure::Corrupt(head_differs(last, head))) }
-}
-
-/// What is wrong with a log whose last event is not where its head is.
-pub(super) fn head_differs(last: i64, head: i64) -> String {
-    format!(
-        "its last event is at position {last}, and by its head there are events up to {head}. Stop the processes of \
-         the ledger, and see docs/restoring.md"
-    )
 }
 
 /// The streams that have events after a position, and their last revision.

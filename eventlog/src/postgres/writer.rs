@@ -17,12 +17,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::PostgresLogConfig;
 use super::append_health::AppendHealth;
-use super::batch::{Plan, Verdict};
+use super::batch::Verdict;
 use super::follow::HeadNotifier;
 use super::queue::Request;
 use super::statements::Failure;
 use super::stream_heads::StreamHeads;
 use crate::error::{AppendError, LogError};
+use crate::port::{Appended, Position};
 
 /// The pauses between tries to reach the database.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -57,8 +58,6 @@ enum AppendMode {
 /// A batch that is in the log.
 struct Committed {
     verdicts: Vec<Verdict>,
-    /// The revisions of the first events of the accepted appends, in order.
-    firsts: Vec<u64>,
     /// The position before the batch.
     before: u64,
 }
@@ -127,13 +126,13 @@ impl Writer {
         let mut batch = Vec::new();
         let (mut events, mut bytes) = (0, 0);
         while let Some(next) = waiting.pop_front().or_else(|| requests.try_recv().ok()) {
-            let full = events + next.events > self.config.batch_events
+            let full = events + next.append.events.len() > self.config.batch_events
                 || bytes + next.bytes > self.config.batch_bytes;
             if full && !batch.is_empty() {
                 waiting.push_front(next);
                 break;
             }
-            events += next.events;
+            events += next.append.events.len();
             bytes += next.bytes;
             batch.push(next);
         }
@@ -206,13 +205,12 @@ impl Writer {
 fn answer(requests: Vec<Request>, committed: Committed) -> Vec<Request> {
     let mut deferred = Vec::new();
     let mut position = committed.before;
-    let mut firsts = committed.firsts.into_iter();
     for (request, verdict) in requests.into_iter().zip(committed.verdicts) {
         match verdict {
-            Verdict::Accept => {
-                let appended = Plan::appended(&request, &mut firsts, position);
-                position += request.events as u64;
-                request.answer(Ok(appended));
+            Verdict::Accept { last } => {
+                position += request.append.events.len() as u64;
+                let position = Position(position);
+                request.answer(Ok(Appended { revision: last, position, duplicate: false }));
             }
             Verdict::Mismatch(conflict) => request.answer(Err(conflict)),
             Verdict::Repeat(appended) => request.answer(Ok(appended)),

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use eventlog::memory::MemoryLog;
 use eventlog::{
-    AppendError, Appended, AppendedStream, EventLog, ExpectedRevision, LogError, NewEvent, Position,
-    RecordedEvent, StreamAppend, Subscription,
+    AppendError, Appended, EventLog, ExpectedRevision, LogError, Position, RecordedEvent, StreamAppend,
+    Subscription,
 };
 
 /// What is wrong with it.
@@ -16,14 +16,11 @@ pub enum Fault {
     IgnoresExpectations,
     LooksBeforeItAppends,
     NamesNoActualRevision,
-    AppendsStreamByStream,
-    AnswersInAnotherOrder,
     KnowsNoRepeats,
     HidesRepeats,
     ComparesIdsEverywhere,
     FindsRepeatsAnywhere,
     TakesAPartForTheWhole,
-    TakesOneStreamForAll,
     TakesAnyForm,
     FoldsNames,
     CutsNames,
@@ -59,27 +56,22 @@ impl Broken {
     }
 
     /// Expects what is there.
-    async fn as_it_is(&self, mut streams: Vec<StreamAppend>) -> Vec<StreamAppend> {
-        for append in &mut streams {
-            let last = self.log.last_event(&append.stream).await.unwrap();
-            append.expected =
-                last.map_or(ExpectedRevision::NoStream, |last| ExpectedRevision::Exact(last.revision));
-        }
-        streams
+    async fn as_it_is(&self, append: StreamAppend) -> StreamAppend {
+        let last = self.log.last_event(&append.stream).await.unwrap();
+        let expected = last.map_or(ExpectedRevision::NoStream, |last| ExpectedRevision::Exact(last.revision));
+        StreamAppend { expected, ..append }
     }
 
     /// The fault's share in an append before the log has it.
-    fn spoil(&self, streams: &mut [StreamAppend]) {
-        for append in streams {
-            append.stream = self.name(&append.stream);
-            for event in &mut append.events {
-                match self.fault {
-                    Fault::BelievesInText => {
-                        event.data = String::from_utf8_lossy(&event.data).into_owned().into_bytes();
-                    }
-                    Fault::LosesBytes => event.data.truncate(1 << 16),
-                    _ => {}
+    fn spoil(&self, append: &mut StreamAppend) {
+        append.stream = self.name(&append.stream);
+        for event in &mut append.events {
+            match self.fault {
+                Fault::BelievesInText => {
+                    event.data = String::from_utf8_lossy(&event.data).into_owned().into_bytes();
                 }
+                Fault::LosesBytes => event.data.truncate(1 << 16),
+                _ => {}
             }
         }
     }
@@ -95,111 +87,84 @@ impl Broken {
     /// The fault's share in a refusal.
     async fn answer_wrongly(
         &self,
-        streams: Vec<StreamAppend>,
+        append: StreamAppend,
         error: AppendError,
     ) -> Result<Appended, AppendError> {
         match (self.fault, error) {
             (Fault::IgnoresExpectations, AppendError::Conflict { .. }) => {
-                self.log.append(self.as_it_is(streams).await).await
+                self.log.append(self.as_it_is(append).await).await
             }
             (Fault::NamesNoActualRevision, AppendError::Conflict { stream, expected, .. }) => {
                 Err(AppendError::Conflict { stream, expected, actual: None })
             }
             (Fault::FindsRepeatsAnywhere, conflict @ AppendError::Conflict { .. }) => {
-                self.found(&streams, Vec::len).await.ok_or(conflict)
+                self.found(&append, append.events.len()).await.ok_or(conflict)
             }
             (Fault::TakesAPartForTheWhole, conflict @ AppendError::Conflict { .. }) => {
-                self.found(&streams, |_| 1).await.ok_or(conflict)
-            }
-            (Fault::TakesOneStreamForAll, conflict @ AppendError::Conflict { .. }) => {
-                let mut found = Err(conflict);
-                for one in streams.chunks(1) {
-                    found = self.found(one, Vec::len).await.map_or(found, Ok);
-                }
-                found
+                self.found(&append, 1).await.ok_or(conflict)
             }
             (Fault::TakesAnyForm, AppendError::Malformed(_)) => {
-                Ok(Appended { streams: Vec::new(), duplicate: false })
+                Ok(Appended { revision: 0, position: Position(1), duplicate: false })
             }
             (_, error) => Err(error),
         }
     }
 
-    /// Takes an append for a repeat where so many of its events are anywhere in each of its streams.
-    async fn found(
-        &self,
-        streams: &[StreamAppend],
-        enough: impl Fn(&Vec<NewEvent>) -> usize,
-    ) -> Option<Appended> {
-        let mut ends = Vec::new();
-        for append in streams {
-            let mut there = self.log.read_stream(&append.stream, 0, usize::MAX).await.unwrap();
-            there.retain(|event| append.events.iter().any(|given| given.id == event.id));
-            let last = there.last().filter(|_| there.len() >= enough(&append.events))?;
-            ends.push(AppendedStream { revision: last.revision, position: last.position });
-        }
-        Some(Appended { streams: ends, duplicate: true })
+    /// Takes an append for a repeat where so many of its events are anywhere in its stream.
+    async fn found(&self, append: &StreamAppend, enough: usize) -> Option<Appended> {
+        let mut there = self.log.read_stream(&append.stream, 0, usize::MAX).await.unwrap();
+        there.retain(|event: &RecordedEvent| append.events.iter().any(|given| given.id == event.id));
+        let last = there.last().filter(|_| there.len() >= enough)?;
+        Some(Appended { revision: last.revision, position: last.position, duplicate: true })
     }
 }
 
 #[async_trait]
 impl EventLog for Broken {
-    async fn append(&self, mut streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+    async fn append(&self, mut append: StreamAppend) -> Result<Appended, AppendError> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        self.spoil(&mut streams);
+        self.spoil(&mut append);
         match self.fault {
             Fault::FailsAtTimes if call % 100 == 99 => return Err(AppendError::Overloaded),
             Fault::LooksBeforeItAppends => {
-                let now = self.as_it_is(streams.clone()).await;
+                let now = self.as_it_is(append.clone()).await;
                 tokio::task::yield_now().await;
-                let held = now.iter().zip(&streams).all(|(now, append)| now.expected == append.expected);
-                if held {
-                    streams = self.as_it_is(streams).await;
+                if now.expected == append.expected {
+                    append = self.as_it_is(append).await;
                 }
             }
             Fault::ComparesIdsEverywhere => {
                 let all = self.log.read_all(Position(0), usize::MAX).await?;
-                let elsewhere = |append: &StreamAppend| {
-                    let of_others = all.iter().filter(|event| event.stream != append.stream);
-                    of_others.into_iter().any(|there| append.events.iter().any(|event| event.id == there.id))
-                };
-                if let Some(append) = streams.iter().find(|append| elsewhere(append)) {
+                let mut of_others = all.iter().filter(|event| event.stream != append.stream);
+                if of_others.any(|there| append.events.iter().any(|event| event.id == there.id)) {
                     let stream = append.stream.clone();
                     return Err(AppendError::Conflict { stream, expected: None, actual: None });
                 }
             }
             // A drop between the steps leaves the first one.
             Fault::StopsHalfWay
-                if streams.len() > 1 && self.log.last_event(&streams[0].stream).await?.is_none() =>
+                if append.events.len() > 1 && self.log.last_event(&append.stream).await?.is_none() =>
             {
-                self.log.append(streams[..1].to_vec()).await?;
+                let rest = append.events.split_off(1);
+                let stream = append.stream.clone();
+                self.log.append(append).await?;
                 tokio::task::yield_now().await;
-                return self.log.append(streams[1..].to_vec()).await;
-            }
-            Fault::AppendsStreamByStream if streams.len() > 1 => {
-                let mut places: Vec<AppendedStream> = Vec::new();
-                for append in streams {
-                    places.extend(self.log.append(vec![append]).await?.streams);
-                }
-                return Ok(Appended { streams: places, duplicate: false });
+                let expected = ExpectedRevision::Exact(0);
+                return self.log.append(StreamAppend { stream, expected, events: rest }).await;
             }
             _ => {}
         }
-        let mut appended = match self.log.append(streams.clone()).await {
+        let mut appended = match self.log.append(append.clone()).await {
             Ok(appended) => appended,
-            Err(error) => return self.answer_wrongly(streams, error).await,
+            Err(error) => return self.answer_wrongly(append, error).await,
         };
         match self.fault {
-            Fault::AnswersInAnotherOrder => appended.streams.reverse(),
             Fault::KnowsNoRepeats if appended.duplicate => {
-                let now = self.log.last_event(&streams[0].stream).await?.map(|last| last.revision);
-                let stream = streams[0].stream.clone();
-                return Err(AppendError::Conflict { stream, expected: None, actual: now });
+                let actual = self.log.last_event(&append.stream).await?.map(|last| last.revision);
+                return Err(AppendError::Conflict { stream: append.stream, expected: None, actual });
             }
             Fault::HidesRepeats => appended.duplicate = false,
-            Fault::CountsBackwards => {
-                appended.streams.iter_mut().for_each(|at| at.position.0 = (1 << 40) - at.position.0);
-            }
+            Fault::CountsBackwards => appended.position.0 = (1 << 40) - appended.position.0,
             _ => {}
         }
         Ok(appended)

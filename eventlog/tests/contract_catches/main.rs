@@ -30,26 +30,21 @@ macro_rules! caught {
 caught! {
     IgnoresExpectations: an_expectation_that_does_not_hold_is_a_conflict,
         any_sequence_of_appends_is_as_the_model_says, one_writer_begins_a_stream;
-    LooksBeforeItAppends: writers_on_one_stream_lose_no_update, one_writer_begins_a_stream,
-        appends_to_the_same_streams_race_as_one_step;
+    LooksBeforeItAppends: writers_on_one_stream_lose_no_update, one_writer_begins_a_stream;
     NamesNoActualRevision: an_expectation_that_does_not_hold_is_a_conflict, one_writer_begins_a_stream,
         any_sequence_of_appends_is_as_the_model_says;
-    AppendsStreamByStream: several_streams_are_appended_in_one_step,
-        a_repeat_in_one_of_several_streams_is_refused, any_sequence_of_appends_is_as_the_model_says;
-    AnswersInAnotherOrder: several_streams_are_appended_in_one_step, a_repeat_is_answered_with_the_first_place;
     KnowsNoRepeats: a_repeat_is_answered_with_the_first_place, the_same_append_many_times_at_once_is_one,
         any_sequence_of_appends_is_as_the_model_says;
     HidesRepeats: a_repeat_is_answered_with_the_first_place, the_same_append_many_times_at_once_is_one;
     ComparesIdsEverywhere: an_id_matters_in_its_own_stream_alone, any_sequence_of_appends_is_as_the_model_says;
     FindsRepeatsAnywhere: a_repeat_of_a_part_is_refused, any_sequence_of_appends_is_as_the_model_says;
     TakesAPartForTheWhole: a_repeat_of_a_part_is_refused, any_sequence_of_appends_is_as_the_model_says;
-    TakesOneStreamForAll: a_repeat_in_one_of_several_streams_is_refused;
     TakesAnyForm: malformed_appends_are_refused_and_harm_nobody;
     FoldsNames: names_come_back_exactly;
     CutsNames: names_come_back_exactly;
     BelievesInText: bytes_come_back_exactly;
     LosesBytes: bytes_come_back_exactly;
-    LastIsFirst: events_are_read_as_they_were_appended, several_streams_are_appended_in_one_step;
+    LastIsFirst: events_are_read_as_they_were_appended;
     IgnoresFrom: events_are_read_as_they_were_appended, nothing_reads_as_empty;
     IgnoresLimit: events_are_read_as_they_were_appended, large_batches_are_read_in_pages;
     SkipsBetweenPages: large_batches_are_read_in_pages;

@@ -57,8 +57,8 @@ fn event() -> NewEvent {
     }
 }
 
-fn to(stream: &str, expected: ExpectedRevision, events: &[NewEvent]) -> Vec<StreamAppend> {
-    vec![StreamAppend { stream: stream.to_owned(), expected, events: events.to_vec() }]
+fn to(stream: &str, expected: ExpectedRevision, events: &[NewEvent]) -> StreamAppend {
+    StreamAppend { stream: stream.to_owned(), expected, events: events.to_vec() }
 }
 
 async fn append(log: &KurrentLog, stream: &str, last: Option<u64>) -> Appended {

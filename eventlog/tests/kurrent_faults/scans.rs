@@ -26,7 +26,7 @@ async fn what_is_behind_the_events_of_others_is_found_however_many_these_are() {
         let (ours, other) = (log(&cluster), log(&cluster));
         let first = begun(&ours, "run-a", 3).await;
         cluster.append_foreign("others-a", FOREIGN, bytes);
-        let then = append(&ours, "run-b", None).await.streams[0].position;
+        let then = append(&ours, "run-b", None).await.position;
         cluster.append_foreign("others-b", FOREIGN, bytes);
         cluster.nodes[0].faults.filter_millis.store(TURN_MILLIS, SeqCst);
         assert_eq!(soon(other.head()).await.unwrap(), then);
@@ -63,7 +63,7 @@ async fn a_read_is_over_when_it_has_what_it_wants() {
 async fn a_head_that_is_not_waited_for_is_found_all_the_same() {
     let cluster = Cluster::start(1).await;
     let log = log(&cluster);
-    let first = append(&log, "run-a", None).await.streams[0].position;
+    let first = append(&log, "run-a", None).await.position;
     // Ten pages and more.
     cluster.append_foreign("others-a", 50_000, FAR);
     let other = super::log(&cluster);
@@ -103,7 +103,7 @@ async fn a_log_with_nothing_of_ours_has_no_head() {
     assert!(followed.next_batch(1).now_or_never().is_none());
     assert_eq!(ours.head().await.unwrap(), Position(0));
     assert_eq!(cluster.nodes[0].faults.scans.load(SeqCst), scans);
-    let place = append(&same, "run-a", None).await.streams[0].position;
+    let place = append(&same, "run-a", None).await.position;
     assert_eq!(soon(followed.next_batch(1)).await.unwrap()[0].position, place);
     assert_eq!(ours.head().await.unwrap(), place);
 }
@@ -160,7 +160,7 @@ async fn a_quiet_log_is_not_looked_through_again_and_again() {
 async fn events_that_follow_a_position_are_counted_and_not_subtracted() {
     let cluster = Cluster::start(1).await;
     let log = log(&cluster);
-    let first = append(&log, "run-a", None).await.streams[0].position;
+    let first = append(&log, "run-a", None).await.position;
     cluster.append_foreign("somebody", 10, 100_000);
     begun(&log, "run-b", 6).await;
     assert!(log.head().await.unwrap().0 - first.0 > 1_000_000);

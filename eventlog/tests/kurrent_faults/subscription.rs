@@ -21,7 +21,7 @@ async fn subscribed(cluster: &Cluster) -> Subscription {
 async fn a_subscription_gives_what_is_there_then_what_comes_and_checkpoints_between() {
     let cluster = Cluster::start(1).await;
     let log = log(&cluster);
-    let first = append(&log, "run-a", None).await.streams[0].position;
+    let first = append(&log, "run-a", None).await.position;
     cluster.append_foreign("others-a", 100, 200);
     let mut subscription = subscribed(&cluster).await;
     let mut seen: Vec<(&str, u64)> = Vec::new();

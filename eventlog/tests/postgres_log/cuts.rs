@@ -38,7 +38,7 @@ async fn every_event_is_there_once_after_any_number_of_cuts(pool: PgPoolOptions,
                     let one: Vec<NewEvent> = vec![event()];
                     let appended = loop {
                         match append(&log, &name, last, one.clone()).await {
-                            Ok(appended) => break appended.streams[0],
+                            Ok(appended) => break appended,
                             Err(AppendError::Log(LogError::Unavailable(_))) => tokio::task::yield_now().await,
                             Err(other) => panic!("{other:?}"),
                         }

@@ -21,7 +21,7 @@ async fn no_reader_ever_sees_a_gap(pool: PgPoolOptions, options: PgConnectOption
             let mut last = None;
             for n in 0..15 {
                 let events = (0..=n % 3).map(|_| event()).collect();
-                last = Some(append(&log, &name, last, events).await.unwrap().streams[0].revision);
+                last = Some(append(&log, &name, last, events).await.unwrap().revision);
             }
         })
     });
@@ -81,7 +81,7 @@ async fn contend(log: &PostgresLog, name: &str, wins: usize) {
     while won < wins {
         match append(log, name, last, vec![event()]).await {
             Ok(appended) => {
-                last = Some(appended.streams[0].revision);
+                last = Some(appended.revision);
                 won += 1;
             }
             Err(AppendError::Conflict { actual, .. }) => {
@@ -103,7 +103,7 @@ async fn logs_that_take_turns_are_never_wrong(_pool: PgPoolOptions, options: PgC
         let (log, other) = (&logs[turn % 2], &logs[(turn + 1) % 2]);
         let appended = append(log, &name, last, vec![event()]).await.unwrap();
         let before = last;
-        last = Some(appended.streams[0].revision);
+        last = Some(appended.revision);
         // The other log knows no better than `before`, and must find out.
         match append(other, &name, before, vec![event()]).await {
             Err(AppendError::Conflict { actual, .. }) => assert_eq!(actual, last),

@@ -112,6 +112,6 @@ async fn nothing_is_appended_behind_a_loss(pool: PgPoolOptions, options: PgConne
     .unwrap();
     let log = connect(&options).await;
     let appended = append(&log, &stream(), None, vec![event()]).await.unwrap();
-    assert_eq!(appended.streams[0].position, Position(3));
+    assert_eq!(appended.position, Position(3));
     log.shutdown().await;
 }

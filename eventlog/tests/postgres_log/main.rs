@@ -41,7 +41,7 @@ async fn append(
     events: Vec<NewEvent>,
 ) -> Result<Appended, AppendError> {
     let expected = last.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact);
-    log.append(vec![StreamAppend { stream: stream.to_owned(), expected, events }]).await
+    log.append(StreamAppend { stream: stream.to_owned(), expected, events }).await
 }
 
 /// Only a hang meets this bound.

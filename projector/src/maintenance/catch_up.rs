@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::{Progress, shadow};
 use crate::apply::apply;
 use crate::error::{ProjectorError, bigint};
-use crate::lease::{BEAT, Lease, TERM};
+use crate::lease::{BEAT, Lease};
 use crate::run::fitting;
-use crate::tables::Tables;
+use crate::tables::{LEASE_TERM, Tables};
 
 /// How many events are folded in one transaction.
 const BATCH_EVENTS: usize = 2_000;
@@ -53,7 +53,7 @@ impl<'a> ShadowTables<'a> {
     }
 
     async fn lease(tables: &Tables) -> Result<Lease, ProjectorError> {
-        let until = Instant::now() + TERM * 2;
+        let until = Instant::now() + LEASE_TERM * 2;
         loop {
             if let Some(lease) = Lease::take(tables).await? {
                 return Ok(lease);

@@ -26,7 +26,7 @@ async fn restored(records: &[RecordedEvent]) -> MemoryLog {
             0 => ExpectedRevision::NoStream,
             next => ExpectedRevision::Exact(next - 1),
         };
-        log.append(vec![StreamAppend { stream: record.stream.clone(), expected, events: vec![event] }])
+        log.append(StreamAppend { stream: record.stream.clone(), expected, events: vec![event] })
             .await
             .unwrap();
     }

@@ -13,7 +13,7 @@ mod sampler;
 mod swap;
 mod verify;
 
-use projector::{Maintenance, notification_id};
+use projector::Maintenance;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use support::*;

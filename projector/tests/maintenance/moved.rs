@@ -19,7 +19,7 @@ const APART: u64 = 1_000;
 
 #[async_trait::async_trait]
 impl EventLog for Elsewhere {
-    async fn append(&self, _: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+    async fn append(&self, _: StreamAppend) -> Result<Appended, AppendError> {
         Err(AppendError::Overloaded)
     }
 
@@ -46,7 +46,7 @@ impl EventLog for Elsewhere {
     }
 
     async fn subscribe(&self, _: Position) -> Result<Box<dyn Subscription>, LogError> {
-        Err(LogError::Unsupported("nobody follows this log"))
+        Err(LogError::Unavailable("nobody follows this log".to_owned()))
     }
 }
 

@@ -53,7 +53,7 @@ async fn what_is_held_is_drained_in_order(pool: PgPool) {
 async fn what_was_read_before_it_was_held_stays_read(pool: PgPool) {
     let mut story = Story::default();
     story.given(0, [queued(), started(), succeeded("poison"), completed()]).await;
-    let ended = projector::notification_id(run_id(0), "ended", &"ada".parse().unwrap());
+    let ended = notification_id(run_id(0), "ended", &"ada".parse().unwrap());
     story.read(0, ended, "ada").await;
     let right = story.project(&pool, &[]).await;
     assert!(right.rows("notifications").iter().any(|told| !told["read_at"].is_null()));

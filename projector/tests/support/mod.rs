@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Command, Event, EventBody, ProposedEvent, Run, RunId, TenantId, decide, evolve, wire};
+use domain::{
+    Command, Event, EventBody, PrincipalId, ProposedEvent, Run, RunId, TenantId, decide, evolve, wire,
+};
 use eventlog::fact::Fact;
 use eventlog::memory::MemoryLog;
 use eventlog::streams::{NOTIFICATION_READ, NotificationRead, notification_stream, run_event, run_stream};
@@ -31,6 +33,11 @@ pub fn noon() -> DateTime<Utc> {
 pub fn run_id(n: u8) -> RunId {
     let id = 0x0189_0a5d_ac96_774b_bcce_b302_099a_8000_u128 + u128::from(n);
     RunId::new(Uuid::from_u128(id)).unwrap()
+}
+
+/// The id of a notification: a UUIDv5 (RFC 9562) in the run's namespace, so that tables made anew have the same ids.
+pub fn notification_id(run: RunId, transition: &str, recipient: &PrincipalId) -> Uuid {
+    Uuid::new_v5(&run.uuid(), format!("{transition}:{recipient}").as_bytes())
 }
 
 pub fn tenant(n: u8) -> TenantId {
@@ -125,7 +132,7 @@ impl Story {
         let last = self.log.last_event(stream).await.unwrap();
         let expected = last.map_or(ExpectedRevision::NoStream, |e| ExpectedRevision::Exact(e.revision));
         let append = StreamAppend { stream: stream.to_owned(), expected, events: vec![event] };
-        self.log.append(vec![append]).await.unwrap().streams[0].position
+        self.log.append(append).await.unwrap().position
     }
 
     /// Puts a record into a run's stream that would be this event, but for a change to it.

@@ -231,9 +231,9 @@ impl Switched {
 impl EventLog for Switched {
     async fn append(
         &self,
-        streams: Vec<eventlog::StreamAppend>,
+        append: eventlog::StreamAppend,
     ) -> Result<eventlog::Appended, eventlog::AppendError> {
-        self.current().append(streams).await
+        self.current().append(append).await
     }
 
     async fn read_stream(&self, of: &str, from: u64, most: usize) -> Result<Vec<RecordedEvent>, LogError> {

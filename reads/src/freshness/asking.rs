@@ -97,8 +97,8 @@ mod tests {
 
     #[async_trait::async_trait]
     impl EventLog for Slow {
-        async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
-            self.log.append(streams).await
+        async fn append(&self, append: StreamAppend) -> Result<Appended, AppendError> {
+            self.log.append(append).await
         }
 
         async fn read_stream(
@@ -134,7 +134,7 @@ mod tests {
         let event = NewEvent { id: Uuid::new_v4(), event_type: "A".into(), data: vec![], metadata: vec![] };
         let stream = Uuid::new_v4().to_string();
         let append = StreamAppend { stream, expected: ExpectedRevision::NoStream, events: vec![event] };
-        log.append(vec![append]).await.unwrap();
+        log.append(append).await.unwrap();
     }
 
     const LONG: Duration = Duration::from_secs(60);

@@ -52,7 +52,7 @@ async fn stream_events(target: &Log, events: Vec<RecordedEvent>) -> Result<(), E
             expected,
             events: part.iter().cloned().map(as_new).collect(),
         };
-        match target.append(vec![append]).await {
+        match target.append(append).await {
             Ok(_) => (rest, most_events) = (after, MOST_EVENTS),
             // What an append of several may have is the target's own account, or its operator's.
             Err(AppendError::TooLarge { .. }) if part.len() > 1 => most_events = part.len() / 2,
@@ -106,12 +106,12 @@ mod tests {
             &self.log
         }
 
-        async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
-            let bytes = streams[0].events.iter().map(|event| event.data.len()).sum();
+        async fn append(&self, append: StreamAppend) -> Result<Appended, AppendError> {
+            let bytes = append.events.iter().map(|event| event.data.len()).sum();
             if bytes > self.most {
                 return Err(AppendError::TooLarge { bytes, most: self.most });
             }
-            self.log.append(streams).await
+            self.log.append(append).await
         }
     }
 

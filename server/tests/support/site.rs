@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
+use private_postgres::{PrivatePostgres, PrivatePostgresConfig};
 use serde_json::Value;
-use server::postgres::{PrivatePostgres, PrivatePostgresConfig};
 use sqlx::PgPool;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};

@@ -4,8 +4,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use private_postgres::{PrivatePostgres, PrivatePostgresConfig};
 use rustix::process::{Pid, Signal, kill_process};
-use server::postgres::{PrivatePostgres, PrivatePostgresConfig};
 use sqlx::PgPool;
 use tempfile::TempDir;
 use tokio::process::Command;

@@ -9,6 +9,7 @@ use tonic::{Status, Streaming};
 use crate::cluster::Shared;
 use crate::faults::Faults;
 use crate::kept::Proposed;
+use crate::proto::append_resp::wrong_expected_version::{Current as There, Expected as Wanted};
 use crate::proto::{self, Empty, Expected, append_req, append_resp};
 use crate::store::Refusal;
 
@@ -46,14 +47,12 @@ pub async fn append(
         Ok((revision, position)) => append_resp::Result::Success(success(revision, position)),
         Err(Refusal::WrongExpected { current }) => {
             append_resp::Result::WrongExpectedVersion(append_resp::WrongExpectedVersion {
-                current: Some(
-                    current.map_or(append_resp::Current::NoStream(Empty {}), append_resp::Current::Revision),
-                ),
+                current: Some(current.map_or(There::CurrentNoStream(Empty {}), There::CurrentRevision)),
                 expected: Some(match expected {
-                    Expected::Revision(revision) => append_resp::Expected::Revision(revision),
-                    Expected::NoStream(_) => append_resp::Expected::NoStream(Empty {}),
-                    Expected::Any(_) => append_resp::Expected::Any(Empty {}),
-                    Expected::StreamExists(_) => append_resp::Expected::StreamExists(Empty {}),
+                    Expected::Revision(revision) => Wanted::ExpectedRevision(revision),
+                    Expected::NoStream(_) => Wanted::ExpectedNoStream(Empty {}),
+                    Expected::Any(_) => Wanted::ExpectedAny(Empty {}),
+                    Expected::StreamExists(_) => Wanted::ExpectedStreamExists(Empty {}),
                 }),
             })
         }

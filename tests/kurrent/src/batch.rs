@@ -14,12 +14,15 @@ use crate::append::{fits, name_of, success};
 use crate::cluster::Shared;
 use crate::faults::Faults;
 use crate::kept::Proposed;
-use crate::proto::{self, Expected, batch};
+use crate::proto::{self, Expected, batch_append_req, batch_append_resp};
 use crate::store::Refusal;
 
-pub type Answers = BoxStream<'static, Result<batch::Resp, Status>>;
+pub type Answers = BoxStream<'static, Result<proto::BatchAppendResp, Status>>;
 
-pub async fn append(node: Arc<Shared>, mut requests: Streaming<batch::Req>) -> Result<Answers, Status> {
+pub async fn append(
+    node: Arc<Shared>,
+    mut requests: Streaming<proto::BatchAppendReq>,
+) -> Result<Answers, Status> {
     node.must_lead()?;
     let (answers, receiver) = mpsc::channel(16);
     tokio::spawn(async move {
@@ -35,13 +38,13 @@ pub async fn append(node: Arc<Shared>, mut requests: Streaming<batch::Req>) -> R
             let target = target.take().unwrap_or_default();
             let done = one(&node, target.clone(), std::mem::take(&mut events));
             let result = match done {
-                Ok(success) => batch::Result::Success(success),
-                Err(status) => batch::Result::Error(batch::Status {
+                Ok(success) => batch_append_resp::Result::Success(success),
+                Err(status) => batch_append_resp::Result::Error(batch_append_resp::Status {
                     code: status.code() as i32,
                     message: status.message().to_owned(),
                 }),
             };
-            let answer = batch::Resp {
+            let answer = proto::BatchAppendResp {
                 correlation_id: request.correlation_id,
                 stream_identifier: target.stream_identifier,
                 result: Some(result),
@@ -63,14 +66,14 @@ pub async fn append(node: Arc<Shared>, mut requests: Streaming<batch::Req>) -> R
 
 fn one(
     node: &Shared,
-    target: batch::Target,
+    target: batch_append_req::Options,
     messages: Vec<proto::ProposedMessage>,
 ) -> Result<proto::append_resp::Success, Status> {
     let expected = match target.expected {
-        Some(batch::Expected::Position(revision)) => Expected::Revision(revision),
-        Some(batch::Expected::NoStream(empty)) => Expected::NoStream(empty),
-        Some(batch::Expected::Any(empty)) => Expected::Any(empty),
-        Some(batch::Expected::StreamExists(empty)) => Expected::StreamExists(empty),
+        Some(batch_append_req::options::Expected::Position(revision)) => Expected::Revision(revision),
+        Some(batch_append_req::options::Expected::NoStream(empty)) => Expected::NoStream(empty),
+        Some(batch_append_req::options::Expected::Any(empty)) => Expected::Any(empty),
+        Some(batch_append_req::options::Expected::StreamExists(empty)) => Expected::StreamExists(empty),
         None => return Err(Status::invalid_argument("no expected revision")),
     };
     let named = proto::Target { stream_identifier: target.stream_identifier, expected: None };

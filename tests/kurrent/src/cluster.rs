@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::Status;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
+use tonic::{Request, Status};
 
 use crate::faults::Faults;
-use crate::proto::{EndPoint, MemberInfo};
+use crate::proto::{EndPoint, GossipServer, MemberInfo, ServerFeaturesServer, StreamsServer};
 use crate::rpc::Rpc;
 use crate::store::Store;
 
@@ -161,10 +162,18 @@ impl Shared {
 }
 
 async fn serve(listener: TcpListener, node: Arc<Shared>) {
+    let (rpc, faults) = (Rpc(node.clone()), node.faults.clone());
+    let streams = StreamsServer::new(rpc.clone()).max_decoding_message_size(usize::MAX);
+    // Gossip and the server's features are told to everybody, as a real server does it.
+    let streams = InterceptedService::new(streams, move |request: Request<()>| {
+        let shown = request.metadata().get("authorization");
+        faults.let_in(shown.map(|shown| shown.to_str().unwrap_or_default()))?;
+        Ok(request)
+    });
     let served = Server::builder()
-        .add_service(Rpc::<0> { node: node.clone() })
-        .add_service(Rpc::<1> { node: node.clone() })
-        .add_service(Rpc::<2> { node })
+        .add_service(streams)
+        .add_service(GossipServer::new(rpc.clone()))
+        .add_service(ServerFeaturesServer::new(rpc))
         .serve_with_incoming(TcpListenerStream::new(listener));
     served.await.unwrap();
 }

@@ -28,16 +28,16 @@ pub async fn read(node: Arc<Shared>, request: proto::ReadReq) -> Result<Answers,
     let options = request.options.unwrap_or_default();
     let backwards = options.read_direction == 1;
     let filter = match options.filter_option {
-        Some(read_req::FilterOption::Filter(filter)) => Some(filter),
+        Some(read_req::options::FilterOption::Filter(filter)) => Some(filter),
         _ => None,
     };
     let count = match options.count_option {
-        Some(read_req::CountOption::Count(count)) => usize::try_from(count).unwrap_or(usize::MAX),
+        Some(read_req::options::CountOption::Count(count)) => usize::try_from(count).unwrap_or(usize::MAX),
         _ => return subscribe::subscribe(&node, options.stream_option, filter),
     };
     let answers = match options.stream_option {
-        Some(read_req::StreamOption::Stream(of)) => of_stream(&node, of, backwards, count)?,
-        Some(read_req::StreamOption::All(of)) => {
+        Some(read_req::options::StreamOption::Stream(of)) => of_stream(&node, of, backwards, count)?,
+        Some(read_req::options::StreamOption::All(of)) => {
             if !(backwards && count == 1) {
                 node.faults.scans.fetch_add(1, Ordering::SeqCst);
             }
@@ -52,7 +52,7 @@ pub async fn read(node: Arc<Shared>, request: proto::ReadReq) -> Result<Answers,
 /// The position to begin at; none for the beginning or the end.
 pub fn position(of: read_req::AllOptions) -> Option<u64> {
     match of.all_option {
-        Some(read_req::AllOption::Position(position)) => Some(position.commit_position),
+        Some(read_req::all_options::AllOption::Position(position)) => Some(position.commit_position),
         _ => None,
     }
 }
@@ -65,7 +65,7 @@ fn of_stream(
 ) -> Result<Answers, Status> {
     let stream_name = of.stream_identifier.unwrap_or_default().stream_name;
     let from = match of.revision_option {
-        Some(read_req::RevisionOption::Revision(revision)) => Some(revision),
+        Some(read_req::stream_options::RevisionOption::Revision(revision)) => Some(revision),
         _ => None,
     };
     let contents: Vec<proto::ReadResp> = match node.store.read_stream(&stream_name, from, backwards, count) {
@@ -104,7 +104,7 @@ fn of_all(
 ) -> Answers {
     let window = match filter.as_ref().map(|filter| &filter.window) {
         None => usize::MAX,
-        Some(Some(read_req::Window::Max(max))) => *max as usize,
+        Some(Some(read_req::filter::Window::Max(max))) => *max as usize,
         Some(_) => TURN,
     };
     let (node, wanted, filtered) = (node.clone(), wanted(filter.as_ref()), filter.is_some());

@@ -15,20 +15,20 @@ use crate::read::{Answers, TURN, position, wanted};
 
 pub fn subscribe(
     node: &Arc<Shared>,
-    of: Option<read_req::StreamOption>,
+    of: Option<read_req::options::StreamOption>,
     filter: Option<read_req::Filter>,
 ) -> Result<Answers, Status> {
-    let Some(read_req::StreamOption::All(of)) = of else {
+    let Some(read_req::options::StreamOption::All(of)) = of else {
         return Err(Status::unimplemented("subscriptions to one stream"));
     };
-    let from_end = matches!(of.all_option, Some(read_req::AllOption::End(_)));
+    let from_end = matches!(of.all_option, Some(read_req::all_options::AllOption::End(_)));
     let from = position(of);
     // The one at the position is not given again.
     let mut at =
         node.store.start(from, from_end).map_err(Status::invalid_argument)? + usize::from(from.is_some());
     let interval = filter.as_ref().map_or(usize::MAX, |filter| {
         let window = match filter.window {
-            Some(read_req::Window::Max(max)) => max as usize,
+            Some(read_req::filter::Window::Max(max)) => max as usize,
             _ => TURN,
         };
         window * filter.checkpoint_interval_multiplier.max(1) as usize

@@ -1,7 +1,14 @@
-//! Rows as the projector writes them: made by the domain's own rules and fold, inserted one by one.
+//! Rows of the read tables: the events are made by the domain's own rules, and projected as any others.
+
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Command, Event, ProposedEvent, Run, RunId, TenantId, decide, evolve, wire};
+use eventlog::fact::Fact;
+use eventlog::memory::MemoryLog;
+use eventlog::streams::run_stream;
+use eventlog::{NewEvent, Position, RecordedEvent};
+use projector::{Projector, ProjectorConfig};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::{NoContext, Timestamp, Uuid};
@@ -74,97 +81,28 @@ impl Story {
         self.events[revision].recorded_at
     }
 
-    /// Writes the rows of the run and its events, and moves the checkpoint over them.
+    /// Projects the events, as those that come next in the log.
     pub async fn told(self, pool: &PgPool) -> Self {
-        let mut position = checkpoint(pool).await;
-        for event in &self.events {
-            position += 1;
-            let data = String::from_utf8(wire::encode(event).unwrap().data).unwrap();
-            sqlx::query(
-                "INSERT INTO projection.run_events (tenant, run_id, revision, position, event_id, event_type,
-                     schema_version, occurred_at, recorded_at, actor, correlation_id, data)
-                 VALUES ($1, $2, $3, $4, $5, $6, 2, $7, $8, $9, $10, $11::json)",
-            )
-            .bind(self.tenant.as_str())
-            .bind(self.id.uuid())
-            .bind(i64::try_from(event.revision).unwrap())
-            .bind(position)
-            .bind(event.id)
-            .bind(event.body.type_name())
-            .bind(event.occurred_at)
-            .bind(event.recorded_at)
-            .bind(event.actor.as_str())
-            .bind(event.correlation_id.as_ref().map(|id| id.as_str().to_owned()))
-            .bind(data)
-            .execute(pool)
-            .await
-            .unwrap();
-        }
-        self.insert_run(pool, position).await;
-        set_checkpoint(pool, position).await;
+        let after = checkpoint(pool).await;
+        let stream = run_stream(&self.tenant, self.id);
+        let record = |(event, position): (&Event, u64)| {
+            let NewEvent { id, event_type, data, metadata } = Fact::Run(event).record().unwrap();
+            let (position, stream, revision) = (Position(position), stream.clone(), event.revision);
+            RecordedEvent { position, stream, revision, id, event_type, data, metadata }
+        };
+        let records: Vec<RecordedEvent> = self.events.iter().zip(after.0 + 1..).map(record).collect();
+        let projector = Projector::new(Arc::new(MemoryLog::new()), pool.clone(), ProjectorConfig::default());
+        let reached = projector.apply(after, &records).await.unwrap();
+        assert_eq!(reached.0, after.0 + records.len() as u64);
         self
-    }
-
-    async fn insert_run(&self, pool: &PgPool, position: i64) {
-        let (run, queued) = (&self.run, self.run.queued.as_deref().unwrap());
-        let number = |n: u64| i64::try_from(n).unwrap();
-        let text = |t: &Option<redaction::CleanText>| t.as_ref().map(|t| t.as_str().to_owned());
-        sqlx::query(
-            "INSERT INTO projection.runs (tenant, run_id, kind, title, status, ended_as, items_total, items_succeeded,
-                 items_failed, items_skipped, initiator_id, initiator_name, labels, context, idempotency_key, worker,
-                 progress_message, reason_code, message, queued_at, started_at, ended_at, last_event_at,
-                 heartbeat_seconds, heartbeat_due_at, revision, position, title_key, presumed, superseded)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-                 $14::json, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)",
-        )
-        .bind(self.tenant.as_str())
-        .bind(self.id.uuid())
-        .bind(queued.kind.as_str())
-        .bind(text(&queued.title))
-        .bind(run.status.unwrap().as_str())
-        .bind(run.ended_as.map(domain::EndedAs::as_str))
-        .bind(run.items_total.map(number))
-        .bind(number(run.counts.succeeded))
-        .bind(number(run.counts.failed))
-        .bind(number(run.counts.skipped))
-        .bind(queued.initiator.as_ref().map(|i| i.id.as_str().to_owned()))
-        .bind(queued.initiator.as_ref().and_then(|i| text(&i.name)))
-        .bind(serde_json::to_value(&queued.labels).unwrap())
-        .bind(queued.context.to_string())
-        .bind(queued.idempotency_key.map(|key| key.to_string()))
-        .bind(text(&run.worker))
-        .bind(text(&run.progress_message))
-        .bind(run.reason_code.as_ref().map(|code| code.as_str().to_owned()))
-        .bind(text(&run.message))
-        .bind(run.queued_at)
-        .bind(run.started_at)
-        .bind(run.ended_at)
-        .bind(run.last_event_at)
-        .bind(run.heartbeat_seconds.map(|n| i32::try_from(n).unwrap()))
-        .bind(run.heartbeat_due_at())
-        .bind(number(run.revision.unwrap()))
-        .bind(position)
-        .bind(queued.title.as_ref().map(|title| domain::search_key(title.as_str())))
-        .bind(run.presumed)
-        .bind(run.superseded)
-        .execute(pool)
-        .await
-        .unwrap();
-        sqlx::query(
-            "UPDATE projection.runs SET started_recorded_at = $2, ended_recorded_at = $3 WHERE run_id = $1",
-        )
-        .bind(self.id.uuid())
-        .bind(run.started_recorded_at)
-        .bind(run.ended_recorded_at)
-        .execute(pool)
-        .await
-        .unwrap();
     }
 }
 
 /// How far the projection is.
-pub async fn checkpoint(pool: &PgPool) -> i64 {
-    sqlx::query_scalar("SELECT position FROM projection.checkpoints").fetch_one(pool).await.unwrap()
+async fn checkpoint(pool: &PgPool) -> Position {
+    let position: i64 =
+        sqlx::query_scalar("SELECT position FROM projection.checkpoints").fetch_one(pool).await.unwrap();
+    Position(u64::try_from(position).unwrap())
 }
 
 /// Moves the projection and says so.

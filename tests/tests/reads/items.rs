@@ -3,32 +3,26 @@
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::fixture::{Story, epoch};
+use crate::fixture::Story;
 use crate::served::Served;
 
-/// Items 0 to 29: every third failed, every third but one skipped.
+/// Items 29 to 0: every third failed, every third but one skipped.
 async fn run_with_items(pool: &PgPool) -> Story {
-    let run = Story::queued(0, json!({})).then("Started", json!({})).told(pool).await;
-    for n in 0..30_i64 {
-        let (outcome, reason, message) = match n % 3 {
-            0 => ("failed", Some("timeout"), Some("too slow")),
-            1 => ("skipped", Some("stale"), None),
-            _ => ("succeeded", None, None),
+    let mut run = Story::queued(0, json!({})).then("Started", json!({}));
+    for n in (0..30).rev() {
+        let item = format!("item-{n}");
+        run = match n % 3 {
+            0 => {
+                let label = (n == 0).then_some("First");
+                let why =
+                    json!({"item": item, "label": label, "reason_code": "timeout", "message": "too slow"});
+                run.then("ItemFailed", why)
+            }
+            1 => run.then("ItemSkipped", json!({"item": item, "reason_code": "stale"})),
+            _ => run.then("ItemSucceeded", json!({"item": item})),
         };
-        sqlx::query("INSERT INTO projection.run_items VALUES ('demo', $1, $2, $3, $4, $5, $6, $7, $8, $8)")
-            .bind(run.id.uuid())
-            .bind(format!("item-{n}"))
-            .bind((n == 0).then_some("First"))
-            .bind(outcome)
-            .bind(reason)
-            .bind(message)
-            .bind(epoch())
-            .bind(100 - n)
-            .execute(pool)
-            .await
-            .unwrap();
     }
-    run
+    run.told(pool).await
 }
 
 fn places(items: &[Value]) -> Vec<(String, u64)> {
@@ -60,11 +54,11 @@ async fn an_item_says_what_became_of_it(pool: PgPool) {
     let run = run_with_items(&pool).await;
     let served = Served::start(pool).await;
     let page = served.get(&format!("/runs/{}/items?status=failed&limit=200", run.id)).await;
-    assert_eq!(page.header("runledger-position"), "2");
+    assert_eq!(page.header("runledger-position"), "32");
     assert_eq!(
         page.body["items"][9],
         json!({"item": "item-0", "label": "First", "status": "failed", "reason_code": "timeout",
-               "message": "too slow", "occurred_at": "2025-06-15T15:06:40Z", "revision": 100})
+               "message": "too slow", "occurred_at": "2025-06-15T15:07:10.500Z", "revision": 31})
     );
     for (query, pointer) in [("status=queued", "?status"), ("status=failed&status=skipped", "?status")] {
         assert_eq!(served.get(&format!("/runs/{}/items?{query}", run.id)).await.pointer(), pointer);

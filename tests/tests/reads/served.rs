@@ -26,7 +26,7 @@ pub struct HeadOnly(AtomicU64);
 
 #[async_trait]
 impl EventLog for HeadOnly {
-    async fn append(&self, _: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+    async fn append(&self, _: StreamAppend) -> Result<Appended, AppendError> {
         panic!("a read appends nothing")
     }
 

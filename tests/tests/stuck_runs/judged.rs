@@ -99,9 +99,9 @@ impl<F: Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static> Layer for Before
         &*self.inner
     }
 
-    async fn append(&self, streams: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+    async fn append(&self, append: StreamAppend) -> Result<Appended, AppendError> {
         (self.first)().await;
-        self.inner.append(streams).await
+        self.inner.append(append).await
     }
 }
 

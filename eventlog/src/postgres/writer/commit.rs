@@ -115,7 +115,7 @@ impl Writer {
     ) -> Result<HashMap<&'a str, u64>, Failure> {
         let mut heads = HashMap::new();
         let mut unknown = HashSet::new();
-        for append in requests.iter().flat_map(|request| &request.streams) {
+        for Request { append, .. } in requests {
             let stream = append.stream.as_str();
             match self.heads.get(stream) {
                 Some(Some(head)) => drop(heads.insert(stream, head)),
@@ -144,11 +144,7 @@ impl Writer {
         for (stream, head) in &plan.moved {
             self.heads.put(stream, Some(*head));
         }
-        Committed {
-            firsts: plan.rows.iter().map(|(_, first)| *first).collect(),
-            verdicts: plan.verdicts,
-            before,
-        }
+        Committed { verdicts: plan.verdicts, before }
     }
 }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::time::Instant;
 
-use super::PostgresError;
-use super::home::{Home, PORT};
-use super::process::{FAST, IMMEDIATE};
+use crate::error::PostgresError;
+use crate::home::{Home, PORT};
+use crate::process::{FAST, IMMEDIATE};
 
 /// How often we look whether the server is gone: it is not our child, so its end is not told to us.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

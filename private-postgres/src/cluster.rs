@@ -8,11 +8,11 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::PostgresError;
-use super::account::RunAs;
-use super::home::{Home, PORT};
-use super::locate::Binaries;
-use super::process::end_with_us;
+use crate::account::RunAs;
+use crate::error::PostgresError;
+use crate::home::{Home, PORT};
+use crate::locate::Binaries;
+use crate::process::end_with_us;
 
 /// The superuser, and the name of the database.
 pub(crate) const NAME: &str = "runledger";

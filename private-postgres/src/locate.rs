@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::account::RunAs;
-use super::{Attempt, PostgresError};
+use crate::account::RunAs;
+use crate::error::{Attempt, PostgresError};
 
 /// The oldest major version that we run on.
 const OLDEST: u32 = 14;

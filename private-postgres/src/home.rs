@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::PostgresError;
-use super::account::RunAs;
+use crate::account::RunAs;
+use crate::error::PostgresError;
 
 /// The cluster's place in the data folder: the folder itself, or a link to it.
 const NAME: &str = "postgres";

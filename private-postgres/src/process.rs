@@ -8,8 +8,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::sync::{oneshot, watch};
 
-use super::PostgresError;
-use super::lock::DataLock;
+use crate::error::PostgresError;
+use crate::lock::DataLock;
 
 /// How long a fast shutdown may take: it writes all that is in memory.
 pub(crate) const FAST: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::PostgresError;
+use crate::error::PostgresError;
 
 const LOCK_FILE: &str = "postgres.lock";
 

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio::time::Instant;
 
@@ -35,6 +36,9 @@ use process::Process;
 
 /// How long the sessions of a server that was killed may take to notice.
 const LEFT_SESSIONS: Duration = Duration::from_secs(60);
+
+/// What can't stand in a URL's query as it is (RFC 3986, section 3.4).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// What a private server needs to know.
 #[derive(Debug, Clone, Default)]
@@ -101,7 +105,7 @@ impl PrivatePostgres {
                 .stderr(file);
             let process = Process::start(command, lock.clone()).await?;
             let server = Self { process, home: home.clone(), password: password.clone(), log };
-            match ready::wait(&server).await {
+            match ready::wait(server.options(), server.log.path(), server.exited()).await {
                 Ok(()) => {
                     let pid = server.process.pid();
                     tracing::info!(pid, programs = %binaries.dir().display(), "the private Postgres is ready");
@@ -126,8 +130,7 @@ impl PrivatePostgres {
     /// The same as a URL, for the environment of other programs. It holds the password.
     pub fn url(&self) -> String {
         // The folder goes into the query, where libpq and all drivers that know sockets look for it.
-        let socket_dir: String =
-            self.home.socket_dir().as_os_str().as_encoded_bytes().iter().map(escape).collect();
+        let socket_dir = percent_encode(self.home.socket_dir().as_os_str().as_encoded_bytes(), ESCAPED);
         let (name, password) = (cluster::NAME, &self.password);
         format!("postgres://{name}:{password}@localhost/{name}?host={socket_dir}&port={PORT}")
     }
@@ -197,16 +200,6 @@ async fn blocking<T: Send + 'static>(
         Ok(result) => result,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => Err(PostgresError::Interrupted),
-    }
-}
-
-/// One byte of a path, as it stands in a URL's query.
-fn escape(byte: &u8) -> String {
-    match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-            char::from(*byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
     }
 }
 

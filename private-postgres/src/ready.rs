@@ -1,13 +1,14 @@
 //! Waits until a server that was started answers.
 
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tokio::time::Instant;
 
-use super::cluster::NAME;
-use super::{PostgresError, PrivatePostgres};
+use crate::cluster::NAME;
+use crate::error::{PostgresError, ServerExit};
 
 /// How long a server may be silent.
 const SILENT: Duration = Duration::from_secs(60);
@@ -16,23 +17,27 @@ const STARTING: Duration = Duration::from_secs(600);
 /// How often we ask.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
-/// Connects until the server lets us in, and creates the database if it is missing.
-pub(super) async fn wait(server: &PrivatePostgres) -> Result<(), PostgresError> {
+/// Connects until the server lets us in, and creates the database if it is missing. `exited` resolves when the server
+/// ends by itself, and `log` is where it says why.
+pub(crate) async fn wait(
+    options: PgConnectOptions,
+    log: &Path,
+    exited: impl Future<Output = ServerExit>,
+) -> Result<(), PostgresError> {
+    let options = options.database("postgres");
     tokio::select! {
         biased;
-        exit = server.exited() => Err(PostgresError::EarlyExit(exit)),
-        result = connect(server) => result,
+        exit = exited => Err(PostgresError::EarlyExit(exit)),
+        result = connect(&options, log) => result,
     }
 }
 
-async fn connect(server: &PrivatePostgres) -> Result<(), PostgresError> {
-    let log = server.log.path();
-    let options = server.options().database("postgres");
+async fn connect(options: &PgConnectOptions, log: &Path) -> Result<(), PostgresError> {
     let begun = Instant::now();
     let mut patience = SILENT;
     while begun.elapsed() < patience {
         // One question may not outlast the whole wait: a server may take a connection and say nothing.
-        match tokio::time::timeout_at(begun + patience, open(&options)).await {
+        match tokio::time::timeout_at(begun + patience, open(options)).await {
             Ok(Ok(())) => return Ok(()),
             // The socket is not there yet.
             Ok(Err(sqlx::Error::Io(_))) => {}

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::str::FromStr;
 use std::time::Duration;
 
-use server::postgres::{PostgresError, PrivatePostgres, PrivatePostgresConfig};
+use private_postgres::{PostgresError, PrivatePostgres, PrivatePostgresConfig};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tempfile::TempDir;

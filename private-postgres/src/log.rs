@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::PostgresError;
+use crate::error::PostgresError;
 
 /// A log that has grown beyond this, in bytes, starts anew with the next start of the server.
 const LARGEST: u64 = 10 * 1024 * 1024;
