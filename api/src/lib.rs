@@ -6,6 +6,7 @@
 mod answer;
 mod aside;
 mod body;
+mod command_problem;
 pub mod cookie;
 pub mod cors;
 pub mod endpoints;

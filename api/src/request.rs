@@ -9,7 +9,7 @@ use eventlog::Position;
 use reads::freshness::{Crowded, MOST_OF_A_TOKEN, Unseen};
 use reads::{BasePath, Params, ReadError, ReadQuery, TenantRead};
 
-use crate::endpoints::unreadable_problem;
+use crate::command_problem::unreadable_problem;
 use crate::extract::{Viewer, path_param};
 use crate::outside::Outside;
 use crate::permit::AdmissionPermit;

@@ -4,9 +4,9 @@ mod harmless;
 
 use harmless::{has_extension, has_known_extension, is_known_harmless};
 
-use crate::scan::{Find, Rank};
+use crate::find::{Find, Rank};
 use crate::view::View;
-use crate::wording::{piece_count, worded};
+use crate::wording::{is_common_pair, piece_count, worded};
 
 /// Shorter runs are too often identifiers.
 const MIN_LENGTH: usize = 32;
@@ -21,11 +21,6 @@ const MIN_ENTROPY: f64 = 3.5;
 /// The share of neighbouring letters that are a common pair. Measured: below 0.35 in 99 of 100
 /// random tokens, above 0.45 in compound names.
 const MAX_COMMON_PAIRS: f64 = 0.42;
-
-/// The most common letter pairs of words and identifiers.
-const COMMON_PAIRS: &str = "th he in er an re nd at on nt ha es st en ed to it ou ea hi is or ti as te et ng of al de \
-se le sa si ar ve ra ld ur io ic ro ri ne me li co ce ll ma om ta pe ec tr el ns us ac la \
-ss ca ch ge ho pr nc no di ie em rt un po pl ad ct il mo so lo wi be tu ut ul ap ag im id";
 
 /// The share of a random run that reads as words and numbers is below this in 9,995 of 10,000, that of names above.
 const MAX_WORDED: f64 = 0.65;
@@ -171,14 +166,6 @@ fn entropy(run: &str) -> f64 {
         .map(|count| f64::from(*count) / total)
         .map(|share| -share * share.log2())
         .sum()
-}
-
-/// Whether two neighbouring letters are common in words, in any case.
-pub(crate) fn is_common_pair(pair: &[u8]) -> bool {
-    COMMON_PAIRS
-        .as_bytes()
-        .chunks(3)
-        .any(|known| known.get(..2).is_some_and(|k| k.eq_ignore_ascii_case(pair)))
 }
 
 fn common_pairs(run: &str) -> f64 {

@@ -8,6 +8,7 @@
 //! Everything here is pure, and its work is linear in the text ([`view`]).
 
 mod entropy;
+mod find;
 mod fold;
 mod json;
 mod marker;

@@ -3,19 +3,21 @@
 //!
 //! Written by hand because where a value ends depends on how it began.
 
+use crate::find::{Find, Rank};
 use crate::marker::{MARKER, is_marker};
 use crate::names::secret_kind;
-use crate::scan::{Find, Rank};
 use crate::view::{NAME, View};
 
 mod extent;
 mod judge;
+mod named;
 mod value;
 mod words;
 
 pub(crate) use extent::{bare_length, quoted};
 pub(crate) use judge::{is_password_like, is_placeholder, is_remark, is_secret_of};
-use value::{Named, Sign, value};
+use named::{Named, Sign};
+use value::value;
 
 /// What the walk over the signs of a text remembers.
 #[derive(Default)]

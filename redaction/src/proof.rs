@@ -128,3 +128,31 @@ pub(crate) fn has_base58_checksum(text: &str) -> bool {
     let (payload, sum) = whole.split_at(end);
     Sha256::digest(Sha256::digest(payload)).starts_with(sum)
 }
+
+/// Base64 of printable text with a colon.
+pub(crate) fn is_basic(value: &str) -> bool {
+    let mut bits = 0u32;
+    let mut count = 0;
+    let mut colon = false;
+    for byte in value.trim_end_matches('=').bytes() {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return false,
+        };
+        bits = (bits << 6) | u32::from(six);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            let [.., decoded] = (bits >> count).to_be_bytes();
+            if decoded < 0x20 || decoded == 0x7f {
+                return false;
+            }
+            colon |= decoded == b':';
+        }
+    }
+    colon
+}

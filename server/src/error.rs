@@ -11,7 +11,7 @@ use private_postgres::PostgresError;
 use projector::ProjectorError;
 use sqlx::migrate::MigrateError;
 
-use crate::rights::Lacking;
+use crate::lacking::Lacking;
 
 /// Why the program stops. Each message is meant for the person at the terminal.
 #[derive(Debug, thiserror::Error)]

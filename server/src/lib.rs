@@ -12,6 +12,7 @@ mod expiry;
 mod exporter;
 mod files;
 mod keys;
+mod lacking;
 pub mod listen;
 mod logging;
 mod maintain;

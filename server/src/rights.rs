@@ -1,27 +1,10 @@
 //! The rights in the database: mended by `migrate`, checked by programs that serve.
 
-use std::fmt;
-
 use migrations::{Concern, Missing};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::error::Error;
-
-/// What is missing in the database, and what the program needed it for.
-#[derive(Debug)]
-pub struct Lacking {
-    missing: Vec<Missing>,
-    purpose: Purpose,
-}
-
-/// What the program looked at the rights for.
-#[derive(Debug, Clone, Copy)]
-enum Purpose {
-    /// To mend them, which the database did not allow.
-    Mending,
-    /// To serve.
-    Serving,
-}
+use crate::lacking::{Lacking, Purpose};
 
 /// Makes sure, before the first migrations, that the database lets them do their work.
 ///
@@ -79,25 +62,4 @@ pub async fn check(db: &mut PgConnection) -> Result<(), Error> {
 
 fn refuse_if_missing(purpose: Purpose, missing: Vec<Missing>) -> Result<(), Error> {
     if missing.is_empty() { Ok(()) } else { Err(Error::Rights(Lacking { missing, purpose })) }
-}
-
-impl fmt::Display for Lacking {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the rights in the database are not what the ledger needs:")?;
-        for one in &self.missing {
-            write!(f, "\n  {}", one.what)?;
-        }
-        f.write_str(match self.purpose {
-            Purpose::Mending => {
-                "\nThis user may not mend it. Run this as a superuser, then `runledger migrate` again:"
-            }
-            Purpose::Serving => {
-                "\n`runledger migrate` mends it, by a user that owns the tables and has CREATEROLE. By hand:"
-            }
-        })?;
-        for one in &self.missing {
-            write!(f, "\n  {}", one.mend)?;
-        }
-        Ok(())
-    }
 }

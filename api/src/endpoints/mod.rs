@@ -1,6 +1,5 @@
 //! The resources of the API, a file each.
 
-mod command_problem;
 mod commands;
 mod events;
 mod items;
@@ -15,7 +14,6 @@ use utoipa_axum::routes;
 
 use crate::state::ApiState;
 
-pub use command_problem::unreadable_problem;
 pub use commands::mark_read;
 pub(crate) use parse::{EventsBody, StartBody};
 

@@ -1,6 +1,6 @@
 //! Where the value of a pair ends: that depends on how it began.
 
-use super::value::{Named, Sign};
+use super::named::{Named, Sign};
 use super::words::PROSE;
 use crate::marker::starts_with_whole_marker;
 use crate::view::{VALUE, View};

@@ -2,8 +2,7 @@
 
 use super::extent::starts_pair;
 use super::words::{PLACEHOLDERS, PROSE, PROSE_GOING_ON, STATES};
-use crate::proof::is_token_like;
-use crate::rules::is_basic;
+use crate::proof::{is_basic, is_token_like};
 use crate::wording::worded;
 
 /// Whether a value can be what its name says, where the name says little.

@@ -7,32 +7,11 @@ use super::judge::{
     is_call, is_count, is_doubtful, is_identifier, is_next_name, is_object, is_password_like, is_path,
     is_permission, is_placeholder, is_placeholder_start, is_prose, is_reference, is_secret_of, phrase_length,
 };
+use super::named::{Named, Sign};
 use super::words::SCHEMES;
+use crate::find::{Find, Rank};
 use crate::marker::{is_marker, starts_with_whole_marker};
-use crate::scan::{Find, Rank};
 use crate::view::{VALUE, View};
-
-/// What stands between name and value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sign {
-    /// `=`, `:=`, `==`.
-    Equals,
-    /// `:`.
-    Colon,
-    /// A space after `--name`.
-    Flag,
-}
-
-/// A name that promises a secret, and what stands between it and the value.
-#[derive(Clone, Copy)]
-pub(super) struct Named<'t> {
-    pub kind: &'static str,
-    pub sign: Sign,
-    /// What stands before the name.
-    pub before: &'t str,
-    /// The name.
-    pub name: &'t str,
-}
 
 /// The secret that starts at or after `from`.
 pub(super) fn value(view: &View<'_>, from: usize, named: Named<'_>) -> Option<Find> {

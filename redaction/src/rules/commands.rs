@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::find::{Find, Rank};
 use crate::marker::{is_marker, starts_with_whole_marker};
 use crate::pairs::{bare_length, is_placeholder, quoted};
-use crate::scan::{Find, Rank};
 use crate::view::{VALUE, View};
 
 /// Programs, and which of their arguments are secrets.

@@ -11,14 +11,14 @@ use std::sync::LazyLock;
 use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::{Anchored, StartKind, dfa};
 
+use crate::find::{Find, Rank};
 use crate::proof::Proof;
-use crate::scan::{Find, Rank};
 use crate::shape::{Class, Part, length, tail};
 use crate::view::View;
 
 pub(crate) use commands::{COMMANDS, Command, Run};
 pub(crate) use issuers::ISSUERS;
-pub(crate) use phrases::{PHRASES, Phrase, is_basic};
+pub(crate) use phrases::{PHRASES, Phrase};
 
 /// How much of a token is looked at to recognize it, in bytes.
 const TOKEN: usize = 256;

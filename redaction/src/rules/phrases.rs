@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use crate::scan::Find;
+use crate::find::Find;
 use crate::view::View;
 
 mod elements;
@@ -13,7 +13,6 @@ mod spoken;
 mod urls;
 
 use elements::element;
-pub(crate) use http::is_basic;
 use http::{credentials, digest, jwt};
 use keys::{private_key, putty_key};
 use settings::{auth, expected, login, setting, windows_hash};

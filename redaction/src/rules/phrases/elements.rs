@@ -1,9 +1,9 @@
 //! Secrets in XML.
 
+use crate::find::{Find, Rank};
 use crate::marker::is_marker;
 use crate::names::secret_kind;
 use crate::pairs::is_placeholder;
-use crate::scan::{Find, Rank};
 use crate::view::{VALUE, View};
 
 /// The text of an XML element with a secret's name, as it is or escaped once.

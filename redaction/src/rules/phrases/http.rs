@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{fixed, is_inside_word};
-use crate::scan::{Find, Rank};
+use crate::find::{Find, Rank};
+use crate::proof::is_basic;
 use crate::shape::W;
 use crate::view::{VALUE, View};
 
@@ -128,34 +129,6 @@ fn is_bearer(value: &str) -> bool {
     value.len() >= 6 && digit && letter
         || value.len() >= 8 && (digit || capital && lower)
         || value.len() >= 20 && unbroken
-}
-
-/// Base64 of printable text with a colon.
-pub(crate) fn is_basic(value: &str) -> bool {
-    let mut bits = 0u32;
-    let mut count = 0;
-    let mut colon = false;
-    for byte in value.trim_end_matches('=').bytes() {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return false,
-        };
-        bits = (bits << 6) | u32::from(six);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            let [.., decoded] = (bits >> count).to_be_bytes();
-            if decoded < 0x20 || decoded == 0x7f {
-                return false;
-            }
-            colon |= decoded == b':';
-        }
-    }
-    colon
 }
 
 /// Digest credentials, to the end of the text: their parts come in any order.

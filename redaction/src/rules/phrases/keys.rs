@@ -1,6 +1,6 @@
 //! Private keys in armour.
 
-use crate::scan::{Find, Rank};
+use crate::find::{Find, Rank};
 use crate::view::View;
 
 /// Private-key blocks. A block without its end runs to the end of the text.

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{fixed, is_inside_word};
+use crate::find::{Find, Rank};
 use crate::marker::is_marker;
 use crate::pairs::{is_password_like, is_placeholder, is_remark};
-use crate::scan::{Find, Rank};
 use crate::view::{VALUE, View};
 
 /// `requirepass x`, `tacacs-server key 7 x`, `snmp-server community x RO`.

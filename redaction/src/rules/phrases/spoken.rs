@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::fixed;
+use crate::find::{Find, Rank};
 use crate::marker::is_marker;
 use crate::pairs::{is_password_like, is_placeholder};
 use crate::proof::is_token_like;
-use crate::scan::{Find, Rank};
 use crate::view::{VALUE, View};
 
 /// A value, in quotes or brackets or bare.

@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::fixed;
+use crate::find::{Find, Rank};
 use crate::marker::is_marker;
 use crate::pairs::is_placeholder;
 use crate::proof::is_token_like;
-use crate::scan::{Find, Rank};
 use crate::view::{VALUE, View};
 
 /// The password in the user part of a URL.
