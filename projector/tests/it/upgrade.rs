@@ -55,8 +55,8 @@ async fn write_as_before(pool: &PgPool, folded: &PgPool) {
     }
 }
 
-#[sqlx::test(migrations = false)]
-async fn rows_of_an_earlier_program_get_what_a_fold_gives(pool: PgPool) {
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn rows_of_an_earlier_program_get_what_a_fold_gives(folded: PgPool) {
     let mut story = Story::default();
     story.given(0, [titled("Ärzte"), started(), succeeded("a"), completed()]).await;
     story.given(1, [titled("NIGHTLY Backup")]).await;
@@ -64,17 +64,18 @@ async fn rows_of_an_earlier_program_get_what_a_fold_gives(pool: PgPool) {
     story.given(3, [queued(), started(), presumed(), succeeded("a"), completed()]).await;
     story.given(4, [titled("Straße"), started()]).await;
 
-    // Tables that are folded by this program, in a database of their own.
-    let name: String = sqlx::query_scalar("SELECT replace(current_database(), '_sqlx_test', 'folded')")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
-    let make = format!("CREATE DATABASE \"{name}\"");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(make)).execute(&pool).await.unwrap();
-    let folded = PgPool::connect_with((*pool.connect_options()).clone().database(&name)).await.unwrap();
-    migrations::MIGRATOR.run(&folded).await.unwrap();
     story.project(&folded, &[]).await;
 
+    // Tables of that time, in a database of their own that begins empty.
+    let name: String = sqlx::query_scalar("SELECT replace(current_database(), '_sqlx_test', 'earlier')")
+        .fetch_one(&folded)
+        .await
+        .unwrap();
+    let drop = format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
+    for sql in [&drop, &format!("CREATE DATABASE \"{name}\" TEMPLATE template0")] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone())).execute(&folded).await.unwrap();
+    }
+    let pool = PgPool::connect_with((*folded.connect_options()).clone().database(&name)).await.unwrap();
     migrations::MIGRATOR.run_to(BEFORE, &pool).await.unwrap();
     write_as_before(&pool, &folded).await;
     migrations::MIGRATOR.run(&pool).await.unwrap();
@@ -103,7 +104,6 @@ async fn rows_of_an_earlier_program_get_what_a_fold_gives(pool: PgPool) {
     assert_eq!(rows.as_array().unwrap()[..5], expected.as_array().unwrap()[..]);
     assert_eq!(rows[5][2], json!("danach"));
 
-    folded.close().await;
-    let drop = format!("DROP DATABASE \"{name}\" WITH (FORCE)");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&pool).await.unwrap();
+    pool.close().await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&folded).await.unwrap();
 }

@@ -162,8 +162,18 @@ async fn what_is_active_from_before_the_secret_is_not_started_twice() {
 
 /// Both kinds of ledger as they were before the migration: one that was used, and one that was not.
 #[sqlx::test(migrations = false)]
-async fn a_ledger_from_before_knows_that_it_is_and_forgets_its_bare_hashes(pool: PgPool) {
+async fn a_ledger_from_before_knows_that_it_is_and_forgets_its_bare_hashes(server: PgPool) {
     const FIRST: i64 = 17;
+    // One that surely begins empty.
+    let name: String = sqlx::query_scalar("SELECT replace(current_database(), '_sqlx_test', 'earlier')")
+        .fetch_one(&server)
+        .await
+        .unwrap();
+    let drop = format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
+    for sql in [&drop, &format!("CREATE DATABASE \"{name}\" TEMPLATE template0")] {
+        sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&server).await.unwrap();
+    }
+    let pool = PgPool::connect_with((*server.connect_options()).clone().database(&name)).await.unwrap();
     let run = async |from: i64, until: i64| {
         for migration in migrations::MIGRATOR.iter().filter(|m| (from..until).contains(&m.version)) {
             sqlx::raw_sql(AssertSqlSafe(migration.sql.as_str().to_owned())).execute(&pool).await.unwrap();
@@ -194,6 +204,8 @@ async fn a_ledger_from_before_knows_that_it_is_and_forgets_its_bare_hashes(pool:
     let key: Option<String> =
         sqlx::query_scalar("SELECT idempotency_key FROM projection.runs").fetch_one(&pool).await.unwrap();
     assert_eq!(key, None);
+    pool.close().await;
+    sqlx::raw_sql(AssertSqlSafe(drop)).execute(&server).await.unwrap();
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
