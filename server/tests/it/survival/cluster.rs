@@ -6,7 +6,7 @@ use kurrent_server::Cluster;
 use serde_json::{Value, json};
 
 use super::audit::audit;
-use super::counts::{alone, count, say};
+use super::counts::{count, say};
 use super::health::{ask, ready};
 use super::load::Load;
 use super::program::Program;
@@ -15,7 +15,6 @@ use super::site::{Site, TENANT};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leaders_and_processes_die_and_nothing_is_lost_or_doubled() {
-    let _alone = alone().await;
     let mut cluster = Cluster::start(3).await;
     let mut site = Site::start_on(&cluster.url()).await;
     let mut apis = [site.serve(&[]).await, site.serve(&["--no-projector"]).await];
@@ -45,7 +44,6 @@ async fn leaders_and_processes_die_and_nothing_is_lost_or_doubled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_moves_to_a_cluster_with_all_it_has() {
-    let _alone = alone().await;
     let mut site = Site::start_on_postgres().await;
     let api = site.serve(&[]).await;
     let mut load = Load::start(8, vec![api.url.clone()], TENANT, &site.token);
@@ -95,7 +93,6 @@ async fn start_a_run(site: &Site, api: &Program) -> (u16, Value) {
 /// Waiting mends nothing: a start ends with a code of its own, and what runs already says who refuses whom.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_refuses_us_is_told_from_one_that_is_away() {
-    let _alone = alone().await;
     let cluster = Cluster::start(1).await;
     let mut site = Site::start_on(&cluster.url()).await;
     let api = site.serve(&[]).await;

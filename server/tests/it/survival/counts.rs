@@ -5,17 +5,6 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::Instant;
 
-use tokio::sync::{Mutex, MutexGuard};
-
-/// The tests of this file share the machine's cores, and some its limits: one at a time.
-static ALONE: Mutex<()> = Mutex::const_new(());
-
-/// Waits until no other test of this program runs.
-pub async fn alone() -> MutexGuard<'static, ()> {
-    LazyLock::force(&BEGUN);
-    ALONE.lock().await
-}
-
 /// The variable's value, or the default of the short form.
 pub fn count<T: FromStr + Display>(name: &str, short: T) -> T {
     match std::env::var(name) {
@@ -24,10 +13,10 @@ pub fn count<T: FromStr + Display>(name: &str, short: T) -> T {
     }
 }
 
-/// When the first of these tests began.
+/// When the first of these tests said something.
 static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Tells what was seen, and how many seconds after the beginning. Shown with `--nocapture`, as
+/// Tells what was seen, and how many seconds after the first. Shown with `--nocapture`, as
 /// `scripts/soak` does.
 pub fn say(what: impl Display) {
     println!("survival {:6.1} s: {what}", BEGUN.elapsed().as_secs_f64());

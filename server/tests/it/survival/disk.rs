@@ -7,7 +7,7 @@ use std::process::Command;
 use rustix::process::{Signal, kill_process};
 
 use super::audit::audit;
-use super::counts::{alone, count, say};
+use super::counts::{count, say};
 use super::health::{lives, ready, unready};
 use super::load::Load;
 use super::program::LOOK_AGAIN;
@@ -62,7 +62,6 @@ impl Drop for Small {
 
 #[tokio::test]
 async fn a_full_tablespace_refuses_and_recovers() {
-    let _alone = alone().await;
     let mut site = Site::start_on_postgres().await;
     let folder = site.data().with_file_name("small");
     let Some(small) = Small::mount(&folder, &site.data(), 64) else { return };
@@ -93,7 +92,6 @@ async fn a_full_tablespace_refuses_and_recovers() {
 
 #[tokio::test]
 async fn a_full_write_ahead_log_refuses_and_recovers() {
-    let _alone = alone().await;
     let mut site = Site::start().await;
     site.stop_postgres().await;
     let wal = site.data().join("pg_wal");
@@ -132,7 +130,6 @@ async fn a_full_write_ahead_log_refuses_and_recovers() {
 /// The server's processes stand still nine tenths of the time, as they do while a slow disk works.
 #[tokio::test]
 async fn a_slow_disk_slows_down_and_loses_nothing() {
-    let _alone = alone().await;
     let mut site = Site::start().await;
     let api = site.serve(&[]).await;
     let mut load = Load::start(16, vec![api.url.clone()], TENANT, &site.token);

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::audit::audit;
-use super::counts::{alone, count, say};
+use super::counts::{count, say};
 use super::load::Load;
 use super::program::{Program, event_log, runledger};
 
@@ -22,7 +22,6 @@ async fn dev(folder: &Path) -> (Program, Value) {
 
 #[tokio::test]
 async fn nothing_is_lost_or_doubled_by_kills() {
-    let _alone = alone().await;
     let kills = count("RUNLEDGER_SOAK_KILLS", 20);
     let folder = tempfile::tempdir().unwrap();
     let (mut program, info) = dev(folder.path()).await;

@@ -1,7 +1,7 @@
 //! The database goes away under load, and comes back.
 
 use super::audit::audit;
-use super::counts::{alone, count, say};
+use super::counts::{count, say};
 use super::health::{lives, ready, unready};
 use super::load::Load;
 use super::program::Program;
@@ -9,7 +9,6 @@ use super::site::{Site, TENANT};
 
 #[tokio::test]
 async fn a_killed_postgres_is_waited_for() {
-    let _alone = alone().await;
     let mut site = Site::start().await;
     let api = site.serve(&[]).await;
     let mut load = Load::start(16, vec![api.url.clone()], TENANT, &site.token);
@@ -46,7 +45,6 @@ async fn a_killed_postgres_is_waited_for() {
 
 #[tokio::test]
 async fn connections_that_are_cut_lose_nothing() {
-    let _alone = alone().await;
     let mut site = Site::start().await;
     let api = site.serve(&[]).await;
     let db = site.db().await;
@@ -71,7 +69,6 @@ async fn connections_that_are_cut_lose_nothing() {
 
 #[tokio::test]
 async fn a_database_that_is_away_at_the_start_is_waited_for() {
-    let _alone = alone().await;
     let mut site = Site::start().await;
     site.stop_postgres().await;
     let mut api = Program::spawn(site.command(&["serve", "--listen", "127.0.0.1:0"]));
@@ -97,7 +94,6 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
 
 #[tokio::test]
 async fn who_waits_for_a_database_can_still_be_stopped() {
-    let _alone = alone().await;
     let mut site = Site::start().await;
     site.stop_postgres().await;
     for args in [&["serve", "--listen", "127.0.0.1:0"][..], &["projector", "run"]] {

@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::audit::audit;
-use super::counts::{alone, count, say};
+use super::counts::{count, say};
 use super::load::Load;
 use super::program::Program;
 use super::site::{Site, TENANT};
@@ -42,7 +42,6 @@ async fn read(base: String, token: String, stop: CancellationToken) -> usize {
 
 #[tokio::test]
 async fn nobody_sees_a_rebuild() {
-    let _alone = alone().await;
     let mut site = Site::start().await;
     let api = site.serve(&[]).await;
     let mut load = Load::start(8, vec![api.url.clone()], TENANT, &site.token);

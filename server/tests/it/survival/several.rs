@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use sqlx::PgPool;
 
 use super::audit::audit;
-use super::counts::{alone, count, say};
+use super::counts::{count, say};
 use super::health::ready;
 use super::load::Load;
 use super::program::{Program, until};
@@ -16,7 +16,6 @@ const FENCED: &str = "another projector has taken over";
 
 #[tokio::test]
 async fn processes_die_in_turn_and_the_rest_goes_on() {
-    let _alone = alone().await;
     let mut site = Site::start().await;
     let db = site.db().await;
     let mut apis = [site.serve(&["--no-projector"]).await, site.serve(&["--no-projector"]).await];
