@@ -108,15 +108,24 @@ async fn who_waits_takes_no_room_from_others_and_is_counted(pool: PgPoolOptions,
         app.client(Role::Operator).get("/stats").await.expect(200);
     }
     let (colleague, path) = (app.client(Role::Operator), format!("/runs?after={}", position + 1));
-    let colleague = tokio::spawn(async move { colleague.get(&path).await });
+    let waiting = tokio::spawn({
+        let (colleague, path) = (colleague.clone(), path.clone());
+        async move { colleague.get(&path).await }
+    });
     Stream::open(&viewer, "/stream", None).await.until("position").await;
+    assert!(!waiting.is_finished());
 
     app.start_projector();
     for _ in 0..128 {
         let shown = tokio::time::timeout(SOON, answered.recv()).await.expect("once it is there").unwrap();
         assert!(shown.expect(200).header("runledger-position").parse::<u64>().unwrap() >= position);
     }
-    colleague.await.unwrap().expect(200);
+    // All come back at once. On a busy machine, who finds no room within a second has to ask again.
+    let mut shown = waiting.await.unwrap();
+    while shown.body["code"] == "overloaded" {
+        shown = colleague.get(&path).await;
+    }
+    shown.expect(200);
     app.stop().await;
 }
 
