@@ -1,5 +1,5 @@
 //! The forms of ids and codes as regular expressions, for descriptions of the API: clients can tell what is
-//! well formed before they ask. The rules themselves are those of the types; `domain/tests/forms.rs` holds
+//! well formed before they ask. The rules themselves are those of the types; `domain/tests/it/forms.rs` holds
 //! the two together.
 
 use crate::event::{HeartbeatSeconds, ItemCount, Labels};

@@ -69,9 +69,10 @@ async fn main() {
 async fn fresh_database() -> PgConnectOptions {
     let server: PgConnectOptions = std::env::var("DATABASE_URL").unwrap().parse().unwrap();
     let mut connection = PgConnection::connect_with(&server).await.unwrap();
-    for statement in
-        [format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"), format!("CREATE DATABASE {DATABASE}")]
-    {
+    for statement in [
+        format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"),
+        format!("CREATE DATABASE {DATABASE} TEMPLATE template0"),
+    ] {
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
     }
     connection.close().await.unwrap();

@@ -1,0 +1,12 @@
+//! The crate from outside: its rules, its fold, its forms.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod duration;
+mod fold;
+mod forms;
+mod idempotency;
+mod labels;
+mod rules;
+mod search_key;
+mod support;
+mod wire;

@@ -1,0 +1,109 @@
+//! Rows that an earlier program has written, brought up to date: afterwards they are as a fold makes them.
+
+use crate::support::*;
+use domain::EventBody;
+use projector::ProjectorConfig;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+/// The last version before rows had the ledger's times of start and end, and keys of titles that the projector makes.
+const BEFORE: i64 = 22;
+
+/// What the upgrade writes.
+const NEW: &str =
+    "SELECT jsonb_agg(jsonb_build_array(run_id, title, title_key, started_recorded_at, ended_recorded_at)
+                   ORDER BY run_id) FROM projection.runs";
+
+fn titled(title: &str) -> EventBody {
+    queued_with(json!({"title": title}))
+}
+
+fn presumed() -> EventBody {
+    let mut failed: domain::Failed = failure().into();
+    failed.presumed = true;
+    EventBody::Failed(failed)
+}
+
+async fn new_columns(pool: &PgPool) -> Value {
+    sqlx::query_scalar(NEW).fetch_one(pool).await.unwrap()
+}
+
+/// The story's runs and events as tables of that time held them.
+async fn write_as_before(pool: &PgPool, folded: &PgPool) {
+    for (table, columns) in [
+        (
+            "runs",
+            "tenant, run_id, kind, title, status, ended_as, presumed, superseded, items_total, items_succeeded,
+             items_failed, items_skipped, initiator_id, initiator_name, labels, context, idempotency_key, worker,
+             progress_message, reason_code, message, queued_at, started_at, ended_at, last_event_at,
+             heartbeat_seconds, heartbeat_due_at, revision, position",
+        ),
+        (
+            "run_events",
+            "tenant, run_id, revision, position, event_id, event_type, schema_version, occurred_at, recorded_at,
+             actor, correlation_id, causation_id, data",
+        ),
+    ] {
+        let read = format!("SELECT coalesce(jsonb_agg(t), '[]') FROM (SELECT {columns} FROM projection.{table}) AS t");
+        let rows: Value = sqlx::query_scalar(sqlx::AssertSqlSafe(read)).fetch_one(folded).await.unwrap();
+        let write = format!(
+            "INSERT INTO projection.{table} ({columns})
+             SELECT {columns} FROM jsonb_populate_recordset(NULL::projection.{table}, $1)"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(write)).bind(rows).execute(pool).await.unwrap();
+    }
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn rows_of_an_earlier_program_get_what_a_fold_gives(folded: PgPool) {
+    let mut story = Story::default();
+    story.given(0, [titled("Ärzte"), started(), succeeded("a"), completed()]).await;
+    story.given(1, [titled("NIGHTLY Backup")]).await;
+    story.given(2, [titled("ПЛАН"), aborted()]).await;
+    story.given(3, [queued(), started(), presumed(), succeeded("a"), completed()]).await;
+    story.given(4, [titled("Straße"), started()]).await;
+
+    story.project(&folded, &[]).await;
+
+    // Tables of that time, in a database of their own that begins empty.
+    let name: String = sqlx::query_scalar("SELECT replace(current_database(), '_sqlx_test', 'earlier')")
+        .fetch_one(&folded)
+        .await
+        .unwrap();
+    let drop = format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
+    for sql in [&drop, &format!("CREATE DATABASE \"{name}\" TEMPLATE template0")] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone())).execute(&folded).await.unwrap();
+    }
+    let pool = PgPool::connect_with((*folded.connect_options()).clone().database(&name)).await.unwrap();
+    migrations::MIGRATOR.run_to(BEFORE, &pool).await.unwrap();
+    write_as_before(&pool, &folded).await;
+    migrations::MIGRATOR.run(&pool).await.unwrap();
+    let expected = new_columns(&folded).await;
+    let keys = |rows: &Value| rows.as_array().unwrap().iter().map(|row| row[2].clone()).collect::<Vec<_>>();
+    // ASCII is known at once.
+    assert_eq!(
+        keys(&new_columns(&pool).await),
+        [json!(null), json!("nightly backup"), json!(null), json!("add policies"), json!(null)]
+    );
+
+    // The rest is keyed by the projector before it does anything else.
+    let at = i64::try_from(head(&story).await.0).unwrap();
+    sqlx::query("UPDATE projection.checkpoints SET position = $1").bind(at).execute(&pool).await.unwrap();
+    let projector = projector::Projector::new(story.shared(), pool.clone(), ProjectorConfig::default());
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(projector.run(stop.clone()));
+    let mut log = story;
+    log.given(5, [titled("Danach")]).await;
+    while new_columns(&pool).await.as_array().unwrap().len() < 6 {
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    let rows = new_columns(&pool).await;
+    assert_eq!(rows.as_array().unwrap()[..5], expected.as_array().unwrap()[..]);
+    assert_eq!(rows[5][2], json!("danach"));
+
+    pool.close().await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&folded).await.unwrap();
+}

@@ -1,0 +1,14 @@
+//! The real program and the Postgres that it starts.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod deployment;
+mod dev;
+mod first_minutes;
+mod maintenance;
+mod postgres_tls;
+mod restoring;
+mod rights;
+mod settings;
+mod support;
+mod survival;
+mod tls;

@@ -1,0 +1,17 @@
+//! The monitoring hub: its pages as they are served, and as a browser shows them.
+
+mod access;
+mod browser;
+mod burst;
+mod connection;
+mod hostile;
+mod lists;
+mod looks;
+mod manners;
+mod pages;
+mod patches;
+mod proxied;
+mod rests;
+mod site;
+mod slider;
+mod visitors;

@@ -1,0 +1,26 @@
+//! All crates together, over real HTTP and a real Postgres.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod append_events;
+mod commands_cost;
+mod faithful;
+mod fuzz;
+mod hub;
+mod idempotency_secret;
+mod idle_listeners;
+mod item_names;
+mod kept;
+mod live;
+mod lost_answers;
+mod malformed;
+mod origins;
+mod positions;
+mod reads;
+mod roles;
+mod start_crash;
+mod start_run;
+mod strangers;
+mod stuck_runs;
+mod surface;
+mod tokens;
+mod transport;
