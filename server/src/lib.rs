@@ -27,6 +27,8 @@ mod usage;
 
 use std::process::ExitCode;
 
+use futures::future::LocalBoxFuture;
+
 pub use error::Error;
 pub use usage::parse;
 
@@ -43,9 +45,16 @@ pub(crate) use print_line;
 
 /// Does what the command line says.
 ///
+/// In a box, for whoever first polls a future compiles it with all that it polls: else the binary would compile most of
+/// the program once more.
+///
 /// # Errors
 /// What made the program stop, for the person at the terminal.
-pub async fn main(cli: Cli) -> Result<ExitCode, Error> {
+pub fn main(cli: Cli) -> LocalBoxFuture<'static, Result<ExitCode, Error>> {
+    Box::pin(obey(cli))
+}
+
+async fn obey(cli: Cli) -> Result<ExitCode, Error> {
     logging::init(&cli.logging)?;
     // Somebody else may have named one already; all of them do.
     let _named = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
