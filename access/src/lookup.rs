@@ -10,7 +10,7 @@ use moka::Expiry;
 use moka::future::Cache;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -61,10 +61,10 @@ pub enum Ended {
 const WORDS: usize = 256;
 
 impl Tokens {
-    /// Looks tokens up in that database, and forgets them as they are revoked, until `shutdown`. Must be
-    /// called within a Tokio runtime. `pool` gives one connection away to listen on.
-    #[must_use]
-    pub fn start(pool: PgPool, shutdown: CancellationToken) -> Self {
+    /// Looks tokens up in that database, and forgets them as they are revoked, until `shutdown`. Returns when it hears
+    /// of revocations, or can't for the moment: whoever comes in from then on is cut off when the token is revoked. Must
+    /// be called within a Tokio runtime. `pool` gives one connection away to listen on.
+    pub async fn start(pool: PgPool, shutdown: CancellationToken) -> Self {
         // Only tokens that are good are kept, so nobody can fill it with guesses.
         let cache =
             || Cache::builder().max_capacity(10_000).time_to_live(TRUSTED_FOR).expire_after(AtItsEnd).build();
@@ -72,34 +72,38 @@ impl Tokens {
         let ended = broadcast::Sender::new(WORDS);
         let tokens = Self { pool, known: cache(), sessions: cache(), familiar, ended };
         let watch = tokens.clone();
-        tokio::spawn(async move { shutdown.run_until_cancelled(watch.watch()).await });
+        let (tried, first_try) = oneshot::channel();
+        tokio::spawn(async move { shutdown.run_until_cancelled(watch.watch(tried)).await });
+        // An error says that the program stops already.
+        let _tried = first_try.await;
         tokens
     }
 
     /// Listens for revocations, for ever. While the database is away a token that is revoked is good for
     /// [`TRUSTED_FOR`] at most.
-    async fn watch(&self) {
-        let mut again = false;
+    async fn watch(&self, tried: oneshot::Sender<()>) {
+        let mut first = Some(tried);
         loop {
-            let error = match self.listen(again).await {
+            let error = match self.listen(first.take()).await {
                 Ok(never) => match never {},
                 Err(error) => error,
             };
             tracing::warn!(%error, "can't listen for revoked tokens; trying again");
             self.forget_all();
-            again = true;
             tokio::time::sleep(TRUSTED_FOR).await;
         }
     }
 
-    async fn listen(&self, again: bool) -> Result<Infallible, sqlx::Error> {
+    /// Listens until the database fails. `first` waits for the first try, before which nobody can have come in.
+    async fn listen(&self, first: Option<oneshot::Sender<()>>) -> Result<Infallible, sqlx::Error> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
         listener.ignore_pool_close_event(true);
         listener.listen(REVOKED).await?;
         // Whatever was said before we listened.
         self.forget_all();
-        if again {
-            self.end(Ended::Any);
+        match first {
+            Some(first) => first.send(()).unwrap_or_default(),
+            None => self.end(Ended::Any),
         }
         loop {
             match listener.try_recv().await? {

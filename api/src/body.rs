@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
+use domain::json::push_token;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
@@ -106,8 +107,7 @@ fn explain(error: serde_path_to_error::Error<serde_json::Error>, base: &str) -> 
                 ("duplicate field `", "the field is there twice"),
             ] {
                 if let Some(field) = detail.strip_prefix(prefix).and_then(|rest| rest.strip_suffix('`')) {
-                    pointer.push('/');
-                    pointer.push_str(&field.replace('~', "~0").replace('/', "~1"));
+                    push_token(&mut pointer, field);
                     return Problem::invalid(pointer, meaning);
                 }
             }
@@ -128,10 +128,7 @@ fn pointer_of(path: &Path, base: &str) -> String {
     for segment in path {
         match segment {
             Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => {
-                pointer.push('/');
-                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
-            }
+            Segment::Map { key } => push_token(&mut pointer, key),
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }

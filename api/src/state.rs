@@ -103,8 +103,7 @@ pub struct ApiParts {
 
 impl ApiState {
     /// Starts what the handlers share. Must be called within a Tokio runtime.
-    #[must_use]
-    pub fn start(parts: ApiParts) -> Self {
+    pub async fn start(parts: ApiParts) -> Self {
         let ApiParts { config, ledger, log, commands, pool, reads, stop_streams, stop } = parts;
         let freshness = Freshness::start(pool.clone(), log.clone(), ledger, stop.clone());
         commands.unreadable().watch(pool.clone(), log.clone(), stop.clone());
@@ -114,7 +113,7 @@ impl ApiState {
             reads: ReadPool::new(reads),
             live: Live::start(pool.clone(), &freshness, stop_streams),
             freshness,
-            tokens: Tokens::start(pool, stop),
+            tokens: Tokens::start(pool, stop).await,
             log,
         }
     }

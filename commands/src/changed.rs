@@ -1,6 +1,7 @@
 //! What is kept otherwise than it was sent. A producer that hears of it can send better texts, and knows under
 //! which name an item is found.
 
+use domain::json::push_token;
 use redaction::MAX_CHARS;
 use serde::Serialize;
 use serde_json::Value;
@@ -82,8 +83,7 @@ impl Changes {
 
     fn step(&mut self, at: &mut String, token: &str, sent: &Value, kept: Option<&Value>) {
         let length = at.len();
-        at.push('/');
-        at.push_str(&token.replace('~', "~0").replace('/', "~1"));
+        push_token(at, token);
         self.walk(at, sent, kept);
         at.truncate(length);
     }

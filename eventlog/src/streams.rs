@@ -43,7 +43,7 @@ pub fn reservation_stream(key: &IdempotencyKey) -> String {
     format!("{RESERVATION}{key}")
 }
 
-/// The stream of one notification, which holds one event at most: `notification-{id}`.
+/// The stream of one notification, which holds one event for each time that it was read: `notification-{id}`.
 #[must_use]
 pub fn notification_stream(notification: Uuid) -> String {
     format!("{NOTIFICATION}{notification}")

@@ -117,7 +117,7 @@ impl Services {
             let keys = keys::load(&pool, &*services.log, parts.keys.as_ref()).await?;
             let reads = read_pool(database, &http);
             services.pools.push(reads.clone());
-            let state = services.api_state(reads.clone(), &pool, &http, ledger, keys);
+            let state = services.api_state(reads.clone(), &pool, &http, ledger, keys).await;
             let freshness = state.freshness.clone();
             let stop = services.stop_rest.clone();
             services.tasks.spawn(async move {
@@ -139,7 +139,7 @@ impl Services {
         Ok(services)
     }
 
-    fn api_state(
+    async fn api_state(
         &self,
         reads: PgPool,
         pool: &PgPool,
@@ -163,6 +163,7 @@ impl Services {
             stop_streams: self.stop_api.clone(),
             stop: self.stop_rest.clone(),
         })
+        .await
     }
 
     fn start_sweeper(&mut self, state: &ApiState, pool: &PgPool, sweeper: Option<SweeperArgs>) {

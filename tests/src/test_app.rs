@@ -129,7 +129,8 @@ impl TestApp {
             reads,
             stop_streams: self.shutdown.clone(),
             stop: self.shutdown.clone(),
-        });
+        })
+        .await;
         let router = web::router(state, pool, String::new);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = if serve.tls.is_some() { "https" } else { "http" };

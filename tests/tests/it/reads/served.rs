@@ -117,7 +117,8 @@ impl Served {
             reads,
             stop_streams: shutdown.clone(),
             stop: shutdown.clone(),
-        });
+        })
+        .await;
         let freshness = state.freshness.clone();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
