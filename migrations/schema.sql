@@ -1,0 +1,581 @@
+-- What all migrations make together, to read. Written by scripts/prepare-queries; rights: src/rights.sql.
+
+CREATE SCHEMA access;
+
+CREATE SCHEMA ledger;
+
+CREATE SCHEMA log;
+
+CREATE SCHEMA policy;
+
+CREATE SCHEMA projection;
+
+CREATE TYPE log.new_event AS (
+	stream text,
+	revision bigint,
+	event_id uuid,
+	event_type text,
+	data bytea,
+	metadata bytea
+);
+
+CREATE TYPE projection.hour_change AS (
+	tenant text,
+	hour timestamp with time zone,
+	kind text,
+	queued bigint,
+	succeeded bigint,
+	partially_succeeded bigint,
+	failed bigint,
+	events bigint,
+	items_failed bigint,
+	"position" bigint
+);
+
+CREATE TYPE projection.item_change AS (
+	tenant text,
+	run_id uuid,
+	item text,
+	label text,
+	outcome text,
+	reason_code text,
+	message text,
+	occurred_at timestamp with time zone,
+	revision bigint,
+	"position" bigint
+);
+
+CREATE TYPE projection.run_beginning AS (
+	tenant text,
+	kind text,
+	title text,
+	initiator_id text,
+	initiator_name text,
+	labels text,
+	context text,
+	idempotency_key text,
+	queued_at timestamp with time zone
+);
+
+CREATE TYPE projection.run_change AS (
+	run_id uuid,
+	status text,
+	ended_as text,
+	presumed boolean,
+	superseded boolean,
+	items_total bigint,
+	items_succeeded bigint,
+	items_failed bigint,
+	items_skipped bigint,
+	worker text,
+	progress_message text,
+	reason_code text,
+	message text,
+	started_at timestamp with time zone,
+	ended_at timestamp with time zone,
+	last_event_at timestamp with time zone,
+	heartbeat_seconds integer,
+	heartbeat_due_at timestamp with time zone,
+	revision bigint,
+	"position" bigint
+);
+
+CREATE TYPE projection.run_origin AS (
+	tenant text,
+	kind text,
+	title text,
+	title_key text,
+	initiator_id text,
+	initiator_name text,
+	labels text,
+	context text,
+	idempotency_key text,
+	queued_at timestamp with time zone
+);
+
+CREATE TYPE projection.run_state AS (
+	run_id uuid,
+	status text,
+	ended_as text,
+	presumed boolean,
+	superseded boolean,
+	items_total bigint,
+	items_succeeded bigint,
+	items_failed bigint,
+	items_skipped bigint,
+	worker text,
+	progress_message text,
+	reason_code text,
+	message text,
+	started_at timestamp with time zone,
+	ended_at timestamp with time zone,
+	started_recorded_at timestamp with time zone,
+	ended_recorded_at timestamp with time zone,
+	last_event_at timestamp with time zone,
+	heartbeat_seconds integer,
+	heartbeat_due_at timestamp with time zone,
+	revision bigint,
+	"position" bigint
+);
+
+CREATE TYPE projection.timeline_entry AS (
+	tenant text,
+	run_id uuid,
+	revision bigint,
+	"position" bigint,
+	event_id uuid,
+	event_type text,
+	schema_version smallint,
+	occurred_at timestamp with time zone,
+	recorded_at timestamp with time zone,
+	actor text,
+	correlation_id text,
+	causation_id text,
+	data text,
+	token_id uuid,
+	request_id text,
+	origin text
+);
+
+CREATE FUNCTION log.refuse_backwards_head() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF NEW.position <= OLD.position THEN
+        RAISE EXCEPTION 'the head of the event log only moves forwards: % after %', NEW.position, OLD.position
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE FUNCTION log.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'the event log is append-only: % on %.% is refused', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation';
+END
+$$;
+
+CREATE FUNCTION projection.file_labels() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    EXECUTE format(
+        'INSERT INTO %I.run_labels (tenant, label, queued_at, run_id)
+         SELECT run.tenant, label.key || '':'' || label.value, run.queued_at, run.run_id
+         FROM added AS run, jsonb_each_text(run.labels) AS label', TG_TABLE_SCHEMA);
+    RETURN NULL;
+END
+$$;
+
+CREATE TABLE access.sessions (
+    hash bytea NOT NULL,
+    token_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sessions_hash_check CHECK ((octet_length(hash) = 32))
+);
+
+CREATE TABLE access.sign_in_links (
+    hash bytea NOT NULL,
+    token_id uuid NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sign_in_links_hash_check CHECK ((octet_length(hash) = 32))
+);
+
+CREATE TABLE access.tenants (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tenants_tenant_check CHECK ((tenant ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
+);
+
+CREATE TABLE access.tokens (
+    token_id uuid NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    role text NOT NULL COLLATE pg_catalog."C",
+    principal text NOT NULL COLLATE pg_catalog."C",
+    hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    CONSTRAINT tokens_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT tokens_principal_check CHECK ((principal <> ''::text)),
+    CONSTRAINT tokens_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'manager'::text, 'operator'::text, 'readonly'::text, 'producer'::text, 'auditor'::text])))
+);
+
+CREATE TABLE ledger.idempotency (
+    one boolean DEFAULT true NOT NULL,
+    secret bytea NOT NULL,
+    unkeyed_before boolean NOT NULL,
+    CONSTRAINT idempotency_one_check CHECK (one),
+    CONSTRAINT idempotency_secret_check CHECK ((octet_length(secret) = 32))
+);
+
+CREATE TABLE ledger.identity (
+    only_row boolean DEFAULT true NOT NULL,
+    ledger_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    epoch bigint DEFAULT ((EXTRACT(epoch FROM clock_timestamp()) * (1000)::numeric))::bigint NOT NULL,
+    CONSTRAINT identity_epoch_check CHECK ((epoch > 0)),
+    CONSTRAINT identity_only_row_check CHECK (only_row)
+);
+
+CREATE TABLE ledger.sampler (
+    only_row boolean DEFAULT true NOT NULL,
+    taken uuid,
+    until uuid,
+    CONSTRAINT sampler_only_row_check CHECK (only_row)
+);
+
+CREATE TABLE log.copies (
+    source text NOT NULL,
+    target text NOT NULL,
+    "position" bigint NOT NULL
+);
+
+CREATE TABLE log.events (
+    "position" bigint NOT NULL,
+    stream text NOT NULL COLLATE pg_catalog."C",
+    revision bigint NOT NULL,
+    event_id uuid NOT NULL,
+    event_type text NOT NULL COLLATE pg_catalog."C",
+    data bytea NOT NULL,
+    metadata bytea NOT NULL,
+    CONSTRAINT events_event_type_check CHECK ((event_type <> ''::text)),
+    CONSTRAINT events_position_check CHECK (("position" > 0)),
+    CONSTRAINT events_revision_check CHECK ((revision >= 0)),
+    CONSTRAINT events_stream_check CHECK ((stream <> ''::text))
+);
+
+CREATE TABLE log.head (
+    only_row boolean DEFAULT true NOT NULL,
+    "position" bigint NOT NULL,
+    CONSTRAINT head_only_row_check CHECK (only_row),
+    CONSTRAINT head_position_check CHECK (("position" >= 0))
+);
+
+CREATE TABLE log.source (
+    one boolean DEFAULT true NOT NULL,
+    name text NOT NULL,
+    CONSTRAINT source_one_check CHECK (one)
+);
+
+CREATE TABLE policy.stale_policies (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    queued_limit_seconds integer,
+    fail_stale boolean DEFAULT false NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT stale_policies_kind_check CHECK ((kind <> ''::text)),
+    CONSTRAINT stale_policies_queued_limit_seconds_check CHECK ((queued_limit_seconds > 0))
+);
+
+CREATE TABLE projection.checkpoints (
+    name text NOT NULL,
+    "position" bigint NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    fence bigint DEFAULT 0 NOT NULL,
+    lease_until timestamp with time zone,
+    CONSTRAINT checkpoints_position_check CHECK (("position" >= 0))
+);
+
+CREATE TABLE projection.dead_letters (
+    "position" bigint NOT NULL,
+    stream text NOT NULL COLLATE pg_catalog."C",
+    revision bigint NOT NULL,
+    event_type text NOT NULL COLLATE pg_catalog."C",
+    error text NOT NULL,
+    held_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE projection.notifications (
+    notification_id uuid NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    recipient text NOT NULL COLLATE pg_catalog."C",
+    run_id uuid NOT NULL,
+    transition text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    title text,
+    status text NOT NULL COLLATE pg_catalog."C",
+    ended_as text COLLATE pg_catalog."C",
+    reason_code text COLLATE pg_catalog."C",
+    message text,
+    created_at timestamp with time zone NOT NULL,
+    read_at timestamp with time zone,
+    "position" bigint NOT NULL,
+    presumed boolean DEFAULT false NOT NULL,
+    superseded boolean DEFAULT false NOT NULL,
+    CONSTRAINT notifications_transition_check CHECK ((transition = ANY (ARRAY['queued'::text, 'ended'::text])))
+);
+
+CREATE TABLE projection.run_counts (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    status text NOT NULL COLLATE pg_catalog."C",
+    runs bigint NOT NULL,
+    "position" bigint NOT NULL,
+    CONSTRAINT run_counts_runs_check CHECK ((runs >= 0))
+);
+
+CREATE TABLE projection.run_events (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    run_id uuid NOT NULL,
+    revision bigint NOT NULL,
+    "position" bigint NOT NULL,
+    event_id uuid NOT NULL,
+    event_type text NOT NULL COLLATE pg_catalog."C",
+    schema_version smallint NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    correlation_id text,
+    causation_id text,
+    data json NOT NULL,
+    token_id uuid,
+    request_id text COLLATE pg_catalog."C",
+    origin text COLLATE pg_catalog."C"
+);
+
+CREATE TABLE projection.run_hours (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    hour timestamp with time zone NOT NULL,
+    kind text NOT NULL COLLATE pg_catalog."C",
+    queued bigint DEFAULT 0 NOT NULL,
+    succeeded bigint DEFAULT 0 NOT NULL,
+    partially_succeeded bigint DEFAULT 0 NOT NULL,
+    failed bigint DEFAULT 0 NOT NULL,
+    events bigint DEFAULT 0 NOT NULL,
+    items_failed bigint DEFAULT 0 NOT NULL,
+    "position" bigint NOT NULL
+);
+
+CREATE TABLE projection.run_items (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    run_id uuid NOT NULL,
+    item text NOT NULL COLLATE pg_catalog."C",
+    label text,
+    outcome text NOT NULL COLLATE pg_catalog."C",
+    reason_code text COLLATE pg_catalog."C",
+    message text,
+    occurred_at timestamp with time zone NOT NULL,
+    revision bigint NOT NULL,
+    "position" bigint NOT NULL,
+    CONSTRAINT run_items_outcome_check CHECK ((outcome = ANY (ARRAY['failed'::text, 'skipped'::text, 'succeeded'::text])))
+);
+
+CREATE TABLE projection.run_labels (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    label text NOT NULL COLLATE pg_catalog."C",
+    queued_at timestamp with time zone NOT NULL,
+    run_id uuid NOT NULL
+);
+
+CREATE TABLE projection.runs (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    run_id uuid NOT NULL,
+    kind text NOT NULL COLLATE pg_catalog."C",
+    title text,
+    status text NOT NULL COLLATE pg_catalog."C",
+    ended_as text COLLATE pg_catalog."C",
+    items_total bigint,
+    items_succeeded bigint NOT NULL,
+    items_failed bigint NOT NULL,
+    items_skipped bigint NOT NULL,
+    initiator_id text COLLATE pg_catalog."C",
+    initiator_name text,
+    labels jsonb NOT NULL,
+    context json NOT NULL,
+    worker text,
+    progress_message text,
+    reason_code text COLLATE pg_catalog."C",
+    message text,
+    queued_at timestamp with time zone NOT NULL,
+    started_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    last_event_at timestamp with time zone NOT NULL,
+    heartbeat_seconds integer,
+    heartbeat_due_at timestamp with time zone,
+    revision bigint NOT NULL,
+    "position" bigint NOT NULL,
+    title_key text COLLATE pg_catalog."C",
+    presumed boolean DEFAULT false NOT NULL,
+    superseded boolean DEFAULT false NOT NULL,
+    held_revision bigint,
+    held_position bigint,
+    held_error text,
+    idempotency_key text COLLATE pg_catalog."C",
+    started_recorded_at timestamp with time zone,
+    ended_recorded_at timestamp with time zone,
+    CONSTRAINT runs_ended_as_check CHECK ((ended_as = ANY (ARRAY['completed'::text, 'failed'::text, 'aborted'::text]))),
+    CONSTRAINT runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'partially_succeeded'::text, 'failed'::text])))
+)
+WITH (fillfactor='45');
+ALTER TABLE ONLY projection.runs ALTER COLUMN title_key SET STATISTICS 1000;
+
+ALTER TABLE ONLY access.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (hash);
+
+ALTER TABLE ONLY access.sign_in_links
+    ADD CONSTRAINT sign_in_links_pkey PRIMARY KEY (hash);
+
+ALTER TABLE ONLY access.tenants
+    ADD CONSTRAINT tenants_pkey PRIMARY KEY (tenant);
+
+ALTER TABLE ONLY access.tokens
+    ADD CONSTRAINT tokens_hash_key UNIQUE (hash);
+
+ALTER TABLE ONLY access.tokens
+    ADD CONSTRAINT tokens_pkey PRIMARY KEY (token_id);
+
+ALTER TABLE ONLY ledger.idempotency
+    ADD CONSTRAINT idempotency_pkey PRIMARY KEY (one);
+
+ALTER TABLE ONLY ledger.identity
+    ADD CONSTRAINT identity_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY ledger.sampler
+    ADD CONSTRAINT sampler_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY log.copies
+    ADD CONSTRAINT copies_pkey PRIMARY KEY (source, target);
+
+ALTER TABLE ONLY log.events
+    ADD CONSTRAINT events_position_key PRIMARY KEY ("position");
+
+ALTER TABLE ONLY log.events
+    ADD CONSTRAINT events_stream_revision_key UNIQUE (stream, revision);
+
+ALTER TABLE ONLY log.head
+    ADD CONSTRAINT head_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY log.source
+    ADD CONSTRAINT source_pkey PRIMARY KEY (one);
+
+ALTER TABLE ONLY policy.stale_policies
+    ADD CONSTRAINT stale_policies_pkey PRIMARY KEY (tenant, kind);
+
+ALTER TABLE ONLY projection.checkpoints
+    ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY projection.dead_letters
+    ADD CONSTRAINT dead_letters_pkey PRIMARY KEY ("position");
+
+ALTER TABLE ONLY projection.notifications
+    ADD CONSTRAINT notifications_pkey PRIMARY KEY (notification_id);
+
+ALTER TABLE ONLY projection.notifications
+    ADD CONSTRAINT notifications_run_id_transition_recipient_key UNIQUE (run_id, transition, recipient);
+
+ALTER TABLE ONLY projection.run_counts
+    ADD CONSTRAINT run_counts_pkey PRIMARY KEY (tenant, kind, status);
+
+ALTER TABLE ONLY projection.run_events
+    ADD CONSTRAINT run_events_pkey PRIMARY KEY (run_id, revision);
+
+ALTER TABLE ONLY projection.run_hours
+    ADD CONSTRAINT run_hours_pkey PRIMARY KEY (tenant, hour, kind);
+
+ALTER TABLE ONLY projection.run_items
+    ADD CONSTRAINT run_items_pkey PRIMARY KEY (run_id, item);
+
+ALTER TABLE ONLY projection.run_labels
+    ADD CONSTRAINT run_labels_pkey PRIMARY KEY (tenant, label, queued_at, run_id);
+
+ALTER TABLE ONLY projection.runs
+    ADD CONSTRAINT runs_pkey PRIMARY KEY (run_id);
+
+CREATE INDEX sessions_by_expiry ON access.sessions USING btree (expires_at);
+
+CREATE INDEX sign_in_links_by_expiry ON access.sign_in_links USING btree (expires_at);
+
+CREATE INDEX tokens_by_tenant ON access.tokens USING btree (tenant, created_at);
+
+CREATE INDEX dead_letters_by_stream ON projection.dead_letters USING btree (stream, revision);
+
+CREATE INDEX notifications_newest ON projection.notifications USING btree (tenant, recipient, "position" DESC);
+
+CREATE INDEX notifications_unread ON projection.notifications USING btree (tenant, recipient, "position" DESC) WHERE (read_at IS NULL);
+
+CREATE INDEX run_events_by_position ON projection.run_events USING btree (tenant, "position");
+
+CREATE INDEX run_items_by_outcome ON projection.run_items USING btree (run_id, outcome, revision);
+
+CREATE INDEX run_items_failed ON projection.run_items USING btree (run_id, reason_code, revision) INCLUDE (tenant) WHERE (outcome = 'failed'::text);
+
+CREATE INDEX runs_by_initiator ON projection.runs USING btree (tenant, initiator_id, queued_at DESC, run_id DESC);
+
+CREATE INDEX runs_by_kind ON projection.runs USING btree (tenant, kind, queued_at DESC, run_id DESC);
+
+CREATE INDEX runs_by_status ON projection.runs USING btree (tenant, status, queued_at DESC, run_id DESC);
+
+CREATE INDEX runs_by_title_newest ON projection.runs USING btree (tenant, title_key, queued_at, run_id);
+
+CREATE INDEX runs_held ON projection.runs USING btree (tenant, queued_at DESC, run_id DESC) WHERE (held_revision IS NOT NULL);
+
+CREATE INDEX runs_newest ON projection.runs USING btree (tenant, queued_at DESC, run_id DESC);
+
+CREATE INDEX runs_without_key ON projection.runs USING btree (run_id) WHERE ((title_key IS NULL) AND (title IS NOT NULL));
+
+CREATE TRIGGER events_are_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON log.events FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+
+ALTER TABLE log.events ENABLE ALWAYS TRIGGER events_are_append_only;
+
+CREATE TRIGGER head_moves_forwards BEFORE UPDATE ON log.head FOR EACH ROW EXECUTE FUNCTION log.refuse_backwards_head();
+
+ALTER TABLE log.head ENABLE ALWAYS TRIGGER head_moves_forwards;
+
+CREATE TRIGGER head_stays BEFORE DELETE OR TRUNCATE ON log.head FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+
+ALTER TABLE log.head ENABLE ALWAYS TRIGGER head_stays;
+
+CREATE TRIGGER labels_are_filed AFTER INSERT ON projection.runs REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION projection.file_labels();
+
+ALTER TABLE ONLY access.sessions
+    ADD CONSTRAINT sessions_token_id_fkey FOREIGN KEY (token_id) REFERENCES access.tokens(token_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY access.sign_in_links
+    ADD CONSTRAINT sign_in_links_token_id_fkey FOREIGN KEY (token_id) REFERENCES access.tokens(token_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY access.tokens
+    ADD CONSTRAINT tokens_tenant_fkey FOREIGN KEY (tenant) REFERENCES access.tenants(tenant);
+
+ALTER TABLE ONLY policy.stale_policies
+    ADD CONSTRAINT stale_policies_tenant_fkey FOREIGN KEY (tenant) REFERENCES access.tenants(tenant);
+
+ALTER TABLE ONLY projection.run_labels
+    ADD CONSTRAINT run_labels_run_id_fkey FOREIGN KEY (run_id) REFERENCES projection.runs(run_id) ON DELETE CASCADE;
+
+CREATE POLICY of_the_tenant ON policy.stale_policies FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
+ALTER TABLE policy.stale_policies ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE projection.notifications ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY of_the_tenant ON projection.notifications FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
+CREATE POLICY of_the_tenant ON projection.run_counts FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
+CREATE POLICY of_the_tenant ON projection.run_events FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
+CREATE POLICY of_the_tenant ON projection.run_hours FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
+CREATE POLICY of_the_tenant ON projection.run_items FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
+CREATE POLICY of_the_tenant ON projection.run_labels FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
+CREATE POLICY of_the_tenant ON projection.runs FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
+ALTER TABLE projection.run_counts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE projection.run_events ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE projection.run_hours ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE projection.run_items ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE projection.run_labels ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE projection.runs ENABLE ROW LEVEL SECURITY;
+
