@@ -2,6 +2,7 @@
 //! `RUNLEDGER_SOME_FLAG`. A command's own flags come first, then those that it shares with others, in the order of
 //! the groups below. `docs/settings.md` lists them all.
 #![allow(missing_docs, reason = "what a flattened field means stands with its type")]
+#![allow(rustdoc::bare_urls, reason = "--help shows these texts as they are")]
 
 use std::path::PathBuf;
 

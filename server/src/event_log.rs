@@ -89,7 +89,7 @@ impl LogLocation {
     /// appends. One that does not answer is waited for, as the database is.
     ///
     /// # Errors
-    /// What waiting does not mend, such as [`LogError::Refused`](eventlog::LogError::Refused).
+    /// What waiting does not mend, such as [`LogError::Refused`].
     pub async fn open_answering(&self, database: &PgConnectOptions) -> Result<Arc<dyn EventLog>, Error> {
         let log = self.open(database).await?;
         let mut pause = FIRST_PAUSE;
