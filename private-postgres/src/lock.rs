@@ -12,7 +12,7 @@ const LOCK_FILE: &str = "postgres.lock";
 /// The lock on a data folder. The kernel frees it when the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct DataLock {
-    _file: File,
+    file: File,
 }
 
 impl DataLock {
@@ -41,6 +41,16 @@ impl DataLock {
             writeln!(file, "{}", std::process::id())
         };
         write(&mut file).map_err(PostgresError::file("write", &path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for DataLock {
+    /// Frees the lock by name. Closing the file would leave it to a process that was forked meanwhile and has not begun
+    /// its program yet: it has the file as well, for a moment.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "the lock on the data folder goes with the process");
+        }
     }
 }
