@@ -30,8 +30,8 @@ pub struct Tokens {
     pool: PgPool,
     known: Cache<TokenHash, Arc<Caller>>,
     sessions: Cache<TokenHash, Arc<Caller>>,
-    /// Of whom the last that was heard is that they may come in. It lets nobody in: it says who is looked up
-    /// before those who were never seen.
+    /// Credentials that were good when they were last looked up. It lets nobody in: it says which callers are
+    /// looked up before those that were never seen.
     familiar: Cache<TokenHash, ()>,
     ended: broadcast::Sender<Ended>,
 }
@@ -57,13 +57,13 @@ pub enum Ended {
     Any,
 }
 
-/// How many such words are kept for a listener that is slow. Who is slower takes it that it is meant.
+/// How many such words are kept for a listener that is slow. A slower one takes it that it is meant.
 const WORDS: usize = 256;
 
 impl Tokens {
     /// Looks tokens up in that database, and forgets them as they are revoked, until `shutdown`. Returns when it hears
-    /// of revocations, or can't for the moment: whoever comes in from then on is cut off when the token is revoked. Must
-    /// be called within a Tokio runtime. `pool` gives one connection away to listen on.
+    /// of revocations, or can't for the moment: a caller that comes in from then on is cut off when the token is
+    /// revoked. Must be called within a Tokio runtime. `pool` gives one connection away to listen on.
     pub async fn start(pool: PgPool, shutdown: CancellationToken) -> Self {
         // Only tokens that are good are kept, so nobody can fill it with guesses.
         let cache =
@@ -150,7 +150,7 @@ impl Tokens {
         }
     }
 
-    /// Tells whoever follows [`Self::ended`].
+    /// Tells the streams that follow [`Self::ended`].
     pub(crate) fn end(&self, ended: Ended) {
         // Nobody may be following.
         let _followed = self.ended.send(ended);
@@ -171,7 +171,7 @@ impl Tokens {
         &self.sessions
     }
 
-    /// Who holds the token of that hash. However many ask for the same token at once, the database is asked
+    /// The holder of the token of that hash. However many ask for the same token at once, the database is asked
     /// once.
     ///
     /// # Errors
@@ -201,7 +201,7 @@ impl Tokens {
     }
 }
 
-/// Who holds a token; none when it is malformed, unknown, revoked or expired.
+/// The holder of a token; none when it is malformed, unknown, revoked or expired.
 ///
 /// # Errors
 /// The database's, or [`AccessError::Corrupt`].

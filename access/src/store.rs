@@ -33,7 +33,7 @@ pub struct TokenRow {
     pub tenant: String,
     /// What it may do.
     pub role: String,
-    /// Who holds it.
+    /// The principal that holds it.
     pub principal: String,
     /// When it was created.
     pub created_at: DateTime<Utc>,
@@ -50,7 +50,7 @@ pub struct NewTokenFor<'a> {
     pub tenant: &'a TenantId,
     /// What it may do.
     pub role: Role,
-    /// Who holds it.
+    /// The principal that holds it.
     pub principal: &'a PrincipalId,
     /// When it ends by itself; never where it is none.
     pub expires_at: Option<DateTime<Utc>>,
@@ -133,7 +133,8 @@ pub async fn create_expiring_token(pool: &PgPool, holder: NewTokenFor<'_>) -> Re
     }
 }
 
-/// Whoever holds a token must be told apart from the ledger itself, and from whoever is called alike.
+/// The holder of a token must be told apart from the ledger itself, and from other principals with a name that looks
+/// alike.
 fn check_principal(principal: &PrincipalId) -> Result<(), AccessError> {
     let refused = |why: String| AccessError::Principal { principal: principal.to_string(), why };
     if principal.looks_like_system() {

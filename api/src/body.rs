@@ -36,7 +36,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<ApiState> for JsonBody<T>
                 "Send the body as JSON with the header Content-Type: application/json.",
             ));
         }
-        // Who is not known has none, and was refused before this.
+        // A caller that is not known has none, and was refused before this.
         let share = request.extensions().get::<Share>().cloned();
         let share = share.ok_or_else(|| Problem::internal(&NobodyKnown))?;
         let limits = Limits {

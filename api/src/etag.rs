@@ -101,7 +101,8 @@ fn revision(opaque: &str) -> Option<u64> {
     digits.parse().ok().filter(|revision: &u64| revision.to_string() == digits)
 }
 
-/// Answers 304 to who has what there is already (section 13.1.2). The handler has said in `ETag` what there is.
+/// Answers 304 to a client that has what there is already (section 13.1.2). The handler has said in `ETag` what there
+/// is.
 pub async fn not_modified(request: Request, next: Next) -> Response {
     let had = match request.method().is_safe() {
         // A condition that can't be read is none: all of it is answered.

@@ -2,7 +2,7 @@
 //! which path. A proxy says so in `Forwarded` (RFC 7239) or in the older `X-Forwarded-...`; of several the
 //! outermost counts, which comes first.
 //!
-//! Whoever lies in these headers is answered with links and a cookie that work for nobody, and no answer is kept.
+//! A client that lies in these headers is answered with links and a cookie that work for nobody, and no answer is kept.
 
 use std::convert::Infallible;
 
@@ -15,7 +15,7 @@ use reads::BasePath;
 
 use crate::problem::Problem;
 
-/// How the server is seen by who sent a request.
+/// How the server is seen by the client that sent a request.
 #[derive(Debug, Clone, Default)]
 pub struct Outside {
     /// Under which path.
@@ -27,8 +27,8 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// How the server is seen by who sent a request with these headers, where it was set to be seen under that
-    /// path and no proxy says otherwise.
+    /// How the server is seen by the client that sent a request with these headers, where it was set to be seen under
+    /// that path and no proxy says otherwise.
     pub fn new(uri: &Uri, headers: &HeaderMap, set: &BasePath) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let first = |name| text(name).and_then(|value| value.split(',').next()).map(str::trim);
@@ -108,8 +108,8 @@ impl Outside {
     }
 }
 
-/// Finds out how the server is seen by who sent a request, and makes its path one of ours: without what it is seen
-/// under, whether a proxy has taken that away already or not, and without slashes at its end.
+/// Finds out how the server is seen by the client that sent a request, and makes its path one of ours: without what it
+/// is seen under, whether a proxy has taken that away already or not, and without slashes at its end.
 pub fn enter(set: &BasePath, mut request: Request) -> Request {
     let outside = Outside::new(request.uri(), request.headers(), set);
     let path = request.uri().path();

@@ -242,7 +242,7 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let hint = self.hint;
         let mut response = (status, Json(&self)).into_response();
-        // Whoever looks with a browser is shown a page of it instead.
+        // A person with a browser is shown a page of it instead.
         response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -24,11 +24,11 @@ pub struct ApiConfig {
     /// How many bytes of the bodies of all requests together are in hand at once, counted as they come and
     /// unpacked; more are answered 503.
     pub max_bodies_bytes: usize,
-    /// The same for the forms of pages, which who has no token sends as well.
+    /// The same for the forms of pages, which visitors without a token send as well.
     pub max_forms_bytes: usize,
     /// How many requests are in hand at once; more are answered 503.
     pub max_requests: usize,
-    /// The same for those who show no good token.
+    /// The same for clients that show no good token.
     pub max_stranger_requests: usize,
     /// How long one request may take in all.
     pub request_timeout: Duration,
@@ -36,7 +36,7 @@ pub struct ApiConfig {
     pub max_after_wait: Duration,
     /// How often a stream says that it is still there.
     pub stream_heartbeat: Duration,
-    /// How long a stream lasts. Who goes on listening comes again, and shows that it still may.
+    /// How long a stream lasts. A listener that goes on comes again, and shows that it still may.
     pub stream_lasts: Duration,
     /// Under which path the server is seen from outside, where no proxy says so.
     pub base_path: BasePath,
@@ -77,7 +77,7 @@ pub struct ApiState {
     pub freshness: Freshness,
     /// What happens, as it happens.
     pub live: Live,
-    /// Who may come in.
+    /// The look-up of callers.
     pub tokens: Tokens,
 }
 

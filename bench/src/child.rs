@@ -101,7 +101,7 @@ impl Server {
     }
 }
 
-/// Who uses the API here.
+/// A caller of the API.
 pub struct Caller {
     /// The tenant in the paths.
     pub tenant: TenantId,

@@ -1,4 +1,4 @@
-//! How soon what happens is seen in a browser, and what those who only listen cost.
+//! How soon what happens is seen in a browser, and what mere listeners cost.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::rig::Rig;
 const RUNS: usize = 20;
 const PACE: Duration = Duration::from_millis(100);
 
-/// Who only listens.
+/// A mere listener.
 const LISTENERS: usize = 1_000;
 /// How long they do.
 const QUIET: Duration = Duration::from_secs(10);

@@ -39,7 +39,7 @@ struct Acknowledged {
     counts: bool,
 }
 
-/// Who reads what a producer has sent, and which of its events.
+/// A reader of what a producer has sent, and which of its events.
 struct Reads {
     connection: Connection,
     viewer: Arc<Caller>,

@@ -1,4 +1,4 @@
-//! Events that a run has already: does whoever sends them again say the same?
+//! Events that a run has already: does the producer that sends them again say the same?
 //!
 //! The fold keeps their ids only, so what they say is read from the log, and only when a repeat comes.
 

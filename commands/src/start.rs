@@ -35,7 +35,7 @@ pub struct StartRequest {
     pub origin: Option<Origin>,
     /// The kind of operation.
     pub kind: Kind,
-    /// Who is told about it.
+    /// The principal that is told about it.
     pub initiator: Option<Initiator>,
     /// What it works on, as it was sent.
     pub context: Value,
@@ -115,8 +115,8 @@ impl Commands {
     /// same time exactly one is told that the run is new.
     ///
     /// # Errors
-    /// [`CommandError`]. After [`LogError::Unavailable`](eventlog::LogError::Unavailable) the run may have been started; asking again
-    /// then names it.
+    /// [`CommandError`]. After [`LogError::Unavailable`](eventlog::LogError::Unavailable) the run may have been
+    /// started; asking again then names it.
     pub async fn start(&self, request: StartRequest) -> Result<Started, CommandError> {
         self.start_prepared(self.prepare(request)?).await
     }

@@ -15,7 +15,7 @@ use eventlog::{EventLog, LogError};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-/// How many of them are told apart. An operator who has so many has no need of the rest.
+/// How many of them are told apart. An operator with so many has no need of the rest.
 const MOST: usize = 10_000;
 
 /// How often the dead letters are looked at.

@@ -17,7 +17,7 @@ pub struct Command {
     pub tenant: TenantId,
     /// Which run.
     pub run: RunId,
-    /// Who asks.
+    /// The principal that asks.
     pub actor: PrincipalId,
     /// What brings it.
     pub origin: Option<Origin>,

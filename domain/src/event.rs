@@ -31,7 +31,7 @@ pub struct Event {
     pub occurred_at: DateTime<Utc>,
     /// When the ledger took it in, by ours; never earlier than the event before it.
     pub recorded_at: DateTime<Utc>,
-    /// Who appended it.
+    /// The principal that appended it.
     pub actor: PrincipalId,
     /// Ties it to what else belongs together, where the producer says so.
     pub correlation_id: Option<CorrelationId>,
@@ -133,7 +133,7 @@ impl EventBody {
 pub struct Queued {
     /// The kind of operation.
     pub kind: Kind,
-    /// Who asked for it; nobody is notified without.
+    /// The principal that asked for it; nobody is notified without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initiator: Option<Initiator>,
     /// What it works on: a JSON object, with secrets already redacted.
@@ -154,7 +154,7 @@ pub struct Queued {
     pub title: Option<CleanText>,
 }
 
-/// Who started a run.
+/// The principal that started a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Initiator {

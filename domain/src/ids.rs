@@ -30,7 +30,7 @@ pub struct RunId(Uuid);
 #[serde(try_from = "String", into = "String")]
 pub struct Kind(String);
 
-/// Who did something: a user, a service or [`PrincipalId::SYSTEM`]. 1 to 200 printable characters
+/// A principal: a user, a service or [`PrincipalId::SYSTEM`]. 1 to 200 printable characters
 /// without spaces at either end. It is compared to the letter and never rewritten.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -263,7 +263,7 @@ pub fn idempotency_key(
 }
 
 /// The key as ledgers made it before they had a secret: the bare SHA-256. Only to find what was reserved by it:
-/// whoever sees it can try what the context holds.
+/// anybody who sees it can try what the context holds.
 ///
 /// # Errors
 /// The same as [`idempotency_key`].

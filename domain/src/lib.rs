@@ -2,7 +2,7 @@
 //! idempotency keys.
 //!
 //! Everything here is pure. There is no I/O, no clock and no randomness: times and ids are arguments,
-//! and `clippy.toml` beside this crate says so to whoever forgets.
+//! and `clippy.toml` beside this crate says so where somebody forgets.
 
 mod decide;
 mod duration;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::error::{AppendError, LogError};
 
-/// A place in the whole log. Positions grow in commit order: whoever has read position p will never
+/// A place in the whole log. Positions grow in commit order: a reader that has read position p will never
 /// see an event appear at or before p. On the Postgres log they are dense (1, 2, 3, ...); callers must
 /// not assume that of every log. Position 0 is before the first event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,7 +93,7 @@ pub struct RecordedEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guarantees {
     /// Positions are 1, 2, 3 and so on, so that their difference is a number of events. Without it they are places,
-    /// such as bytes: whoever wants to know how many events lie between two of them counts.
+    /// such as bytes: a caller that wants to know how many events lie between two of them counts.
     pub dense_positions: bool,
     /// The most bytes of data and metadata that an append of one event may have. With more events it may be
     /// somewhat less: a log that counts differently refuses what is too large.
@@ -115,8 +115,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// Idempotent by event id: when the expectation does not hold because the events are there already, by their
     /// ids and in this order, just behind the revision that was expected, the answer is where they are, with
     /// `duplicate` set. So a writer that repeats an append repeats its expectation too. Ids are compared nowhere
-    /// else: not with other streams, and not where the expectation holds, for whoever knows the last revision of a
-    /// stream knows what is in it.
+    /// else: not with other streams, and not where the expectation holds, for a writer that knows the last revision of
+    /// a stream knows what is in it.
     ///
     /// # Errors
     /// [`AppendError::Conflict`] when the expected revision does not hold (with the actual one),
@@ -142,7 +142,7 @@ pub trait EventLog: Send + Sync + 'static {
     async fn last_event(&self, stream: &str) -> Result<Option<RecordedEvent>, LogError>;
 
     /// Reads the whole log in order: at most `limit` events after a position, and fewer where they are large,
-    /// but at least one while there is more. Whoever wants all reads until nothing comes.
+    /// but at least one while there is more. A caller that wants all reads until nothing comes.
     ///
     /// # Errors
     /// [`LogError`].
@@ -203,7 +203,8 @@ pub trait EventLog: Send + Sync + 'static {
 #[async_trait]
 pub trait Subscription: Send {
     /// The next events in order, at least one and at most `limit`, and fewer where they are large; waits while
-    /// there is none. Dropping the future loses nothing. After an error it may be called again and goes on where it was.
+    /// there is none. Dropping the future loses nothing. After an error it may be called again and goes on where it
+    /// was.
     ///
     /// # Errors
     /// [`LogError`].

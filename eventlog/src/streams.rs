@@ -177,7 +177,7 @@ pub struct NotificationRead {
     pub notification_id: Uuid,
     /// Whose run it is about.
     pub tenant: TenantId,
-    /// Who read it.
+    /// The principal that read it.
     pub recipient: domain::PrincipalId,
     /// When, by our clock.
     pub read_at: chrono::DateTime<chrono::Utc>,

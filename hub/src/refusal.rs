@@ -167,7 +167,7 @@ pub fn no_such_page(outside: &Outside) -> Response {
     response
 }
 
-/// What is for programs, whoever asks.
+/// Paths that are for programs, whatever client asks.
 const FOR_PROGRAMS: [&str; 5] = ["/v1/", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 
 /// Shows people a page of what went wrong before a page could be made: no room, no database, no time.

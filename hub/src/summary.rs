@@ -42,7 +42,7 @@ pub(super) struct Badge {
     pub(super) note: Option<&'static str>,
 }
 
-/// Who started a run.
+/// The principal that started a run.
 pub(super) struct Initiator {
     /// What filters want.
     pub(super) id: String,

@@ -1,4 +1,4 @@
-//! Who may do what in the database, and what of it is missing.
+//! Which role may do what in the database, and what of it is missing.
 //!
 //! Roles belong to the whole server and are in no dump of a database, so a restored ledger may lack them, and with
 //! them grants and policies. The numbered files give them once; this looks at any time, and says what mends it.
@@ -27,7 +27,7 @@ pub enum Concern {
     History,
 }
 
-/// Looks at a migrated database. The program works as whoever is connected.
+/// Looks at a migrated database. The program works as the user that is connected.
 ///
 /// # Errors
 /// The database's.
@@ -58,7 +58,7 @@ async fn look(db: &mut PgConnection, serves: Option<&str>) -> Result<Vec<Missing
     rows.into_iter().map(missing).collect()
 }
 
-/// What whoever is connected lacks for the first migrations; nothing once they have run.
+/// What the connected user lacks for the first migrations; nothing once they have run.
 ///
 /// # Errors
 /// The database's.

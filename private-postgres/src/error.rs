@@ -78,7 +78,7 @@ pub enum PostgresError {
         dir: PathBuf,
         /// Whose it is.
         owner: u32,
-        /// Who we would run as.
+        /// The system user that the server would run as.
         user: String,
     },
     /// The link from the data folder leads nowhere.

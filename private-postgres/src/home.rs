@@ -113,7 +113,7 @@ fn fresh(data_dir: &Path, run_as: &RunAs, elsewhere: &Path) -> Result<PathBuf, P
     let dir = elsewhere.join(short_hash(data_dir));
     make(elsewhere, 0o755).map_err(PostgresError::file("create", elsewhere))?;
     if dir.exists() && !is_empty(&dir) {
-        // The data folder was removed and made anew: whoever did so wants to start from nothing. The old
+        // The data folder was removed and made anew: the operator wants to start from nothing. The old
         // cluster is put aside all the same, for removing history is not for us.
         let aside = dir.with_extension(format!("old-{}", uuid::Uuid::new_v4().simple()));
         fs::rename(&dir, &aside).map_err(PostgresError::file("put aside", &dir))?;

@@ -16,7 +16,7 @@ pub(crate) struct DataLock {
 }
 
 impl DataLock {
-    /// Takes the lock and writes down our process id for whoever comes second.
+    /// Takes the lock and writes down our process id for the process that comes second.
     ///
     /// # Errors
     /// [`PostgresError::Locked`] when another process, or another handle of this one, has it.

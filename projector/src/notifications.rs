@@ -1,4 +1,4 @@
-//! Who is told of what: the initiator, once when the run is queued and once when it has ended. A real end
+//! Notifications: the initiator is told, once when the run is queued and once when it has ended. A real end
 //! after a presumed one is told anew, in the same notification. Pure.
 
 use chrono::{DateTime, Utc};

@@ -91,7 +91,7 @@ pub struct EventView {
     pub occurred_at: DateTime<Utc>,
     /// When the ledger took it in, by its own.
     pub recorded_at: DateTime<Utc>,
-    /// Who appended it.
+    /// The principal that appended it.
     #[schema(value_type = forms::PrincipalId)]
     pub actor: String,
     /// The event's own fields, as they were written; of an old form, in today's.

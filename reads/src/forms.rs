@@ -46,7 +46,7 @@ named_schemas! {
     ReasonCode = form(forms::REASON_CODE, "permission_denied");
     /// By which equal operations are known, in hex: docs/idempotency.md.
     IdempotencyKey = text().pattern(Some(forms::IDEMPOTENCY_KEY.pattern));
-    /// Who did something: compared to the letter.
+    /// The principal that did something: compared to the letter.
     PrincipalId = id();
     /// Ties events together across systems.
     CorrelationId = id();

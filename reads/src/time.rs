@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use chrono::NaiveDateTime;
 
-/// How much of what is no time is repeated to who sent it.
+/// How much of what is no time is repeated to the caller.
 const SHOWN: usize = 40;
 
 /// What is wrong with a text that is no time. `error` is what its parser says.

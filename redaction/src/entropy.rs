@@ -1,4 +1,4 @@
-//! Long tokens that look random, whoever made them.
+//! Long tokens that look random, whatever program made them.
 
 mod harmless;
 

@@ -53,7 +53,7 @@ impl CleanText {
     /// a blank, ends with `#` and 12 hex digits of the SHA-256 of the name as it was: two items stay two.
     ///
     /// Where it loses a secret that could be guessed, the digits are those of the name without it, for they
-    /// would help the guess; then names that differ in the secret only become one. Who has a key uses
+    /// would help the guess; then names that differ in the secret only become one. A caller with a key uses
     /// [`Self::for_item_by`].
     #[must_use]
     pub fn for_item(raw: &str) -> Self {

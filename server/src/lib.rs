@@ -45,8 +45,8 @@ pub(crate) use print_line;
 
 /// Does what the command line says.
 ///
-/// In a box, for whoever first polls a future compiles it with all that it polls: else the binary would compile most of
-/// the program once more.
+/// In a box, for the crate that first polls a future compiles it with all that it polls: else the binary would compile
+/// most of the program once more.
 ///
 /// # Errors
 /// What made the program stop, for the person at the terminal.

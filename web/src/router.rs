@@ -30,8 +30,8 @@ use crate::{head, health};
 /// Shorter answers are not packed, in bytes: they are in one packet either way.
 const WORTH_PACKING: u16 = 1_024;
 
-/// Every route. `pool` leads to the database as the program's own user; `metrics` gives the text that `/metrics` answers
-/// (Prometheus' own format).
+/// Every route. `pool` leads to the database as the program's own user; `metrics` gives the text that `/metrics`
+/// answers (Prometheus' own format).
 pub fn router<M>(state: ApiState, pool: PgPool, metrics: M) -> Router
 where
     M: Fn() -> String + Clone + Send + Sync + 'static,
@@ -47,7 +47,7 @@ where
     let routes = routes
         .merge(hub::routes())
         .layer(from_fn_with_state(admission, admit))
-        // Whoever looks after the server is always let in.
+        // Operators of the server are always let in.
         .route("/healthz", get(health::alive))
         .route("/readyz", ready)
         .route("/metrics", get(async move || as_metrics(metrics())))
@@ -101,7 +101,7 @@ fn layered(routes: Router, config: &ApiConfig) -> Router {
         .layer(from_fn(observe::observe))
 }
 
-/// Packs answers by gzip or Brotli for those who ask for it.
+/// Packs answers by gzip or Brotli for clients that ask for it.
 ///
 /// Events are to be there at once. Pages are left as they are: each holds its session's word against forgery
 /// beside what the address says, and packed together their size would give the word away, byte by byte, to who

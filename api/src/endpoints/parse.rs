@@ -27,7 +27,7 @@ pub struct StartBody {
     /// The kind of operation: dotted words such as `backup_set.add_policies`.
     #[schema(value_type = forms::Kind)]
     kind: Kind,
-    /// Who is told when the run is queued and when it has ended; nobody without.
+    /// The principal that is told when the run is queued and when it has ended; nobody without.
     #[serde(default)]
     #[schema(value_type = Option<InitiatorBody>)]
     initiator: Option<Strict>,
@@ -51,7 +51,7 @@ pub struct StartBody {
     title: Option<String>,
 }
 
-/// Who started a run.
+/// The principal that started a run.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub struct InitiatorBody {

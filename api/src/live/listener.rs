@@ -20,7 +20,7 @@ use super::seen::Seen;
 /// For whom the messages are.
 #[derive(Debug, Clone)]
 pub(super) struct Audience {
-    /// Who listens: notifications are told to nobody else.
+    /// The principal that listens: notifications are told to nobody else.
     pub(super) principal: PrincipalId,
     /// The token behind it, which may be revoked.
     pub(super) token_id: Uuid,
@@ -72,7 +72,7 @@ struct At {
     /// The code of the problem that another request would be answered with.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<Why>,
-    /// After how long at most something is heard again. Who hears nothing for much longer is cut off.
+    /// After how long at most something is heard again. A listener that hears nothing for much longer is cut off.
     #[serde(skip_serializing_if = "Option::is_none")]
     heartbeat_ms: Option<u64>,
 }
@@ -132,7 +132,7 @@ impl Listener {
     }
 
     /// The next part of the stream; none at its end. What a broken connection loses is not lost: it is told
-    /// again to who comes back with the last `id`.
+    /// again to the listener that comes back with the last `id`.
     pub(super) async fn next(&mut self) -> Option<String> {
         loop {
             if !self.ready.is_empty() {
@@ -147,7 +147,7 @@ impl Listener {
                 () = self.stop.cancelled() => return None,
                 ended = self.ended.recv() => match ended {
                     Ok(Ended::Token(token)) if token != self.audience.token_id => {}
-                    // Who still may come in comes back.
+                    // A listener that still may come in comes back.
                     Ok(Ended::Token(_) | Ended::Any) | Err(_) => return None,
                 },
                 turn = timeout_at(quiet, self.turns.recv()) => match turn {

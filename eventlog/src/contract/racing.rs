@@ -98,7 +98,7 @@ pub async fn the_same_append_many_times_at_once_is_one(log: Log) {
     assert_eq!(whole(&log, &name).await.len(), 3);
 }
 
-/// Whoever gives an append up may ask again: it is there once, whole, whether or not it had happened.
+/// A writer that gives an append up may ask again: it is there once, whole, whether or not it had happened.
 pub async fn an_append_that_is_given_up_can_be_repeated(log: Log) {
     for patience in 0..60 {
         let name = stream();

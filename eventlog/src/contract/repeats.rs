@@ -21,7 +21,7 @@ pub async fn a_repeat_is_answered_with_the_first_place(log: Log) {
     assert_eq!(whole(&log, &name).await.len(), 4);
 }
 
-/// Whoever has it in another stream is neither told of nor in the way, also not at the same moment.
+/// A writer that has it in another stream is neither told of nor in the way, also not at the same moment.
 pub async fn an_id_matters_in_its_own_stream_alone(log: Log) {
     let (name, _) = begun(&log, 2).await;
     let there = whole(&log, &name).await;

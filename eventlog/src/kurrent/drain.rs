@@ -29,7 +29,7 @@ pub(super) enum Over {
 
 /// Opens a read and gives its events to `take` until that has enough, the server ends it, or the time is up.
 ///
-/// Whoever has enough must not wait for the end: a server that reads all events with a filter ends its answer
+/// A reader that has enough must not wait for the end: a server that reads all events with a filter ends its answer
 /// only when it has found one event more than it was asked for, or nothing up to the end of the log. Others it
 /// ends at once, and they are read to their end: calls that are reset all the time are taken for an attack. What came
 /// before a failure is kept, so that each call that gets anywhere is progress; if something is wrong, the next

@@ -48,7 +48,7 @@ impl Subscription for Follower {
             tokio::pin!(appended);
             // From now on an append is noticed, also while we look.
             appended.as_mut().enable();
-            // What was looked through is kept in the look: whoever drops us loses nothing.
+            // What was looked through is kept in the look: a caller that drops the future loses nothing.
             if let Some(events) = self.look.page(&inner, AHEAD).await? {
                 if !events.is_empty() {
                     self.ready = events.into();

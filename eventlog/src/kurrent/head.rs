@@ -1,4 +1,4 @@
-//! Where our events end. What was looked through for that is kept, also when whoever asked does not wait for it.
+//! Where our events end. What was looked through for that is kept, also when the caller does not wait for it.
 
 use std::sync::atomic::Ordering;
 

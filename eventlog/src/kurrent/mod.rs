@@ -1,7 +1,7 @@
-//! The event log on an EventStoreDB or KurrentDB cluster, for those who outgrow one Postgres.
+//! The event log on an EventStoreDB or KurrentDB cluster, for users who outgrow one Postgres.
 //!
 //! Each of our streams is a stream of the cluster, and a position is a commit position: it grows, with gaps.
-//! All calls go to the leader, so that whoever has appended sees it. What the cluster and its client do not
+//! All calls go to the leader, so that a writer sees what it has appended. What the cluster and its client do not
 //! do by themselves is done here: see `docs/decisions/0012`.
 
 mod all;
@@ -56,7 +56,7 @@ struct Inner {
     /// Nothing was appended yet, or the last append failed.
     untried: AtomicBool,
     scan: Mutex<Scan>,
-    /// Held by whoever looks for the last event.
+    /// Held by the caller that looks for the last event.
     searching: tokio::sync::Mutex<()>,
     /// Something was appended here.
     appended: Notify,

@@ -8,7 +8,7 @@ use super::attempt::{Attempt, unsign};
 use crate::error::LogError;
 use crate::port::{NewEvent, Position, RecordedEvent};
 
-/// An event as the cluster takes it. Data that is JSON is called so, for whoever looks at it there.
+/// An event as the cluster takes it. Data that is JSON is called so, for people who look at it there.
 pub(super) fn proposed(event: &NewEvent, attempt: &Attempt) -> EventData {
     let json = serde_json::from_slice::<&RawValue>(&event.data).ok();
     // It must be the same byte by byte, white space at the ends included.

@@ -3,7 +3,7 @@
 
 use crate::error::LogError;
 
-/// What an error of the database means to whoever asked it.
+/// What an error of the database means to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatabaseErrorKind {
     /// It does not answer, starts or stops, or the connection is gone. What was sent may have been carried out.

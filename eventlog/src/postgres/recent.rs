@@ -1,4 +1,4 @@
-//! The events that this process has appended last, for those who follow the log closely: these need not read
+//! The events that this process has appended last, for subscribers that follow the log closely: these need not read
 //! them back.
 
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! Who listens to which tenant, and what listeners are told.
+//! The listeners of each tenant, and what they are told.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::changes::RunChange;
 
-/// How many turns of the reader are kept for a listener that is slow. Who is slower starts over.
+/// How many turns of the reader are kept for a listener that is slow. A slower one starts over.
 pub(super) const KEPT: usize = 64;
 
 #[derive(Debug)]

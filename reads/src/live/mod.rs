@@ -30,7 +30,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Begins to read for whoever listens, until `stop`, which ends all streams. Must be called within a
+    /// Begins to read for all listeners, until `stop`, which ends all streams. Must be called within a
     /// Tokio runtime. `pool` lends one connection for each turn.
     #[must_use]
     pub fn start(pool: PgPool, freshness: &Freshness, stop: CancellationToken) -> Self {
@@ -48,7 +48,7 @@ impl Live {
         if let Some(channel) = self.channels.lock().get(tenant) {
             return Ok(channel.listeners.subscribe());
         }
-        // The reader goes on from here, and whoever listens reads its own view only after this.
+        // The reader goes on from here, and a listener reads its own view only after this.
         let reached = reader::checkpoint(&self.channels.pool).await?;
         let mut channels = self.channels.lock();
         let channel = channels

@@ -59,7 +59,7 @@ pub async fn page_of_runs(
         let key = row.map(|row| RunKey::new(row.queued_at, row.run_id));
         key.map(|key| cursor::encode(&query.list, key)).transpose()
     };
-    // Whoever goes back has come from somewhere, and whoever goes on as well.
+    // A reader that goes back has come from somewhere, and one that goes on as well.
     let next_cursor = if more || query.backwards { cursor(rows.last())? } else { None };
     let previous = if query.backwards { more } else { query.after.is_some() };
     let previous_cursor = if previous { cursor(rows.first())? } else { None };

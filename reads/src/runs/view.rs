@@ -37,7 +37,7 @@ pub struct RunView {
     pub superseded: bool,
     /// Its items by their last outcome.
     pub items: ItemCounts,
-    /// Who asked for it; null where nobody did.
+    /// The principal that asked for it; null where nobody did.
     pub initiator: Option<InitiatorView>,
     /// Labels to find it by.
     #[schema(value_type = forms::Labels)]
@@ -112,7 +112,7 @@ pub struct ItemCounts {
     pub skipped: u64,
 }
 
-/// Who started a run.
+/// The principal that started a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = RunInitiator)]
 pub struct InitiatorView {

@@ -1,7 +1,6 @@
 //! Connections on which nobody has shown a good token yet. There may be as many as there is room; when there is
-//! none, the one that is here for the longest makes way for who comes. So nobody is kept out by those who hold
-//! connections and say nothing, say it slowly, or say what is refused: whoever comes with a token has time to
-//! show it.
+//! none, the one that is here for the longest makes way for the one that comes. So nobody is kept out by clients that
+//! hold connections and say nothing, say it slowly, or say what is refused: a caller with a token has time to show it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -32,7 +32,7 @@ pub(super) async fn finish(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let connection = request.extensions().get::<Arc<Connection>>().cloned();
-    // Whoever waits for leave to send a body (RFC 9110, section 10.1.1) is given it by the first look at it.
+    // A client that waits for leave to send a body (RFC 9110, section 10.1.1) is given that by the first look at it.
     let waits_for_leave = request.headers().contains_key(EXPECT);
     let (head, body) = request.into_parts();
     let rest = Rest(Arc::new(Mutex::new(Left { body, wanted: false, ended: false, broken: false })));

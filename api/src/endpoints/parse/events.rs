@@ -47,7 +47,7 @@ impl EventsBody {
         let mut changes = Changes::default();
         let mut events = Vec::with_capacity(self.events.len());
         let mut wrong = Vec::new();
-        // Each by itself, so that whoever mends a batch hears of all that is to be mended.
+        // Each by itself, so that the producer that mends a batch hears of all that is to be mended.
         for (index, sent) in self.events.iter().enumerate() {
             match read(sent.get(), &format!("/events/{index}"), secret, &mut changes) {
                 Ok(event) => events.push(event),
