@@ -553,6 +553,12 @@ ALTER TABLE policy.stale_policies ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE projection.notifications ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY of_all_tenants_for_live ON projection.notifications FOR SELECT TO runledger_live USING (true);
+
+CREATE POLICY of_all_tenants_for_live ON projection.run_events FOR SELECT TO runledger_live USING (true);
+
+CREATE POLICY of_all_tenants_for_live ON projection.runs FOR SELECT TO runledger_live USING (true);
+
 CREATE POLICY of_the_tenant ON projection.notifications FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 
 CREATE POLICY of_the_tenant ON projection.run_counts FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));

@@ -3,15 +3,15 @@
 WITH me AS (
     SELECT oid, rolname, rolsuper, rolcreaterole FROM pg_roles WHERE rolname = session_user
 ), readers AS (
-    SELECT oid FROM pg_roles WHERE rolname = 'runledger_api'
+    SELECT oid, rolname FROM pg_roles WHERE rolname IN ('runledger_api', 'runledger_live')
 ), missing (step, what, mend) AS (
-    SELECT 1, format('the database user %s lacks CREATEROLE, which making the role runledger_api needs', rolname),
+    SELECT 1, format('the database user %s lacks CREATEROLE, which making the roles that read needs', rolname),
         format('ALTER ROLE %I CREATEROLE; -- for the first migration; NOCREATEROLE takes it away again', rolname)
     FROM me WHERE NOT rolcreaterole
     UNION ALL
     -- Since Postgres 16 CREATEROLE is no right over roles that others made.
-    SELECT 2, format('the role runledger_api is there already, and the database user %s may not give it to itself', rolname),
-        format('GRANT runledger_api TO %I WITH ADMIN OPTION;', rolname)
+    SELECT 2, format('the role %s is there already, and the database user %s may not give it to itself', r.rolname, me.rolname),
+        format('GRANT %I TO %I WITH ADMIN OPTION;', r.rolname, me.rolname)
     FROM me CROSS JOIN readers AS r
     WHERE current_setting('server_version_num')::int >= 160000
       AND NOT pg_has_role(me.oid, r.oid, 'MEMBER WITH ADMIN OPTION')

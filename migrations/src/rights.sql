@@ -3,14 +3,19 @@
 -- `/readyz` look by it. $1: a database user that is to serve without owning anything, or NULL; whoever is connected
 -- is looked at in any case.
 --
--- Two roles carry the rights. `runledger_api` reads, under row-level security, what belongs to the tenant that the
--- transaction names. `runledger_serve` is for users who serve and own nothing: it appends, projects and reads, and
--- can't change what is in the log. It is there only where somebody asked for it.
+-- Three roles carry the rights. `runledger_api` reads, under row-level security, what belongs to the tenant that the
+-- transaction names. `runledger_live` reads, for all tenants, what is told on live streams, and no more.
+-- `runledger_serve` is for users who serve and own nothing: it appends, projects and reads, and can't change what is in
+-- the log. It is there only where somebody asked for it.
 WITH
 roles AS (
     SELECT oid, rolname::text AS name, rolsuper, rolbypassrls FROM pg_roles
+), reading (name, purpose) AS (
+    VALUES ('runledger_api', 'as which the API reads'), ('runledger_live', 'as which live streams are fed')
 ), readers AS (
     SELECT * FROM roles WHERE name = 'runledger_api'
+), live AS (
+    SELECT * FROM roles WHERE name = 'runledger_live'
 ), servers AS (
     SELECT * FROM roles WHERE name = 'runledger_serve'
 ), programs AS (
@@ -42,6 +47,11 @@ rights (role, schema, name, privileges) AS (
     VALUES
         ('runledger_api', 'projection', '*', 'SELECT'),
         ('runledger_api', 'policy', '*', 'SELECT'),
+        ('runledger_live', 'projection', 'runs', 'SELECT'),
+        ('runledger_live', 'projection', 'run_events', 'SELECT'),
+        ('runledger_live', 'projection', 'notifications', 'SELECT'),
+        ('runledger_live', 'projection', 'checkpoints', 'SELECT'),
+        ('runledger_live', 'projection', 'dead_letters', 'SELECT'),
         ('runledger_serve', 'log', 'events', 'SELECT, INSERT'),
         ('runledger_serve', 'log', 'head', 'SELECT, UPDATE'),
         ('runledger_serve', 'log', 'source', 'SELECT, INSERT, UPDATE'),
@@ -61,6 +71,7 @@ rights (role, schema, name, privileges) AS (
 ), policies (name, role, command, code, condition) AS (
     VALUES
         ('of_the_tenant', 'runledger_api', 'SELECT', 'r', 'tenant = current_setting(''runledger.tenant'', true)'),
+        ('of_all_tenants_for_live', 'runledger_live', 'SELECT', 'r', 'true'),
         ('of_all_tenants', 'runledger_serve', 'ALL', '*', 'true')
 ), guards (tab, name, definition) AS (
     VALUES
@@ -75,6 +86,8 @@ rights (role, schema, name, privileges) AS (
 -- The roles that this database uses, as far as they are there.
 grantees AS (
     SELECT * FROM readers
+    UNION ALL
+    SELECT * FROM live
     UNION ALL
     SELECT servers.* FROM servers, serving WHERE wanted
 ), given AS (
@@ -113,9 +126,9 @@ lacks AS (
 ),
 
 missing (step, concern, what, mend) AS (
-    SELECT 1, 'readers', 'the role runledger_api, as which the API reads, does not exist',
-        'CREATE ROLE runledger_api NOLOGIN NOBYPASSRLS'
-    WHERE NOT EXISTS (SELECT FROM readers)
+    SELECT 1, 'readers', format('the role %s, %s, does not exist', name, purpose),
+        format('CREATE ROLE %I NOLOGIN NOBYPASSRLS', name)
+    FROM reading WHERE name NOT IN (SELECT name FROM roles)
     UNION ALL
     SELECT 1, 'program', 'the role runledger_serve, which gives the right to serve, does not exist',
         'CREATE ROLE runledger_serve NOLOGIN'
@@ -126,13 +139,19 @@ missing (step, concern, what, mend) AS (
     UNION ALL
     SELECT 2, 'readers', format('the role %s passes over row-level security', name),
         format('ALTER ROLE %I NOSUPERUSER NOBYPASSRLS', name)
-    FROM readers WHERE rolsuper OR rolbypassrls
+    FROM reading JOIN roles USING (name) WHERE rolsuper OR rolbypassrls
     UNION ALL
-    SELECT 3, 'readers', format('%s may not read as runledger_api', p.name), format('GRANT runledger_api TO %I', p.name)
+    SELECT 2, 'readers', format('%s may read as %s, which sees all tenants', r.name, l.name),
+        format('REVOKE %I FROM %I', l.name, r.name)
+    FROM readers AS r CROSS JOIN live AS l
+    WHERE NOT r.rolsuper AND pg_has_role(r.oid, l.oid, 'MEMBER')
+    UNION ALL
+    SELECT 3, 'readers', format('%s may not read as %s', p.name, wanted.name),
+        format('GRANT %I TO %I', wanted.name, p.name)
     FROM (
         SELECT oid, name FROM programs WHERE NOT rolsuper AND name IS DISTINCT FROM $1
         UNION SELECT oid, name FROM grantees WHERE name = 'runledger_serve'
-    ) AS p CROSS JOIN becoming LEFT JOIN readers AS r ON true
+    ) AS p CROSS JOIN becoming CROSS JOIN reading AS wanted LEFT JOIN roles AS r ON r.name = wanted.name
     WHERE NOT COALESCE(pg_has_role(p.oid, r.oid, needs), false)
     UNION ALL
     SELECT 4, 'program', format('the database user %s is not in runledger_serve', p.name),
@@ -145,13 +164,13 @@ missing (step, concern, what, mend) AS (
         '-- name another user with --serve-role: no guard binds superusers and owners'
     FROM owners AS p WHERE p.name = $1 AND (p.rolsuper OR p.owner)
     UNION ALL
-    SELECT 6, CASE g.name WHEN 'runledger_api' THEN 'readers' ELSE 'program' END,
+    SELECT 6, CASE g.name WHEN 'runledger_serve' THEN 'program' ELSE 'readers' END,
         format('the role %s may not enter the schema %s', g.name, n.nspname),
         format('GRANT USAGE ON SCHEMA %I TO %I', n.nspname, g.name)
     FROM grantees AS g JOIN pg_namespace AS n ON n.nspname IN (SELECT schema FROM rights WHERE role = g.name)
     WHERE NOT has_schema_privilege(g.oid, n.oid, 'USAGE')
     UNION ALL
-    SELECT 6, CASE g.name WHEN 'runledger_api' THEN 'readers' ELSE 'program' END,
+    SELECT 6, CASE g.name WHEN 'runledger_serve' THEN 'program' ELSE 'readers' END,
         format('the role %s may make things of its own in the schema %s', g.name, n.nspname),
         format('REVOKE CREATE ON SCHEMA %I FROM %I, PUBLIC', n.nspname, g.name)
     FROM grantees AS g JOIN pg_namespace AS n ON n.nspname IN ('log', 'access', 'policy', 'projection', 'ledger')
@@ -162,12 +181,12 @@ missing (step, concern, what, mend) AS (
     FROM grantees AS g CROSS JOIN unnest(ARRAY['CONNECT', 'TEMPORARY']) AS wanted
     WHERE g.name = 'runledger_serve' AND NOT has_database_privilege(g.oid, current_database(), wanted)
     UNION ALL
-    SELECT 7, CASE role WHEN 'runledger_api' THEN 'readers' ELSE 'program' END,
+    SELECT 7, CASE role WHEN 'runledger_serve' THEN 'program' ELSE 'readers' END,
         format('the role %s lacks %s on %s', role, string_agg(privilege, ', ' ORDER BY place), full_name),
         format('GRANT %s ON %s TO %I', string_agg(privilege, ', ' ORDER BY place), full_name, role)
     FROM given WHERE wanted AND NOT held GROUP BY role, full_name
     UNION ALL
-    SELECT 7, CASE role WHEN 'runledger_api' THEN 'readers' ELSE 'program' END,
+    SELECT 7, CASE role WHEN 'runledger_serve' THEN 'program' ELSE 'readers' END,
         format('the role %s has %s on %s and must not', role, string_agg(privilege, ', ' ORDER BY place), full_name),
         format('REVOKE %s ON %s FROM %I, PUBLIC', string_agg(privilege, ', ' ORDER BY place), full_name, role)
     FROM given WHERE held AND NOT wanted GROUP BY role, full_name
@@ -176,18 +195,20 @@ missing (step, concern, what, mend) AS (
         format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', full_name)
     FROM tables WHERE of_tenants AND NOT secured
     UNION ALL
-    SELECT 8, 'readers', format('row-level security does not hold for runledger_api on %s: it has its owner''s rights', full_name),
+    SELECT 8, 'readers', format('row-level security does not hold for %s on %s: it has its owner''s rights', r.name, full_name),
         CASE t.owner WHEN r.oid THEN format('ALTER TABLE %s OWNER TO CURRENT_USER', full_name)
-            ELSE format('REVOKE %I FROM runledger_api', pg_get_userbyid(t.owner)) END
-    FROM tables AS t CROSS JOIN readers AS r
+            ELSE format('REVOKE %I FROM %I', pg_get_userbyid(t.owner), r.name) END
+    FROM tables AS t CROSS JOIN (SELECT roles.* FROM reading JOIN roles USING (name)) AS r
     WHERE of_tenants AND NOT r.rolsuper AND pg_has_role(r.oid, t.owner, 'USAGE')
     UNION ALL
-    SELECT 9, CASE g.name WHEN 'runledger_api' THEN 'readers' ELSE 'program' END,
+    SELECT 9, CASE g.name WHEN 'runledger_serve' THEN 'program' ELSE 'readers' END,
         format('the policy %s of %s is missing, or another than it should be', w.name, t.full_name),
         format('DROP POLICY IF EXISTS %I ON %s; CREATE POLICY %I ON %s FOR %s TO %I USING (%s)',
             w.name, t.full_name, w.name, t.full_name, w.command, w.role, w.condition)
     FROM tables AS t CROSS JOIN policies AS w JOIN grantees AS g ON g.name = w.role
-    WHERE t.of_tenants AND NOT EXISTS (
+    WHERE t.of_tenants AND EXISTS (
+        SELECT FROM rights AS r WHERE r.role = w.role AND r.schema = t.schema AND r.name IN ('*', t.name)
+    ) AND NOT EXISTS (
         SELECT FROM pg_policy AS p
         WHERE p.polrelid = t.oid AND p.polname = w.name AND p.polpermissive AND p.polcmd = w.code::"char"
           AND p.polroles = ARRAY[g.oid]
@@ -198,11 +219,12 @@ missing (step, concern, what, mend) AS (
     UNION ALL
     SELECT 10, 'readers', format('the policy %s of %s lets runledger_api see more than the tenant''s rows', p.polname, t.full_name),
         format('DROP POLICY %I ON %s', p.polname, t.full_name)
-    FROM tables AS t JOIN pg_policy AS p ON p.polrelid = t.oid CROSS JOIN readers AS r
+    FROM tables AS t JOIN pg_policy AS p ON p.polrelid = t.oid CROSS JOIN readers AS r LEFT JOIN live AS l ON true
     WHERE t.of_tenants AND NOT r.rolsuper AND p.polpermissive AND p.polcmd IN ('r', '*') AND p.polname <> 'of_the_tenant'
       AND EXISTS (
           SELECT FROM unnest(p.polroles) AS for_role
-          WHERE for_role = 0 OR pg_has_role(r.oid, for_role, 'USAGE')
+          -- That of runledger_live must be there: whoever should not have it is taken out of the role.
+          WHERE for_role = 0 OR (for_role IS DISTINCT FROM l.oid AND pg_has_role(r.oid, for_role, 'USAGE'))
       )
     UNION ALL
     SELECT 11, 'history', format('the guard %s of %s is missing', w.name, w.tab),

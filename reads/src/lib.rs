@@ -1,4 +1,4 @@
-//! Projections out: the only door to the read tables. Answers come from them alone; nothing here knows HTTP.
+//! Projections out: the only way to the read tables. Answers come from them alone; nothing here knows HTTP.
 //!
 //! A read's parameters are taken out of its query ([`params`]), it opens a view of its tenant's rows ([`ReadPool`]), and
 //! its answer says which position it reflects. [`freshness`] knows how far the projection has come, and [`live`] what

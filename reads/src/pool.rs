@@ -1,4 +1,4 @@
-//! The only door to the read tables.
+//! The doors to the read tables: one for a tenant's rows, and one for all tenants', which only the live reader has.
 
 use std::time::Duration;
 
@@ -23,18 +23,21 @@ const SETTINGS: &str = "
     SET statement_timeout = '10s';
     SET idle_in_transaction_session_timeout = '30s'";
 
-/// How a transaction on the read tables begins. A rebuild puts other tables in the place of these while nobody else has
-/// a lock on the checkpoints. The lock comes before the snapshot: what a snapshot from before the swap would see of the
-/// tables from after it is not all there. It comes before BEGIN as well, in whose transaction it is all the same: where
-/// it is refused, no transaction has begun, and the connection is as good as before.
-pub(crate) const BEGIN: &str = "
+/// How a view begins: in the readers' role. One that was made anew since the connection was is another role, under the
+/// old one's name.
+///
+/// A rebuild puts other tables in the place of these while nobody else has a lock on the checkpoints. The lock comes
+/// before the snapshot: what a snapshot from before the swap would see of the tables from after it is not all there. It
+/// comes before BEGIN as well, in whose transaction it is all the same: where it is refused, no transaction has begun,
+/// and the connection is as good as before.
+const BEGIN_AS_READERS: &str = "
+    SET LOCAL ROLE runledger_api;
     LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE;
     BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// How a view begins: in the readers' role. One that was made anew since the connection was is another role, under the
-/// old one's name.
-const BEGIN_AS_READERS: &str = "
-    SET LOCAL ROLE runledger_api;
+/// The same for all tenants, in a role that sees their rows in the tables of [`LOOK_AT_ALL`], and nothing else.
+const BEGIN_OF_ALL: &str = "
+    SET LOCAL ROLE runledger_live;
     LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE;
     BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -43,6 +46,12 @@ const LOOK: &str = "
     SELECT FROM projection.runs, projection.run_labels, projection.run_items, projection.run_events,
         projection.notifications, projection.run_counts, projection.run_hours, projection.checkpoints,
         policy.stale_policies
+    LIMIT 0";
+
+/// The same of what is read for all tenants.
+const LOOK_AT_ALL: &str = "
+    SELECT FROM projection.runs, projection.run_events, projection.notifications, projection.checkpoints,
+        projection.dead_letters
     LIMIT 0";
 
 /// After how long a connection that nobody used is asked whether it is still there.
@@ -150,20 +159,66 @@ impl ReadPool {
     }
 }
 
-/// Reads as readers read: in their role, from the tables that they read. On a connection of the program's own, so that
-/// it hears the database's own word, and readers that are many are not taken for readers that can't read.
+/// Reads as readers and the live reader do: in their roles, from the tables that they read. On a connection of the
+/// program's own, so that it hears the database's own word, and readers that are many are not taken for readers that
+/// can't read.
 ///
 /// # Errors
 /// The database's, such as for a role that is missing.
 pub async fn look_as_readers(db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let mut transaction = db.begin_with(BEGIN_AS_READERS).await?;
-    transaction.execute(LOOK).await?;
-    transaction.rollback().await
+    for (begin, look) in [(BEGIN_AS_READERS, LOOK), (BEGIN_OF_ALL, LOOK_AT_ALL)] {
+        let mut transaction = db.begin_with(begin).await?;
+        transaction.execute(look).await?;
+        transaction.rollback().await?;
+    }
+    Ok(())
 }
 
 impl TenantRead {
     /// The connection, for queries in this view.
     pub fn conn(&mut self) -> &mut PgConnection {
         &mut self.transaction
+    }
+}
+
+/// Lends views of all tenants' rows. Not for answers to anybody: there the tenant in a query is the only lock.
+#[derive(Debug)]
+pub(crate) struct AllTenants {
+    pool: PgPool,
+}
+
+/// One snapshot of all tenants' rows, as far as live streams are fed from them. Ends when dropped.
+#[derive(Debug)]
+pub(crate) struct AllTenantsRead {
+    transaction: Transaction<'static, Postgres>,
+}
+
+impl AllTenants {
+    /// Reads on connections of the program's own, so that streams and answers don't wait for each other.
+    pub(crate) fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// Opens a view of all tenants' rows.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) async fn begin(&self) -> Result<AllTenantsRead, ReadError> {
+        Ok(AllTenantsRead { transaction: self.pool.begin_with(BEGIN_OF_ALL).await? })
+    }
+}
+
+impl AllTenantsRead {
+    /// The connection, for queries in this view.
+    pub(crate) fn conn(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// Ends the view.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) async fn end(self) -> Result<(), ReadError> {
+        Ok(self.transaction.commit().await?)
     }
 }

@@ -5,18 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::TenantId;
 use eventlog::Position;
-use sqlx::PgPool;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use super::changes::RunChange;
+use crate::pool::AllTenants;
 
 /// How many turns of the reader are kept for a listener that is slow. A slower one starts over.
 pub(super) const KEPT: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Channels {
-    pub(super) pool: PgPool,
+    pub(super) all_tenants: AllTenants,
     by_tenant: Mutex<HashMap<TenantId, Channel>>,
     /// Somebody has begun to listen.
     pub(super) wanted: Notify,
@@ -41,8 +41,8 @@ pub enum Turn {
 }
 
 impl Channels {
-    pub(super) fn new(pool: PgPool, stop: CancellationToken) -> Self {
-        Self { pool, by_tenant: Mutex::default(), wanted: Notify::new(), stop }
+    pub(super) fn new(all_tenants: AllTenants, stop: CancellationToken) -> Self {
+        Self { all_tenants, by_tenant: Mutex::default(), wanted: Notify::new(), stop }
     }
 
     /// The channels of all tenants that anybody listens to.

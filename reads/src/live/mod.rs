@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::ReadError;
 use crate::freshness::Freshness;
+use crate::pool::AllTenants;
 use channels::{Channel, Channels, KEPT};
 
 pub use changes::{Changes, NewNotification, RunChange, changes};
@@ -34,7 +35,7 @@ impl Live {
     /// Tokio runtime. `pool` lends one connection for each turn.
     #[must_use]
     pub fn start(pool: PgPool, freshness: &Freshness, stop: CancellationToken) -> Self {
-        let channels = Arc::new(Channels::new(pool, stop.clone()));
+        let channels = Arc::new(Channels::new(AllTenants::new(pool), stop.clone()));
         tokio::spawn(reader::read(channels.clone(), freshness.watch(), stop));
         Self { channels }
     }
@@ -49,7 +50,7 @@ impl Live {
             return Ok(channel.listeners.subscribe());
         }
         // The reader goes on from here, and a listener reads its own view only after this.
-        let reached = reader::checkpoint(&self.channels.pool).await?;
+        let reached = reader::checkpoint(&self.channels.all_tenants).await?;
         let mut channels = self.channels.lock();
         let channel = channels
             .entry(tenant.clone())

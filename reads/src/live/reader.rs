@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use domain::TenantId;
 use eventlog::Position;
-use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::changes::{Changes, changes};
 use super::channels::{Channels, Turn};
 use crate::error::ReadError;
-use crate::pool::BEGIN;
+use crate::pool::{AllTenants, AllTenantsRead};
 
 /// The pause between two turns: a burst of events becomes a few messages a second.
 const PAUSE: Duration = Duration::from_millis(40);
@@ -94,10 +93,10 @@ async fn turn(
     wanted: &[(TenantId, Position)],
     known: &mut Option<Tables>,
 ) -> Result<(), ReadError> {
-    let mut view = channels.pool.begin_with(BEGIN).await?;
+    let mut view = channels.all_tenants.begin().await?;
     let (position, tables) = look(&mut view).await?;
-    let mut found = changes(&mut view, wanted).await?;
-    view.commit().await?;
+    let mut found = changes(view.conn(), wanted).await?;
+    view.end().await?;
     // Only now: a turn that fails has told no listener.
     let replaced = known.replace(tables).is_some_and(|before| before != tables);
     let mut by_tenant = channels.lock();
@@ -121,13 +120,13 @@ async fn turn(
     Ok(())
 }
 
-async fn look(view: &mut PgConnection) -> Result<(Position, Tables), ReadError> {
+async fn look(view: &mut AllTenantsRead) -> Result<(Position, Tables), ReadError> {
     let row = sqlx::query!(
         r#"SELECT position, 'projection.runs'::regclass::oid::bigint AS "runs!",
                   (SELECT count(*) FROM (SELECT FROM projection.dead_letters LIMIT 10000) AS held) AS "held!"
            FROM projection.checkpoints WHERE name = 'monitoring'"#
     )
-    .fetch_one(view)
+    .fetch_one(view.conn())
     .await?;
     Ok((position(row.position)?, Tables { runs: row.runs, quarantined: row.held }))
 }
@@ -136,9 +135,12 @@ async fn look(view: &mut PgConnection) -> Result<(Position, Tables), ReadError> 
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn checkpoint(pool: &PgPool) -> Result<Position, ReadError> {
+pub(super) async fn checkpoint(all_tenants: &AllTenants) -> Result<Position, ReadError> {
+    let mut view = all_tenants.begin().await?;
     let found = sqlx::query_scalar!("SELECT position FROM projection.checkpoints WHERE name = 'monitoring'");
-    position(found.fetch_one(pool).await?)
+    let found = found.fetch_one(view.conn()).await?;
+    view.end().await?;
+    position(found)
 }
 
 fn position(value: i64) -> Result<Position, ReadError> {

@@ -206,7 +206,7 @@ async fn who_missed_too_many_runs_starts_over(pool: PgPoolOptions, database: PgC
 /// As a rebuild does it: another table gets the name.
 const SWAP: &str = "ALTER TABLE projection.runs RENAME TO runs_old;
     CREATE TABLE projection.runs (LIKE projection.runs_old INCLUDING ALL);
-    GRANT SELECT ON projection.runs TO runledger_api;
+    GRANT SELECT ON projection.runs TO runledger_api, runledger_live;
     INSERT INTO projection.runs (tenant, run_id, kind, status, items_succeeded, items_failed, items_skipped,
         labels, context, idempotency_key, queued_at, last_event_at, revision, position)
     SELECT tenant, run_id, kind, status, items_succeeded, items_failed, items_skipped,

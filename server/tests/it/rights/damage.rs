@@ -4,7 +4,7 @@ use super::*;
 use crate::support::site::terminated;
 
 /// What somebody did, and the words for it.
-const DAMAGES: [(&str, &str); 14] = [
+const DAMAGES: [(&str, &str); 20] = [
     (
         "DROP POLICY of_the_tenant ON projection.runs",
         "the policy of_the_tenant of projection.runs is missing",
@@ -47,6 +47,30 @@ const DAMAGES: [(&str, &str); 14] = [
         "DROP OWNED BY runledger_api; DROP ROLE runledger_api",
         "the role runledger_api, as which the API reads, does not exist",
     ),
+    (
+        "DROP POLICY of_all_tenants_for_live ON projection.run_events",
+        "the policy of_all_tenants_for_live of projection.run_events is missing",
+    ),
+    (
+        "REVOKE SELECT ON projection.dead_letters FROM runledger_live",
+        "runledger_live lacks SELECT on projection.dead_letters",
+    ),
+    (
+        "GRANT SELECT ON log.events TO runledger_live; GRANT UPDATE ON projection.runs TO runledger_live",
+        "runledger_live has SELECT on log.events and must not",
+    ),
+    (
+        "ALTER TABLE projection.runs OWNER TO runledger_live",
+        "does not hold for runledger_live on projection.runs",
+    ),
+    (
+        "GRANT runledger_live TO runledger_api",
+        "runledger_api may read as runledger_live, which sees all tenants",
+    ),
+    (
+        "DROP OWNED BY runledger_live; DROP ROLE runledger_live",
+        "the role runledger_live, as which live streams are fed, does not exist",
+    ),
 ];
 
 #[tokio::test]
@@ -75,6 +99,7 @@ async fn each_damage_to_the_readers_is_named_by_readyz_and_mended_by_migrate() {
         assert_eq!((&body["reads"], &body["missing"]), (&json!("ok"), &json!([])), "{damage}");
         let (status, row) = get(&site, &base, &format!("/runs/{run}"), &producer).await;
         assert_eq!((status, &row["run_id"]), (200, &json!(run)), "{damage}: {row}");
+        hears_of_a_run(&site, &base, &producer).await;
     }
     assert!(terminated(api).await);
     site.postgres.stop().await.unwrap();

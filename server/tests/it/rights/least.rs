@@ -68,6 +68,7 @@ async fn who_serves_can_do_all_of_it_and_change_nothing_in_the_log() {
     let run = a_run(&site, &base, &producer).await;
     let body = readyz_until(&site, &base, "ready", |status, _| status == 200).await;
     assert_eq!(body["missing"], json!([]), "{body}");
+    hears_of_a_run(&site, &base, &producer).await;
     // A notification is read.
     let (_, notifications) = get(&site, &base, "/notifications", &operator).await;
     let notification = notifications["notifications"][0]["notification_id"].as_str().unwrap().to_owned();
@@ -131,6 +132,7 @@ async fn who_serves_can_do_all_of_it_and_change_nothing_in_the_log() {
     site.connect_as("owner");
     site.run(&["projector", "rebuild"]).await;
     a_run(&site, &base, &producer).await;
+    hears_of_a_run(&site, &base, &producer).await;
     let body = readyz_until(&site, &base, "ready", |status, _| status == 200).await;
     assert_eq!(body["missing"], json!([]), "{body}");
     assert!(terminated(api).await);

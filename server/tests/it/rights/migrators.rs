@@ -40,6 +40,34 @@ async fn a_missing_createrole_is_named_with_what_mends_it() {
     site.postgres.stop().await.unwrap();
 }
 
+/// The last migration before the role that live streams are fed as.
+const WITHOUT_LIVE: i64 = 25;
+
+#[tokio::test]
+async fn who_gave_createrole_away_is_told_how_to_make_a_role_that_came_later() {
+    let mut site = Site::start().await;
+    site.sql("CREATE ROLE owner LOGIN CREATEROLE PASSWORD 'owner'; ALTER DATABASE runledger OWNER TO owner")
+        .await;
+    site.connect_as("owner");
+    let db = sqlx::PgPool::connect(&site.url()).await.unwrap();
+    migrations::MIGRATOR.run_to(WITHOUT_LIVE, &db).await.unwrap();
+    db.close().await;
+    site.sql("ALTER ROLE owner NOCREATEROLE").await;
+
+    let said = site.refused(&["migrate"]).await;
+    assert!(
+        said.contains("the role runledger_live, as which live streams are fed, does not exist"),
+        "{said}"
+    );
+    site.sql(&statements(&said)).await;
+    site.run(&["migrate"]).await;
+    let producer = token(&site, "producer").await;
+    let (api, base) = site.serve(&[]).await;
+    hears_of_a_run(&site, &base, &producer).await;
+    assert!(crate::support::site::terminated(api).await);
+    site.postgres.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn two_ledgers_on_one_server_are_migrated_at_once() {
     let site = Site::start().await;

@@ -36,6 +36,30 @@ async fn a_run(site: &Site, base: &str, producer: &str) -> String {
     id
 }
 
+/// Listens to the tenant's stream, and starts a run that it must tell of.
+async fn hears_of_a_run(site: &Site, base: &str, producer: &str) {
+    let url = format!("{base}/v1/tenants/acme/stream");
+    let mut stream = site.http.get(url).bearer_auth(producer).send().await.unwrap();
+    assert_eq!(stream.status(), 200);
+    let mut told = String::new();
+    until_told(&mut stream, &mut told, "event: position").await;
+    let body = json!({"kind": "told", "context": {"once": uuid::Uuid::new_v4()}});
+    let (status, run) = site.post(base, "/runs", producer, &body).await;
+    assert_eq!(status, 201, "{run}");
+    until_told(&mut stream, &mut told, run["run_id"].as_str().unwrap()).await;
+}
+
+async fn until_told(stream: &mut reqwest::Response, told: &mut String, words: &str) {
+    let listening = async {
+        while !told.contains(words) {
+            let chunk = stream.chunk().await.unwrap().expect("the stream goes on");
+            told.push_str(&String::from_utf8_lossy(&chunk));
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, listening).await;
+    assert!(in_time.is_ok(), "{words} is not told: {told}");
+}
+
 async fn get(site: &Site, base: &str, path: &str, token: &str) -> (u16, Value) {
     let url = format!("{base}/v1/tenants/acme{path}");
     let answer = site.http.get(url).bearer_auth(token).send().await.unwrap();

@@ -46,6 +46,11 @@ async fn a_restored_ledger_says_what_it_lacks_until_migrate_has_mended_it() {
     let said = site.refused(&["serve", "--listen", "127.0.0.1:0"]).await;
     assert!(said.contains("the policy of_the_tenant of projection.runs is missing"), "{said}");
     assert!(said.contains("lacks SELECT on projection.runs"), "{said}");
+    // Nor would live streams tell anything.
+    assert!(
+        said.contains("the role runledger_live, as which live streams are fed, does not exist"),
+        "{said}"
+    );
 
     site.run(&["migrate"]).await;
     let (api, base) = site.serve(&[]).await;
@@ -68,6 +73,7 @@ async fn a_restored_ledger_says_what_it_lacks_until_migrate_has_mended_it() {
         assert_eq!(seen, rows, "{tenant}");
     }
     db.close().await;
+    hears_of_a_run(&site, &base, &producer).await;
     assert!(terminated(api).await);
     site.postgres.stop().await.unwrap();
 }

@@ -101,6 +101,56 @@ async fn the_reading_role_can_neither_write_nor_see_the_log(pool: PgPool) {
     }
 }
 
+/// The tables that live streams are fed from.
+const FED_FROM: [&str; 3] = ["runs", "run_events", "notifications"];
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn the_live_readers_role_sees_all_tenants_where_streams_are_fed_from(pool: PgPool) {
+    rows_everywhere(&pool).await;
+    let mut read = pool.begin().await.unwrap();
+    sqlx::query("SET LOCAL ROLE runledger_live").execute(&mut *read).await.unwrap();
+    for table in FED_FROM {
+        let sql = format!("SELECT DISTINCT tenant FROM projection.{table} ORDER BY 1");
+        let seen: Vec<String> =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *read).await.unwrap();
+        assert_eq!(seen, ["demo", "other"], "{table}");
+    }
+    for sql in ["SELECT count(*) FROM projection.checkpoints", "SELECT count(*) FROM projection.dead_letters"]
+    {
+        sqlx::query(sql).execute(&mut *read).await.unwrap();
+    }
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn the_live_readers_role_can_do_nothing_else(pool: PgPool) {
+    rows_everywhere(&pool).await;
+    for sql in [
+        "DELETE FROM projection.runs",
+        "UPDATE projection.runs SET tenant = 'demo'",
+        "INSERT INTO projection.checkpoints VALUES ('x', 1)",
+        "UPDATE projection.checkpoints SET position = 0",
+        "DELETE FROM projection.dead_letters",
+        "TRUNCATE projection.run_events",
+        "CREATE TABLE projection.mine (n int)",
+        "SELECT * FROM projection.run_items",
+        "SELECT * FROM projection.run_labels",
+        "SELECT * FROM projection.run_counts",
+        "SELECT * FROM projection.run_hours",
+        "SELECT * FROM policy.stale_policies",
+        "SELECT * FROM log.events",
+        "SELECT * FROM log.head",
+        "SELECT hash FROM access.tokens",
+        "SELECT * FROM access.tenants",
+        "SELECT secret FROM ledger.idempotency",
+        "SELECT pg_read_file('/etc/hostname')",
+    ] {
+        let mut read = pool.begin().await.unwrap();
+        sqlx::query("SET LOCAL ROLE runledger_live").execute(&mut *read).await.unwrap();
+        let refused = sqlx::raw_sql(sql).execute(&mut *read).await.expect_err(sql);
+        assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "42501", "{sql}: {refused}");
+    }
+}
+
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn policies_are_the_tenants_own_too(pool: PgPool) {
     for tenant in ["demo", "other"] {
