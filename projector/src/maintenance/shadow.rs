@@ -42,9 +42,10 @@ const COPY: &str = "
             || COALESCE(' USING (' || qual || ')', '') || COALESCE(' WITH CHECK (' || with_check || ')', '')
         FROM pg_policies WHERE schemaname = 'projection'
         UNION ALL
-        SELECT 9, relname, format('GRANT %s ON %I.%I TO %s', acl.privilege_type, $1, relname,
-            CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(acl.grantee)) END)
-        FROM t, aclexplode(relacl) AS acl WHERE acl.grantee <> relowner
+        SELECT 9, relname || to_char(nth, ' 0000'), format('GRANT %s ON %I.%I TO %s', privilege_type, $1, relname,
+            CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+        FROM t, aclexplode(relacl) WITH ORDINALITY AS acl (grantor, grantee, privilege_type, is_grantable, nth)
+        WHERE grantee <> relowner
         UNION ALL
         SELECT 10, relname || ' ' || attname, format('ALTER TABLE %I.%I ALTER COLUMN %I SET STATISTICS %s', $1, relname,
             attname, attstattarget)
