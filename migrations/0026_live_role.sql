@@ -1,8 +1,8 @@
--- What feeds the live streams reads for all tenants at once, so far as the user that serves, which may write and sees
--- the log. From here on it reads as a role of its own: only the tables it needs, all tenants' rows in them.
+-- The task that feeds live streams reads for all tenants at once, so far as the user that serves, which may write and
+-- sees the log. From here on it reads as a role of its own: only the tables it needs, all tenants' rows in them.
 --
--- Whoever migrates a ledger that is there already may have given CREATEROLE away again, as it may. Then what this
--- file can't do is left to src/rights.sql, which runs after it and names the statements for a superuser.
+-- The user that migrates an existing ledger may have lost CREATEROLE since the first migration, as it is allowed to.
+-- Then what this file can't do is left to src/rights.sql, which runs after it and names the statements for a superuser.
 
 DO $$
 BEGIN
@@ -20,8 +20,8 @@ EXCEPTION WHEN undefined_object OR unique_violation OR object_in_use OR insuffic
 END
 $$;
 
--- Policies take their tables for themselves. All reads begin with a lock on the checkpoints, and so do the projector's
--- writes: who waits here has none of the tables yet, and nobody waits in a circle.
+-- A policy needs its table for itself. All reads begin with a lock on the checkpoints, and the projector's writes do,
+-- too: while this waits it holds none of the tables, so it can't deadlock with them.
 LOCK TABLE projection.checkpoints IN ACCESS EXCLUSIVE MODE;
 
 DO $$
