@@ -146,24 +146,10 @@ impl<Q> ReadRequest<Q> {
     /// # Errors
     /// Those of [`After::shown`], or the database's.
     pub async fn begin(&self, state: &ApiState) -> Result<TenantRead, Problem> {
-        self.wait(state).await?;
-        Ok(state.reads.begin(&self.caller.tenant).await?)
-    }
-
-    /// As [`ReadRequest::begin`], for a row that is looked up by its key.
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn begin_by_key(&self, state: &ApiState) -> Result<TenantRead, Problem> {
-        self.wait(state).await?;
-        Ok(state.reads.begin_by_key(&self.caller.tenant).await?)
-    }
-
-    async fn wait(&self, state: &ApiState) -> Result<(), Problem> {
-        match &self.after {
-            Some(after) => after.shown(state).await,
-            None => Ok(()),
+        if let Some(after) = &self.after {
+            after.shown(state).await?;
         }
+        Ok(state.reads.begin(&self.caller.tenant).await?)
     }
 }
 

@@ -175,7 +175,7 @@ macro_rules! events_in_order {
                       correlation_id, causation_id, token_id, request_id, origin,
                       data AS "data: Json<Box<RawValue>>"
                FROM projection.run_events
-               WHERE tenant = $1 AND run_id = $2 AND ($3::bigint IS NULL OR "# + $start + ") ORDER BY "
+               WHERE tenant = $1 AND run_id = $2 AND "# + $start + " ORDER BY "
                + $order + " LIMIT $4",
             $($argument),*
         )
@@ -190,11 +190,11 @@ async fn fetch(
 ) -> Result<Vec<EventRow>, sqlx::Error> {
     let (tenant, run, limit) = (tenant.as_str(), run.uuid(), rows_for(query.limit));
     if query.backwards {
-        events_in_order!("revision <= $3", "revision DESC", tenant, run, query.start, limit)
-            .fetch_all(conn)
-            .await
+        let start = query.start.unwrap_or(i64::MAX);
+        events_in_order!("revision <= $3", "revision DESC", tenant, run, start, limit).fetch_all(conn).await
     } else {
-        events_in_order!("revision >= $3", "revision", tenant, run, query.start, limit).fetch_all(conn).await
+        let start = query.start.unwrap_or(0);
+        events_in_order!("revision >= $3", "revision", tenant, run, start, limit).fetch_all(conn).await
     }
 }
 

@@ -185,30 +185,42 @@ pub async fn unread(read: &mut TenantRead, caller: &Caller) -> Result<u64, ReadE
     Ok(non_negative(TABLE, "count", &caller.principal, unread)?)
 }
 
+/// A text for each: a condition that may be none would hide the index of those that are unread.
+macro_rules! notifications {
+    ($which:tt, $($argument:expr),*) => {
+        sqlx::query_as!(
+            NotificationRow,
+            "SELECT notification_id, run_id, transition, kind, title, status, ended_as, presumed, superseded,
+                    reason_code, message, created_at, read_at, position
+             FROM projection.notifications
+             WHERE tenant = $1 AND recipient = $2 AND " + $which + "
+             ORDER BY position DESC LIMIT $4",
+            $($argument),*
+        )
+    };
+}
+
 async fn fetch(
     conn: &mut PgConnection,
     caller: &Caller,
     query: &NotificationsQuery,
 ) -> Result<Vec<NotificationRow>, sqlx::Error> {
     // One position tells one recipient one thing, so it orders and pages them.
-    sqlx::query_as!(
-        NotificationRow,
-        "SELECT notification_id, run_id, transition, kind, title, status, ended_as, presumed, superseded,
-                reason_code, message, created_at, read_at, position
-         FROM projection.notifications
-         WHERE tenant = $1 AND recipient = $2
-           AND (NOT coalesce($3::boolean, false) OR read_at IS NULL)
-           AND (coalesce($3::boolean, true) OR read_at IS NOT NULL)
-           AND ($4::bigint IS NULL OR position < $4)
-         ORDER BY position DESC LIMIT $5",
-        caller.tenant.as_str(),
-        caller.principal.as_str(),
-        query.unread,
-        query.before,
-        rows_for(query.limit)
-    )
-    .fetch_all(conn)
-    .await
+    let (tenant, recipient) = (caller.tenant.as_str(), caller.principal.as_str());
+    let (before, limit) = (query.before.unwrap_or(i64::MAX), rows_for(query.limit));
+    match query.unread {
+        None => notifications!("position < $3", tenant, recipient, before, limit).fetch_all(conn).await,
+        Some(true) => {
+            notifications!("position < $3 AND read_at IS NULL", tenant, recipient, before, limit)
+                .fetch_all(conn)
+                .await
+        }
+        Some(false) => {
+            notifications!("position < $3 AND read_at IS NOT NULL", tenant, recipient, before, limit)
+                .fetch_all(conn)
+                .await
+        }
+    }
 }
 
 async fn count_unread(conn: &mut PgConnection, caller: &Caller) -> Result<i64, sqlx::Error> {

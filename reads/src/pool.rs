@@ -12,12 +12,13 @@ use crate::error::ReadError;
 
 /// What every connection of the pool is told first.
 ///
-/// The role sees only the rows of the transaction's tenant. How plans are made is said anew by each view, see
-/// [`Plans`]. Pages are short, so neither workers nor compiled plans would pay.
+/// The role sees only the rows of the transaction's tenant. Pages are short, so neither workers nor compiled plans
+/// would pay. A statement that is kept on the connection keeps its plan until statistics are taken anew: one that was
+/// made while a table was small must not go on reading all of it, so no plan does where an index can answer.
 const SETTINGS: &str = "
     SET ROLE runledger_api;
     SET default_transaction_read_only = on;
-    SET plan_cache_mode = force_generic_plan;
+    SET enable_seqscan = off;
     SET jit = off;
     SET max_parallel_workers_per_gather = 0;
     SET statement_timeout = '10s';
@@ -56,33 +57,6 @@ const LOOK_AT_ALL: &str = "
 
 /// After how long a connection that nobody used is asked whether it is still there.
 const JUST_USED: Duration = Duration::from_secs(1);
-
-/// For what the queries of a view are planned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Plans {
-    /// For each call's own values: lists leave filters open (`$3 IS NULL OR kind = $3`), and only a plan that
-    /// knows which ones are NULL finds the right index.
-    ForEachCall,
-    /// For any values, once on each connection. One that was made while a table was small must not go on reading
-    /// all of it.
-    Kept,
-}
-
-impl Plans {
-    fn mode(self) -> &'static str {
-        match self {
-            Self::ForEachCall => "force_custom_plan",
-            Self::Kept => "force_generic_plan",
-        }
-    }
-
-    fn whole_tables(self) -> &'static str {
-        match self {
-            Self::ForEachCall => "on",
-            Self::Kept => "off",
-        }
-    }
-}
 
 /// Connections to the read tables. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -128,28 +102,12 @@ impl ReadPool {
     /// # Errors
     /// The database's, or [`ReadError::Corrupt`].
     pub async fn begin(&self, tenant: &TenantId) -> Result<TenantRead, ReadError> {
-        self.view(tenant, Plans::ForEachCall).await
-    }
-
-    /// As [`ReadPool::begin`], for a row that is looked up by its key: planning it takes longer than reading it.
-    ///
-    /// # Errors
-    /// The database's, or [`ReadError::Corrupt`].
-    pub async fn begin_by_key(&self, tenant: &TenantId) -> Result<TenantRead, ReadError> {
-        self.view(tenant, Plans::Kept).await
-    }
-
-    async fn view(&self, tenant: &TenantId, plans: Plans) -> Result<TenantRead, ReadError> {
         let mut transaction = self.pool.begin_with(BEGIN_AS_READERS).await?;
         // The first query makes the snapshot that all others share.
         let position = sqlx::query_scalar!(
             r#"SELECT position FROM projection.checkpoints
-               WHERE name = 'monitoring' AND set_config('runledger.tenant', $1, true) IS NOT NULL
-                 AND set_config('plan_cache_mode', $2, true) IS NOT NULL
-                 AND set_config('enable_seqscan', $3, true) IS NOT NULL"#,
-            tenant.as_str(),
-            plans.mode(),
-            plans.whole_tables()
+               WHERE name = 'monitoring' AND set_config('runledger.tenant', $1, true) IS NOT NULL"#,
+            tenant.as_str()
         )
         .fetch_optional(&mut *transaction)
         .await?

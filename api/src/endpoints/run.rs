@@ -31,10 +31,7 @@ pub async fn get_run(
     request: ReadRequest<OneQuery>,
     RunInPath(run): RunInPath,
 ) -> Result<Response, Problem> {
-    let mut read = match request.query.0 {
-        None => request.begin_by_key(&state).await?,
-        Some(_) => request.begin(&state).await?,
-    };
+    let mut read = request.begin(&state).await?;
     let tenant = &request.caller.tenant;
     let view = one_run(&mut read, tenant, run, request.query.0).await?.under(&request.base);
     let tag = etag::of_view(&view)?;

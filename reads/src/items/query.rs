@@ -174,7 +174,8 @@ pub(super) async fn fetch(
     let (tenant, run, limit) = (tenant.as_str(), run.uuid(), rows_for(query.limit));
     let Filter { status, reason, begins } = &query.filter;
     let after = query.after.as_ref();
-    let revision = after.map(|key| key.revision);
+    // Revisions begin with 0.
+    let revision = after.map_or(-1, |key| key.revision);
     let rows = match (begins, reason) {
         // The beginning of a name is a range of the primary key, which gives the order as well.
         (Some(begins), reason) => {
@@ -183,14 +184,14 @@ pub(super) async fn fetch(
                 "SELECT item, label, outcome, reason_code, message, occurred_at, revision
                  FROM projection.run_items
                  WHERE tenant = $1 AND run_id = $2 AND item >= $3 AND item < $3 || chr(1114111)
-                   AND ($4::text IS NULL OR item > $4)
+                   AND item > $4
                    AND ($5::text IS NULL OR outcome = $5)
                    AND ($6::text IS NULL OR reason_code = $6)
                  ORDER BY item LIMIT $7",
                 tenant,
                 run,
                 begins,
-                after.and_then(|key| key.item.as_deref()),
+                after.and_then(|key| key.item.as_deref()).unwrap_or_default(),
                 status.map(Outcome::as_str),
                 reason.as_deref(),
                 limit
@@ -204,7 +205,7 @@ pub(super) async fn fetch(
                 "SELECT item, label, outcome, reason_code, message, occurred_at, revision
                  FROM projection.run_items
                  WHERE tenant = $1 AND run_id = $2 AND outcome = 'failed' AND reason_code = $3
-                   AND ($4::bigint IS NULL OR revision > $4)
+                   AND revision > $4
                  ORDER BY revision LIMIT $5",
                 tenant,
                 run,
@@ -215,28 +216,40 @@ pub(super) async fn fetch(
             .fetch_all(conn)
             .await?
         }
-        // Within one outcome the index is entered by the revision; the pair alone would enter it at the
-        // outcome's beginning.
-        (None, None) => {
-            sqlx::query_as!(
-                ItemRow,
-                "SELECT item, label, outcome, reason_code, message, occurred_at, revision
-                 FROM projection.run_items
-                 WHERE tenant = $1 AND run_id = $2
-                   AND ($3::text IS NULL OR outcome = $3)
-                   AND ($4::text IS NULL OR (outcome, revision) > ($4, $5::bigint))
-                   AND ($3::text IS NULL OR $5::bigint IS NULL OR revision > $5)
-                 ORDER BY outcome, revision LIMIT $6",
-                tenant,
-                run,
-                status.map(Outcome::as_str),
-                after.map(|key| key.outcome.as_str()),
-                revision,
-                limit
-            )
-            .fetch_all(conn)
-            .await?
-        }
+        (None, None) => match status {
+            Some(status) => {
+                sqlx::query_as!(
+                    ItemRow,
+                    "SELECT item, label, outcome, reason_code, message, occurred_at, revision
+                     FROM projection.run_items
+                     WHERE tenant = $1 AND run_id = $2 AND outcome = $3 AND revision > $4
+                     ORDER BY revision LIMIT $5",
+                    tenant,
+                    run,
+                    status.as_str(),
+                    revision,
+                    limit
+                )
+                .fetch_all(conn)
+                .await?
+            }
+            None => {
+                sqlx::query_as!(
+                    ItemRow,
+                    "SELECT item, label, outcome, reason_code, message, occurred_at, revision
+                     FROM projection.run_items
+                     WHERE tenant = $1 AND run_id = $2 AND (outcome, revision) > ($3, $4::bigint)
+                     ORDER BY outcome, revision LIMIT $5",
+                    tenant,
+                    run,
+                    after.map_or("", |key| key.outcome.as_str()),
+                    revision,
+                    limit
+                )
+                .fetch_all(conn)
+                .await?
+            }
+        },
     };
     Ok(rows)
 }

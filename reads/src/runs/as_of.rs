@@ -75,9 +75,9 @@ async fn fold(
     mut look: impl FnMut(&Run, &Event),
 ) -> Result<RunView, ReadError> {
     let (until, last_revision) = match as_of {
-        AsOf::Time(time) => (Some(time), None),
+        AsOf::Time(time) => (Some(time), i64::MAX),
         // What does not fit no run has reached.
-        AsOf::Revision(revision) => (None, Some(i64::try_from(revision).unwrap_or(i64::MAX))),
+        AsOf::Revision(revision) => (None, i64::try_from(revision).unwrap_or(i64::MAX)),
     };
     let mut run = Run::default();
     let mut position = 0;
@@ -90,7 +90,7 @@ async fn fold(
                FROM projection.run_events
                WHERE tenant = $1 AND run_id = $2
                  AND ($3::timestamptz IS NULL OR recorded_at <= $3)
-                 AND ($4::bigint IS NULL OR revision <= $4)
+                 AND revision <= $4
                ORDER BY revision"#,
             tenant.as_str(),
             run_id.uuid(),

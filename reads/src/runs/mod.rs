@@ -5,9 +5,12 @@ mod filter;
 mod flagged;
 mod list;
 mod one;
+#[cfg(test)]
+mod plans;
 mod query;
 mod row;
 mod search;
+mod statement;
 mod view;
 
 pub use filter::ListQuery;

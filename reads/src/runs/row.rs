@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Course, EndedAs, RunId, Stamp, Status, TenantId};
 use serde_json::value::RawValue;
-use sqlx::PgConnection;
 use sqlx::types::Json;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::view::{InitiatorView, ItemCounts, Liveness, Quarantined, RunLinks, RunView, seconds};
@@ -15,8 +15,25 @@ use crate::error::ReadError;
 
 const TABLE: &str = "projection.runs";
 
+/// The columns of a run `r` that every reader of rows wants.
+const COLUMNS: &str = "r.run_id, r.kind, r.title, r.status, r.ended_as, r.presumed, r.superseded, r.items_total,
+    r.items_succeeded, r.items_failed, r.items_skipped, r.initiator_id, r.initiator_name, r.labels, r.idempotency_key,
+    r.worker, r.progress_message, r.reason_code, r.message, r.queued_at, r.started_at, r.ended_at,
+    r.started_recorded_at, r.ended_recorded_at, r.last_event_at, r.heartbeat_seconds, r.heartbeat_due_at,
+    r.held_revision, r.held_position, r.held_error, r.revision, r.position";
+
+/// How long a run `r` may wait in the queue: its kind's policy says so as a whole, or else the tenant's usual one.
+pub(super) const QUEUED_LIMIT: &str = "(SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
+    WHERE p.tenant = r.tenant AND p.kind IN (r.kind, '*') ORDER BY p.kind = '*' LIMIT 1)";
+
+/// A query of the rows of runs `r`, up to its tables.
+pub(super) fn select() -> QueryBuilder<Postgres> {
+    let limit = format!("CASE WHEN r.status = 'queued' THEN {QUEUED_LIMIT} END AS queued_limit_seconds");
+    QueryBuilder::new(format!("SELECT {COLUMNS}, {limit}"))
+}
+
 /// A row, as it is read.
-#[derive(Debug)]
+#[derive(Debug, sqlx::FromRow)]
 pub(super) struct RunRow {
     pub(super) run_id: Uuid,
     pub(super) kind: String,
@@ -33,6 +50,7 @@ pub(super) struct RunRow {
     pub(super) initiator_name: Option<String>,
     pub(super) labels: Json<Box<RawValue>>,
     /// Lists do without.
+    #[sqlx(default)]
     pub(super) context: Option<Json<Box<RawValue>>>,
     pub(super) idempotency_key: Option<String>,
     pub(super) worker: Option<String>,
@@ -131,20 +149,10 @@ pub(super) async fn find(
     tenant: &TenantId,
     run: RunId,
 ) -> Result<RunRow, ReadError> {
-    let row = sqlx::query_as!(
-        RunRow,
-        r#"SELECT run_id, kind, title, status, ended_as, presumed, superseded, items_total, items_succeeded,
-                  items_failed, items_skipped, initiator_id, initiator_name, labels AS "labels: Json<Box<RawValue>>",
-                  context AS "context: Json<Box<RawValue>>", idempotency_key, worker, progress_message,
-                  reason_code, message, queued_at, started_at, ended_at, started_recorded_at, ended_recorded_at,
-                  last_event_at, heartbeat_seconds, heartbeat_due_at, held_revision, held_position, held_error, revision, position, CASE WHEN status = 'queued' THEN (
-                      SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
-                      WHERE p.tenant = r.tenant AND p.kind IN (r.kind, '*') ORDER BY p.kind = '*' LIMIT 1
-                  ) END AS queued_limit_seconds
-           FROM projection.runs AS r WHERE tenant = $1 AND run_id = $2"#,
-        tenant.as_str(),
-        run.uuid()
-    );
+    let mut row = select();
+    row.push(", r.context FROM projection.runs AS r WHERE r.tenant = ").push_bind(tenant.as_str());
+    row.push(" AND r.run_id = ").push_bind(run.uuid());
+    let row = row.build_query_as::<RunRow>();
     row.fetch_optional(conn).await?.ok_or_else(|| ReadError::no_such_run(run))
 }
 
@@ -157,13 +165,10 @@ pub(super) async fn queued_limit(
     tenant: &TenantId,
     kind: &str,
 ) -> Result<Option<TimeDelta>, sqlx::Error> {
-    let seconds = sqlx::query_scalar!(
-        "SELECT queued_limit_seconds FROM policy.stale_policies
-         WHERE tenant = $1 AND kind IN ($2, '*') ORDER BY kind = '*' LIMIT 1",
-        tenant.as_str(),
-        kind
-    );
-    let seconds = seconds.fetch_optional(conn).await?.flatten();
+    let mut query = QueryBuilder::<Postgres>::new("SELECT ");
+    query.push(QUEUED_LIMIT).push(" FROM (SELECT ").push_bind(tenant.as_str()).push(" AS tenant, ");
+    query.push_bind(kind).push(" AS kind) AS r");
+    let seconds: Option<i32> = query.build_query_scalar().fetch_one(conn).await?;
     Ok(seconds.and_then(|seconds| TimeDelta::try_seconds(seconds.into())))
 }
 

@@ -1,0 +1,185 @@
+//! How Postgres answers lists: never by reading a whole table, whatever is asked.
+
+#![allow(clippy::unwrap_used)]
+
+use chrono::Utc;
+use domain::TenantId;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Execute as _, Executor as _, PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::filter::{ListQuery, RunKey};
+use super::query::statements;
+use super::statement::Statement;
+use crate::params::{Params, ReadQuery as _};
+use crate::pool::ReadPool;
+
+/// Made rows, each of which stands for fifty.
+const ROWS: i64 = 20_000;
+/// Of a million runs.
+const MOST_SORTED: u64 = 20_000;
+
+/// Statuses, kinds, initiators, labels and titles as ledgers have them: some are everywhere, others hardly anywhere.
+const MAKE: &str = "
+    INSERT INTO projection.runs (tenant, run_id, kind, title, title_key, status, items_succeeded, items_failed,
+        items_skipped, initiator_id, labels, context, idempotency_key, queued_at, last_event_at, heartbeat_due_at,
+        held_revision, revision, position)
+    SELECT CASE WHEN n % 10 < 9 THEN 'demo' ELSE 'other' END,
+        overlay(overlay(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || md5(n::text)
+            PLACING '7' FROM 13) PLACING '8' FROM 17 FOR 1)::varchar(32)::uuid,
+        'kind.k' || n % 20, 'Drift ' || n % 997, 'drift ' || n % 997, status, 1, 0, 0, 'user-' || n % 300,
+        jsonb_build_object('env', CASE n % 7 WHEN 0 THEN 'test' ELSE 'prod' END, 'region', 'r' || n % 50, 'n', n % 5),
+        '{}', repeat('0', 64), at, at, CASE status WHEN 'running' THEN at END, CASE WHEN n % 5000 = 7 THEN 2 END, 2, n
+    FROM (
+        SELECT n, timestamptz '2026-01-01T00:00:00Z' + n * interval '20 s' AS at,
+            CASE WHEN n % 100 = 0 THEN 'running' WHEN n % 100 = 1 THEN 'queued' WHEN n % 5 = 0 THEN 'failed'
+                WHEN n % 5 = 1 THEN 'partially_succeeded' ELSE 'succeeded' END AS status
+        FROM generate_series(1, $1::bigint) AS n
+    ) AS run";
+
+/// Each filter by its choices.
+const CHOICES: [&[&str]; 8] = [
+    &["", "&status=succeeded", "&status=queued&status=running"],
+    &["", "&kind=kind.k7"],
+    &["", "&initiator=user-77"],
+    &["", "&label=region:r7", "&label=env:prod&label=region:r7", "&label=env:prod&label=n:1&label=region:r7"],
+    &["", "&since=2026-01-03T00:00:00Z&until=2026-01-05T00:00:00Z"],
+    &["", "&q=drift%2042", "&q=019b7"],
+    &["", "&liveness=stalled", "&held=true"],
+    &["", "&sort=queued_at"],
+];
+
+fn combinations() -> Vec<String> {
+    CHOICES.iter().fold(vec![String::new()], |queries, choices| {
+        queries
+            .iter()
+            .flat_map(|query| choices.iter().map(move |choice| format!("{query}{choice}")))
+            .collect()
+    })
+}
+
+/// The list from its beginning, and from a place within.
+fn asked(query: &str) -> [ListQuery; 2] {
+    let read = || {
+        let mut params = Params::of(Some(query.trim_start_matches('&'))).unwrap();
+        ListQuery::from_params(&mut params).unwrap()
+    };
+    let middle = "2026-01-04T00:00:00Z".parse().unwrap();
+    let (first, mut next) = (read(), read());
+    next.after = Some(RunKey::new(middle, Uuid::max()));
+    [first, next]
+}
+
+async fn plan(conn: &mut PgConnection, mut statement: Statement) -> Value {
+    let mut query = statement.sql.build();
+    let arguments = query.take_arguments().unwrap().unwrap_or_default();
+    let sql = format!("EXPLAIN (FORMAT JSON) {}", query.sql().as_str());
+    let explain = sqlx::query_scalar_with(AssertSqlSafe(sql), arguments).persistent(false);
+    explain.fetch_one(conn).await.unwrap()
+}
+
+/// The plan for any values.
+async fn kept_plan(conn: &mut PgConnection, statement: &Statement) -> Value {
+    let sql = statement.sql.sql();
+    let sql = sql.as_str();
+    let values = vec!["NULL"; sql.matches('$').count()].join(", ");
+    conn.execute(AssertSqlSafe(format!("PREPARE kept AS {sql}"))).await.unwrap();
+    let explain = AssertSqlSafe(format!("EXPLAIN (FORMAT JSON) EXECUTE kept ({values})"));
+    let plan = sqlx::query_scalar(explain).persistent(false).fetch_one(&mut *conn).await.unwrap();
+    conn.execute("DEALLOCATE kept").await.unwrap();
+    plan
+}
+
+/// The nodes of a plan that read a table or an index from one end to the other, or sort much of one.
+fn refused(plan: &Value, found: &mut Vec<String>) {
+    match plan {
+        Value::Array(all) => all.iter().for_each(|plan| refused(plan, found)),
+        Value::Object(members) => {
+            let member = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
+            let (node, table) = (member("Node Type"), member("Relation Name"));
+            let whole = ["runs", "run_labels"].contains(&table)
+                && (node == "Seq Scan" || node.starts_with("Index") && !members.contains_key("Index Cond"));
+            let rows = members.get("Plan Rows").and_then(Value::as_u64).unwrap_or_default();
+            if whole || node == "Sort" && rows > MOST_SORTED {
+                found.push(format!("{node} {table} of {rows} rows"));
+            }
+            members.values().for_each(|member| refused(member, found));
+        }
+        _ => {}
+    }
+}
+
+async fn make(pool: &PgPool, rows: i64) {
+    sqlx::query(MAKE).bind(rows).execute(pool).await.unwrap();
+    for table in ["ANALYZE projection.runs", "ANALYZE projection.run_labels"] {
+        sqlx::query(table).execute(pool).await.unwrap();
+    }
+}
+
+async fn reader(pool: &PgPool) -> ReadPool {
+    let options = ReadPool::pool_options().max_connections(1);
+    ReadPool::new(options.connect_with((*pool.connect_options()).clone()).await.unwrap())
+}
+
+/// The lists that the planner would answer wrongly among a million runs: it multiplies a table's pages by the rows on
+/// each, as statistics have them, and here a page has fifty times as many and is fifty times as dear to read.
+async fn wrong(pool: &PgPool, queries: &[String]) -> Vec<String> {
+    let tenant: TenantId = "demo".parse().unwrap();
+    let mut read = reader(pool).await.begin(&tenant).await.unwrap();
+    // Else a plan that reads all would only be the last resort.
+    read.conn().execute("SET LOCAL enable_seqscan = on; SET LOCAL seq_page_cost = 50").await.unwrap();
+    let mut wrong = Vec::new();
+    for query in queries {
+        for list in asked(query) {
+            for statement in statements(&tenant, &list, Utc::now()) {
+                let mut found = Vec::new();
+                refused(&plan(read.conn(), statement).await, &mut found);
+                if !found.is_empty() {
+                    wrong.push(format!("{query}: {found:?}"));
+                }
+            }
+        }
+    }
+    wrong
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn no_list_reads_a_whole_table(pool: PgPool) {
+    make(&pool, ROWS).await;
+    let more = "UPDATE pg_class SET reltuples = reltuples * 50
+                WHERE relnamespace = 'projection'::regnamespace AND reltuples > 0";
+    sqlx::query(more).execute(&pool).await.unwrap();
+    let found = wrong(&pool, &combinations()).await;
+    assert!(found.is_empty(), "{} lists, such as {:#?}", found.len(), &found[..found.len().min(20)]);
+
+    pool.execute("DROP INDEX projection.runs_newest").await.unwrap();
+    assert!(!wrong(&pool, &[String::new()]).await.is_empty(), "without its index a list is refused");
+}
+
+/// A plan that is kept may be from a day when the table was small, and then each index seems as good.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn plans_of_small_tables_are_good_for_large_ones(pool: PgPool) {
+    let tenant: TenantId = "demo".parse().unwrap();
+    for rows in [0, 3] {
+        make(&pool, rows).await;
+        let mut read = reader(&pool).await.begin(&tenant).await.unwrap();
+        sqlx::query("SET LOCAL plan_cache_mode = force_generic_plan").execute(read.conn()).await.unwrap();
+        for (query, index) in [
+            ("", "runs_newest"),
+            ("&since=2026-01-03T00:00:00Z", "runs_newest"),
+            ("&status=failed", "runs_by_status"),
+            ("&status=failed&until=2026-01-03T00:00:00Z", "runs_by_status"),
+            ("&kind=kind.k7", "runs_by_kind"),
+            ("&initiator=user-77&sort=queued_at", "runs_by_initiator"),
+        ] {
+            for list in asked(query) {
+                let [statement] =
+                    <[Statement; 1]>::try_from(statements(&tenant, &list, Utc::now())).ok().unwrap();
+                assert!(statement.kept, "{query}");
+                let plan = kept_plan(read.conn(), &statement).await.to_string();
+                assert!(plan.contains(&format!("\"Index Name\":\"{index}\"")), "{rows} {query}: {plan}");
+                assert!(!plan.contains("\"Sort Key\":[\"r."), "{rows} {query}: {plan}");
+            }
+        }
+    }
+}
