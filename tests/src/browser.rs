@@ -19,10 +19,14 @@ use chromiumoxide::error::CdpError;
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 
 /// Longer than anything here takes; only a hang meets it.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// As many browsers at once: tests that wait for less than a browser computes run beside them.
+static BROWSERS: Semaphore = Semaphore::const_new(2);
 
 /// How many clicks may go astray before a page is taken to be one that nobody can click on.
 const CLICKS: u32 = 20;
@@ -32,6 +36,7 @@ pub struct Browser {
     chromium: Chromium,
     handler: JoinHandle<()>,
     profile: TempDir,
+    _turn: SemaphorePermit<'static>,
 }
 
 /// A page of it.
@@ -39,7 +44,7 @@ pub struct Browser {
 pub struct Tab(chromiumoxide::Page);
 
 impl Browser {
-    /// Starts Chromium: the one that `RUNLEDGER_CHROMIUM` names, or the one that is installed.
+    /// Starts Chromium, once there is room for another: the one that `RUNLEDGER_CHROMIUM` names, or the one that is installed.
     ///
     /// # Panics
     /// When there is none, or it does not start.
@@ -52,10 +57,11 @@ impl Browser {
     /// # Panics
     /// When there is none, or it does not start.
     pub async fn open_with(more: &[&str]) -> Self {
+        let turn = BROWSERS.acquire().await.unwrap();
         let profile = TempDir::new().unwrap();
         let mut config = BrowserConfig::builder()
             .new_headless_mode()
-            // Whoever is root has no sandbox, and tests often are.
+            // Root has no sandbox, and tests often are.
             .no_sandbox()
             .args(["--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--lang=en"])
             .args(more.iter().copied())
@@ -66,7 +72,7 @@ impl Browser {
         let (chromium, mut handler) = Chromium::launch(config.build().unwrap()).await.unwrap();
         // It ends with the browser. Messages of newer browsers that the library does not know are no fault.
         let handler = tokio::spawn(async move { while handler.next().await.is_some() {} });
-        Self { chromium, handler, profile }
+        Self { chromium, handler, profile, _turn: turn }
     }
 
     /// Opens a page and waits until it is loaded.
