@@ -145,7 +145,7 @@ impl Problem {
         problem
     }
 
-    /// One refusal for all of them, which names every place of theirs, up to [`MOST_PLACES`]; none where there
+    /// One refusal for all of them, which names every place of theirs, up to `MOST_PLACES`; none where there
     /// is nothing wrong. What can't be read at all counts more than what is read and wrong.
     #[must_use]
     pub fn of_all(mut problems: Vec<Self>) -> Option<Self> {

@@ -1,6 +1,6 @@
 //! Projections out: the only way to the read tables. Answers come from them alone; nothing here knows HTTP.
 //!
-//! A read's parameters are taken out of its query ([`params`]), it opens a view of its tenant's rows ([`ReadPool`]), and
+//! A read's parameters are taken out of its query ([`Params`]), it opens a view of its tenant's rows ([`ReadPool`]), and
 //! its answer says which position it reflects. [`freshness`] knows how far the projection has come, and [`live`] what
 //! has changed since.
 

@@ -5,7 +5,7 @@
 //! secret cannot hide behind an escape sequence; then one pass over the text in which the rules find secrets;
 //! then the cut, so that a secret cannot straddle it.
 //!
-//! Everything here is pure, and its work is linear in the text ([`view`]).
+//! Everything here is pure, and its work is linear in the text (`view`).
 
 mod entropy;
 mod find;

@@ -2,7 +2,7 @@
 //!
 //! Requests only look at numbers in memory. Two tasks keep these up to date: one follows the
 //! checkpoint, one samples the head of the log. Only for a caller that brings a position beyond the known head
-//! is the log asked ([`asking`]), and requests that wait for the projection wait aside ([`waiting`]).
+//! is the log asked (`asking`), and requests that wait for the projection wait aside (`waiting`).
 
 mod asking;
 mod head_samples;

@@ -75,7 +75,7 @@ pub struct NewNotification {
 pub enum Changes {
     /// These runs, in the order of their positions.
     Runs(Vec<RunChange>),
-    /// More than [`MOST`] runs, or at least [`MOST_EVENTS`] events.
+    /// More than `MOST` runs, or at least `MOST_EVENTS` events.
     TooMany,
 }
 
