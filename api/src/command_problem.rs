@@ -22,7 +22,9 @@ impl From<CommandError> for Problem {
             CommandError::NoNotification => {
                 Problem::not_found("There is no such notification for this token.")
             }
-            CommandError::EventIdTaken { index, id, revision } => Problem::new(ProblemCode::EventIdTaken, format!(
+            CommandError::EventIdTaken { index, id, revision } => Problem::new(
+                ProblemCode::EventIdTaken,
+                format!(
                     "/events/{index}: the event id {id} belongs to revision {revision} of the run, which says \
                      something else. Nothing was appended. An id is used again only to repeat the same event; \
                      give every new event a new one."
@@ -31,36 +33,47 @@ impl From<CommandError> for Problem {
             .with("event_id", id.to_string())
             .with("event_index", index)
             .with("revision", revision),
-            CommandError::Contended => Problem::unavailable(ProblemCode::Contended,
+            CommandError::Contended => Problem::unavailable(
+                ProblemCode::Contended,
                 "Others kept appending to the same run. Nothing was appended; repeat the request.",
                 1,
             ),
-            CommandError::Overloaded => Problem::unavailable(ProblemCode::Overloaded,
+            CommandError::Overloaded => Problem::unavailable(
+                ProblemCode::Overloaded,
                 "The event log takes no more appends at the moment. Nothing was appended; repeat the request.",
                 1,
             ),
             CommandError::Log(LogError::Unavailable(why)) => {
                 tracing::warn!(error = %why, "the event log is unavailable");
-                Problem::unavailable(ProblemCode::LogUnavailable,
+                Problem::unavailable(
+                    ProblemCode::LogUnavailable,
                     "The event log does not answer. The append may or may not have happened: repeat it with \
                      the same event ids and nothing is appended twice.",
                     1,
                 )
             }
-            CommandError::Log(error @ LogError::Refused(_)) => {
+            CommandError::Log(error @ (LogError::Refused(_) | LogError::Corrupt(_))) => {
                 tracing::error!(%error, "nothing is appended until that is mended");
-                Problem::unavailable(ProblemCode::LogRefused,
-                    "The event log refuses the ledger, which its operator has to mend; the ledger's log says how. \
-                     Nothing was appended; repeat the request then.",
-                    30,
-                )
+                let (code, what) = match error {
+                    LogError::Refused(_) => (ProblemCode::LogRefused, "refuses the ledger"),
+                    _ => (ProblemCode::LogCorrupt, "is damaged"),
+                };
+                let detail = format!(
+                    "The event log {what}, which its operator has to mend; the ledger's log says how. Nothing was \
+                     appended; repeat the request then."
+                );
+                Problem::unavailable(code, detail, 30)
             }
-            CommandError::TooLarge { bytes, most } => Problem::new(ProblemCode::BodyTooLarge, format!(
+            CommandError::TooLarge { bytes, most } => Problem::new(
+                ProblemCode::BodyTooLarge,
+                format!(
                     "The events have {bytes} bytes as they are stored; the event log takes {most} at once. \
                      Nothing was appended; send them in several requests."
                 ),
             ),
-            CommandError::Unfaithful(Unfaithful { id, event_type, .. }) => Problem::new(ProblemCode::UnfaithfulEvent, format!(
+            CommandError::Unfaithful(Unfaithful { id, event_type, .. }) => Problem::new(
+                ProblemCode::UnfaithfulEvent,
+                format!(
                     "{event_type} would not be read back from the log as what it says now, so it is not taken in. \
                      Nothing was appended. Its texts or its context hold something that the ledger can't keep: \
                      send it without, and tell whoever runs the ledger; its log has the details."
@@ -68,14 +81,6 @@ impl From<CommandError> for Problem {
             )
             .with("event_id", id.to_string()),
             CommandError::Unreadable { run, revision } => unreadable_problem(run, revision),
-            CommandError::Log(error @ LogError::Corrupt(_)) => {
-                tracing::error!(%error, "nothing is appended until that is mended");
-                Problem::unavailable(ProblemCode::LogCorrupt,
-                    "The event log is damaged, which its operator has to mend; the ledger's log says how. Nothing was \
-                     appended; repeat the request then.",
-                    30,
-                )
-            }
             error @ CommandError::Internal(_) => Problem::internal(&error),
         }
     }
@@ -83,7 +88,9 @@ impl From<CommandError> for Problem {
 
 /// 500: the log holds an event that can't be read, of that run if it is a run's.
 pub fn unreadable_problem(run: Option<RunId>, revision: u64) -> Problem {
-    let problem = Problem::new(ProblemCode::StreamUnreadable, format!(
+    let problem = Problem::new(
+        ProblemCode::StreamUnreadable,
+        format!(
             "The event of revision {revision} can't be read from the event log, so nothing can be said of what \
              it is part of, and nothing is appended to it. Nothing else is concerned. Whoever runs the ledger \
              finds the reason in its log and must mend or restore the event."

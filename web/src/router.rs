@@ -129,7 +129,8 @@ fn entered(routes: Router, config: &ApiConfig) -> Router {
 async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::unavailable(ProblemCode::RequestTimeout,
+        Err(_) => Problem::unavailable(
+            ProblemCode::RequestTimeout,
             format!(
                 "The request took longer than {} s. An append may or may not have happened: repeat it with the \
                  same event ids and nothing is appended twice.",
