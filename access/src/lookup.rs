@@ -74,7 +74,7 @@ impl Tokens {
         let watch = tokens.clone();
         let (tried, first_try) = oneshot::channel();
         tokio::spawn(async move { shutdown.run_until_cancelled(watch.watch(tried)).await });
-        // An error says that the program stops already.
+        // An error says that the first try has failed; others follow, and end the streams that were opened before.
         let _tried = first_try.await;
         tokens
     }

@@ -31,12 +31,6 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// A parameter is wrong.
-    #[must_use]
-    pub fn invalid(parameter: &str, detail: impl Into<String>) -> Self {
-        Self::Invalid { parameter: parameter.to_owned(), detail: detail.into() }
-    }
-
     /// What nothing of ours causes.
     #[must_use]
     pub fn failed(error: impl Error + Send + Sync + 'static) -> Self {
@@ -50,8 +44,8 @@ impl ReadError {
     }
 
     /// The parameter that is wrong, and what is wrong with it.
-    #[must_use]
-    pub fn as_invalid(&self) -> Option<(&str, &str)> {
+    #[cfg(test)]
+    pub(crate) fn as_invalid(&self) -> Option<(&str, &str)> {
         match self {
             Self::Invalid { parameter, detail } => Some((parameter, detail)),
             _ => None,

@@ -24,7 +24,7 @@ pub(crate) const LONGEST_ASKED: usize = 4_096;
 
 /// An error that names the parameter.
 pub(crate) fn wrong(name: &str, detail: impl Into<String>) -> ReadError {
-    ReadError::invalid(name, detail)
+    ReadError::Invalid { parameter: name.to_owned(), detail: detail.into() }
 }
 
 /// The query parameters of one resource.
