@@ -12,8 +12,8 @@ use crate::problem::Problem;
 use crate::request::Address;
 use crate::state::ApiState;
 
-/// All but the unreserved characters (RFC 3986, section 2.3).
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What is percent-encoded in a query: all but the unreserved characters (RFC 3986, section 2.3).
+pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Answers with `body`, which reflects `position`. Its tag is that of its content: what is the same at a later
 /// position has the same.
@@ -24,6 +24,24 @@ pub fn answer(state: &ApiState, position: Position, body: impl Serialize) -> Res
     let json = serde_json::to_vec(&body).map_err(|error| Problem::internal(&error))?;
     let tag = etag::of_content(without_position(&json, position))?;
     Ok(answered(state, position, json, tag))
+}
+
+/// As [`answer`], of a page: with the link to the next one, if there is one.
+///
+/// # Errors
+/// As there.
+pub fn answer_page(
+    state: &ApiState,
+    address: &Address,
+    position: Position,
+    page: impl Serialize,
+    next_cursor: Option<&str>,
+) -> Result<Response, Problem> {
+    let mut response = answer(state, position, page)?;
+    if let Some(cursor) = next_cursor {
+        link_next(response.headers_mut(), address, cursor)?;
+    }
+    Ok(response)
 }
 
 /// As [`answer`], with a tag of the body's own.
@@ -62,7 +80,7 @@ fn answered(state: &ApiState, position: Position, json: Vec<u8>, tag: HeaderValu
 }
 
 /// Adds the link to the next page (RFC 8288), which keeps all parameters.
-pub fn link_next(headers: &mut HeaderMap, address: &Address, cursor: &str) -> Result<(), Problem> {
+fn link_next(headers: &mut HeaderMap, address: &Address, cursor: &str) -> Result<(), Problem> {
     let mut link = format!("<{}?", address.path);
     for (name, value) in address.pairs.iter().filter(|(name, _)| name != "cursor") {
         link.extend(utf8_percent_encode(name, RESERVED).chain(["="]));

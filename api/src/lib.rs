@@ -30,6 +30,7 @@ use axum::Router;
 use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use answer::RESERVED;
 pub use cors::{CorsOrigin, InvalidCorsOrigin};
 pub use problem_code::ProblemCode;
 pub use state::{ApiConfig, ApiParts, ApiState};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use domain::Status;
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// A time as pages write it: for machines, in full, and relative to now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,9 +132,8 @@ fn is_unseen(letter: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// All but the unreserved characters (RFC 3986, section 2.3), and the colon, which a query may have as it is.
-const RESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+/// As in the API's links, but for the colon, which a query may have as it is.
+const RESERVED: &AsciiSet = &api::RESERVED.remove(b':');
 
 /// A query in a URL: pairs in their order, percent-encoded (RFC 3986, section 2.1). Empty where there are
 /// none, else with the question mark.

@@ -6,7 +6,7 @@ use reads::events::{EventPage, EventsQuery, page_of_events};
 use reads::forms;
 use reads::runs::must_exist;
 
-use crate::answer::{answer, link_next};
+use crate::answer::answer_page;
 use crate::problem::Problem;
 use crate::request::{ReadRequest, RunInPath};
 use crate::state::ApiState;
@@ -33,10 +33,5 @@ pub async fn list_events(
     let tenant = &request.caller.tenant;
     must_exist(read.conn(), tenant, run).await?;
     let page = page_of_events(&mut read, &request.caller, run, &request.query).await?;
-    let next_cursor = page.next_cursor.clone();
-    let mut response = answer(&state, read.position, page)?;
-    if let Some(cursor) = next_cursor {
-        link_next(response.headers_mut(), &request.address, &cursor)?;
-    }
-    Ok(response)
+    answer_page(&state, &request.address, read.position, &page, page.next_cursor.as_deref())
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use reads::forms;
 use reads::items::{ItemPage, ItemStatus, ItemsQuery, page_of_items};
 
-use crate::answer::{answer, link_next};
+use crate::answer::answer_page;
 use crate::problem::Problem;
 use crate::request::{ReadRequest, RunInPath};
 use crate::state::ApiState;
@@ -34,10 +34,5 @@ pub async fn list_items(
     let mut read = request.begin(&state).await?;
     let tenant = &request.caller.tenant;
     let page = page_of_items(&mut read, tenant, run, &request.query).await?;
-    let next_cursor = page.next_cursor.clone();
-    let mut response = answer(&state, read.position, page)?;
-    if let Some(cursor) = next_cursor {
-        link_next(response.headers_mut(), &request.address, &cursor)?;
-    }
-    Ok(response)
+    answer_page(&state, &request.address, read.position, &page, page.next_cursor.as_deref())
 }

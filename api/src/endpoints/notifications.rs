@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use reads::notifications::{NotificationPage, NotificationsQuery, page_of_notifications};
 
-use crate::answer::{answer, link_next};
+use crate::answer::answer_page;
 use crate::problem::Problem;
 use crate::request::ReadRequest;
 use crate::state::ApiState;
@@ -27,10 +27,5 @@ pub async fn list_notifications(
 ) -> Result<Response, Problem> {
     let mut read = request.begin(&state).await?;
     let page = page_of_notifications(&mut read, &request.caller, &request.query).await?.under(&request.base);
-    let next_cursor = page.next_cursor.clone();
-    let mut response = answer(&state, read.position, page)?;
-    if let Some(cursor) = next_cursor {
-        link_next(response.headers_mut(), &request.address, &cursor)?;
-    }
-    Ok(response)
+    answer_page(&state, &request.address, read.position, &page, page.next_cursor.as_deref())
 }

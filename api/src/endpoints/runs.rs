@@ -6,7 +6,7 @@ use chrono::Utc;
 use reads::forms;
 use reads::runs::{ListQuery, RunPage, RunStatus, page_of_runs};
 
-use crate::answer::{answer, link_next};
+use crate::answer::answer_page;
 use crate::problem::Problem;
 use crate::request::ReadRequest;
 use crate::state::ApiState;
@@ -41,10 +41,5 @@ pub async fn list_runs(
     let mut read = request.begin(&state).await?;
     let page = page_of_runs(&mut read, &request.caller.tenant, &request.query, Utc::now()).await?;
     let page = page.under(&request.base);
-    let next_cursor = page.next_cursor.clone();
-    let mut response = answer(&state, read.position, page)?;
-    if let Some(cursor) = next_cursor {
-        link_next(response.headers_mut(), &request.address, &cursor)?;
-    }
-    Ok(response)
+    answer_page(&state, &request.address, read.position, &page, page.next_cursor.as_deref())
 }
