@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::iter::once;
 use std::ops::Range;
 
 use crate::hash::{Hash, split};
@@ -64,8 +65,8 @@ impl Tiles {
     #[must_use]
     pub fn to_change(leaves: impl IntoIterator<Item = u64>, stored: u64, size: u64) -> BTreeSet<TileId> {
         let mut ids: BTreeSet<_> = leaves.into_iter().flat_map(|leaf| above(leaf, size)).collect();
-        ids.extend(needed([0..stored]));
-        ids.extend(needed([0..size]));
+        ids.extend(needed(once(0..stored)));
+        ids.extend(needed(once(0..size)));
         ids.retain(|id| u128::from(id.index) << (HEIGHT * (u32::from(id.level) + 1)) < u128::from(stored));
         // Of a level above the leaves nothing is stored before its first hash is.
         ids.retain(|id| id.level == 0 || stored >> (HEIGHT * u32::from(id.level)) > id.index << HEIGHT);
@@ -128,7 +129,7 @@ impl Tiles {
 
     /// Forgets all tiles but those that a tree with that many leaves is gone on from.
     pub fn keep_edge(&mut self, size: u64) {
-        let edge = needed([0..size]);
+        let edge = needed(once(0..size));
         self.tiles.retain(|id, tile| tile.len() < WIDTH || edge.contains(id));
     }
 }
