@@ -14,7 +14,7 @@ INSERT INTO seal.progress DEFAULT VALUES;
 -- The logs. The first one, without a tenant, is the ledger's own: it holds the checkpoints of all tenants.
 CREATE TABLE seal.logs (
     log_id integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    tenant text COLLATE "C" UNIQUE NULLS NOT DISTINCT,
+    tenant text COLLATE "C" UNIQUE,
     -- The part of the origin after the ledger's name: random, so that nobody learns a tenant's name from it.
     suffix text NOT NULL UNIQUE,
     -- Leaves of the tree so far; more than the newest checkpoint says while there is news.
@@ -26,6 +26,7 @@ CREATE TABLE seal.logs (
     admin_first bytea,
     admin_last bytea
 );
+CREATE UNIQUE INDEX logs_of_the_ledger ON seal.logs ((true)) WHERE tenant IS NULL;
 
 -- One row a run, numbered in the order in which the tenant's runs began. `sealed_*` is what the heads tree of the newest
 -- checkpoint says, the rest what came since.

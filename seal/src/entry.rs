@@ -16,6 +16,7 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use uuid::Uuid;
 
@@ -27,8 +28,10 @@ pub struct Salt(pub [u8; 32]);
 
 /// What opens one commitment: derived from the [`Salt`] for one part of one event, so that it can be given away
 /// without giving away the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PartSalt(pub [u8; 32]);
+///
+/// Written like a hash, in base64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartSalt(pub Hash);
 
 /// Which bytes of an event are committed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +67,7 @@ impl Salt {
         };
         hmac.update(part.label());
         hmac.update(&revision.to_be_bytes());
-        PartSalt(hmac.finalize().into_bytes().into())
+        PartSalt(Hash(hmac.finalize().into_bytes().into()))
     }
 }
 
@@ -72,7 +75,7 @@ impl PartSalt {
     /// The commitment to a part's bytes: SHA-256 of `runledger/<part>/1`, a zero byte, the salt and the bytes.
     #[must_use]
     pub fn commit(&self, part: Part, bytes: &[u8]) -> Hash {
-        Hash::of(&[b"runledger/", part.label(), b"/1\0", &self.0, bytes])
+        Hash::of(&[b"runledger/", part.label(), b"/1\0", &self.0.0, bytes])
     }
 }
 

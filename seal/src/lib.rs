@@ -11,6 +11,7 @@
 
 pub mod checkpoint;
 pub mod entry;
+pub mod export;
 mod hash;
 pub mod heads;
 pub mod note;
