@@ -11,6 +11,14 @@ CREATE TABLE seal.progress (
 );
 INSERT INTO seal.progress DEFAULT VALUES;
 
+-- The run that the sampler has compared last, by log and number.
+CREATE TABLE seal.sampler (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    log_id integer NOT NULL DEFAULT 0,
+    number bigint NOT NULL DEFAULT -1
+);
+INSERT INTO seal.sampler DEFAULT VALUES;
+
 -- The logs. The first one, without a tenant, is the ledger's own: it holds the checkpoints of all tenants.
 CREATE TABLE seal.logs (
     log_id integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -76,6 +84,23 @@ CREATE TABLE seal.checkpoints (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     -- With its signatures, a C2SP signed note.
     note text,
+    -- Of a tenant's: which leaf it is in the ledger's own log.
+    leaf bigint,
     PRIMARY KEY (log_id, size)
 );
+CREATE UNIQUE INDEX checkpoints_by_leaf ON seal.checkpoints (leaf) WHERE leaf IS NOT NULL;
 CREATE INDEX checkpoints_unsigned ON seal.checkpoints (log_id, size) WHERE note IS NULL;
+
+-- Where the event log, or these tables, are not as they were sealed. A row goes when what it is about is found in order.
+CREATE TABLE seal.findings (
+    log_id integer NOT NULL REFERENCES seal.logs,
+    -- The run's number; -1 where it is about no single run.
+    number bigint NOT NULL,
+    run_id uuid,
+    -- The first event that differs, where that is known.
+    revision bigint,
+    position bigint,
+    what text NOT NULL,
+    found_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (log_id, number)
+);

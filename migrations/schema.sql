@@ -10,6 +10,8 @@ CREATE SCHEMA policy;
 
 CREATE SCHEMA projection;
 
+CREATE SCHEMA seal;
+
 CREATE TYPE log.new_event AS (
 	stream text,
 	revision bigint,
@@ -414,6 +416,94 @@ CREATE TABLE projection.runs (
 WITH (fillfactor='45');
 ALTER TABLE ONLY projection.runs ALTER COLUMN title_key SET STATISTICS 1000;
 
+CREATE TABLE seal.checkpoints (
+    log_id integer NOT NULL,
+    size bigint NOT NULL,
+    root bytea NOT NULL,
+    runs bigint NOT NULL,
+    heads_root bytea NOT NULL,
+    admin_count bigint NOT NULL,
+    admin_first bytea,
+    admin_last bytea,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    note text,
+    leaf bigint
+);
+
+CREATE TABLE seal.findings (
+    log_id integer NOT NULL,
+    number bigint NOT NULL,
+    run_id uuid,
+    revision bigint,
+    "position" bigint,
+    what text NOT NULL,
+    found_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE seal.logs (
+    log_id integer NOT NULL,
+    tenant text COLLATE pg_catalog."C",
+    suffix text NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    runs bigint DEFAULT 0 NOT NULL,
+    admin_salt bytea NOT NULL,
+    admin_count bigint DEFAULT 0 NOT NULL,
+    admin_first bytea,
+    admin_last bytea,
+    CONSTRAINT logs_admin_salt_check CHECK ((octet_length(admin_salt) = 32))
+);
+
+ALTER TABLE seal.logs ALTER COLUMN log_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME seal.logs_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE seal.progress (
+    only_row boolean DEFAULT true NOT NULL,
+    "position" bigint DEFAULT 0 NOT NULL,
+    fence bigint DEFAULT 0 NOT NULL,
+    lease_until timestamp with time zone,
+    CONSTRAINT progress_only_row_check CHECK (only_row),
+    CONSTRAINT progress_position_check CHECK (("position" >= 0))
+);
+
+CREATE TABLE seal.runs (
+    log_id integer NOT NULL,
+    number bigint NOT NULL,
+    run_id uuid NOT NULL,
+    began_at timestamp with time zone,
+    salt bytea NOT NULL,
+    count bigint NOT NULL,
+    first bytea NOT NULL,
+    last bytea NOT NULL,
+    sealed_count bigint DEFAULT 0 NOT NULL,
+    sealed_last bytea,
+    CONSTRAINT runs_salt_check CHECK ((octet_length(salt) = 32))
+)
+WITH (fillfactor='70');
+
+CREATE TABLE seal.sampler (
+    only_row boolean DEFAULT true NOT NULL,
+    log_id integer DEFAULT 0 NOT NULL,
+    number bigint DEFAULT '-1'::integer NOT NULL,
+    CONSTRAINT sampler_only_row_check CHECK (only_row)
+);
+
+CREATE TABLE seal.tiles (
+    log_id integer NOT NULL,
+    tree smallint NOT NULL,
+    level smallint NOT NULL,
+    index bigint NOT NULL,
+    hashes bytea NOT NULL,
+    CONSTRAINT tiles_tree_check CHECK ((tree = ANY (ARRAY[0, 1])))
+);
+ALTER TABLE ONLY seal.tiles ALTER COLUMN hashes SET STORAGE EXTERNAL;
+
 ALTER TABLE ONLY access.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (hash);
 
@@ -486,6 +576,36 @@ ALTER TABLE ONLY projection.run_labels
 ALTER TABLE ONLY projection.runs
     ADD CONSTRAINT runs_pkey PRIMARY KEY (run_id);
 
+ALTER TABLE ONLY seal.checkpoints
+    ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (log_id, size);
+
+ALTER TABLE ONLY seal.findings
+    ADD CONSTRAINT findings_pkey PRIMARY KEY (log_id, number);
+
+ALTER TABLE ONLY seal.logs
+    ADD CONSTRAINT logs_pkey PRIMARY KEY (log_id);
+
+ALTER TABLE ONLY seal.logs
+    ADD CONSTRAINT logs_suffix_key UNIQUE (suffix);
+
+ALTER TABLE ONLY seal.logs
+    ADD CONSTRAINT logs_tenant_key UNIQUE (tenant);
+
+ALTER TABLE ONLY seal.progress
+    ADD CONSTRAINT progress_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY seal.runs
+    ADD CONSTRAINT runs_log_id_run_id_key UNIQUE (log_id, run_id);
+
+ALTER TABLE ONLY seal.runs
+    ADD CONSTRAINT runs_pkey PRIMARY KEY (log_id, number);
+
+ALTER TABLE ONLY seal.sampler
+    ADD CONSTRAINT sampler_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY seal.tiles
+    ADD CONSTRAINT tiles_pkey PRIMARY KEY (log_id, tree, level, index);
+
 CREATE INDEX sessions_by_expiry ON access.sessions USING btree (expires_at);
 
 CREATE INDEX sign_in_links_by_expiry ON access.sign_in_links USING btree (expires_at);
@@ -518,6 +638,16 @@ CREATE INDEX runs_newest ON projection.runs USING btree (tenant, queued_at DESC,
 
 CREATE INDEX runs_without_key ON projection.runs USING btree (run_id) WHERE ((title_key IS NULL) AND (title IS NOT NULL));
 
+CREATE UNIQUE INDEX checkpoints_by_leaf ON seal.checkpoints USING btree (leaf) WHERE (leaf IS NOT NULL);
+
+CREATE INDEX checkpoints_unsigned ON seal.checkpoints USING btree (log_id, size) WHERE (note IS NULL);
+
+CREATE UNIQUE INDEX logs_of_the_ledger ON seal.logs USING btree ((true)) WHERE (tenant IS NULL);
+
+CREATE INDEX runs_by_beginning ON seal.runs USING btree (log_id, began_at, number);
+
+CREATE INDEX runs_with_news ON seal.runs USING btree (log_id, number) WHERE (count > sealed_count);
+
 CREATE TRIGGER events_are_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON log.events FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 
 ALTER TABLE log.events ENABLE ALWAYS TRIGGER events_are_append_only;
@@ -546,6 +676,18 @@ ALTER TABLE ONLY policy.stale_policies
 
 ALTER TABLE ONLY projection.run_labels
     ADD CONSTRAINT run_labels_run_id_fkey FOREIGN KEY (run_id) REFERENCES projection.runs(run_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY seal.checkpoints
+    ADD CONSTRAINT checkpoints_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
+
+ALTER TABLE ONLY seal.findings
+    ADD CONSTRAINT findings_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
+
+ALTER TABLE ONLY seal.runs
+    ADD CONSTRAINT runs_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
+
+ALTER TABLE ONLY seal.tiles
+    ADD CONSTRAINT tiles_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
 
 CREATE POLICY of_the_tenant ON policy.stale_policies FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 

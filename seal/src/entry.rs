@@ -13,6 +13,7 @@
 //! of the run, so that without the event and the salt nothing can be learned from it, also not by guessing. An
 //! entry names no position: a copy of the log has other positions and the same entries.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -139,6 +140,17 @@ impl Entry<'_> {
     }
 }
 
+/// When an event was recorded, as its stored metadata say it; empty where they don't.
+#[must_use]
+pub fn recorded_at(metadata: &[u8]) -> Cow<'_, str> {
+    #[derive(Deserialize)]
+    struct Recorded<'a> {
+        #[serde(borrow)]
+        recorded_at: Cow<'a, str>,
+    }
+    serde_json::from_slice(metadata).map_or(Cow::Borrowed(""), |said: Recorded<'_>| said.recorded_at)
+}
+
 /// A text within a line: bytes other than `A-Z a-z 0-9 . _ : + -` are written as `%` and two hex digits, and an
 /// empty text as `%`, so that no text, whatever it holds, can be taken for another line or another word.
 struct Word<'a>(&'a str);
@@ -193,6 +205,19 @@ mod tests {
              data 3aKjXvVMcPAYA5Ibc6bMo6O19ia85Zan4fdJqzJbCZw=\nmeta yy5ccTbsVKE3Nlc9czHkhdOy7pjJL2Fu+vlEcdccCWE=\n"
         );
         assert_eq!(entry("Queued").leaf().to_string(), "LQIJAfg3SoGvrvWEQ9n0t68nbojRYnsBJSOYSh3RVQw=");
+    }
+
+    #[test]
+    fn when_it_was_recorded_is_read_from_the_metadata() {
+        for (metadata, said) in [
+            (r#"{"a":[1],"recorded_at":"2026-03-01T12:00:00Z"}"#, "2026-03-01T12:00:00Z"),
+            (r#"{"recorded_at":"a\nb"}"#, "a\nb"),
+            (r#"{"recorded_at":7}"#, ""),
+            ("{}", ""),
+            ("", ""),
+        ] {
+            assert_eq!(recorded_at(metadata.as_bytes()), said);
+        }
     }
 
     #[test]

@@ -1,0 +1,1 @@
+//! The sealer on a database of each test's own.
