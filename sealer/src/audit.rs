@@ -79,16 +79,15 @@ impl Audit {
         let mut audited = Audited::default();
         let goal = logs.values().map(|log| log.goal).max().unwrap_or(0);
         let mut reached = Position(0);
-        while reached.0 < goal {
+        // Positions are of the log that was sealed; a copy has others. What counts is the order.
+        while logs.values().any(|log| !log.checkpoints.is_empty()) {
             let page = self.log.read_all(reached, PAGE).await?;
             let Some(last) = page.last() else { break };
             reached = last.position;
             let events: Vec<_> = page
                 .iter()
                 .filter_map(|record| Some((record.position.0, sealable(record)?)))
-                .filter(|(position, event)| {
-                    event.tenant.and_then(|tenant| logs.get(tenant)).is_some_and(|log| *position <= log.goal)
-                })
+                .filter(|(_, event)| event.tenant.is_some_and(|tenant| logs.contains_key(tenant)))
                 .collect();
             let mut new = Vec::new();
             for (_, event) in &events {
@@ -122,8 +121,7 @@ impl Audit {
         }
         for log in all {
             let id = log.id;
-            let checked = log.checked;
-            let found = log.end(&mut db).await?;
+            let (checked, found) = log.end(&mut db).await?;
             audited.checkpoints += checked;
             if found.is_empty() {
                 findings::clear(&mut db, id, None).await?;
@@ -383,7 +381,7 @@ impl Recomputed {
     }
 
     /// What is missing at the end, and which runs differ.
-    async fn end(mut self, db: &mut PgConnection) -> Result<Vec<Finding>, SealError> {
+    async fn end(mut self, db: &mut PgConnection) -> Result<(u64, Vec<Finding>), SealError> {
         self.checkpoints_here()?;
         if let Some(newest) = self.checkpoints.back() {
             let missing = newest.size.saturating_sub(self.size);
@@ -395,7 +393,7 @@ impl Recomputed {
         if self.broken {
             self.runs_that_differ(db).await?;
         }
-        Ok(self.findings)
+        Ok((self.checked, self.findings))
     }
 
     /// Names the runs whose events are not those that were sealed.

@@ -21,10 +21,6 @@ const KEPT: usize = 4_096;
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
     pub id: i32,
-    /// Whose; none of the ledger's own.
-    pub tenant: Option<String>,
-    /// The random part of the origin; in the ledger's own log, the id of this log's checkpoints.
-    pub suffix: Uuid,
     /// Leaves so far.
     pub size: u64,
     /// Runs so far.
@@ -89,7 +85,7 @@ impl Logs {
         .execute(&mut *db)
         .await?;
         let rows = sqlx::query!(
-            "SELECT log_id, tenant, suffix, size, runs, admin_salt, admin_count, admin_first, admin_last FROM seal.logs
+            "SELECT log_id, tenant, size, runs, admin_salt, admin_count, admin_first, admin_last FROM seal.logs
              WHERE tenant = ANY($1) OR ($2 AND tenant IS NULL)",
             &missing as &[Option<String>],
             missing.contains(&None)
@@ -104,8 +100,6 @@ impl Logs {
             let admin = head(row.admin_count, row.admin_first.as_deref(), row.admin_last.as_deref())?;
             let log = Log {
                 id: row.log_id,
-                tenant: row.tenant.clone(),
-                suffix: suffix(&row.suffix)?,
                 size,
                 runs: unsigned(row.runs)?,
                 admin_salt: salt(&row.admin_salt)?,

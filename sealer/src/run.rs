@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::{EventLog, LogError, RecordedEvent};
+use eventlog::{EventLog, LogError, Position, RecordedEvent};
 use sqlx::PgPool;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint;
 use crate::error::SealError;
+use crate::findings::Finding;
 use crate::integrate::{integrate, sealable};
 use crate::key::{KeyFile, KeyFileError};
 use crate::logs::Logs;
@@ -91,6 +92,40 @@ impl Sealer {
         );
     }
 
+    /// Seals what the log has now, and signs it. For commands and tests; where another sealer works, it waits for the lease.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub async fn seal_now(&self) -> Result<(), SealError> {
+        let lease = loop {
+            match Lease::take(&self.pool).await? {
+                Some(lease) => break lease,
+                None => tokio::time::sleep(BEAT).await,
+            }
+        };
+        let done = self.seal_with(lease).await;
+        done.and(lease.give_back(&self.pool).await)
+    }
+
+    async fn seal_with(&self, lease: Lease) -> Result<(), SealError> {
+        let (mut work, mut position) = self.begin(lease).await?;
+        loop {
+            let batch = self.log.read_all(position, self.config.max_batch_events.max(1)).await?;
+            let Some(last) = batch.last() else { break };
+            position = last.position;
+            self.integrate(&mut work, &batch).await?;
+        }
+        self.sign(&mut work).await
+    }
+
+    /// Compares the next run with what was sealed of it; see [`Finding`] for what may be wrong.
+    ///
+    /// # Errors
+    /// [`SealError`]; what differs is no error.
+    pub async fn sample_next(&self) -> Result<Option<Finding>, SealError> {
+        Ok(sampler::check_next(&self.pool, &*self.log, &self.keys).await?.0)
+    }
+
     async fn seal(&self, stop: &CancellationToken) {
         let active = metrics::gauge!("runledger_sealer_active");
         active.set(0.0);
@@ -145,13 +180,7 @@ impl Sealer {
         stop: &CancellationToken,
         progress: &mut bool,
     ) -> Result<(), SealError> {
-        let mut work = self.begin(lease).await?;
-        let (tx, position) = lease.begin(&self.pool).await?;
-        tx.rollback().await?;
-        let head = self.log.head().await?;
-        if head < position {
-            return Err(SealError::LogBehind { head, sealed: position });
-        }
+        let (mut work, position) = self.begin(lease).await?;
         let mut subscription = self.log.subscribe(position).await?;
         let every = |period: Duration| {
             let mut interval = tokio::time::interval(period.max(Duration::from_millis(1)));
@@ -185,9 +214,15 @@ impl Sealer {
 
     /// What is there from before: signed on nothing but what was committed, and only when no checkpoint outside of the
     /// database says that more was signed already.
-    async fn begin(&self, lease: Lease) -> Result<Work, SealError> {
+    async fn begin(&self, lease: Lease) -> Result<(Work, Position), SealError> {
         let keys = self.read_keys()?;
         outside::check(&self.pool, &keys).await?;
+        let (tx, position) = lease.begin(&self.pool).await?;
+        tx.rollback().await?;
+        let head = self.log.head().await?;
+        if head < position {
+            return Err(SealError::LogBehind { head, sealed: position });
+        }
         let mut logs = Logs::default();
         publish(&self.pool, lease, &mut logs, &keys).await?;
         let news = sqlx::query_scalar!(
@@ -195,7 +230,7 @@ impl Sealer {
                    COALESCE((SELECT max(size) FROM seal.checkpoints AS c WHERE c.log_id = l.log_id), 0)"#
         );
         let news = news.fetch_all(&self.pool).await?.into_iter().collect();
-        Ok(Work { lease, logs, news, keys })
+        Ok((Work { lease, logs, news, keys }, position))
     }
 
     fn read_keys(&self) -> Result<KeyFile, SealError> {

@@ -74,7 +74,7 @@ struct Sample {
 
 /// Compares the next run. What is wrong with it is kept, what was wrong and is not any more forgotten. With how many
 /// findings there are.
-async fn check_next(
+pub(crate) async fn check_next(
     pool: &PgPool,
     log: &dyn EventLog,
     keys: &Path,

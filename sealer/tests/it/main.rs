@@ -1,1 +1,9 @@
 //! The sealer on a database of each test's own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod attacks;
+mod crashes;
+mod keys;
+mod restored;
+mod support;
+mod trees;
