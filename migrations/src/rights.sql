@@ -31,7 +31,7 @@ roles AS (
         ) AS of_tenants
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND (
-        n.nspname IN ('log', 'access', 'policy', 'projection', 'ledger')
+        n.nspname IN ('log', 'access', 'policy', 'projection', 'ledger', 'seal')
         OR (n.nspname = 'public' AND c.relname = '_sqlx_migrations')
     )
 ), serving AS (
@@ -64,6 +64,8 @@ rights (role, schema, name, privileges) AS (
         ('runledger_serve', 'projection', '*', 'SELECT, INSERT, UPDATE, DELETE'),
         ('runledger_serve', 'ledger', '*', 'SELECT'),
         ('runledger_serve', 'ledger', 'sampler', 'UPDATE'),
+        ('runledger_serve', 'seal', '*', 'SELECT, INSERT, UPDATE'),
+        ('runledger_serve', 'seal', 'findings', 'DELETE'),
         ('runledger_serve', 'public', '_sqlx_migrations', 'SELECT')
 ), privileges (place, privilege) AS (
     VALUES (1, 'SELECT'), (2, 'INSERT'), (3, 'UPDATE'), (4, 'DELETE'), (5, 'TRUNCATE'), (6, 'REFERENCES'),
@@ -173,7 +175,7 @@ missing (step, concern, what, mend) AS (
     SELECT 6, CASE g.name WHEN 'runledger_serve' THEN 'program' ELSE 'readers' END,
         format('the role %s may make things of its own in the schema %s', g.name, n.nspname),
         format('REVOKE CREATE ON SCHEMA %I FROM %I, PUBLIC', n.nspname, g.name)
-    FROM grantees AS g JOIN pg_namespace AS n ON n.nspname IN ('log', 'access', 'policy', 'projection', 'ledger')
+    FROM grantees AS g JOIN pg_namespace AS n ON n.nspname IN ('log', 'access', 'policy', 'projection', 'ledger', 'seal')
     WHERE NOT g.rolsuper AND has_schema_privilege(g.oid, n.oid, 'CREATE')
     UNION ALL
     SELECT 6, 'program', format('the role runledger_serve lacks %s on the database', wanted),

@@ -4,6 +4,8 @@
 #![allow(missing_docs, reason = "what a flattened field means stands with its type")]
 #![allow(rustdoc::bare_urls, reason = "--help shows these texts as they are")]
 
+mod seal;
+
 use std::path::PathBuf;
 
 use api::CorsOrigin;
@@ -15,6 +17,8 @@ use uuid::Uuid;
 use crate::event_log::LogLocation;
 use crate::expiry::Expires;
 use crate::listen;
+
+pub use seal::{SealArgs, SealCommand, SealKeyArgs};
 
 /// The ledger of long-running operations.
 #[derive(Debug, Parser)]
@@ -76,6 +80,9 @@ pub enum Command {
     /// The event log.
     #[command(subcommand)]
     Log(LogCommand),
+    /// Sealed history: keys, policies for readers, audits.
+    #[command(subcommand)]
+    Seal(SealCommand),
     /// Begins a new epoch, after the database or the event log was restored to an earlier moment.
     ///
     /// Positions are given anew then that were given before, to other events. In a new epoch everybody who comes with a
@@ -289,6 +296,8 @@ pub struct ServeArgs {
     pub keys: KeyArgs,
     #[command(flatten)]
     pub sweeper: SweeperArgs,
+    #[command(flatten)]
+    pub seal: SealArgs,
 }
 
 /// `runledger migrate`

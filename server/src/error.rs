@@ -56,6 +56,12 @@ pub enum Error {
     /// The secret for idempotency keys.
     #[error(transparent)]
     Keys(#[from] commands::KeysError),
+    /// What seals history.
+    #[error(transparent)]
+    Seal(#[from] sealer::SealError),
+    /// The keys that sign history.
+    #[error(transparent)]
+    SealKey(#[from] sealer::KeyFileError),
     /// The event log.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -153,6 +159,7 @@ impl Error {
             | Self::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
             | Self::Access(AccessError::Database(error))
             | Self::Policy(PolicyError::Database(error))
+            | Self::Seal(sealer::SealError::Database(error))
             | Self::Projector(ProjectorError::Database(error)) => Some(error),
             _ => None,
         }

@@ -21,6 +21,7 @@ mod output;
 mod restored;
 mod rights;
 mod run;
+mod seal;
 mod services;
 mod tls;
 mod usage;
@@ -64,6 +65,7 @@ async fn obey(cli: Cli) -> Result<ExitCode, Error> {
         Command::Projector(ProjectorCommand::Run(args)) => run::project(args).await?,
         Command::Projector(command) => return maintain::projector(command).await,
         Command::Log(LogCommand::Copy(args)) => return copy::copy(args).await,
+        Command::Seal(command) => return seal::seal(command).await,
         Command::Migrate(args) => run::migrate(args).await?,
         Command::Tenant(command) => admin::tenant(command).await?,
         Command::Token(command) => admin::token(command).await?,

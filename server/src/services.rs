@@ -11,13 +11,14 @@ use eventlog::EventLog;
 use projector::{Projector, ProjectorConfig, ProjectorError};
 use reads::Ledger;
 use reads::ReadPool;
+use sealer::{Sealer, SealerConfig};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use web::{Door, Listeners, ServeConfig};
 
-use crate::cli::{HttpArgs, KeyArgs, SweeperArgs};
+use crate::cli::{HttpArgs, KeyArgs, SealArgs, SweeperArgs};
 use crate::error::Error;
 use crate::event_log::LogLocation;
 use crate::tls::Certificate;
@@ -49,6 +50,8 @@ pub struct Parts {
     pub projector: bool,
     /// The sweeper, as it is set; it comes with the API.
     pub sweeper: Option<SweeperArgs>,
+    /// What seals history, if anything does.
+    pub seal: Option<SealArgs>,
     /// Where a page with the metrics is, in a process without the API.
     pub metrics: Option<Listeners>,
     /// Where the events are.
@@ -131,6 +134,7 @@ impl Services {
             fill(&reads).await;
             door.open(web::router(state, pool.clone(), move || metrics.render()));
         }
+        services.start_sealer(&pool, parts.seal)?;
         if parts.projector {
             let projector = Projector::new(services.log.clone(), pool, ProjectorConfig::default());
             let stop = services.stop_rest.clone();
@@ -176,6 +180,27 @@ impl Services {
             sweeper.run(stop).await;
             Ok(())
         });
+    }
+
+    fn start_sealer(&mut self, pool: &PgPool, seal: Option<SealArgs>) -> Result<(), Error> {
+        let Some(seal) = seal else { return Ok(()) };
+        let Some(keys) = seal.seal_key else {
+            tracing::warn!(
+                "history is not sealed: name a key with --seal-key (`runledger seal keygen` makes one)"
+            );
+            return Ok(());
+        };
+        let config = SealerConfig {
+            sign_every: Duration::from_secs(seal.seal_every_seconds),
+            ..SealerConfig::default()
+        };
+        let sealer = Sealer::new(self.log.clone(), pool.clone(), keys, config)?;
+        let stop = self.stop_rest.clone();
+        self.tasks.spawn(async move {
+            sealer.run(stop).await;
+            Ok(())
+        });
+        Ok(())
     }
 
     /// Resolves when a part stops though nobody asked it to.

@@ -60,10 +60,11 @@ async fn wherever_it_dies_each_size_has_one_tree(pool: PgPool) {
         if ended {
             break;
         }
-        steps += 1;
+        // Not at each of some 1,800: what is awaited takes several steps.
+        steps += 13;
         round += 1;
     }
-    assert!(steps > 20, "{steps} steps");
+    assert!(steps > 500, "{steps} steps");
     ledger.seal().await;
     assert_eq!(ledger.audit().await.findings, []);
     let sizes = "SELECT count(*) FROM (SELECT log_id, size FROM public.notes GROUP BY 1, 2 HAVING count(DISTINCT note) > 1) AS two";
