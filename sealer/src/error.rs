@@ -65,6 +65,12 @@ pub enum SealError {
         /// Its size.
         size: u64,
     },
+    /// A copy of a log has events that were not sealed when it was made.
+    #[error(
+        "the copy has events that were not sealed yet: seal them first, from the log that it was copied from (start \
+         `runledger serve` on it for a moment, with nothing that appends), and copy what has come since"
+    )]
+    NotAllSealed,
     /// A file can't be read or written.
     #[error("{path}: {source}")]
     File {

@@ -14,6 +14,7 @@ mod logs;
 mod outside;
 mod progress;
 mod publish;
+mod recomputed;
 mod run;
 mod runs;
 mod sampler;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use domain::TenantId;
 use projector::Progress;
-use sealer::{Audit, Audited, KeyFile};
+use sealer::{Audit, AuditProgress, Audited, KeyFile, SealError};
 use serde_json::{Value, json};
 
 use crate::cli::{DatabaseArgs, EventLogArgs, OutputArgs, SealCommand};
@@ -29,7 +29,14 @@ pub async fn seal(command: SealCommand) -> Result<ExitCode, Error> {
         }
         SealCommand::Audit { tenant, seal_key, output, database, event_log } => {
             let keys = seal_key.as_deref().map(KeyFile::read).transpose()?;
-            return audit(tenant.as_deref(), keys, output, &database, &event_log).await;
+            let which = async |audit: Audit, show: &(dyn Fn(AuditProgress) + Sync)| {
+                audit.run(tenant.as_deref(), show).await
+            };
+            return audit(which, keys, output, &database, &event_log).await;
+        }
+        SealCommand::Adopt { output, database, event_log } => {
+            let which = async |audit: Audit, show: &(dyn Fn(AuditProgress) + Sync)| audit.adopt(show).await;
+            return audit(which, None, output, &database, &event_log).await;
         }
         SealCommand::RotateKey { key } => {
             let mut keys = KeyFile::read(&key.seal_key)?;
@@ -52,7 +59,7 @@ pub async fn seal(command: SealCommand) -> Result<ExitCode, Error> {
 fn keygen(path: &Path, name: &str) -> Result<(), Error> {
     let keys = KeyFile::create(path, name)?;
     print_line!("{} written. Keep a copy of it apart from the database.", path.display());
-    for key in keys.verifiers(keys.name()).map_err(sealer::SealError::from)? {
+    for key in keys.verifiers(keys.name()).map_err(SealError::from)? {
         print_line!("public key of the ledger's own log: {key}");
     }
     Ok(())
@@ -72,7 +79,7 @@ async fn policy(keys: &KeyFile, tenant: &str, args: &DatabaseArgs) -> Result<(),
     print_line!(
         "# The history of tenant {tenant}, see c2sp.org/tlog-policy. Add witnesses that you trust, and a quorum."
     );
-    for key in keys.verifiers(&origin).map_err(sealer::SealError::from)? {
+    for key in keys.verifiers(&origin).map_err(SealError::from)? {
         print_line!("log {key}");
     }
     print_line!("quorum none");
@@ -107,7 +114,7 @@ async fn status(keys: &KeyFile, output: OutputArgs, args: &DatabaseArgs) -> Resu
 }
 
 async fn audit(
-    tenant: Option<&str>,
+    which: impl AsyncFnOnce(Audit, &(dyn Fn(AuditProgress) + Sync)) -> Result<Audited, SealError>,
     keys: Option<KeyFile>,
     output: OutputArgs,
     args: &DatabaseArgs,
@@ -116,10 +123,10 @@ async fn audit(
     let pool = database::connect_existing(args).await?;
     let log = event_log.event_log.open(&(*pool.connect_options()).clone()).await?;
     let meter = Meter::new("auditing");
-    let show = |at: sealer::AuditProgress| {
+    let show = |at: AuditProgress| {
         meter.show(Progress { reached: at.reached, goal: at.goal, events: at.events });
     };
-    let audited = Audit::new(log.clone(), pool.clone(), keys).run(tenant, &show).await;
+    let audited = which(Audit::new(log.clone(), pool.clone(), keys), &show).await;
     log.shutdown().await;
     pool.close().await;
     let audited = audited?;

@@ -87,6 +87,22 @@ async fn two_events_that_change_places_are_found(pool: PgPool) {
     assert!(names(&sampled, 0, 1), "{sampled:?}");
 }
 
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_run_that_is_put_in_is_found(pool: PgPool) {
+    let sql = "ALTER TABLE log.events DROP CONSTRAINT events_position_key;
+               UPDATE log.events SET position = position * 2;
+               INSERT INTO log.events SELECT 5, 'run-acme-01890a5d-ac96-774b-bcce-b302099a8077', 0, gen_random_uuid(), 'Queued', '{}', '{}';
+               ALTER TABLE log.events ADD CONSTRAINT events_position_key PRIMARY KEY (position)";
+    let ledger = Ledger::start(&pool).await;
+    ledger.story().await;
+    ledger.as_owner(sql).await;
+    let found = ledger.audit().await.findings;
+    let named = found
+        .iter()
+        .any(|finding| finding.to_string().contains("b302099a8077") && finding.position == Some(3));
+    assert!(named, "{found:?}");
+}
+
 /// An attack on the tables of the seal: what the audit and the sampler find.
 async fn seal_attacked(pool: &PgPool, sql: &'static str) -> (usize, usize) {
     let ledger = Ledger::start(pool).await;

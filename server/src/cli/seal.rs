@@ -76,6 +76,17 @@ pub enum SealCommand {
         #[command(flatten)]
         event_log: EventLogArgs,
     },
+    /// Audits a copy of the event log, made by `runledger log copy`, and goes on sealing from it.
+    ///
+    /// Positions differ in a copy; every root stays. Run it after the copy, while nothing appends.
+    Adopt {
+        #[command(flatten)]
+        output: OutputArgs,
+        #[command(flatten)]
+        database: DatabaseArgs,
+        #[command(flatten)]
+        event_log: EventLogArgs,
+    },
     /// Puts a new key before the ones in the file. All of them sign, until `retire-keys`: readers have time to trust the new
     /// one.
     RotateKey {
