@@ -1,6 +1,6 @@
 //! What sealing costs appends, and how fast a log that is there already is sealed and audited.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,10 +29,10 @@ pub async fn measure(rig: &Rig, args: &Args, length: Duration) -> Result<Vec<Fig
     Ok(figures)
 }
 
-async fn sealer(pool: &PgPool, key: &PathBuf) -> Result<(Arc<PostgresLog>, Sealer), Failure> {
+async fn sealer(pool: &PgPool, key: &Path) -> Result<(Arc<PostgresLog>, Sealer), Failure> {
     let log = PostgresLog::connect((*pool.connect_options()).clone(), PostgresLogConfig::default()).await?;
     let log = Arc::new(log);
-    let sealer = Sealer::new(log.clone(), pool.clone(), key.clone(), SealerConfig::default())?;
+    let sealer = Sealer::new(log.clone(), pool.clone(), key.to_owned(), SealerConfig::default())?;
     Ok((log, sealer))
 }
 
