@@ -31,7 +31,7 @@ def check_signature(key, text, signature):
     need(len(signature) == 64, "the signature of a known key is wrong")
     a, r, s = point(key), point(signature[:32]), int.from_bytes(signature[32:], "little")
     k = int.from_bytes(hashlib.sha512(signature[:32] + key + text).digest(), "little") % ORDER
-    need(s < ORDER and not same(times(8, a), ZERO) and not same(times(8, r), ZERO)
+    need(s < ORDER and r[1] < P and not same(times(8, a), ZERO) and not same(times(8, r), ZERO)
          and same(times(s, BASE), add(r, times(k, a))), "the signature of a known key is wrong")
 
 # --- Hashes and trees (RFC 6962, 2.1). A proof leads to a root, by hashes taken from its end.
@@ -54,12 +54,11 @@ def consistency(old, size, root, proof):  # The root then and now. `root` is giv
     sibling, left = proof.pop(), half(size)
     then, now = consistency(old, left, root, proof) if old <= left else consistency(old - left, size - left, None, proof)
     return (then, node(now, sibling)) if old <= left else (node(sibling, then), node(sibling, now))
-def range_root(first, end, roots, start, stop, proof):  # `roots` are those of the largest subtrees within first..end
-    if stop <= first or end <= start or first == end: return proof.pop()
-    if (start, stop - start) in roots: return roots[start, stop - start]
-    middle = start + half(stop - start)
-    right = range_root(first, end, roots, middle, stop, proof)
-    return node(range_root(first, end, roots, start, middle, proof), right)
+def range_root(first, leaves, start, stop, proof):  # of start..stop, of which the leaves from `first` on are known
+    if stop <= first or first + len(leaves) <= start or not leaves: return proof.pop()
+    if stop - start == 1: return leaves[start - first]
+    right = range_root(first, leaves, start + half(stop - start), stop, proof)
+    return node(range_root(first, leaves, start, start + half(stop - start), proof), right)
 def prove(root, tree, *about):  # all of a proof must lead to the root
     proof = about[-1]
     try: found = tree(*about)
@@ -135,8 +134,9 @@ def read(pattern, line):
     need(found, "it is not written in the one way that the format has")
     return found.groups()
 def string(text):
-    need(json.dumps(json.loads(text), ensure_ascii=False) == text, "it is not written in the one way that the format has")
-    return json.loads(text)
+    said = json.loads(text)
+    need(json.dumps(said, ensure_ascii=False) == text, "it is not written in the one way that the format has")
+    return said
 def word(text): return re.sub(rb"[^A-Za-z0-9._:+-]", lambda m: b"%%%02x" % m[0][0], text.encode()).decode() or "%"
 def moment(text):
     found = re.fullmatch("([0-9]{4}(?:-[0-9]{2}){2}T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2})(?:[.]([0-9]{1,9}))?"
@@ -145,16 +145,16 @@ def moment(text):
     except (TypeError, ValueError): return None
     offset = (int(found[4] or 0) * 60 + int(found[5] or 0)) * (-60 if found[3] == "-" else 60)
     return since.days * 86400 + since.seconds - offset, (found[2] or "").ljust(9, "0")
+def depth(value):
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(depth, inner), default=0)
 def members(data):  # of a JSON object in which all readers find the same; of another one, nothing
     def once(pairs): return dict(pairs) if len(dict(pairs)) == len(pairs) else json.loads("two of one name")
     def number(text): return 0 if abs(float(text)) < float("inf") else json.loads("no number that all can read")
-    def depth(value):
-        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-        return 0 if inner is None else 1 + max(map(depth, inner), default=0)
     try:
         value = json.loads(data.decode(), object_pairs_hook=once, parse_int=number, parse_float=number, parse_constant=number)
-        json.dumps(value, ensure_ascii=False).encode()  # fails for half a surrogate pair
-        return value if isinstance(value, dict) and depth(value) < 128 else {}
+        if b"\\u" in data: json.dumps(value, ensure_ascii=False).encode()  # fails for half a surrogate pair
+        return value if isinstance(value, dict) and (data.count(b"{") + data.count(b"[") < 128 or depth(value) < 128) else {}
     except (AttributeError, ValueError, RecursionError): return {}
 def lines(archive, name):
     HERE[0], info, number = name, archive.NameToInfo.get(name), 1
@@ -185,8 +185,9 @@ def chain(source, stream, number, run_id, count, first, last, found):  # recorde
         run, said, event_id, kind, recorded, *parts = read(EVENT, line)
         need((run, said) == (number, str(revision)), f"here is revision {said} of run {run}")
         recorded, (data, data_hash), (meta, meta_hash) = string(recorded), content("data", *parts[:5]), content("meta", *parts[5:])
+        metadata = members(meta)
         for name, own in ("tenant", found["tenant"]), ("run_id", run_id), ("recorded_at", recorded):
-            said = members(meta).get(name)
+            said = metadata.get(name)
             need(own is None or not isinstance(said, str) or said == own, f"its metadata have another {name}")
         prev = leaf(f"runledger/entry/1\n{stream} {revision}\nprev {b64(prev) if prev else '-'}\nevent {event_id} "
                     f"{word(string(kind))} {word(recorded)}\ndata {b64(data_hash)}\nmeta {b64(meta_hash)}\n")
@@ -216,10 +217,11 @@ def check(archive, policy, older, found):
     need(decimal(index[6:]) == size - 1, "it is not about the last entry")
     path = [unb64(read(HASH, each)[0]) for each in path]
     text = whole(archive, "heads.txt")
-    heads = f"runledger/heads/1\nruns {N} {HASH}\nadmin (?:0 - -|([1-9][0-9]*) {HASH} {HASH})\n"
-    HERE[0], (runs, runs_root, *admin) = "heads.txt", read(heads, text)
+    HERE[0] = "heads.txt"
+    runs, runs_root, *admin = read(f"runledger/heads/1\nruns {N} {HASH}\nadmin (?:0 - -|([1-9][0-9]*) {HASH} {HASH})\n", text)
     prove(root, inclusion, leaf(text), size - 1, size, path)
-    need(decimal(runs) == total, "the manifest has another number of runs")
+    HERE[0] = "manifest.json"
+    need(decimal(runs) == total, "it has another number of runs than are sealed")
     if older:  # 6: the older tree is the beginning
         HERE[0], (old_origin, old, old_root) = "the older checkpoint", older[1]
         trust(policy, older)
@@ -230,17 +232,12 @@ def check(archive, policy, older, found):
     source = lines(archive, "events.ndjson")
     if administration == "true" and admin[0]:  # 7
         for _ in chain(source, "admin", None, None, decimal(admin[0]), *admin[1:], found): pass
-    number, roots, selected, when = first, [], 0, None  # 3, 4 and 5
+    number, heads, selected, when = first, [], 0, None  # 3, 4 and 5: the runs
     for place, line in itertools.takewhile(lambda at: at[1] is not None, lines(archive, "runs.ndjson")):
         said, this, count, begin, end, told = read(RUN, line)
         place = HERE[0] = f"{place}, run {said} ({this})"
         need(decimal(said) == number < total and decimal(count), f"here should be run {number}: the numbers have no gaps")
-        span, root = 1, leaf(f"runledger/head/1\n{number} {this} {count} {begin} {end}\n")
-        start = number
-        while roots and roots[-1][1] == span and roots[-1][0] % (2 * span) == 0:
-            start, _, left = roots.pop()
-            span, root = 2 * span, node(left, root)
-        roots.append((start, span, root))
+        heads.append(leaf(f"runledger/head/1\n{number} {this} {count} {begin} {end}\n"))
         events = chain(source, f"run {number} {this}", said, this, decimal(count), begin, end, found)
         recorded, data = next(events)
         at, own = moment(recorded), members(data).get("kind") if kind is not None else None
@@ -254,10 +251,9 @@ def check(archive, policy, older, found):
         HERE[0], selected = place, selected + meets
         need(run_id or number == 0 or number > first or when == "before", "runs before it may be left out")
         number += 1
-    need(selected == 1 if run_id else number == total or when == "after", "runs after it may be left out, or the one selected")
+    need(selected == 1 if run_id else heads and when == "after" or number == total and bool(heads) == bool(total), "runs after it may be left out, or the one selected")
     HERE[0], proof = "manifest.json", hashes(proof)
-    spans = {(start, span): root for start, span, root in roots}
-    if total: prove(unb64(runs_root), range_root, first, number, spans, 0, total, proof)
+    if total: prove(unb64(runs_root), range_root, first, heads, 0, total, proof)
     else: need(unb64(runs_root) == sha() and not proof, "the heads of no runs have another root")
     HERE[0], line = next(source)
     need(line is None, "there is more than the export has to tell")

@@ -2,12 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 
+use zip::CompressionMethod;
 use zip::read::{ZipArchive, ZipFile};
 use zip::result::ZipError;
-use zip::CompressionMethod;
 
-use crate::refused::{Place, Refused, shown};
 use crate::CHECKED;
+use crate::refused::{Place, Refused, shown};
 
 /// The most files that a zip may have.
 const MOST_FILES: usize = 100;
@@ -43,7 +43,12 @@ impl<R: Read + Seek> Archive<R> {
         let mut first = zip.offset();
         if first == 0 && !zip.is_empty() {
             let begins = (0..zip.len()).map(|index| zip.by_index_raw(index).map(|file| file.header_start()));
-            first = begins.collect::<Result<Vec<_>, _>>().map_err(|error| no_zip(&error))?.into_iter().min().unwrap_or(1);
+            first = begins
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| no_zip(&error))?
+                .into_iter()
+                .min()
+                .unwrap_or(1);
         }
         if first != 0 {
             return Err(refused("the zip has something before its beginning"));
@@ -54,7 +59,8 @@ impl<R: Read + Seek> Archive<R> {
 
     /// The names of the files that are not checked, in order, as they can be shown.
     pub fn others(&self) -> Vec<String> {
-        let names = self.zip.file_names_raw().filter(|name| !CHECKED.iter().any(|known| known.as_bytes() == *name));
+        let names =
+            self.zip.file_names_raw().filter(|name| !CHECKED.iter().any(|known| known.as_bytes() == *name));
         let mut names: Vec<_> = names.map(|name| shown(&String::from_utf8_lossy(name))).collect();
         names.sort_unstable();
         names

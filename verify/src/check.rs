@@ -116,7 +116,8 @@ fn read_heads(archive: &mut Archive<impl Read + Seek>, policy: &Policy) -> Resul
         return Err(Place::file(PROOF).refused("it is not about the last entry of the tree"));
     }
     verify_inclusion(proof.index, heads.leaf(), size, root, &proof.hashes).map_err(|error| {
-        Place::file(HEADS).refused(format_args!("it is not the last entry of the tree, or {PROOF} is wrong: {error}"))
+        Place::file(HEADS)
+            .refused(format_args!("it is not the last entry of the tree, or {PROOF} is wrong: {error}"))
     })?;
     Ok((trusted, heads))
 }

@@ -28,4 +28,5 @@ pub fn document<T: DeserializeOwned + Serialize>(text: &[u8]) -> Result<T, Strin
     }
 }
 
-const SPELLING: &str = "it is not written in the one way that the format has (members and their order, spaces, escapes)";
+const SPELLING: &str =
+    "it is not written in the one way that the format has (members and their order, spaces, escapes)";

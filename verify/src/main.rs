@@ -45,9 +45,10 @@ fn read(path: &Path) -> Result<String, String> {
 fn run(cli: &Cli) -> Result<Result<Report, Refused>, String> {
     let policy = Policy::parse(&read(&cli.policy)?);
     let policy = policy.map_err(|error| format!("{}: {error}", cli.policy.display()))?;
-    let older = cli.since.as_deref().map(|path| {
-        older_checkpoint(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))
-    });
+    let older = cli
+        .since
+        .as_deref()
+        .map(|path| older_checkpoint(&read(path)?).map_err(|error| format!("{}: {error}", path.display())));
     let older = older.transpose()?;
     let open = || File::open(&cli.file).map(BufReader::new);
     open().map_err(|error| format!("{}: {error}", cli.file.display()))?;

@@ -8,8 +8,8 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Reads `2026-03-01T12:00:00.123456Z`, or with an offset as `+01:00`. A leap second counts as the one after it.
-    /// None where it is no such text, of the years 1 to 9999.
+    /// Reads `2026-03-01T12:00:00.123456Z`, or with an offset as `+01:00`. None where
+    /// it is no such text, of the years 1 to 9999.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (date_time, rest) = text.as_bytes().split_at_checked(19)?;
@@ -17,11 +17,12 @@ impl Moment {
         if shape != b"0000-00-00T00:00:00" {
             return None;
         }
-        let (year, month, day) = (number(&date_time[..4])?, number(&date_time[5..7])?, number(&date_time[8..10])?);
+        let (year, month, day) =
+            (number(&date_time[..4])?, number(&date_time[5..7])?, number(&date_time[8..10])?);
         let (hour, minute, second) =
             (number(&date_time[11..13])?, number(&date_time[14..16])?, number(&date_time[17..])?);
         let real = year > 0 && (1..=12).contains(&month) && day > 0 && day <= days_of(year, month);
-        if !real || hour > 23 || minute > 59 || second > 60 {
+        if !real || hour > 23 || minute > 59 || second > 59 {
             return None;
         }
         let (nanos, offset) = match rest.strip_prefix(b".") {
@@ -98,7 +99,7 @@ mod tests {
         let at = |text: &str| Moment::parse(text).unwrap();
         assert_eq!(at("2026-03-01T12:00:00+01:30"), at("2026-03-01T10:30:00.000000000Z"));
         assert!(at("2026-03-01T00:00:00Z") > at("2026-02-28T23:59:59.999999999Z"));
-        assert!(at("2024-03-01T00:00:00Z") > at("2024-02-29T23:59:60Z").min(at("2024-02-29T23:59:59.5Z")));
+        assert!(at("2024-03-01T00:00:00Z") > at("2024-02-29T23:59:59.5Z"));
         assert!(at("2000-01-01T00:00:00.1Z") > at("2000-01-01T00:00:00.09Z"));
         assert_eq!(at("1970-01-01T00:00:00Z").seconds, 719_162 * 86_400);
     }
@@ -115,7 +116,7 @@ mod tests {
             "2026-13-01T12:00:00Z",
             "0000-01-01T12:00:00Z",
             "2026-03-01T24:00:00Z",
-            "2026-03-01T12:00:61Z",
+            "2026-03-01T12:00:60Z",
             "2026-03-01T12:00:00.Z",
             "2026-03-01T12:00:00.1234567890Z",
             "2026-03-01T12:00:00+24:00",

@@ -121,7 +121,11 @@ impl Report {
             (_, 0) => writeln!(f, "Runs           none; the tenant has {}", self.runs_total)?,
             (first, listed) => {
                 let (last, total, whole) = (first + listed - 1, self.runs_total, self.runs_selected);
-                writeln!(f, "Runs           numbers {first} to {last} of 0 to {}; {whole} selected and told whole", total - 1)?;
+                writeln!(
+                    f,
+                    "Runs           numbers {first} to {last} of 0 to {}; {whole} selected and told whole",
+                    total - 1
+                )?;
             }
         }
         match self.administration {
@@ -151,7 +155,10 @@ impl Report {
     fn proven(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nProven, as far as the policy's keys can be trusted:")?;
         if self.runs_selected > 0 {
-            writeln!(f, "- The events of each selected run are all that were sealed of it, in their order, unchanged.")?;
+            writeln!(
+                f,
+                "- The events of each selected run are all that were sealed of it, in their order, unchanged."
+            )?;
         }
         if self.selection.run_id.is_none() {
             writeln!(f, "- No run that belongs to the selection was left out of the range.")?;
@@ -169,14 +176,20 @@ impl Report {
         writeln!(f, "\nTo know besides:")?;
         if self.events_erased > 0 {
             let count = self.events_erased;
-            writeln!(f, "- Of {count} events data or metadata are not here: erased, or withheld from you. Their commitments are sealed.")?;
+            writeln!(
+                f,
+                "- Of {count} events data or metadata are not here: erased, or withheld from you. Their commitments are sealed."
+            )?;
         }
         if self.runs_untold > 0 {
             let count = self.runs_untold;
             writeln!(f, "- Of {count} runs kind or moment can't be told; they count as selected.")?;
         }
         if let [first, ..] = self.runs_backwards.as_slice() {
-            writeln!(f, "- Clocks went backwards: run {first} is recorded before the run that began before it.")?;
+            writeln!(
+                f,
+                "- Clocks went backwards: run {first} is recorded before the run that began before it."
+            )?;
             writeln!(f, "  By as much a run at the edge of the period may lie outside of the range.")?;
         }
         if self.selection.run_id.is_some() {
@@ -185,16 +198,31 @@ impl Report {
         writeln!(f, "- What was changed before it was sealed, in general within 10 seconds, is not seen.")?;
         writeln!(f, "- What happened after the checkpoint is not in it.")?;
         match self.tenant_named_by {
-            0 => writeln!(f, "- The tenant's name is not sealed: compare the log with the one you know to be its.")?,
-            count => writeln!(f, "- The tenant's name stands in the sealed metadata of {count} events; which log is its, the policy must say.")?,
+            0 => writeln!(
+                f,
+                "- The tenant's name is not sealed: compare the log with the one you know to be its."
+            )?,
+            count => writeln!(
+                f,
+                "- The tenant's name stands in the sealed metadata of {count} events; which log is its, the policy must say."
+            )?,
         }
         writeln!(f, "- That it was exported at {} is not sealed.", shown(&self.exported_at))?;
         match self.cosigners.len() {
-            0 => writeln!(f, "- No witness has cosigned: the holder of the log's key could show others another history.")?,
-            _ => writeln!(f, "- The witnesses vouch that they saw one history only, unless a quorum of them lies with the log.")?,
+            0 => writeln!(
+                f,
+                "- No witness has cosigned: the holder of the log's key could show others another history."
+            )?,
+            _ => writeln!(
+                f,
+                "- The witnesses vouch that they saw one history only, unless a quorum of them lies with the log."
+            )?,
         }
         if self.older.is_none() {
-            writeln!(f, "- Without --since nothing ties this to what you were shown before. Keep the checkpoint for next time.")?;
+            writeln!(
+                f,
+                "- Without --since nothing ties this to what you were shown before. Keep the checkpoint for next time."
+            )?;
         }
         if !self.not_checked.is_empty() {
             writeln!(f, "- Not checked, and proves nothing: {}", self.not_checked.join(", "))?;

@@ -67,7 +67,11 @@ pub fn check<F: Read, G: Read>(
         if run.selected {
             events.rest(&mut chain, &head)?;
         }
-        if number == range.first && number > 0 && first.when != When::Before && !matches!(wanted, Wanted::Run(_)) {
+        if number == range.first
+            && number > 0
+            && first.when != When::Before
+            && !matches!(wanted, Wanted::Run(_))
+        {
             return Err(place.refused("runs before this one could be of the selection too, and are left out"));
         }
         found.selected += u64::from(run.selected);
@@ -78,7 +82,10 @@ pub fn check<F: Read, G: Read>(
         }
         (found.listed, number, last) = (found.listed + 1, number + 1, Some(first));
     }
-    let place = Place { line: lines.place().line.map(|line| line.saturating_sub(1)).filter(|l| *l > 0), ..Place::file(RUNS) };
+    let place = Place {
+        line: lines.place().line.map(|line| line.saturating_sub(1)).filter(|l| *l > 0),
+        ..Place::file(RUNS)
+    };
     match (wanted, last) {
         (Wanted::Run(_), _) if found.selected == 1 => {}
         (Wanted::Run(_), _) => return Err(place.refused("the selected run is not there exactly once")),
@@ -87,7 +94,8 @@ pub fn check<F: Read, G: Read>(
         _ => return Err(place.refused("runs after this one could be of the selection too, and are left out")),
     }
     leaves.verify(heads.runs, heads.root, &range.proof).map_err(|error| {
-        let what = format!("the runs in {RUNS} are not those of the sealed heads, or a wrong proof is with them");
+        let what =
+            format!("the runs in {RUNS} are not those of the sealed heads, or a wrong proof is with them");
         Place::file(MANIFEST).refused(format_args!("runs.proof: {what}: {error}"))
     })?;
     Ok(found)

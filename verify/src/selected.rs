@@ -78,7 +78,8 @@ impl Wanted {
                     Some(moment) if until.is_some_and(|until| moment >= until) => When::After,
                     Some(_) => When::Within,
                 };
-                let found = || content(event, Part::Data).ok().and_then(|data| data.members(["kind"])[0].take());
+                let found =
+                    || content(event, Part::Data).ok().and_then(|data| data.members(["kind"])[0].take());
                 let kind = kind.as_ref().map(|kind| found().map(|found| found == *kind));
                 First {
                     moment,

@@ -72,9 +72,8 @@ impl<'t, F: Read> Events<'t, F> {
     /// # Errors
     /// Where it is not.
     pub fn next(&mut self, chain: &mut Chain, head: &Head) -> Result<EventLine, Refused> {
-        let missing = |found: &str| {
-            format!("revision {} of {} should be here; {found}", chain.revision, chain.name())
-        };
+        let missing =
+            |found: &str| format!("revision {} of {} should be here; {found}", chain.revision, chain.name());
         let Some(line) = self.lines.next()? else {
             let place = chain.at(self.lines.place());
             return Err(place.refused(missing("the file ends before it")));
@@ -113,7 +112,10 @@ impl<'t, F: Read> Events<'t, F> {
         }
         .leaf();
         if chain.revision == 0 && leaf != head.first {
-            return Err(refused(format!("this is not the event that was sealed as the first of {}", chain.name())));
+            return Err(refused(format!(
+                "this is not the event that was sealed as the first of {}",
+                chain.name()
+            )));
         }
         (self.erased, self.named) = (
             self.erased + u64::from(data.bytes.is_none() || meta.bytes.is_none()),
@@ -146,7 +148,11 @@ impl<'t, F: Read> Events<'t, F> {
         let place = chain.at(self.lines.place());
         let place = Place { revision: None, ..place };
         let (name, last) = (chain.name(), head.count - 1);
-        let which = if last > 1 { format!("of its events 1 to {last} at least one") } else { "its last event".into() };
+        let which = if last > 1 {
+            format!("of its events 1 to {last} at least one")
+        } else {
+            "its last event".into()
+        };
         Err(place.refused(format_args!(
             "the events of {name} do not lead to its head: {which} is not as it was sealed, or not in its place"
         )))
@@ -160,7 +166,9 @@ impl<'t, F: Read> Events<'t, F> {
         let Some(line) = self.lines.next()? else { return Ok(()) };
         let said = match form::line::<EventLine>(line) {
             Ok(EventLine { run: Some(run), revision, .. }) => format!(": revision {revision} of run {run}"),
-            Ok(EventLine { run: None, revision, .. }) => format!(": revision {revision} of the administration"),
+            Ok(EventLine { run: None, revision, .. }) => {
+                format!(": revision {revision} of the administration")
+            }
             Err(error) => format!(", and {}", error),
         };
         Err(self.lines.place().refused(format_args!("there is more than the export has to tell{said}")))

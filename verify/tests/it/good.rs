@@ -55,7 +55,10 @@ fn all_runs_and_the_administration() {
     let export = ledger.export(&Selection::default(), true, &[3, size]);
     let report = good(&ledger, &export, Some(&older));
     assert_eq!((report.administration, report.runs_selected), (Some(3), 11));
-    assert_eq!((report.earliest.as_deref(), report.latest.as_deref()), (Some("2026-03-01T00:00:00Z"), Some("2026-03-01T12:00:00Z")));
+    assert_eq!(
+        (report.earliest.as_deref(), report.latest.as_deref()),
+        (Some("2026-03-01T00:00:00Z"), Some("2026-03-01T12:00:00Z"))
+    );
     assert_eq!(report.older.map(|older| older.size), Some(size));
     assert_eq!(report.cosigners.len(), 3);
     assert_eq!(report.cosigners[0].at, "2026-03-01T12:00:00Z");
@@ -85,14 +88,19 @@ fn periods_without_runs() {
         ("2026-03-01T04:30:00Z", "2026-03-01T04:45:00Z", 4, 2),
     ] {
         let report = good(&ledger, &ledger.export(&period(since, until, ""), false, &[]), None);
-        assert_eq!((report.runs_first, report.runs_listed, report.runs_selected), (first, listed, 0), "{since}");
+        assert_eq!(
+            (report.runs_first, report.runs_listed, report.runs_selected),
+            (first, listed, 0),
+            "{since}"
+        );
     }
 }
 
 #[test]
 fn clocks_that_went_backwards_are_told() {
     let mut ledger = Ledger::new(3);
-    for at in ["2026-03-01T10:00:00Z", "2026-03-01T09:59:59Z", "2026-03-01T10:00:01Z", "2026-03-01T11:00:00Z"] {
+    for at in ["2026-03-01T10:00:00Z", "2026-03-01T09:59:59Z", "2026-03-01T10:00:01Z", "2026-03-01T11:00:00Z"]
+    {
         ledger.begin("x", at);
     }
     ledger.seal();

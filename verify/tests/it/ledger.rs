@@ -64,7 +64,8 @@ impl Sealed {
     pub fn append(&mut self, event_type: &str, data: &[u8], metadata: &[u8], recorded_at: &str) -> Hash {
         let revision = self.events.len() as u64;
         let event_id = id(self.number().map_or(255, |run| run + 1_000), revision);
-        let (data_salt, meta_salt) = (self.salt.of(Part::Data, revision), self.salt.of(Part::Metadata, revision));
+        let (data_salt, meta_salt) =
+            (self.salt.of(Part::Data, revision), self.salt.of(Part::Metadata, revision));
         let leaf = Entry {
             stream: self.stream,
             revision,
@@ -127,7 +128,8 @@ impl Ledger {
     /// An empty one. The seed makes its keys.
     pub fn new(seed: u8) -> Self {
         let origin = format!("ledger.example/t/{:032x}", u128::from(seed) * 7);
-        let witness = |n: u8| SignerKey::new(&format!("w{n}.example"), KeyKind::Cosignature, &[seed ^ (0x80 + n); 32]);
+        let witness =
+            |n: u8| SignerKey::new(&format!("w{n}.example"), KeyKind::Cosignature, &[seed ^ (0x80 + n); 32]);
         Self {
             log: SignerKey::new(&origin, KeyKind::Note, &[seed; 32]).unwrap(),
             witnesses: (1..=3).map(|n| witness(n).unwrap()).collect(),
@@ -243,7 +245,8 @@ impl Ledger {
             self.admin.events.iter().for_each(|event| push(&mut events, event));
         }
         for run in &self.runs[range.clone()] {
-            let (Stream::Run { number, id }, Head { count, first, last }) = (run.stream, run.head().unwrap()) else {
+            let (Stream::Run { number, id }, Head { count, first, last }) = (run.stream, run.head().unwrap())
+            else {
                 panic!("a run")
             };
             let selected = self.meets(run, selection);
@@ -252,7 +255,10 @@ impl Ledger {
             run.events[..shown].iter().for_each(|event| push(&mut events, event));
         }
         let roots = |leaves: &[Hash], ranges: Vec<std::ops::Range<u64>>| -> Vec<Hash> {
-            ranges.into_iter().map(|range| Hash::root(&leaves[range.start as usize..range.end as usize])).collect()
+            ranges
+                .into_iter()
+                .map(|range| Hash::root(&leaves[range.start as usize..range.end as usize]))
+                .collect()
         };
         let size = self.tree.len() as u64;
         let span = range.start as u64..range.end as u64;
