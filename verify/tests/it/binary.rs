@@ -40,6 +40,39 @@ fn where_nothing_could_be_checked_it_ends_with_2() {
     }
 }
 
+/// A policy that says something else than its owner meant is worse than none.
+#[test]
+fn a_mistaken_policy_is_refused_by_both() {
+    let (ledger, _) = sample();
+    let export = ledger.export(&Selection::default(), false, &[]);
+    let good = ledger.policy_text("two");
+    let question = Question::new(&export.zip(), &good, None);
+    let (log, witness) = (ledger.log.verifier().to_string(), ledger.witnesses[0].verifier().to_string());
+    let mistyped = log.replacen('+', "+0", 1);
+    for (from, to) in [
+        (log.as_str(), mistyped.as_str()),
+        (&log, &witness),
+        (&witness, &log),
+        (&witness, &witness[..witness.len() - 4]),
+        ("witness w1 ", "witness none "),
+        ("witness w2 ", "witness w1 "),
+        ("two 2", "two 0"),
+        ("two 2", "two 4"),
+        ("two 2", "two most"),
+        ("w1 w2 w3\n", "w1 w2 w4\n"),
+        ("quorum two", "quorum three"),
+        ("quorum two", "quorum none\nquorum two"),
+        ("quorum two", "quorom two"),
+        ("quorum two", ""),
+    ] {
+        assert!(good.contains(from), "{from}");
+        std::fs::write(question.path().join("policy"), good.replacen(from, to, 1)).unwrap();
+        for answer in ask(&question, &["export.zip", "--policy", "policy"]) {
+            assert_eq!(answer.code, 2, "{from:?} {to:?}: {answer:?}");
+        }
+    }
+}
+
 /// What was kept may be a checkpoint, or the proof of an earlier export.
 #[test]
 fn a_kept_proof_counts_as_its_checkpoint() {
