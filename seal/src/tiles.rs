@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::hash::{Hash, split};
 
-/// How many hashes a full tile holds: 2 to the power of [`HEIGHT`].
+/// How many hashes a full tile holds: 2 to the power of 8.
 pub const WIDTH: usize = 256;
 const HEIGHT: u32 = 8;
 

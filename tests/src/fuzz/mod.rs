@@ -7,6 +7,10 @@ use domain::wire;
 use redaction::{CleanText, MAX_CHARS, redact_json};
 use serde_json::Value;
 
+mod sealed;
+
+pub use sealed::{export, sealed_json, sealed_text};
+
 /// The types of the events that are stored.
 const TYPES: [&str; 10] = [
     "Queued",
@@ -32,7 +36,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 10] = [
     Target {
         name: "event",
         run: event,
@@ -105,6 +109,9 @@ pub const TARGETS: [Target; 7] = [
         run: token,
         seeds: &["rlg_0000000000000000000000000000000000000000000000000", "rlg_", "Bearer rlg_"],
     },
+    sealed::TEXT,
+    sealed::JSON,
+    sealed::EXPORT,
 ];
 
 /// The bodies of the two commands: never a panic, and refused only in the ways that are documented.
