@@ -51,9 +51,9 @@ fn a_mistaken_policy_is_refused_by_both() {
     let mistyped = log.replacen('+', "+0", 1);
     for (from, to) in [
         (log.as_str(), mistyped.as_str()),
-        (&log, &witness),
-        (&witness, &log),
-        (&witness, &witness[..witness.len() - 4]),
+        (log.as_str(), witness.as_str()),
+        (witness.as_str(), log.as_str()),
+        (witness.as_str(), &witness[..witness.len() - 4]),
         ("witness w1 ", "witness none "),
         ("witness w2 ", "witness w1 "),
         ("two 2", "two 0"),

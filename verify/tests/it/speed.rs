@@ -39,14 +39,15 @@ fn long_runs_and_large_populations_are_verified_in_seconds() {
     let ledger = filled(1, 100_000);
     let run =
         Question::new(&ledger.export(&only(&ledger, 0), false, &[]).zip(), &ledger.policy_text("two"), None);
-    let took = timed("a run of 100,000 events", || run.binary());
-    assert!(took < Duration::from_secs(1));
-    assert!(timed("the same by verify.py", || run.python()) < Duration::from_secs(10));
+    let one = timed("a run of 100,000 events", || run.binary());
+    let python = timed("the same by verify.py", || run.python());
     drop(ledger);
     let ledger = filled(20_000, 50);
     let zip = ledger.export(&Selection::default(), false, &[]).zip();
     println!("1,000,000 events of 20,000 runs: {} MB", zip.len() >> 20);
     let all = Question::new(&zip, &ledger.policy_text("two"), None);
     drop((ledger, zip));
-    assert!(timed("the same, verified", || all.binary()) < Duration::from_secs(10));
+    let million = timed("the same, verified", || all.binary());
+    let within = |took: Duration, seconds| took < Duration::from_secs(seconds);
+    assert!(within(one, 1) && within(python, 10) && within(million, 10), "{one:?} {python:?} {million:?}");
 }
