@@ -108,6 +108,14 @@ pub async fn create_token(
 /// # Errors
 /// [`AccessError::NoTenant`], [`AccessError::Principal`] or the database's.
 pub async fn create_expiring_token(pool: &PgPool, holder: NewTokenFor<'_>) -> Result<NewToken, AccessError> {
+    insert_token(&mut *pool.acquire().await?, holder).await
+}
+
+/// As [`create_expiring_token`], on a connection whose transaction may say who does it.
+///
+/// # Errors
+/// As there.
+pub(crate) async fn insert_token(db: &mut PgConnection, holder: NewTokenFor<'_>) -> Result<NewToken, AccessError> {
     let NewTokenFor { tenant, role, principal, expires_at } = holder;
     check_principal(principal)?;
     let token = Secret::generate().map_err(|error| AccessError::NoRandomness(error.to_string()))?;
@@ -122,7 +130,7 @@ pub async fn create_expiring_token(pool: &PgPool, holder: NewTokenFor<'_>) -> Re
         &token.hash()[..],
         expires_at
     )
-    .execute(pool)
+    .execute(db)
     .await;
     match made {
         Ok(_) => Ok(NewToken { token_id, token }),

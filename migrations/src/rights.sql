@@ -57,7 +57,9 @@ rights (role, schema, name, privileges) AS (
         ('runledger_serve', 'log', 'source', 'SELECT, INSERT, UPDATE'),
         ('runledger_serve', 'log', 'copies', 'SELECT'),
         ('runledger_serve', 'access', 'tenants', 'SELECT'),
-        ('runledger_serve', 'access', 'tokens', 'SELECT'),
+        ('runledger_serve', 'access', 'tokens', 'SELECT, INSERT, UPDATE'),
+        ('runledger_serve', 'access', 'changes', 'SELECT, INSERT, DELETE'),
+        ('runledger_serve', 'access', 'admin_streams', 'SELECT, INSERT, UPDATE'),
         ('runledger_serve', 'access', 'sessions', 'SELECT, INSERT, DELETE'),
         ('runledger_serve', 'access', 'sign_in_links', 'SELECT, INSERT, DELETE'),
         ('runledger_serve', 'policy', '*', 'SELECT'),
@@ -73,14 +75,31 @@ rights (role, schema, name, privileges) AS (
         ('of_the_tenant', 'runledger_api', 'SELECT', 'r', 'tenant = current_setting(''runledger.tenant'', true)'),
         ('of_all_tenants_for_live', 'runledger_live', 'SELECT', 'r', 'true'),
         ('of_all_tenants', 'runledger_serve', 'ALL', '*', 'true')
-), guards (tab, name, definition) AS (
+), guards (tab, name, definition, always) AS (
     VALUES
         ('log.events', 'events_are_append_only',
-            'BEFORE UPDATE OR DELETE OR TRUNCATE ON log.events FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change()'),
+            'BEFORE UPDATE OR DELETE OR TRUNCATE ON log.events FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change()', true),
         ('log.head', 'head_moves_forwards',
-            'BEFORE UPDATE ON log.head FOR EACH ROW EXECUTE FUNCTION log.refuse_backwards_head()'),
+            'BEFORE UPDATE ON log.head FOR EACH ROW EXECUTE FUNCTION log.refuse_backwards_head()', true),
         ('log.head', 'head_stays',
-            'BEFORE DELETE OR TRUNCATE ON log.head FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change()')
+            'BEFORE DELETE OR TRUNCATE ON log.head FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change()', true),
+        -- What is done to the administration becomes history by these.
+        ('access.tenants', 'changes_are_told',
+            'AFTER INSERT OR UPDATE OR DELETE ON access.tenants FOR EACH ROW EXECUTE FUNCTION access.tell_of_tenant()', false),
+        ('access.tokens', 'changes_are_told',
+            'AFTER INSERT OR UPDATE OR DELETE ON access.tokens FOR EACH ROW EXECUTE FUNCTION access.tell_of_token()', false),
+        ('policy.stale_policies', 'changes_are_told',
+            'AFTER INSERT OR UPDATE OR DELETE ON policy.stale_policies FOR EACH ROW EXECUTE FUNCTION access.tell_of_policy()', false),
+        ('ledger.idempotency', 'changes_are_told',
+            'AFTER UPDATE OF secret ON ledger.idempotency FOR EACH ROW EXECUTE FUNCTION access.tell_of_ledger()', false),
+        ('ledger.identity', 'changes_are_told',
+            'AFTER UPDATE OF epoch ON ledger.identity FOR EACH ROW EXECUTE FUNCTION access.tell_of_ledger()', false),
+        ('access.tenants', 'no_truncate',
+            'BEFORE TRUNCATE ON access.tenants FOR EACH STATEMENT EXECUTE FUNCTION access.refuse_truncate()', false),
+        ('access.tokens', 'no_truncate',
+            'BEFORE TRUNCATE ON access.tokens FOR EACH STATEMENT EXECUTE FUNCTION access.refuse_truncate()', false),
+        ('policy.stale_policies', 'no_truncate',
+            'BEFORE TRUNCATE ON policy.stale_policies FOR EACH STATEMENT EXECUTE FUNCTION access.refuse_truncate()', false)
 ),
 
 -- The roles that this database uses, as far as they are there.
@@ -228,14 +247,15 @@ missing (step, concern, what, mend) AS (
       )
     UNION ALL
     SELECT 11, 'history', format('the guard %s of %s is missing', w.name, w.tab),
-        format('CREATE TRIGGER %I %s; ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', w.name, w.definition, w.tab, w.name)
+        format('CREATE TRIGGER %I %s', w.name, w.definition)
+            || CASE WHEN always THEN format('; ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', w.tab, w.name) ELSE '' END
     FROM guards AS w JOIN tables AS t ON t.full_name = w.tab
     WHERE NOT EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = t.oid AND g.tgname = w.name)
     UNION ALL
     SELECT 11, 'history', format('the guard %s of %s can be passed', w.name, w.tab),
-        format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', w.tab, w.name)
+        format('ALTER TABLE %s ENABLE %s TRIGGER %I', w.tab, CASE WHEN always THEN 'ALWAYS' ELSE '' END, w.name)
     FROM guards AS w JOIN tables AS t ON t.full_name = w.tab JOIN pg_trigger AS g ON g.tgrelid = t.oid AND g.tgname = w.name
-    WHERE g.tgenabled <> 'A'
+    WHERE g.tgenabled <> 'A' AND (always OR g.tgenabled <> 'O')
     UNION ALL
     -- Whoever serves needs the rights of runledger_serve, by whatever way.
     SELECT 12, 'program', format('the database user %s lacks %s', name, string_agg(lack, ', ' ORDER BY lack)),

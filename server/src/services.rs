@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use api::{ApiConfig, ApiParts, ApiState};
 use chrono::TimeDelta;
-use commands::{Commands, Keys, Sweeper, SweeperConfig};
+use commands::{Commands, Keys, Relay, Sweeper, SweeperConfig};
 use eventlog::EventLog;
 use projector::{Projector, ProjectorConfig, ProjectorError};
 use reads::Ledger;
@@ -128,6 +128,7 @@ impl Services {
                 }
             });
             services.start_sweeper(&state, &pool, parts.sweeper);
+            services.start_relay(&state, &pool);
             fill(&reads).await;
             door.open(web::router(state, pool.clone(), move || metrics.render()));
         }
@@ -174,6 +175,16 @@ impl Services {
         let stop = self.stop_rest.clone();
         self.tasks.spawn(async move {
             sweeper.run(stop).await;
+            Ok(())
+        });
+    }
+
+    /// What was administered gets into the log by whatever process serves.
+    fn start_relay(&mut self, state: &ApiState, pool: &PgPool) {
+        let relay = Relay::new(state.commands.clone(), pool.clone());
+        let stop = self.stop_rest.clone();
+        self.tasks.spawn(async move {
+            relay.run(stop).await;
             Ok(())
         });
     }

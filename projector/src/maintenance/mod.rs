@@ -19,6 +19,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::error::ProjectorError;
 use crate::tables::{Schema, Tables};
 
+pub(crate) use refold::refold;
 pub use compare::{Difference, Findings, Unreadable, Wrong};
 pub use rebuild::Rebuilt;
 pub use retry::Retried;
