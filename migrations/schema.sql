@@ -163,6 +163,28 @@ CREATE FUNCTION access.record_change(of_tenant text, what text, told jsonb, by j
    VALUES (record_change.of_tenant, record_change.what, jsonb_strip_nulls(record_change.told), COALESCE((record_change.by ->> 'kind'::text), 'unknown'::text), COALESCE((record_change.by ->> 'name'::text), ''::text), ((record_change.by ->> 'token_id'::text))::uuid, (record_change.by ->> 'request_id'::text));
 END;
 
+CREATE FUNCTION access.refuse_rewrite() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    allowed access.tokens := OLD;
+BEGIN
+    IF pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
+        RETURN NEW;
+    END IF;
+    allowed.expiry_told := NEW.expiry_told;
+    IF OLD.revoked_at IS NULL THEN
+        allowed.revoked_at := NEW.revoked_at;
+    END IF;
+    IF NEW IS DISTINCT FROM allowed THEN
+        RAISE EXCEPTION 'permission denied: only the owner of %.% changes a token otherwise than by revoking it',
+            TG_TABLE_SCHEMA, TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
 CREATE FUNCTION access.refuse_truncate() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -725,6 +747,8 @@ CREATE TRIGGER changes_are_told AFTER INSERT OR DELETE OR UPDATE ON access.token
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON access.tenants FOR EACH STATEMENT EXECUTE FUNCTION access.refuse_truncate();
 
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON access.tokens FOR EACH STATEMENT EXECUTE FUNCTION access.refuse_truncate();
+
+CREATE TRIGGER tokens_are_only_revoked BEFORE UPDATE ON access.tokens FOR EACH ROW EXECUTE FUNCTION access.refuse_rewrite();
 
 CREATE TRIGGER changes_are_told AFTER UPDATE OF secret ON ledger.idempotency FOR EACH ROW EXECUTE FUNCTION access.tell_of_ledger();
 

@@ -115,7 +115,10 @@ pub async fn create_expiring_token(pool: &PgPool, holder: NewTokenFor<'_>) -> Re
 ///
 /// # Errors
 /// As there.
-pub(crate) async fn insert_token(db: &mut PgConnection, holder: NewTokenFor<'_>) -> Result<NewToken, AccessError> {
+pub(crate) async fn insert_token(
+    db: &mut PgConnection,
+    holder: NewTokenFor<'_>,
+) -> Result<NewToken, AccessError> {
     let NewTokenFor { tenant, role, principal, expires_at } = holder;
     check_principal(principal)?;
     let token = Secret::generate().map_err(|error| AccessError::NoRandomness(error.to_string()))?;

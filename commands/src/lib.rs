@@ -1,5 +1,5 @@
-//! Commands in: start a run, append its events, read a notification, presume a silent run failed; and
-//! what was administered to the log.
+//! Commands in: start a run, append its events, read a notification, presume a silent run failed; and take
+//! to the log what was administered.
 //!
 //! Nothing here knows HTTP.
 

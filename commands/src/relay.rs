@@ -148,14 +148,18 @@ impl Relay {
                     taken.push(seq);
                 }
                 // Of a newer program, or by hand: it waits for who can read it, and holds up no other.
-                Err(error) => tracing::error!(%tenant, %id, error, "a change can't be told; it is left where it is"),
+                Err(error) => {
+                    tracing::error!(%tenant, %id, error, "a change can't be told; it is left where it is")
+                }
             }
         }
         if events.is_empty() {
             return Ok(Some((seen, 0)));
         }
         let next = self.commands.append_administration(tenant, next.unsigned_abs(), &events).await?;
-        sqlx::query!("DELETE FROM access.changes WHERE seq = ANY($1)", &taken).execute(&mut *transaction).await?;
+        sqlx::query!("DELETE FROM access.changes WHERE seq = ANY($1)", &taken)
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query!(
             "UPDATE access.admin_streams SET next_revision = $2 WHERE tenant = $1",
             tenant.as_str(),

@@ -71,7 +71,8 @@ impl Fact<'_> {
             }
             Self::Admin(event) => {
                 let written = event.encode().map(|encoded| (encoded.data, encoded.metadata));
-                let address = RecordAddress { stream: admin_stream(&event.tenant), revision: 0, id: event.id };
+                let address =
+                    RecordAddress { stream: admin_stream(&event.tenant), revision: 0, id: event.id };
                 address.read_back(event.body.type_name(), written, event, admin_event)
             }
         }

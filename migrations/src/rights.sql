@@ -94,6 +94,8 @@ rights (role, schema, name, privileges) AS (
             'AFTER UPDATE OF secret ON ledger.idempotency FOR EACH ROW EXECUTE FUNCTION access.tell_of_ledger()', false),
         ('ledger.identity', 'changes_are_told',
             'AFTER UPDATE OF epoch ON ledger.identity FOR EACH ROW EXECUTE FUNCTION access.tell_of_ledger()', false),
+        ('access.tokens', 'tokens_are_only_revoked',
+            'BEFORE UPDATE ON access.tokens FOR EACH ROW EXECUTE FUNCTION access.refuse_rewrite()', false),
         ('access.tenants', 'no_truncate',
             'BEFORE TRUNCATE ON access.tenants FOR EACH STATEMENT EXECUTE FUNCTION access.refuse_truncate()', false),
         ('access.tokens', 'no_truncate',

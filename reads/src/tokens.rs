@@ -88,5 +88,9 @@ pub async fn page_of_tokens(
     let mut rows = tokens.newest(tenant, query.before, rows_for(query.limit)).await?;
     let last = cut(&mut rows, query.limit).map(|row| (row.created_at, row.token_id));
     let next_cursor = last.map(|key| cursor::encode(&query.list, key)).transpose()?;
-    Ok(TokenPage { tokens: rows.into_iter().map(TokenView::from).collect(), next_cursor, position: position.0 })
+    Ok(TokenPage {
+        tokens: rows.into_iter().map(TokenView::from).collect(),
+        next_cursor,
+        position: position.0,
+    })
 }

@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use chrono::Utc;
 use reads::administration::{AdminPage, AdminQuery, page_of_administration};
 use reads::forms;
 
@@ -20,8 +19,8 @@ use crate::state::ApiState;
     params(
         ("type" = Option<forms::AdminEventType>, Query, description = "What was done"),
         ("actor" = Option<forms::SearchText>, Query, description = "By whom, as `actor` says it"),
-        ("since" = Option<chrono::DateTime<Utc>>, Query, description = "Done then or later"),
-        ("until" = Option<chrono::DateTime<Utc>>, Query, description = "Done before"),
+        ("since" = Option<chrono::DateTime<chrono::Utc>>, Query, description = "Done then or later"),
+        ("until" = Option<chrono::DateTime<chrono::Utc>>, Query, description = "Done before"),
     ),
     responses(
         (status = 200, description = "A page. The header Link names the next one", body = AdminPage),

@@ -6,8 +6,8 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
-use axum::response::Response;
 use axum::response::IntoResponse;
+use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::admin::{ActorKind, AdminActor};
 use domain::{PrincipalId, RequestId};
@@ -89,9 +89,10 @@ impl TokenBody {
     /// 422 naming the field.
     fn ends(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Problem> {
         match (self.expires_at, self.expires_in_seconds) {
-            (Some(_), Some(_)) => {
-                Err(Problem::invalid("/expires_in_seconds", "say when it ends by one of the two, not by both"))
-            }
+            (Some(_), Some(_)) => Err(Problem::invalid(
+                "/expires_in_seconds",
+                "say when it ends by one of the two, not by both",
+            )),
             (Some(at), None) if at <= now => Err(Problem::invalid("/expires_at", "is over already")),
             (Some(at), None) if at - now > TimeDelta::seconds(LONGEST.cast_signed()) => {
                 Err(Problem::invalid("/expires_at", "is further away than a hundred years: leave it out"))
@@ -168,9 +169,10 @@ async fn create_token(
     ThisRequest(request_id): ThisRequest,
     JsonBody { body, .. }: JsonBody<TokenBody>,
 ) -> Result<Response, Problem> {
-    let role: Role = body.role.parse().map_err(|error: access::UnknownRole| {
-        Problem::invalid("/role", error.to_string())
-    })?;
+    let role: Role = body
+        .role
+        .parse()
+        .map_err(|error: access::UnknownRole| Problem::invalid("/role", error.to_string()))?;
     let expires_at = body.ends(Utc::now())?;
     let holder = NewTokenFor { tenant: &caller.tenant, role, principal: &body.principal, expires_at };
     let made = state.tokens.create(&actor(&caller, request_id), holder).await.map_err(refused)?;

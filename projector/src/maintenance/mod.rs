@@ -19,9 +19,9 @@ use sqlx::{PgConnection, PgPool};
 use crate::error::ProjectorError;
 use crate::tables::{Schema, Tables};
 
-pub(crate) use refold::refold;
 pub use compare::{Difference, Findings, Unreadable, Wrong};
 pub use rebuild::Rebuilt;
+pub(crate) use refold::refold;
 pub use retry::Retried;
 pub(crate) use sampler::sample;
 
