@@ -55,6 +55,7 @@ async fn who_serves_can_do_all_of_it_and_change_nothing_in_the_log() {
     site.run(&["migrate", "--serve-role", "app"]).await;
     let producer = token(&site, "producer").await;
     let operator = token(&site, "operator").await;
+    let owner = token(&site, "owner").await;
     let policy = [
         "policy",
         "set",
@@ -88,6 +89,24 @@ async fn who_serves_can_do_all_of_it_and_change_nothing_in_the_log() {
     let cookie = signed_in.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     let page = browser.get(format!("{base}/t/acme/runs")).header("cookie", &cookie).send().await.unwrap();
     assert_eq!(page.status(), 200);
+    // An owner makes a token and revokes it, and what was done gets into the log.
+    let (status, made) =
+        site.post(&base, "/tokens", &owner, &json!({"role": "readonly", "principal": "ria"})).await;
+    assert_eq!(status, 201, "{made}");
+    let id = made["token_id"].as_str().unwrap();
+    let url = format!("{base}/v1/tenants/acme/tokens/{id}");
+    assert_eq!(site.http.delete(url).bearer_auth(&owner).send().await.unwrap().status(), 200);
+    let told = async {
+        loop {
+            let (status, events) = get(&site, &base, "/admin/events?type=TokenRevoked", &owner).await;
+            assert_eq!(status, 200, "{events}");
+            if events["events"][0]["data"]["token_id"] == *id {
+                return;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("the relay takes it to the log");
     // The sweeper presumes a stuck run failed.
     let (_, stuck) = site.post(&base, "/runs", &producer, &json!({"kind": "stuck", "context": {}})).await;
     let next = stuck["position"].as_u64().unwrap() + 1;
