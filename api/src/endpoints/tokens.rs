@@ -8,7 +8,7 @@ use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use axum::response::Response;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use domain::admin::{ActorKind, AdminActor};
 use domain::{PrincipalId, RequestId};
 use reads::forms;
@@ -173,7 +173,8 @@ async fn create_token(
         .role
         .parse()
         .map_err(|error: access::UnknownRole| Problem::invalid("/role", error.to_string()))?;
-    let expires_at = body.ends(Utc::now())?;
+    // As exact as the database keeps it.
+    let expires_at = body.ends(Utc::now())?.map(|at| at.trunc_subsecs(6));
     let holder = NewTokenFor { tenant: &caller.tenant, role, principal: &body.principal, expires_at };
     let made = state.tokens.create(&actor(&caller, request_id), holder).await.map_err(refused)?;
     let answer = NewTokenAnswer {
