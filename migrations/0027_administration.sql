@@ -1,10 +1,13 @@
 -- Administration is history. What is changed in tenants, tokens, policies and the ledger itself is written down in the
 -- transaction that changes it, by triggers: whatever program or person changes a row, and by whatever way, leaves a
--- trace. From `access.changes` the traces are taken to the event log, streams `admin-{tenant}`, each once, and from
+-- trace. From `administration.changes` the traces are taken to the event log, streams `admin-{tenant}`, each once, and from
 -- there they are folded into `projection.admin_events`. See docs/decisions/0025.
 
+-- A schema of its own: a process of before, which looks at the rights in those that it knows, is not disturbed.
+CREATE SCHEMA administration;
+
 -- Traces on their way to the log, each there until the log has it.
-CREATE TABLE access.changes (
+CREATE TABLE administration.changes (
     -- The order within a tenant. Of two transactions at once the lower number may come later; that is as good.
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     -- The event's id.
@@ -20,10 +23,10 @@ CREATE TABLE access.changes (
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
-CREATE INDEX changes_by_tenant ON access.changes (tenant, seq);
+CREATE INDEX changes_by_tenant ON administration.changes (tenant, seq);
 
 -- How far each tenant's stream was written, so that only what is after that is looked through for repeats.
-CREATE TABLE access.admin_streams (
+CREATE TABLE administration.admin_streams (
     tenant text COLLATE "C" PRIMARY KEY,
     next_revision bigint NOT NULL DEFAULT 0 CHECK (next_revision >= 0)
 );
@@ -35,64 +38,64 @@ CREATE INDEX tokens_to_expire ON access.tokens (expires_at)
     WHERE revoked_at IS NULL AND expiry_told IS DISTINCT FROM expires_at;
 
 -- A time as JSON has it, whatever the session's settings are; none where no calendar has it.
-CREATE FUNCTION access.told_time(at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE
+CREATE FUNCTION administration.told_time(at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN at >= '0001-01-01 00:00:00+00' AND at < '9999-12-31 00:00:00+00'
     THEN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END;
 
 -- Who acts: what the transaction says by the setting runledger.actor, or else the database's own user and where it
 -- comes from.
-CREATE FUNCTION access.actor() RETURNS jsonb LANGUAGE sql STABLE
+CREATE FUNCTION administration.actor() RETURNS jsonb LANGUAGE sql STABLE
 RETURN coalesce(
     nullif(current_setting('runledger.actor', true), '')::jsonb,
     jsonb_build_object('kind', 'database', 'name',
         session_user || coalesce('@' || host(inet_client_addr()), '')));
 
-CREATE FUNCTION access.record_change(of_tenant text, what text, told jsonb, by jsonb DEFAULT access.actor())
+CREATE FUNCTION administration.record_change(of_tenant text, what text, told jsonb, by jsonb DEFAULT administration.actor())
 RETURNS void LANGUAGE sql
 BEGIN ATOMIC
-    INSERT INTO access.changes (tenant, event_type, data, actor_kind, actor, token_id, request_id)
+    INSERT INTO administration.changes (tenant, event_type, data, actor_kind, actor, token_id, request_id)
     VALUES (of_tenant, what, jsonb_strip_nulls(told), coalesce(by ->> 'kind', 'unknown'), coalesce(by ->> 'name', ''),
         (by ->> 'token_id')::uuid, by ->> 'request_id');
 END;
 
 -- The triggers write with their owner's rights, so that who may change a row, and no more, leaves a trace too.
-CREATE FUNCTION access.tell_of_tenant() RETURNS trigger
+CREATE FUNCTION administration.tell_of_tenant() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND NEW.tenant = OLD.tenant THEN
         IF NEW IS DISTINCT FROM OLD THEN
-            PERFORM access.record_change(NEW.tenant, 'TenantChanged',
+            PERFORM administration.record_change(NEW.tenant, 'TenantChanged',
                 jsonb_build_object('name', NEW.name, 'old_name', OLD.name));
         END IF;
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        PERFORM access.record_change(OLD.tenant, 'TenantRemoved', jsonb_build_object('name', OLD.name));
+        PERFORM administration.record_change(OLD.tenant, 'TenantRemoved', jsonb_build_object('name', OLD.name));
     END IF;
     IF TG_OP <> 'DELETE' THEN
-        PERFORM access.record_change(NEW.tenant, 'TenantCreated', jsonb_build_object('name', NEW.name));
+        PERFORM administration.record_change(NEW.tenant, 'TenantCreated', jsonb_build_object('name', NEW.name));
     END IF;
     RETURN NULL;
 END
 $$;
 
 -- What is told of a token: whatever it is but its hash.
-CREATE FUNCTION access.told_token(token access.tokens) RETURNS jsonb LANGUAGE sql STABLE
+CREATE FUNCTION administration.told_token(token access.tokens) RETURNS jsonb LANGUAGE sql STABLE
 RETURN jsonb_build_object('token_id', (token).token_id, 'role', (token).role, 'principal', (token).principal,
-    'expires_at', access.told_time((token).expires_at));
+    'expires_at', administration.told_time((token).expires_at));
 
-CREATE FUNCTION access.tell_of_token() RETURNS trigger
+CREATE FUNCTION administration.tell_of_token() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     changed text[] := '{}';
 BEGIN
     IF TG_OP = 'UPDATE' AND (NEW.tenant, NEW.token_id) = (OLD.tenant, OLD.token_id) THEN
         IF NEW.expiry_told IS NOT NULL AND NEW.expiry_told IS DISTINCT FROM OLD.expiry_told THEN
-            PERFORM access.record_change(NEW.tenant, 'TokenExpired', access.told_token(NEW),
+            PERFORM administration.record_change(NEW.tenant, 'TokenExpired', administration.told_token(NEW),
                 '{"kind": "system", "name": "system"}');
         END IF;
         IF OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL THEN
-            PERFORM access.record_change(NEW.tenant, 'TokenRevoked', access.told_token(NEW));
+            PERFORM administration.record_change(NEW.tenant, 'TokenRevoked', administration.told_token(NEW));
         END IF;
         changed := array_remove(ARRAY[
             CASE WHEN NEW.role <> OLD.role THEN 'role' END,
@@ -104,43 +107,43 @@ BEGIN
             CASE WHEN NEW.revoked_at IS DISTINCT FROM OLD.revoked_at AND OLD.revoked_at IS NOT NULL THEN 'revoked_at' END
         ], NULL);
         IF changed <> '{}' THEN
-            PERFORM access.record_change(NEW.tenant, 'TokenChanged', access.told_token(NEW) || jsonb_build_object(
+            PERFORM administration.record_change(NEW.tenant, 'TokenChanged', administration.told_token(NEW) || jsonb_build_object(
                 'changed', changed,
                 'old_role', CASE WHEN NEW.role <> OLD.role THEN OLD.role END,
                 'old_principal', CASE WHEN NEW.principal <> OLD.principal THEN OLD.principal END,
                 'old_expires_at', CASE WHEN NEW.expires_at IS DISTINCT FROM OLD.expires_at
-                    THEN access.told_time(OLD.expires_at) END));
+                    THEN administration.told_time(OLD.expires_at) END));
         END IF;
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        PERFORM access.record_change(OLD.tenant, 'TokenRemoved', access.told_token(OLD));
+        PERFORM administration.record_change(OLD.tenant, 'TokenRemoved', administration.told_token(OLD));
     END IF;
     IF TG_OP <> 'DELETE' THEN
-        PERFORM access.record_change(NEW.tenant, 'TokenCreated', access.told_token(NEW));
+        PERFORM administration.record_change(NEW.tenant, 'TokenCreated', administration.told_token(NEW));
     END IF;
     RETURN NULL;
 END
 $$;
 
-CREATE FUNCTION access.told_policy(policy policy.stale_policies) RETURNS jsonb LANGUAGE sql STABLE
+CREATE FUNCTION administration.told_policy(policy policy.stale_policies) RETURNS jsonb LANGUAGE sql STABLE
 RETURN jsonb_build_object('kind', (policy).kind, 'queued_limit_seconds', (policy).queued_limit_seconds,
     'fail_stale', (policy).fail_stale);
 
-CREATE FUNCTION access.tell_of_policy() RETURNS trigger
+CREATE FUNCTION administration.tell_of_policy() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND (NEW.tenant, NEW.kind) = (OLD.tenant, OLD.kind) THEN
-        IF access.told_policy(NEW) <> access.told_policy(OLD) THEN
-            PERFORM access.record_change(NEW.tenant, 'PolicySet', access.told_policy(NEW));
+        IF administration.told_policy(NEW) <> administration.told_policy(OLD) THEN
+            PERFORM administration.record_change(NEW.tenant, 'PolicySet', administration.told_policy(NEW));
         END IF;
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        PERFORM access.record_change(OLD.tenant, 'PolicyRemoved', access.told_policy(OLD));
+        PERFORM administration.record_change(OLD.tenant, 'PolicyRemoved', administration.told_policy(OLD));
     END IF;
     IF TG_OP <> 'DELETE' THEN
-        PERFORM access.record_change(NEW.tenant, 'PolicySet', access.told_policy(NEW));
+        PERFORM administration.record_change(NEW.tenant, 'PolicySet', administration.told_policy(NEW));
     END IF;
     RETURN NULL;
 END
@@ -148,81 +151,94 @@ $$;
 
 -- What is changed in the ledger as a whole is told to every tenant: each of them is concerned, and no tenant's owner
 -- sees another's stream.
-CREATE FUNCTION access.tell_of_ledger() RETURNS trigger
+CREATE FUNCTION administration.tell_of_ledger() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_TABLE_NAME = 'idempotency' THEN
-        PERFORM access.record_change(tenant, 'IdempotencySecretChanged', '{}') FROM access.tenants ORDER BY tenant;
+        PERFORM administration.record_change(tenant, 'IdempotencySecretChanged', '{}') FROM access.tenants ORDER BY tenant;
     ELSE
-        PERFORM access.record_change(tenant, 'EpochBegun', jsonb_build_object('epoch', NEW.epoch))
+        PERFORM administration.record_change(tenant, 'EpochBegun', jsonb_build_object('epoch', NEW.epoch))
         FROM access.tenants ORDER BY tenant;
     END IF;
     RETURN NULL;
 END
 $$;
 
-CREATE FUNCTION access.refuse_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION administration.refuse_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'TRUNCATE on %.% would leave no trace: use DELETE', TG_TABLE_SCHEMA, TG_TABLE_NAME
         USING ERRCODE = 'restrict_violation';
 END
 $$;
 
--- Who serves makes tokens for owners, revokes them and tells of their end, and so may insert and update. To give a token
--- other rights, or to make one good again, is for the tables' owner.
-CREATE FUNCTION access.refuse_rewrite() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    allowed access.tokens := OLD;
-BEGIN
-    IF pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
-        RETURN NEW;
-    END IF;
-    allowed.expiry_told := NEW.expiry_told;
-    IF OLD.revoked_at IS NULL THEN
-        allowed.revoked_at := NEW.revoked_at;
-    END IF;
-    IF NEW IS DISTINCT FROM allowed THEN
-        RAISE EXCEPTION 'permission denied: only the owner of %.% changes a token otherwise than by revoking it',
-            TG_TABLE_SCHEMA, TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
-    END IF;
-    RETURN NEW;
-END
-$$;
+-- What who serves does for owners, and for the clock: they make tokens, revoke them and tell of their end, and nothing else
+-- in the table. With their owner's rights, for callers that may call them: see src/rights.sql.
+CREATE FUNCTION administration.make_token(
+    token_id uuid, tenant text, role text, principal text, hash bytea, expires_at timestamptz
+) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO access.tokens (token_id, tenant, role, principal, hash, expires_at)
+    VALUES (make_token.token_id, make_token.tenant, make_token.role, make_token.principal, make_token.hash,
+        make_token.expires_at);
+END;
+
+-- The token as it is then; none where the tenant has no such token.
+CREATE FUNCTION administration.revoke_token(of_tenant text, id uuid) RETURNS TABLE (
+    token_id uuid, tenant text, role text, principal text, created_at timestamptz, revoked_at timestamptz,
+    expires_at timestamptz
+)
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    UPDATE access.tokens AS t SET revoked_at = coalesce(t.revoked_at, now())
+    WHERE t.token_id = id AND t.tenant = of_tenant
+    RETURNING t.token_id, t.tenant, t.role, t.principal, t.created_at, t.revoked_at, t.expires_at;
+END;
+
+-- Tells of tokens whose time is up, by the database's clock, as a token is looked up; once, since the end that was told
+-- is kept.
+CREATE FUNCTION administration.tell_of_expired_tokens() RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    UPDATE access.tokens SET expiry_told = expires_at
+    WHERE revoked_at IS NULL AND expiry_told IS DISTINCT FROM expires_at AND expires_at <= now();
+END;
+
+REVOKE ALL ON FUNCTION administration.make_token, administration.revoke_token, administration.tell_of_expired_tokens
+    FROM PUBLIC;
 
 -- Not ENABLE ALWAYS, as the log's guards are: where rows are replayed that another server had, that one's traces are
 -- replayed too.
 CREATE TRIGGER changes_are_told AFTER INSERT OR UPDATE OR DELETE ON access.tenants
-    FOR EACH ROW EXECUTE FUNCTION access.tell_of_tenant();
+    FOR EACH ROW EXECUTE FUNCTION administration.tell_of_tenant();
 CREATE TRIGGER changes_are_told AFTER INSERT OR UPDATE OR DELETE ON access.tokens
-    FOR EACH ROW EXECUTE FUNCTION access.tell_of_token();
+    FOR EACH ROW EXECUTE FUNCTION administration.tell_of_token();
 CREATE TRIGGER changes_are_told AFTER INSERT OR UPDATE OR DELETE ON policy.stale_policies
-    FOR EACH ROW EXECUTE FUNCTION access.tell_of_policy();
+    FOR EACH ROW EXECUTE FUNCTION administration.tell_of_policy();
 CREATE TRIGGER changes_are_told AFTER UPDATE OF secret ON ledger.idempotency
-    FOR EACH ROW EXECUTE FUNCTION access.tell_of_ledger();
+    FOR EACH ROW EXECUTE FUNCTION administration.tell_of_ledger();
 CREATE TRIGGER changes_are_told AFTER UPDATE OF epoch ON ledger.identity
-    FOR EACH ROW EXECUTE FUNCTION access.tell_of_ledger();
-CREATE TRIGGER tokens_are_only_revoked BEFORE UPDATE ON access.tokens
-    FOR EACH ROW EXECUTE FUNCTION access.refuse_rewrite();
+    FOR EACH ROW EXECUTE FUNCTION administration.tell_of_ledger();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON access.tenants
-    FOR EACH STATEMENT EXECUTE FUNCTION access.refuse_truncate();
+    FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON access.tokens
-    FOR EACH STATEMENT EXECUTE FUNCTION access.refuse_truncate();
+    FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON policy.stale_policies
-    FOR EACH STATEMENT EXECUTE FUNCTION access.refuse_truncate();
+    FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate();
 
 -- What was there before begins the history, at the times that the rows have. Nobody wrote down by whom.
-INSERT INTO access.changes (tenant, event_type, data, actor_kind, actor, recorded_at)
+INSERT INTO administration.changes (tenant, event_type, data, actor_kind, actor, recorded_at)
 SELECT tenant, event_type, jsonb_strip_nulls(data), 'unknown', '', at
 FROM (
     SELECT 1 AS step, tenant, 'TenantCreated' AS event_type, jsonb_build_object('name', name) AS data, created_at AS at
     FROM access.tenants
     UNION ALL
-    SELECT 2, t.tenant, 'TokenCreated', access.told_token(t), t.created_at FROM access.tokens AS t
+    SELECT 2, t.tenant, 'TokenCreated', administration.told_token(t), t.created_at FROM access.tokens AS t
     UNION ALL
-    SELECT 3, t.tenant, 'TokenRevoked', access.told_token(t), t.revoked_at FROM access.tokens AS t
+    SELECT 3, t.tenant, 'TokenRevoked', administration.told_token(t), t.revoked_at FROM access.tokens AS t
     WHERE t.revoked_at IS NOT NULL
     UNION ALL
-    SELECT 4, p.tenant, 'PolicySet', access.told_policy(p), p.updated_at FROM policy.stale_policies AS p
+    SELECT 4, p.tenant, 'PolicySet', administration.told_policy(p), p.updated_at FROM policy.stale_policies AS p
 ) AS known
 WHERE isfinite(at)
 ORDER BY at, step, tenant;

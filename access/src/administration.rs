@@ -69,7 +69,7 @@ async fn record_of(
     let json = |json: serde_json::Result<_>| json.map_err(|error| sqlx::Error::Encode(error.into()));
     let (told, by) = (json(serde_json::to_value(event))?, json(serde_json::to_value(actor))?);
     let written = sqlx::query!(
-        "SELECT access.record_change(tenant, $2, $3, $4)::text FROM access.tenants
+        "SELECT administration.record_change(tenant, $2, $3, $4)::text FROM access.tenants
          WHERE $1::text IS NULL OR tenant = $1 ORDER BY tenant",
         tenant.map(TenantId::as_str),
         event.type_name(),

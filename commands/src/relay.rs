@@ -1,6 +1,6 @@
 //! The relay: takes what the database has written down of administration to the event log.
 //!
-//! Triggers write each change into `access.changes`, in the transaction that makes it. From there it is appended to the
+//! Triggers write each change into `administration.changes`, in the transaction that makes it. From there it is appended to the
 //! stream `admin-{tenant}`, and only then deleted: a relay that dies in between finds its event in the stream by the
 //! id. Any number of relays may run at once.
 
@@ -19,7 +19,7 @@ use super::Commands;
 use super::error::CommandError;
 
 /// How many changes are taken to the log at once.
-const PAGE: i64 = 200;
+const PAGE: i64 = 100;
 
 /// How long it rests between two looks: one look at a table that is nearly always empty.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ pub enum RelayError {
     Command(#[from] CommandError),
 }
 
-/// A row of `access.changes`.
+/// A row of `administration.changes`.
 struct ChangeRow {
     seq: i64,
     change_id: Uuid,
@@ -89,15 +89,9 @@ impl Relay {
     /// # Errors
     /// [`RelayError`]; what was taken until then stays.
     pub async fn relay(&self) -> Result<u64, RelayError> {
-        // By the database's clock, as a token is looked up. The trigger writes it down; once, since the end that was
-        // told is kept.
-        sqlx::query!(
-            "UPDATE access.tokens SET expiry_told = expires_at
-             WHERE revoked_at IS NULL AND expiry_told IS DISTINCT FROM expires_at AND expires_at <= now()"
-        )
-        .execute(&self.pool)
-        .await?;
-        let tenants = sqlx::query_scalar!("SELECT DISTINCT tenant FROM access.changes");
+        // Each end is told once: the trigger writes it down, and the token keeps which one was told.
+        sqlx::query!("SELECT administration.tell_of_expired_tokens()").fetch_one(&self.pool).await?;
+        let tenants = sqlx::query_scalar!("SELECT DISTINCT tenant FROM administration.changes");
         let mut taken = 0;
         for tenant in tenants.fetch_all(&self.pool).await? {
             let Ok(tenant) = tenant.parse::<TenantId>() else {
@@ -117,21 +111,21 @@ impl Relay {
     async fn page(&self, tenant: &TenantId, after: i64) -> Result<Option<(i64, u64)>, RelayError> {
         let mut transaction = self.pool.begin().await?;
         sqlx::query!(
-            "INSERT INTO access.admin_streams (tenant) VALUES ($1) ON CONFLICT DO NOTHING",
+            "INSERT INTO administration.admin_streams (tenant) VALUES ($1) ON CONFLICT DO NOTHING",
             tenant.as_str()
         )
         .execute(&mut *transaction)
         .await?;
         // One relay at a time, for the order of the events. That nothing comes twice does not hang on it.
         let next = sqlx::query_scalar!(
-            "SELECT next_revision FROM access.admin_streams WHERE tenant = $1 FOR UPDATE SKIP LOCKED",
+            "SELECT next_revision FROM administration.admin_streams WHERE tenant = $1 FOR UPDATE SKIP LOCKED",
             tenant.as_str()
         );
         let Some(next) = next.fetch_optional(&mut *transaction).await? else { return Ok(None) };
         let rows = sqlx::query_as!(
             ChangeRow,
             "SELECT seq, change_id, event_type, data, actor_kind, actor, token_id, request_id, recorded_at
-             FROM access.changes WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+             FROM administration.changes WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3",
             tenant.as_str(),
             after,
             PAGE
@@ -157,11 +151,11 @@ impl Relay {
             return Ok(Some((seen, 0)));
         }
         let next = self.commands.append_administration(tenant, next.unsigned_abs(), &events).await?;
-        sqlx::query!("DELETE FROM access.changes WHERE seq = ANY($1)", &taken)
+        sqlx::query!("DELETE FROM administration.changes WHERE seq = ANY($1)", &taken)
             .execute(&mut *transaction)
             .await?;
         sqlx::query!(
-            "UPDATE access.admin_streams SET next_revision = $2 WHERE tenant = $1",
+            "UPDATE administration.admin_streams SET next_revision = $2 WHERE tenant = $1",
             tenant.as_str(),
             i64::try_from(next).unwrap_or(i64::MAX)
         )

@@ -19,7 +19,7 @@ pub(crate) async fn fold_missed(
 ) -> Result<(), ProjectorError> {
     let mut tx = tables.begin().await?;
     let behind = sqlx::query_scalar!(
-        "SELECT s.tenant FROM access.admin_streams AS s
+        "SELECT s.tenant FROM administration.admin_streams AS s
          WHERE s.next_revision >
              (SELECT COALESCE(max(e.revision) + 1, 0) FROM admin_events AS e WHERE e.tenant = s.tenant)"
     )

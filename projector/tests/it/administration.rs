@@ -113,7 +113,7 @@ async fn what_a_program_of_before_passed_over_is_folded(pool: PgPool) {
     for sql in [
         "DELETE FROM projection.admin_events WHERE tenant = 'acme' OR revision = 1",
         // As the relay keeps them.
-        "INSERT INTO access.admin_streams VALUES ('demo', 2), ('acme', 1), ('gone', 7)",
+        "INSERT INTO administration.admin_streams VALUES ('demo', 2), ('acme', 1), ('gone', 7)",
     ] {
         sqlx::query(sql).execute(&pool).await.unwrap();
     }

@@ -174,7 +174,7 @@ impl Site {
     async fn told(&self) {
         let pool = PgPool::connect(&self.url("ledger")).await.unwrap();
         let told = async {
-            let waits = "SELECT EXISTS (SELECT FROM access.changes)";
+            let waits = "SELECT EXISTS (SELECT FROM administration.changes)";
             while sqlx::query_scalar(waits).fetch_one(&pool).await.unwrap() {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }

@@ -14,7 +14,7 @@ use tests::TestApp;
 /// Type, kind of actor, actor and data of the changes that wait for the log, in their order; they are taken away.
 async fn taken(pool: &PgPool) -> Vec<(String, String, String, Value)> {
     sqlx::query_as(
-        "WITH gone AS (DELETE FROM access.changes RETURNING *)
+        "WITH gone AS (DELETE FROM administration.changes RETURNING *)
          SELECT event_type, actor_kind, actor, data FROM gone ORDER BY seq",
     )
     .fetch_all(pool)

@@ -29,14 +29,14 @@ fn types(records: &[RecordedEvent]) -> Vec<&str> {
 }
 
 async fn waiting(app: &TestApp) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM access.changes").fetch_one(&app.pool).await.unwrap()
+    sqlx::query_scalar("SELECT count(*) FROM administration.changes").fetch_one(&app.pool).await.unwrap()
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn traces_are_taken_to_the_log_in_their_order(pool: PgPoolOptions, database: PgConnectOptions) {
     let app = started(pool, database).await;
     let ids: Vec<uuid::Uuid> =
-        sqlx::query_scalar("SELECT change_id FROM access.changes WHERE tenant = 'demo' ORDER BY seq")
+        sqlx::query_scalar("SELECT change_id FROM administration.changes WHERE tenant = 'demo' ORDER BY seq")
             .fetch_all(&app.pool)
             .await
             .unwrap();
@@ -68,7 +68,7 @@ async fn a_relay_that_dies_after_the_append_does_not_double(pool: PgPoolOptions,
     psql(
         &app.pool,
         "CREATE FUNCTION dies() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''killed''; END';
-         CREATE TRIGGER dies BEFORE DELETE ON access.changes FOR EACH STATEMENT EXECUTE FUNCTION dies()",
+         CREATE TRIGGER dies BEFORE DELETE ON administration.changes FOR EACH STATEMENT EXECUTE FUNCTION dies()",
     )
     .await;
     for _ in 0..2 {
@@ -80,7 +80,7 @@ async fn a_relay_that_dies_after_the_append_does_not_double(pool: PgPoolOptions,
     // More has come since: what is new is appended after what is there.
     psql(
         &app.pool,
-        "DROP TRIGGER dies ON access.changes; UPDATE access.tenants SET name = 'Demo' WHERE tenant = 'demo'",
+        "DROP TRIGGER dies ON administration.changes; UPDATE access.tenants SET name = 'Demo' WHERE tenant = 'demo'",
     )
     .await;
     relayed(&app).await;
@@ -183,7 +183,7 @@ async fn what_can_not_be_told_waits_and_holds_up_nothing(pool: PgPoolOptions, da
     relayed(&app).await;
     psql(
         &app.pool,
-        "INSERT INTO access.changes (tenant, event_type, data, actor_kind, actor) VALUES
+        "INSERT INTO administration.changes (tenant, event_type, data, actor_kind, actor) VALUES
             ('demo', 'Teleported', '{}', 'os', 'ann'), ('demo', 'TenantChanged', '{}', 'os', 'ann'),
             ('demo', 'TenantChanged', '{\"name\": \"x\"}', 'ghost', 'ann'), ('No Tenant', 'Teleported', '{}', 'os', 'ann');
          UPDATE access.tenants SET name = 'Demo' WHERE tenant = 'demo'",

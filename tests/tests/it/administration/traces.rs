@@ -140,8 +140,8 @@ async fn a_user_who_may_only_write_tenants_leaves_a_trace(pool: PgPool) {
     assert_eq!(taken(&pool).await.len(), 1);
     // Nobody writes a trace by hand who may not.
     for sql in [
-        "SET ROLE runledger_test_clerk; SELECT access.record_change('acme', 'TenantRemoved', '{}')",
-        "SET ROLE runledger_test_clerk; DELETE FROM access.changes",
+        "SET ROLE runledger_test_clerk; SELECT administration.record_change('acme', 'TenantRemoved', '{}')",
+        "SET ROLE runledger_test_clerk; DELETE FROM administration.changes",
     ] {
         let refused = sqlx::raw_sql(sql).execute(&mut *connection).await.unwrap_err();
         assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "42501", "{refused}");

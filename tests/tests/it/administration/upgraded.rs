@@ -35,7 +35,7 @@ async fn what_was_there_before_begins_the_history(pool: PgPool) {
     migrations::MIGRATOR.run(&old).await.unwrap();
 
     let times: Vec<String> = sqlx::query_scalar(
-        "SELECT to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') FROM access.changes ORDER BY seq",
+        "SELECT to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') FROM administration.changes ORDER BY seq",
     )
     .fetch_all(&old)
     .await
