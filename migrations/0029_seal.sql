@@ -7,7 +7,9 @@ CREATE TABLE seal.progress (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     position bigint NOT NULL DEFAULT 0 CHECK (position >= 0),
     fence bigint NOT NULL DEFAULT 0,
-    lease_until timestamptz
+    lease_until timestamptz,
+    -- By which the key is known that signs, as the administration of all tenants was told; none while nothing is sealed.
+    key_id text
 );
 INSERT INTO seal.progress DEFAULT VALUES;
 

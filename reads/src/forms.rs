@@ -68,6 +68,12 @@ named_schemas! {
     ShownText = text().max_length(Some(redaction::MAX_CHARS));
     /// The name of a type of event.
     EventTypeName = choice(domain::EventBody::TYPES);
+    /// The name of a type of event of administration.
+    AdminEventType = text().enum_values(Some(domain::admin::AdminBody::TYPES.iter().copied()));
+    /// What is known of who did something: docs/operating.md.
+    ActorKind = choice(domain::admin::ActorKind::ALL.map(domain::admin::ActorKind::as_str));
+    /// What a token may do.
+    Role = choice(access::Role::ALL.map(access::Role::as_str));
     /// What became of an event that was sent: it is new, or was there already.
     EventResult = choice(["created", "duplicate"]);
     /// The order of runs by when they were queued: the newest first (usual), or the oldest first.

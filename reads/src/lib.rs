@@ -4,6 +4,7 @@
 //! its answer says which position it reflects. [`freshness`] knows how far the projection has come, and [`live`] what
 //! has changed since.
 
+pub mod administration;
 mod base_path;
 mod corrupt;
 mod cursor;
@@ -22,6 +23,7 @@ mod pool;
 pub mod runs;
 pub mod stats;
 pub mod time;
+pub mod tokens;
 
 pub use base_path::{BasePath, InvalidBasePath};
 pub use corrupt::Corrupt;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use domain::TenantId;
 use eventlog::RecordedEvent;
-use eventlog::streams::run_of;
+use eventlog::streams::{admin_of, run_of};
 use seal::Hash;
 use seal::entry::{Entry, Part, Salt, Stream, recorded_at};
 use seal::heads::Head;
@@ -45,7 +45,7 @@ pub(crate) struct Sealable<'a> {
 pub(crate) fn sealable(record: &RecordedEvent) -> Option<Sealable<'_>> {
     let (tenant, source) = match run_of(&record.stream) {
         Some((tenant, run)) => (tenant, Source::Run(run.uuid())),
-        None => (record.stream.strip_prefix("admin-")?, Source::Administration),
+        None => (admin_of(&record.stream)?, Source::Administration),
     };
     // A name that is none of a tenant could not be told from another one in a table.
     tenant.parse::<TenantId>().ok()?;

@@ -149,6 +149,13 @@ impl KeyFile {
         self.keys.first().map_or("", SignerKey::name)
     }
 
+    /// By which the newest key is known: the ledger's name and eight hex digits.
+    #[must_use]
+    pub fn newest_id(&self) -> String {
+        let key = self.keys.first().map(|key| key.verifier().to_string()).unwrap_or_default();
+        key.rsplit_once('+').map_or_else(String::new, |(name_and_id, _)| name_and_id.to_owned())
+    }
+
     /// What readers check signatures with, under the name of a log.
     ///
     /// # Errors

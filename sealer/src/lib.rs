@@ -20,6 +20,7 @@ mod runs;
 mod sampler;
 mod status;
 mod tiles;
+mod told;
 
 pub use audit::{Audit, AuditProgress, Audited};
 pub use error::SealError;
@@ -27,3 +28,4 @@ pub use findings::Finding;
 pub use key::{KeyFile, KeyFileError};
 pub use run::{Sealer, SealerConfig};
 pub use status::{LogStatus, origin, status};
+pub use told::tell_stopped;

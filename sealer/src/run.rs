@@ -20,6 +20,7 @@ use crate::outside;
 use crate::progress::{Lease, reach};
 use crate::publish::publish;
 use crate::sampler;
+use crate::told::tell;
 
 /// How often an idle holder renews the lease, and how often the others ask for it.
 const BEAT: Duration = Duration::from_secs(2);
@@ -225,6 +226,7 @@ impl Sealer {
         }
         let mut logs = Logs::default();
         publish(&self.pool, lease, &mut logs, &keys).await?;
+        tell(&self.pool, lease, &keys).await?;
         let news = sqlx::query_scalar!(
             r#"SELECT tenant AS "tenant!" FROM seal.logs AS l WHERE tenant IS NOT NULL AND size >
                    COALESCE((SELECT max(size) FROM seal.checkpoints AS c WHERE c.log_id = l.log_id), 0)"#
@@ -262,7 +264,10 @@ impl Sealer {
         // A key that was rotated meanwhile signs from now on; one that can't be read is told, and the one that is known
         // goes on.
         match self.read_keys() {
-            Ok(keys) => work.keys = keys,
+            Ok(keys) => {
+                tell(&self.pool, work.lease, &keys).await?;
+                work.keys = keys;
+            }
             Err(error) => tracing::error!(%error, "the keys can't be read anew"),
         }
         let (mut tx, position) = work.lease.begin(&self.pool).await?;

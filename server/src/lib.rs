@@ -17,6 +17,7 @@ pub mod listen;
 mod logging;
 mod maintain;
 mod meter;
+mod operator;
 mod output;
 mod restored;
 mod rights;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use api::{ApiConfig, ApiParts, ApiState};
 use chrono::TimeDelta;
-use commands::{Commands, Keys, Sweeper, SweeperConfig};
+use commands::{Commands, Keys, Relay, Sweeper, SweeperConfig};
 use eventlog::EventLog;
 use projector::{Projector, ProjectorConfig, ProjectorError};
 use reads::Ledger;
@@ -131,10 +131,11 @@ impl Services {
                 }
             });
             services.start_sweeper(&state, &pool, parts.sweeper);
+            services.start_relay(&state, &pool);
             fill(&reads).await;
             door.open(web::router(state, pool.clone(), move || metrics.render()));
         }
-        services.start_sealer(&pool, parts.seal)?;
+        services.start_sealer(&pool, parts.seal).await?;
         if parts.projector {
             let projector = Projector::new(services.log.clone(), pool, ProjectorConfig::default());
             let stop = services.stop_rest.clone();
@@ -182,13 +183,13 @@ impl Services {
         });
     }
 
-    fn start_sealer(&mut self, pool: &PgPool, seal: Option<SealArgs>) -> Result<(), Error> {
+    async fn start_sealer(&mut self, pool: &PgPool, seal: Option<SealArgs>) -> Result<(), Error> {
         let Some(seal) = seal else { return Ok(()) };
         let Some(keys) = seal.seal_key else {
             tracing::warn!(
                 "history is not sealed: name a key with --seal-key (`runledger seal keygen` makes one)"
             );
-            return Ok(());
+            return Ok(sealer::tell_stopped(pool).await?);
         };
         let config = SealerConfig {
             sign_every: Duration::from_secs(seal.seal_every_seconds),
@@ -201,6 +202,16 @@ impl Services {
             Ok(())
         });
         Ok(())
+    }
+
+    /// What was administered gets into the log by whatever process serves.
+    fn start_relay(&mut self, state: &ApiState, pool: &PgPool) {
+        let relay = Relay::new(state.commands.clone(), pool.clone());
+        let stop = self.stop_rest.clone();
+        self.tasks.spawn(async move {
+            relay.run(stop).await;
+            Ok(())
+        });
     }
 
     /// Resolves when a part stops though nobody asked it to.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use access::{Role, create_tenant, create_token};
 use api::{ApiConfig, ApiParts, ApiState};
-use commands::{Commands, CommandsConfig, Keys};
+use commands::{Commands, CommandsConfig, Keys, Relay};
 use eventlog::EventLog;
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
 use projector::{Projector, ProjectorConfig};
@@ -88,6 +88,12 @@ impl TestApp {
             app.start_projector();
         }
         app
+    }
+
+    /// What takes the administration's changes to the log. It is not running: a test says when.
+    pub async fn relay(&self) -> Relay {
+        let keys = Keys::load(&self.pool).await.unwrap();
+        Relay::new(Commands::new(self.log.clone(), keys), self.pool.clone())
     }
 
     /// Starts the projector, where the setup left it out.

@@ -1,5 +1,6 @@
 //! The resources of the API, a file each.
 
+mod administration;
 mod commands;
 mod events;
 mod items;
@@ -8,6 +9,7 @@ mod parse;
 mod run;
 mod runs;
 mod stats;
+mod tokens;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,6 +29,8 @@ pub fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(events::list_events))
         .routes(routes!(notifications::list_notifications))
         .routes(routes!(stats::get_stats))
+        .routes(routes!(administration::list_admin_events))
+        .merge(tokens::routes())
 }
 
 #[cfg(test)]
@@ -34,7 +38,7 @@ pub fn routes() -> OpenApiRouter<ApiState> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use reads::{ReadQuery, events, items, notifications, runs, stats};
+    use reads::{ReadQuery, administration, events, items, notifications, runs, stats, tokens};
 
     use crate::preconditions::EPOCH_PARAM;
 
@@ -48,6 +52,8 @@ mod tests {
             ("runs/{run}/events", events::EventsQuery::ALLOWED),
             ("notifications", notifications::NotificationsQuery::ALLOWED),
             ("stats", stats::StatsQuery::ALLOWED),
+            ("admin/events", administration::AdminQuery::ALLOWED),
+            ("tokens", tokens::TokensQuery::ALLOWED),
         ] {
             let operation = &document["paths"][format!("/v1/tenants/{{tenant}}/{path}")]["get"];
             let parameters = operation["parameters"].as_array().unwrap().iter();

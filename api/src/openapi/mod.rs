@@ -23,6 +23,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
     tags(
         (name = "runs", description = "Runs, their items and their events"),
         (name = "notifications", description = "What the caller was told"),
+        (name = "administration", description = "Tokens, and what was done to the tenant's administration"),
         (name = "live", description = "What happens, as it happens: server-sent events"),
     )
 )]

@@ -11,7 +11,6 @@ use chrono::{TimeDelta, Utc};
 use domain::{PrincipalId, TenantId};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
 use web::Listeners;
 
 use crate::cli::{DevArgs, SealArgs};
@@ -19,7 +18,7 @@ use crate::database::{Database, named_url};
 use crate::error::Error;
 use crate::run::until_stopped;
 use crate::services::{Parts, Services};
-use crate::{files, listen, print_line};
+use crate::{files, listen, operator, print_line};
 
 const TENANT: &str = "demo";
 const DEV_FILE: &str = "dev.json";
@@ -97,7 +96,7 @@ async fn start(
     let data_dir = &args.database.private.data_dir;
     std::fs::create_dir_all(data_dir).map_err(Error::file(data_dir))?;
     let file = data_dir.join(DEV_FILE);
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(database.options.clone()).await?;
+    let pool = operator::pool_options().max_connections(1).connect_with(database.options.clone()).await?;
     let tenant: TenantId =
         TENANT.parse().map_err(|error: domain::InvalidId| Error::Usage(error.to_string()))?;
     let dev = DevFile {

@@ -1,6 +1,7 @@
 //! The real program and the Postgres that it starts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod administration;
 mod deployment;
 mod dev;
 mod first_minutes;

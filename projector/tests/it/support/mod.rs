@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::admin::{ActorKind, AdminActor, AdminBody, AdminEvent};
 use domain::{
     Command, Event, EventBody, PrincipalId, ProposedEvent, Run, RunId, TenantId, decide, evolve, wire,
 };
 use eventlog::fact::Fact;
 use eventlog::memory::MemoryLog;
-use eventlog::streams::{NOTIFICATION_READ, NotificationRead, notification_stream, run_stream};
+use eventlog::streams::{NOTIFICATION_READ, NotificationRead, admin_stream, notification_stream, run_stream};
 use eventlog::{EventLog, ExpectedRevision, NewEvent, Position, RecordedEvent, StreamAppend};
 use projector::{Projector, ProjectorConfig};
 use sqlx::PgPool;
@@ -154,6 +155,25 @@ impl Story {
             metadata: b"{}".to_vec(),
         };
         self.raw(&notification_stream(notification_id), event).await;
+    }
+
+    /// Something was done to the administration of the n-th run's tenant.
+    pub async fn administered(&mut self, n: u8, bodies: impl IntoIterator<Item = AdminBody>) {
+        for body in bodies {
+            let event = AdminEvent {
+                recorded_at: self.tick(),
+                id: Uuid::from_u128(u128::try_from(self.ticks).unwrap()),
+                tenant: tenant(n),
+                actor: AdminActor {
+                    kind: ActorKind::Os,
+                    name: "ann@ledger-1".into(),
+                    token_id: None,
+                    request_id: None,
+                },
+                body,
+            };
+            self.raw(&admin_stream(&tenant(n)), Fact::Admin(&event).record().unwrap()).await;
+        }
     }
 
     pub fn shared(&self) -> Arc<dyn EventLog> {
