@@ -681,6 +681,7 @@ CREATE TABLE seal.progress (
     "position" bigint DEFAULT 0 NOT NULL,
     fence bigint DEFAULT 0 NOT NULL,
     lease_until timestamp with time zone,
+    key_id text,
     CONSTRAINT progress_only_row_check CHECK (only_row),
     CONSTRAINT progress_position_check CHECK (("position" >= 0))
 );
@@ -870,6 +871,16 @@ CREATE INDEX runs_held ON projection.runs USING btree (tenant, queued_at DESC, r
 CREATE INDEX runs_newest ON projection.runs USING btree (tenant, queued_at DESC, run_id DESC);
 
 CREATE INDEX runs_without_key ON projection.runs USING btree (run_id) WHERE ((title_key IS NULL) AND (title IS NOT NULL));
+
+CREATE UNIQUE INDEX checkpoints_by_leaf ON seal.checkpoints USING btree (leaf) WHERE (leaf IS NOT NULL);
+
+CREATE INDEX checkpoints_unsigned ON seal.checkpoints USING btree (log_id, size) WHERE (note IS NULL);
+
+CREATE UNIQUE INDEX logs_of_the_ledger ON seal.logs USING btree ((true)) WHERE (tenant IS NULL);
+
+CREATE INDEX runs_by_beginning ON seal.runs USING btree (log_id, began_at, number);
+
+CREATE INDEX runs_with_news ON seal.runs USING btree (log_id, number) WHERE (count > sealed_count);
 
 CREATE TRIGGER changes_are_told AFTER INSERT OR DELETE OR UPDATE ON access.tenants FOR EACH ROW EXECUTE FUNCTION administration.tell_of_tenant();
 
