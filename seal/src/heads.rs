@@ -5,9 +5,11 @@
 //! its size and root become an entry of the tenant's tree, the last one, with the head of the administration's stream.
 
 use std::fmt;
+use std::str::FromStr;
 
 use uuid::Uuid;
 
+use crate::checkpoint::decimal;
 use crate::hash::Hash;
 
 /// How far a stream has come.
@@ -68,6 +70,35 @@ impl Heads {
     }
 }
 
+/// A text that does not say the heads of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("heads are three lines: runledger/heads/1, runs <number> <root>, admin <count> <first> <last>")]
+pub struct NoHeads;
+
+impl FromStr for Heads {
+    type Err = NoHeads;
+
+    /// There is one spelling only, that of [`Heads::text`].
+    fn from_str(text: &str) -> Result<Self, NoHeads> {
+        let read = || {
+            let mut lines = text.split('\n').skip(1);
+            let (runs, root) = lines.next()?.strip_prefix("runs ")?.split_once(' ')?;
+            let admin: Vec<&str> = lines.next()?.strip_prefix("admin ")?.split(' ').collect();
+            let administration = match admin.as_slice() {
+                ["0", "-", "-"] => None,
+                [count, first, last] => Some(Head {
+                    count: decimal(count).filter(|count| *count > 0)?,
+                    first: first.parse().ok()?,
+                    last: last.parse().ok()?,
+                }),
+                _ => return None,
+            };
+            Some(Self { runs: decimal(runs)?, root: root.parse().ok()?, administration })
+        };
+        read().filter(|heads| heads.text() == text).ok_or(NoHeads)
+    }
+}
+
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.count, self.first, self.last)
@@ -85,5 +116,22 @@ mod tests {
         assert_eq!(heads.text(), format!("runledger/heads/1\nruns 0 {empty}\nadmin 0 - -\n"));
         heads.administration = Some(Head { count: 2, first: Hash::empty(), last: Hash::empty() });
         assert_eq!(heads.text(), format!("runledger/heads/1\nruns 0 {empty}\nadmin 2 {empty} {empty}\n"));
+    }
+
+    #[test]
+    fn heads_have_one_spelling() {
+        let empty = Hash::empty();
+        for administration in [None, Some(Head { count: 2, first: empty, last: empty })] {
+            let heads = Heads { runs: 17, root: empty, administration };
+            assert_eq!(heads.text().parse(), Ok(heads));
+        }
+        let text = format!("runledger/heads/1\nruns 17 {empty}\nadmin 2 {empty} {empty}\n");
+        for (from, to) in
+            [("17", "017"), ("admin 2", "admin 0"), ("heads/1", "heads/2"), ("=\n", "="), ("2 ", "2  ")]
+        {
+            assert_eq!(text.replace(from, to).parse::<Heads>(), Err(NoHeads), "{from} {to}");
+        }
+        assert_eq!(format!("{text}\n").parse::<Heads>(), Err(NoHeads));
+        assert_eq!("runledger/heads/1\nruns 0".parse::<Heads>(), Err(NoHeads));
     }
 }

@@ -18,5 +18,6 @@ pub mod note;
 pub mod policy;
 pub mod proof;
 pub mod tiles;
+pub mod tlog_proof;
 
 pub use hash::{Hash, HashParseError};

@@ -179,6 +179,74 @@ pub fn verify_consistency(
     }
 }
 
+/// The leaves of a range, taken one after another: of them no more is kept than the roots of the largest subtrees.
+#[derive(Debug, Clone)]
+pub struct RangeLeaves {
+    first: u64,
+    next: u64,
+    /// Perfect subtrees, each a number of leaves, from left to right: first leaf, leaves, root.
+    roots: Vec<(u64, u64, Hash)>,
+}
+
+impl RangeLeaves {
+    /// A range that begins there, and has no leaves yet.
+    #[must_use]
+    pub fn new(first: u64) -> Self {
+        Self { first, next: first, roots: Vec::new() }
+    }
+
+    /// Adds the next leaf.
+    ///
+    /// # Errors
+    /// [`ProofError::Beyond`] where there can't be another one.
+    pub fn push(&mut self, leaf: Hash) -> Result<(), ProofError> {
+        let (mut start, mut leaves, mut root) = (self.next, 1, leaf);
+        self.next = self.next.checked_add(1).ok_or(ProofError::Beyond)?;
+        while let Some((left_start, left_leaves, left)) = self.roots.last().copied()
+            && left_leaves == leaves
+            && left_start.is_multiple_of(2 * leaves)
+        {
+            self.roots.pop();
+            (start, leaves, root) = (left_start, 2 * leaves, Hash::node(&left, &root));
+        }
+        self.roots.push((start, leaves, root));
+        Ok(())
+    }
+
+    /// Checks that the tree of that size and root has these leaves there.
+    ///
+    /// # Errors
+    /// [`ProofError`].
+    pub fn verify(&self, size: u64, root: Hash, proof: &[Hash]) -> Result<(), ProofError> {
+        if self.next > size {
+            return Err(ProofError::Beyond);
+        }
+        let mut outside = Rest(proof);
+        let found = if size == 0 { Hash::empty() } else { self.walk(0..size, &mut outside)? };
+        outside.is_used_up()?;
+        if found == root { Ok(()) } else { Err(ProofError::OtherRoot) }
+    }
+
+    /// The root of a subtree. What lies outside of the range is taken from right to left.
+    fn walk(&self, tree: Range<u64>, outside: &mut Rest<'_>) -> Result<Hash, ProofError> {
+        if tree.end <= self.first || self.next <= tree.start || self.first == self.next {
+            return outside.pop();
+        }
+        let leaves = tree.end - tree.start;
+        let known = |(start, of, _): &&(u64, u64, Hash)| *start == tree.start && *of == leaves;
+        if let Some((_, _, root)) = self.roots.iter().find(known) {
+            return Ok(*root);
+        }
+        if leaves < 2 {
+            return Err(ProofError::Length);
+        }
+        let middle = tree.start + split(leaves);
+        let right = self.walk(middle..tree.end, outside)?;
+        let left = self.walk(tree.start..middle, outside)?;
+        Ok(Hash::node(&left, &right))
+    }
+}
+
 /// Checks that the tree of that size and root has these leaves from `first` on.
 ///
 /// # Errors
@@ -190,34 +258,9 @@ pub fn verify_range(
     root: Hash,
     proof: &[Hash],
 ) -> Result<(), ProofError> {
-    /// `outside` comes from right to left.
-    fn walk(
-        tree: Range<u64>,
-        first: u64,
-        leaves: &[Hash],
-        outside: &mut Rest<'_>,
-    ) -> Result<Hash, ProofError> {
-        let end = first + leaves.len() as u64;
-        if tree.end <= first || end <= tree.start || leaves.is_empty() {
-            return outside.pop();
-        }
-        if first <= tree.start && tree.end <= end {
-            let at = |leaf: u64| usize::try_from(leaf - first).map_err(|_| ProofError::Beyond);
-            return Ok(Hash::root(&leaves[at(tree.start)?..at(tree.end)?]));
-        }
-        let middle = tree.start + split(tree.end - tree.start);
-        let right = walk(middle..tree.end, first, leaves, outside)?;
-        let left = walk(tree.start..middle, first, leaves, outside)?;
-        Ok(Hash::node(&left, &right))
-    }
-    let end = first.checked_add(leaves.len() as u64).ok_or(ProofError::Beyond)?;
-    if end > size {
-        return Err(ProofError::Beyond);
-    }
-    let mut outside = Rest(proof);
-    let found = if size == 0 { Hash::empty() } else { walk(0..size, first, leaves, &mut outside)? };
-    outside.is_used_up()?;
-    if found == root { Ok(()) } else { Err(ProofError::OtherRoot) }
+    let mut range = RangeLeaves::new(first);
+    leaves.iter().try_for_each(|leaf| range.push(*leaf))?;
+    range.verify(size, root, proof)
 }
 
 #[cfg(test)]
