@@ -2,6 +2,7 @@
 
 mod commands;
 mod events;
+mod exports;
 mod items;
 mod notifications;
 mod parse;
@@ -15,6 +16,7 @@ use utoipa_axum::routes;
 use crate::state::ApiState;
 
 pub use commands::mark_read;
+pub use exports::Exports;
 pub(crate) use parse::{EventsBody, StartBody};
 
 /// The routes, to be served with the rest.
@@ -27,6 +29,7 @@ pub fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(events::list_events))
         .routes(routes!(notifications::list_notifications))
         .routes(routes!(stats::get_stats))
+        .merge(exports::routes())
 }
 
 #[cfg(test)]
@@ -36,6 +39,7 @@ mod tests {
 
     use reads::{ReadQuery, events, items, notifications, runs, stats};
 
+    use super::exports::{CheckpointQuery, PopulationQuery, RunQuery};
     use crate::preconditions::EPOCH_PARAM;
 
     #[test]
@@ -48,6 +52,9 @@ mod tests {
             ("runs/{run}/events", events::EventsQuery::ALLOWED),
             ("notifications", notifications::NotificationsQuery::ALLOWED),
             ("stats", stats::StatsQuery::ALLOWED),
+            ("runs/{run}/export", RunQuery::ALLOWED),
+            ("export", PopulationQuery::ALLOWED),
+            ("checkpoint", CheckpointQuery::ALLOWED),
         ] {
             let operation = &document["paths"][format!("/v1/tenants/{{tenant}}/{path}")]["get"];
             let parameters = operation["parameters"].as_array().unwrap().iter();

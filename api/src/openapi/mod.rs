@@ -23,6 +23,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
     tags(
         (name = "runs", description = "Runs, their items and their events"),
         (name = "notifications", description = "What the caller was told"),
+        (name = "sealed history", description = "What happened, with what proves it: docs/exports.md"),
         (name = "live", description = "What happens, as it happens: server-sent events"),
     )
 )]
