@@ -3,6 +3,7 @@
 
 mod deployment;
 mod dev;
+mod exports;
 mod first_minutes;
 mod maintenance;
 mod postgres_tls;
