@@ -3,6 +3,7 @@
 
 mod append_events;
 mod commands_cost;
+mod exports;
 mod faithful;
 mod fuzz;
 mod hub;
