@@ -71,6 +71,12 @@ impl Role {
     pub fn may_audit(self) -> bool {
         self == Self::Auditor
     }
+
+    /// Whether it takes sealed history out of the ledger.
+    #[must_use]
+    pub fn may_export(self) -> bool {
+        matches!(self, Self::Auditor | Self::Owner)
+    }
 }
 
 impl fmt::Display for Role {

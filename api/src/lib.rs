@@ -11,6 +11,7 @@ pub mod cookie;
 pub mod cors;
 pub mod endpoints;
 pub mod etag;
+mod export_problem;
 pub mod extract;
 #[doc(hidden)]
 pub mod fuzzing;

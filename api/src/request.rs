@@ -136,6 +136,16 @@ fn too_many_waiting(crowded: Crowded) -> Problem {
 }
 
 impl<Q> ReadRequest<Q> {
+    /// The position that the caller has, once it is sure that the log has it, whether or not the read tables show it.
+    ///
+    /// # Errors
+    /// Those of [`After::in_log`].
+    pub async fn in_log(&self, state: &ApiState) -> Result<Option<Position>, Problem> {
+        let Some(after) = &self.after else { return Ok(None) };
+        after.in_log(state).await?;
+        Ok(Some(after.position))
+    }
+
     /// Another position that this request speaks of.
     pub fn after(&self, position: Position) -> After {
         After { position, token_id: self.caller.token_id, permit: self.permit.clone() }

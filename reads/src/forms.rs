@@ -84,6 +84,12 @@ named_schemas! {
     OnlyStalled = choice(["stalled"]);
     /// Only what is so.
     OnlyTrue = choice(["true"]);
+    /// Whether it is so.
+    YesOrNo = choice(["true", "false"]);
+    /// How many entries the tree of a checkpoint has: its second line.
+    TreeSize = between((1, LAST));
+    /// A zip file with sealed history.
+    ExportFile = text().content_media_type("application/zip").content_encoding("binary");
     /// NAME:VALUE of a label.
     LabelFilter = text().pattern(Some(r"^[^:\u0000-\u001F\u007F-\u009F\uFFFD]+:[^\u0000-\u001F\u007F-\u009F\uFFFD]*$"));
     /// The beginning of a name. It is cleaned as names are, and holds at least one printable character.

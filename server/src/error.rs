@@ -65,6 +65,9 @@ pub enum Error {
     /// The event log.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// There is no export.
+    #[error("no export was made: {0}")]
+    Export(#[from] exports::ExportError),
     /// The projector.
     #[error("the projector failed: {0}")]
     Projector(ProjectorError),
@@ -159,6 +162,7 @@ impl Error {
             | Self::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
             | Self::Access(AccessError::Database(error))
             | Self::Policy(PolicyError::Database(error))
+            | Self::Export(exports::ExportError::Database(error))
             | Self::Seal(sealer::SealError::Database(error))
             | Self::Projector(ProjectorError::Database(error)) => Some(error),
             _ => None,

@@ -9,6 +9,7 @@ mod dev;
 mod error;
 pub mod event_log;
 mod expiry;
+mod export;
 mod exporter;
 mod files;
 mod keys;
@@ -66,6 +67,7 @@ async fn obey(cli: Cli) -> Result<ExitCode, Error> {
         Command::Projector(ProjectorCommand::Run(args)) => run::project(args).await?,
         Command::Projector(command) => return maintain::projector(command).await,
         Command::Log(LogCommand::Copy(args)) => return copy::copy(args).await,
+        Command::Export(args) => return export::export(args).await,
         Command::Seal(command) => return seal::seal(command).await,
         Command::Migrate(args) => run::migrate(args).await?,
         Command::Tenant(command) => admin::tenant(command).await?,

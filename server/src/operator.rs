@@ -20,7 +20,7 @@ pub fn pool_options() -> PgPoolOptions {
 }
 
 /// By the effective user, as the system's list of users names it, not by what the environment says.
-fn operator() -> AdminActor {
+pub fn operator() -> AdminActor {
     // In a container a user may have no name.
     let user = whoami::username().unwrap_or_else(|_| format!("uid {}", rustix::process::geteuid().as_raw()));
     let host = whoami::hostname().unwrap_or_else(|_| "unknown".to_owned());

@@ -3,6 +3,7 @@
 mod administration;
 mod commands;
 mod events;
+mod exports;
 mod items;
 mod notifications;
 mod parse;
@@ -17,6 +18,7 @@ use utoipa_axum::routes;
 use crate::state::ApiState;
 
 pub use commands::mark_read;
+pub use exports::Exports;
 pub(crate) use parse::{EventsBody, StartBody};
 
 /// The routes, to be served with the rest.
@@ -31,6 +33,7 @@ pub fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(stats::get_stats))
         .routes(routes!(administration::list_admin_events))
         .merge(tokens::routes())
+        .merge(exports::routes())
 }
 
 #[cfg(test)]
@@ -40,6 +43,7 @@ mod tests {
 
     use reads::{ReadQuery, administration, events, items, notifications, runs, stats, tokens};
 
+    use super::exports::{CheckpointQuery, PopulationQuery, RunQuery};
     use crate::preconditions::EPOCH_PARAM;
 
     #[test]
@@ -54,6 +58,9 @@ mod tests {
             ("stats", stats::StatsQuery::ALLOWED),
             ("admin/events", administration::AdminQuery::ALLOWED),
             ("tokens", tokens::TokensQuery::ALLOWED),
+            ("runs/{run}/export", RunQuery::ALLOWED),
+            ("export", PopulationQuery::ALLOWED),
+            ("checkpoint", CheckpointQuery::ALLOWED),
         ] {
             let operation = &document["paths"][format!("/v1/tenants/{{tenant}}/{path}")]["get"];
             let parameters = operation["parameters"].as_array().unwrap().iter();

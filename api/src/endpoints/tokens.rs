@@ -109,7 +109,7 @@ impl TokenBody {
 }
 
 /// Who acts by a request.
-fn actor(caller: &Caller, request_id: RequestId) -> AdminActor {
+pub(super) fn actor(caller: &Caller, request_id: RequestId) -> AdminActor {
     AdminActor {
         kind: ActorKind::Principal,
         name: CleanText::new(caller.principal.as_str()),

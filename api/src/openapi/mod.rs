@@ -24,6 +24,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         (name = "runs", description = "Runs, their items and their events"),
         (name = "notifications", description = "What the caller was told"),
         (name = "administration", description = "Tokens, and what was done to the tenant's administration"),
+        (name = "sealed history", description = "What happened, with what proves it: docs/exports.md"),
         (name = "live", description = "What happens, as it happens: server-sent events"),
     )
 )]

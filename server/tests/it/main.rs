@@ -4,6 +4,7 @@
 mod administration;
 mod deployment;
 mod dev;
+mod exports;
 mod first_minutes;
 mod maintenance;
 mod postgres_tls;

@@ -4,6 +4,7 @@
 mod administration;
 mod append_events;
 mod commands_cost;
+mod exports;
 mod faithful;
 mod fuzz;
 mod hub;
