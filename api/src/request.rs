@@ -135,7 +135,7 @@ fn too_many_waiting(crowded: Crowded) -> Problem {
     Problem::new(ProblemCode::TooManyWaiting, detail).with_status(status).retry_after(1)
 }
 
-impl<Q> ReadRequest<Q> {
+impl<Q: ReadQuery> ReadRequest<Q> {
     /// Another position that this request speaks of.
     pub fn after(&self, position: Position) -> After {
         After { position, token_id: self.caller.token_id, permit: self.permit.clone() }
@@ -149,7 +149,7 @@ impl<Q> ReadRequest<Q> {
         if let Some(after) = &self.after {
             after.shown(state).await?;
         }
-        Ok(state.reads.begin(&self.caller.tenant).await?)
+        Ok(state.reads.begin_with(&self.caller.tenant, self.query.plans()).await?)
     }
 }
 

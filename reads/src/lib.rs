@@ -29,4 +29,4 @@ pub use error::ReadError;
 pub use ledger::{LAST, Ledger};
 pub use page::{LONGEST_PAGE, USUAL_PAGE};
 pub use params::{Params, ReadQuery};
-pub use pool::{ReadPool, TenantRead, look_as_readers};
+pub use pool::{Plans, ReadPool, TenantRead, look_as_readers};

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use redaction::CleanText;
 
 use crate::error::ReadError;
+use crate::pool::Plans;
 use crate::time;
 
 /// The parameters of a request, decoded, in the order they came. Reading one takes it out, so that those
@@ -37,6 +38,11 @@ pub trait ReadQuery: Sized + Send {
     /// # Errors
     /// [`ReadError::Invalid`] that names the parameter which is wrong.
     fn from_params(params: &mut Params) -> Result<Self, ReadError>;
+
+    /// How the view is to plan that answers it.
+    fn plans(&self) -> Plans {
+        Plans::Kept
+    }
 }
 
 impl Params {

@@ -14,6 +14,7 @@ use crate::error::ReadError;
 use crate::page::{LONGEST_PAGE, USUAL_PAGE};
 use crate::params::ReadQuery;
 use crate::params::{Params, parse_enum, wrong};
+use crate::pool::Plans;
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +126,21 @@ impl ReadQuery for ListQuery {
             return Err(wrong("cursor", "names no moment: use next_cursor of a page, or begin without"));
         }
         Ok(Self { filter, order, limit, after, backwards: false, list })
+    }
+
+    fn plans(&self) -> Plans {
+        self.filter.plans()
+    }
+}
+
+impl Filter {
+    /// How its statements are planned. Where no more is asked than one of the indexes on a column and the order knows,
+    /// no value makes another plan better.
+    pub(super) fn plans(&self) -> Plans {
+        let Self { status, kind, initiator, labels, search, stalled, quarantined, .. } = self;
+        let columns = status.len() + usize::from(kind.is_some()) + usize::from(initiator.is_some());
+        let more = *stalled || *quarantined || search.is_some() || !labels.is_empty();
+        if columns > 1 || more { Plans::ForValues } else { Plans::Kept }
     }
 }
 

@@ -50,7 +50,7 @@ pub async fn page_of_runs(
     query: &ListQuery,
     now: DateTime<Utc>,
 ) -> Result<RunPage, ReadError> {
-    let mut rows = fetch(read.conn(), tenant, query, now).await?;
+    let mut rows = fetch(read, tenant, query, now).await?;
     let more = cut(&mut rows, query.limit).is_some();
     if query.backwards {
         rows.reverse();

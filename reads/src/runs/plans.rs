@@ -9,10 +9,11 @@ use sqlx::{AssertSqlSafe, Execute as _, Executor as _, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::filter::{ListQuery, RunKey};
+use super::list::page_of_runs;
 use super::query::statements;
 use super::statement::Statement;
-use crate::params::{Params, ReadQuery as _};
-use crate::pool::ReadPool;
+use crate::params::{Params, ReadQuery};
+use crate::pool::{Plans, ReadPool};
 
 /// Made rows, each of which stands for fifty.
 const ROWS: i64 = 20_000;
@@ -118,14 +119,15 @@ async fn make(pool: &PgPool, rows: i64) {
 
 async fn reader(pool: &PgPool) -> ReadPool {
     let options = ReadPool::pool_options().max_connections(1);
-    ReadPool::new(options.connect_with((*pool.connect_options()).clone()).await.unwrap())
+    let database = ReadPool::connect_options((*pool.connect_options()).clone());
+    ReadPool::new(options.connect_with(database).await.unwrap())
 }
 
 /// The lists that the planner would answer wrongly among a million runs: it multiplies a table's pages by the rows on
 /// each, as statistics have them, and here a page has fifty times as many and is fifty times as dear to read.
 async fn wrong(pool: &PgPool, queries: &[String]) -> Vec<String> {
     let tenant: TenantId = "demo".parse().unwrap();
-    let mut read = reader(pool).await.begin(&tenant).await.unwrap();
+    let mut read = reader(pool).await.begin_with(&tenant, Plans::ForValues).await.unwrap();
     // Else a plan that reads all would only be the last resort.
     read.conn().execute("SET LOCAL enable_seqscan = on; SET LOCAL seq_page_cost = 50").await.unwrap();
     let mut wrong = Vec::new();
@@ -175,11 +177,39 @@ async fn plans_of_small_tables_are_good_for_large_ones(pool: PgPool) {
             for list in asked(query) {
                 let [statement] =
                     <[Statement; 1]>::try_from(statements(&tenant, &list, Utc::now())).ok().unwrap();
-                assert!(statement.kept, "{query}");
+                assert_eq!(statement.plans, Plans::Kept, "{query}");
                 let plan = kept_plan(read.conn(), &statement).await.to_string();
                 assert!(plan.contains(&format!("\"Index Name\":\"{index}\"")), "{rows} {query}: {plan}");
                 assert!(!plan.contains("\"Sort Key\":[\"r."), "{rows} {query}: {plan}");
             }
         }
     }
+}
+
+/// However often it is asked: Postgres makes a plan for any values of what it was asked five times, if it may.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn what_is_rare_is_parsed_once_and_planned_for_its_values(pool: PgPool) {
+    make(&pool, 3).await;
+    let tenant: TenantId = "demo".parse().unwrap();
+    let reads = reader(&pool).await;
+    let planned = |lists: &'static str, begin: fn(&ListQuery) -> Plans| {
+        let (reads, tenant) = (reads.clone(), tenant.clone());
+        async move {
+            for _ in 0..8 {
+                let list = &asked(lists)[0];
+                let mut read = reads.begin_with(&tenant, begin(list)).await.unwrap();
+                page_of_runs(&mut read, &tenant, list, Utc::now()).await.unwrap();
+            }
+            let mut read = reads.begin(&tenant).await.unwrap();
+            let of = "SELECT generic_plans, custom_plans FROM pg_prepared_statements
+                      WHERE statement LIKE 'SELECT r.run_id%' ORDER BY prepare_time DESC LIMIT 1";
+            sqlx::query_as::<_, (i64, i64)>(of).fetch_one(read.conn()).await.unwrap()
+        }
+    };
+    assert_eq!(planned("&label=env:prod&label=region:r7", ReadQuery::plans).await, (0, 8));
+    // A view that was begun for something else, as those of pages are.
+    assert_eq!(planned("&q=drift%2042", |_| Plans::Kept).await, (0, 8));
+    let mut read = reads.begin_with(&tenant, asked("&status=failed")[0].plans()).await.unwrap();
+    let mode: String = sqlx::query_scalar("SHOW plan_cache_mode").fetch_one(read.conn()).await.unwrap();
+    assert_eq!(mode, "auto", "a plan of what one index knows may be kept, also after the views before it");
 }

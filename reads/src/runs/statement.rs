@@ -11,14 +11,13 @@ use uuid::Uuid;
 
 use super::filter::{Filter, Order};
 use super::row::{QUEUED_LIMIT, select};
+use crate::pool::Plans;
 
 /// A page's query, with its values.
 pub(super) struct Statement {
     pub(super) sql: QueryBuilder<Postgres>,
-    /// Whether it is kept on the connection, and so may be its plan: one index has what is asked in the order of the
-    /// list, whatever the values. Any other is planned for its values each time, as what is rare wants another plan
-    /// than what is frequent.
-    pub(super) kept: bool,
+    /// How it is planned.
+    pub(super) plans: Plans,
 }
 
 /// What a statement finds.
@@ -82,7 +81,7 @@ impl Page<'_> {
         };
         self.push_order(&mut sql, key);
         self.push_limit(&mut sql);
-        Statement { sql, kept: from == From::Runs && self.is_of_one_index() }
+        Statement { sql, plans: self.filter.plans() }
     }
 
     fn from(&self) -> From {
@@ -103,13 +102,6 @@ impl Page<'_> {
     fn is_alone(&self) -> bool {
         let Filter { status, kind, initiator, labels, .. } = self.filter;
         status.is_empty() && kind.is_none() && initiator.is_none() && labels.is_empty()
-    }
-
-    /// Whether no more is asked than one of the indexes on a column and the order knows.
-    fn is_of_one_index(&self) -> bool {
-        let Filter { status, kind, initiator, .. } = self.filter;
-        let columns = status.len() + usize::from(kind.is_some()) + usize::from(initiator.is_some());
-        columns <= 1 && self.title.is_none() && self.ids.is_none()
     }
 
     /// The labels are joined to the runs by all that they share, and the times are asked of each: whichever table
@@ -246,8 +238,12 @@ impl Page<'_> {
         sql.push(format_args!(" ORDER BY {table}.queued_at {direction}, {table}.run_id {direction}"));
     }
 
-    /// In the text: a plan for any limit would be one for a tenth of all runs.
+    /// A plan for any limit would be one for a tenth of all runs, so where plans are kept it is in the text.
     fn push_limit(&self, sql: &mut QueryBuilder<Postgres>) {
-        sql.push(format_args!(" LIMIT {}", self.limit));
+        sql.push(" LIMIT ");
+        match self.filter.plans() {
+            Plans::Kept => sql.push(self.limit),
+            Plans::ForValues => sql.push_bind(self.limit),
+        };
     }
 }
