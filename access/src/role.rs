@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-/// The role of a token. Every role may view its tenant's runs; see [`Role::may_append`] and
-/// [`Role::may_audit`] for the rest.
+/// The role of a token. Every role may view its tenant's runs; see [`Role::may_append`],
+/// [`Role::may_search_events`] and [`Role::may_audit`] for the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names are the roles that the README explains")]
@@ -52,6 +52,12 @@ impl Role {
     #[must_use]
     pub fn may_append(self) -> bool {
         self == Self::Producer
+    }
+
+    /// Whether it may search the events of all runs at once.
+    #[must_use]
+    pub fn may_search_events(self) -> bool {
+        matches!(self, Self::Owner | Self::Auditor)
     }
 
     /// Whether it reads the event history with its full metadata.

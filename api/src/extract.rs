@@ -23,6 +23,10 @@ pub struct Viewer(pub Caller);
 #[derive(Debug, Clone)]
 pub struct Producer(pub Caller);
 
+/// A caller that may search the events of all runs: the roles `owner` and `auditor`; 403 for the others.
+#[derive(Debug, Clone)]
+pub struct Searcher(pub Caller);
+
 /// Answers 401 without a credential, 404 when it is another tenant's than the path's, and 403 where a session would
 /// change something without its CSRF token.
 impl FromRequestParts<ApiState> for Caller {
@@ -115,6 +119,25 @@ impl FromRequestParts<ApiState> for Producer {
             format!("Appending needs a token of the role producer; this one's role is {}.", caller.role);
         Err(Problem::forbidden(detail).with("role", caller.role.as_str()).with("needed_role", "producer"))
     }
+}
+
+impl FromRequestParts<ApiState> for Searcher {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        if caller.role.may_search_events() {
+            return Ok(Self(caller));
+        }
+        Err(for_auditors(&caller, "The events of all runs are for auditors and owners"))
+    }
+}
+
+/// 403: what is for auditors.
+pub fn for_auditors(caller: &Caller, what: &str) -> Problem {
+    Problem::forbidden(format!("{what}; this token's role is {}.", caller.role))
+        .with("role", caller.role.as_str())
+        .with("needed_role", "auditor")
 }
 
 /// Checks the CSRF token of a request that changes something for the holder of a session: browsers send the cookie

@@ -7,8 +7,11 @@
 mod base_path;
 mod corrupt;
 mod cursor;
+pub mod difference;
 mod error;
 pub mod events;
+#[cfg(test)]
+mod explain;
 pub mod failures;
 pub mod forms;
 pub mod freshness;
@@ -27,6 +30,6 @@ pub use base_path::{BasePath, InvalidBasePath};
 pub use corrupt::Corrupt;
 pub use error::ReadError;
 pub use ledger::{LAST, Ledger};
-pub use page::{LONGEST_PAGE, USUAL_PAGE};
-pub use params::{Params, ReadQuery};
+pub use page::{LONGEST_PAGE, LONGEST_TABLE, USUAL_PAGE};
+pub use params::{Form, Params, ReadQuery};
 pub use pool::{Plans, ReadPool, TenantRead, look_as_readers};

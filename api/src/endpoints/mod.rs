@@ -1,7 +1,9 @@
 //! The resources of the API, a file each.
 
 mod commands;
+mod difference;
 mod events;
+mod history;
 mod items;
 mod notifications;
 mod parse;
@@ -25,6 +27,8 @@ pub fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(run::get_run))
         .routes(routes!(items::list_items))
         .routes(routes!(events::list_events))
+        .routes(routes!(difference::get_difference))
+        .routes(routes!(history::list_history))
         .routes(routes!(notifications::list_notifications))
         .routes(routes!(stats::get_stats))
 }
@@ -34,7 +38,7 @@ pub fn routes() -> OpenApiRouter<ApiState> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use reads::{ReadQuery, events, items, notifications, runs, stats};
+    use reads::{Params, ReadQuery, difference, events, items, notifications, runs, stats};
 
     use crate::preconditions::EPOCH_PARAM;
 
@@ -46,6 +50,8 @@ mod tests {
             ("runs/{run}", runs::OneQuery::ALLOWED),
             ("runs/{run}/items", items::ItemsQuery::ALLOWED),
             ("runs/{run}/events", events::EventsQuery::ALLOWED),
+            ("runs/{run}/difference", difference::DifferenceQuery::ALLOWED),
+            ("events", events::HistoryQuery::ALLOWED),
             ("notifications", notifications::NotificationsQuery::ALLOWED),
             ("stats", stats::StatsQuery::ALLOWED),
         ] {
@@ -61,5 +67,35 @@ mod tests {
                 .collect();
             assert_eq!(described, takes.iter().copied().chain(["after", EPOCH_PARAM]).collect(), "{path}");
         }
+    }
+
+    fn is_taken<Q: ReadQuery>(query: &str) -> bool {
+        let mut params = Params::of(Some(query)).unwrap();
+        Q::from_params(&mut params).is_ok() && params.end(Q::ALLOWED).is_ok()
+    }
+
+    #[test]
+    fn what_auditors_are_told_to_ask_is_taken() {
+        let document = include_str!("../../../docs/auditing.md");
+        let mut seen = BTreeSet::new();
+        for line in document.lines().filter_map(|line| line.strip_prefix("AUDIT ")) {
+            let line = line.split(" #").next().unwrap();
+            let (resource, rest) = line.split_once(' ').unwrap();
+            let words: Vec<&str> = rest.split_whitespace().collect();
+            let pairs = words.windows(2).filter(|pair| pair[0] == "-d").map(|pair| pair[1]);
+            let query = pairs.collect::<Vec<_>>().join("&");
+            let taken = match resource {
+                "events" => is_taken::<events::HistoryQuery>(&query),
+                "runs" => is_taken::<runs::ListQuery>(&query),
+                "runs/$RUN" => is_taken::<runs::OneQuery>(&query),
+                "runs/$RUN/events" => is_taken::<events::EventsQuery>(&query),
+                "runs/$RUN/items" => is_taken::<items::ItemsQuery>(&query),
+                "runs/$RUN/difference" => is_taken::<difference::DifferenceQuery>(&query),
+                other => panic!("{other}"),
+            };
+            assert!(taken && !query.is_empty(), "{line}");
+            seen.insert(resource);
+        }
+        assert_eq!(seen.len(), 6);
     }
 }

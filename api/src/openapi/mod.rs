@@ -22,6 +22,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
     security(("token" = [])),
     tags(
         (name = "runs", description = "Runs, their items and their events"),
+        (name = "audit", description = "What happened over all runs, and what became of one"),
         (name = "notifications", description = "What the caller was told"),
         (name = "live", description = "What happens, as it happens: server-sent events"),
     )

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use domain::TenantId;
 
-use super::filter::{ListQuery, Order};
+use super::filter::ListQuery;
+use super::order::Order;
 use super::row::RunRow;
 use super::statement::{Page, Statement};
 use crate::page::rows_for;
@@ -28,7 +29,7 @@ pub(super) async fn fetch(
         rows.extend(statement.sql.build_query_as::<RunRow>().fetch_all(read.conn()).await?);
     }
     if statements.len() > 1 {
-        rows.sort_unstable_by_key(|row| (row.queued_at, row.run_id));
+        rows.sort_unstable_by_key(|row| (row.time(query.by), row.run_id));
         rows.dedup_by_key(|row| row.run_id);
         if query.reading_order() == Order::NewestFirst {
             rows.reverse();
@@ -51,7 +52,8 @@ pub(super) fn statements(tenant: &TenantId, query: &ListQuery, now: DateTime<Utc
         until: filter.until,
         title: search.map(|search| search.title.as_str()),
         ids: search.and_then(|search| search.ids),
-        after: query.after.and_then(|key| Some((key.queued_at()?, key.run_id))),
+        after: query.after.and_then(|key| Some((key.time()?, key.run_id))),
+        by: query.by,
         order: query.reading_order(),
         limit: rows_for(query.limit),
         now,
