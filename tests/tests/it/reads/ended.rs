@@ -40,7 +40,7 @@ async fn runs_come_by_their_ends_and_say_who_started_and_ended_them(pool: PgPool
         ("sort=ended_at&label=env:prod&q=s", vec!["short"]),
         ("sort=ended_at&label=env:prod", vec!["short", "never started", "long"]),
         ("sort=ended_at&q=0", vec!["short", "never started", "long"]),
-        ("sort=ended_at&since=2025-06-15T15:06:45Z", vec!["short", "never started"]),
+        ("sort=ended_at&since=2025-06-15T15:06:44Z", vec!["short", "never started"]),
         ("sort=ended_at&held=true", vec![]),
     ] {
         for limit in [1, 2, 200] {
