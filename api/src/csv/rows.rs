@@ -7,8 +7,13 @@ use serde::Deserialize;
 
 use super::Tabular;
 
+/// A column's name, and how it is written.
+type Column<T> = (&'static str, fn(&T) -> String);
+/// The same of an event, from what it says as well.
+type EventColumn = (&'static str, fn(&EventView, &Said) -> String);
+
 /// The columns of a run, in their order, and how each is written.
-const OF_RUNS: [(&str, fn(&RunView) -> String); 27] = [
+const OF_RUNS: [Column<RunView>; 27] = [
     ("run_id", |run| run.run_id.to_string()),
     ("kind", |run| run.kind.clone()),
     ("title", |run| text(run.title.as_ref())),
@@ -58,7 +63,7 @@ struct Said {
 }
 
 /// The columns of an event, in their order, and how each is written.
-const OF_EVENTS: [(&str, fn(&EventView, &Said) -> String); 12] = [
+const OF_EVENTS: [EventColumn; 12] = [
     ("recorded_at", |event, _| time(Some(event.recorded_at))),
     ("occurred_at", |event, _| time(Some(event.occurred_at))),
     ("run_id", |event, _| text(event.run_id)),
@@ -74,7 +79,7 @@ const OF_EVENTS: [(&str, fn(&EventView, &Said) -> String); 12] = [
 ];
 
 /// Those of its metadata, which auditors see.
-const OF_METADATA: [(&str, fn(&EventMetadata) -> String); 7] = [
+const OF_METADATA: [Column<EventMetadata>; 7] = [
     ("event_id", |of| of.event_id.to_string()),
     ("schema_version", |of| of.schema_version.to_string()),
     ("token_id", |of| text(of.token_id)),
