@@ -97,6 +97,33 @@ CREATE TYPE projection.run_origin AS (
 	queued_at timestamp with time zone
 );
 
+CREATE TYPE projection.run_standing AS (
+	run_id uuid,
+	status text,
+	ended_as text,
+	presumed boolean,
+	superseded boolean,
+	items_total bigint,
+	items_succeeded bigint,
+	items_failed bigint,
+	items_skipped bigint,
+	worker text,
+	progress_message text,
+	reason_code text,
+	message text,
+	started_at timestamp with time zone,
+	ended_at timestamp with time zone,
+	started_recorded_at timestamp with time zone,
+	ended_recorded_at timestamp with time zone,
+	started_by text,
+	ended_by text,
+	last_event_at timestamp with time zone,
+	heartbeat_seconds integer,
+	heartbeat_due_at timestamp with time zone,
+	revision bigint,
+	"position" bigint
+);
+
 CREATE TYPE projection.run_state AS (
 	run_id uuid,
 	status text,
@@ -139,6 +166,26 @@ CREATE TYPE projection.timeline_entry AS (
 	token_id uuid,
 	request_id text,
 	origin text
+);
+
+CREATE TYPE projection.timeline_event AS (
+	tenant text,
+	run_id uuid,
+	revision bigint,
+	"position" bigint,
+	event_id uuid,
+	event_type text,
+	schema_version smallint,
+	occurred_at timestamp with time zone,
+	recorded_at timestamp with time zone,
+	actor text,
+	correlation_id text,
+	causation_id text,
+	data text,
+	token_id uuid,
+	request_id text,
+	origin text,
+	reason_code text
 );
 
 CREATE FUNCTION administration.actor() RETURNS jsonb
@@ -544,13 +591,14 @@ CREATE TABLE projection.run_events (
     schema_version smallint NOT NULL,
     occurred_at timestamp with time zone NOT NULL,
     recorded_at timestamp with time zone NOT NULL,
-    actor text NOT NULL,
+    actor text NOT NULL COLLATE pg_catalog."C",
     correlation_id text,
     causation_id text,
     data json NOT NULL,
     token_id uuid,
     request_id text COLLATE pg_catalog."C",
-    origin text COLLATE pg_catalog."C"
+    origin text COLLATE pg_catalog."C",
+    reason_code text COLLATE pg_catalog."C"
 );
 
 CREATE TABLE projection.run_hours (
@@ -623,6 +671,8 @@ CREATE TABLE projection.runs (
     idempotency_key text COLLATE pg_catalog."C",
     started_recorded_at timestamp with time zone,
     ended_recorded_at timestamp with time zone,
+    started_by text COLLATE pg_catalog."C",
+    ended_by text COLLATE pg_catalog."C",
     CONSTRAINT runs_ended_as_check CHECK ((ended_as = ANY (ARRAY['completed'::text, 'failed'::text, 'aborted'::text]))),
     CONSTRAINT runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'partially_succeeded'::text, 'failed'::text])))
 )
@@ -852,11 +902,23 @@ CREATE INDEX notifications_newest ON projection.notifications USING btree (tenan
 
 CREATE INDEX notifications_unread ON projection.notifications USING btree (tenant, recipient, "position" DESC) WHERE (read_at IS NULL);
 
+CREATE INDEX run_events_by_actor ON projection.run_events USING btree (tenant, actor, recorded_at);
+
 CREATE INDEX run_events_by_position ON projection.run_events USING btree (tenant, "position");
+
+CREATE INDEX run_events_by_reason ON projection.run_events USING btree (tenant, reason_code, recorded_at) WHERE (reason_code IS NOT NULL);
+
+CREATE INDEX run_events_by_time ON projection.run_events USING btree (tenant, recorded_at);
+
+CREATE INDEX run_events_by_token ON projection.run_events USING btree (tenant, token_id) WHERE (token_id IS NOT NULL);
+
+CREATE INDEX run_events_by_type ON projection.run_events USING btree (tenant, event_type, recorded_at) WHERE (event_type <> 'ItemSucceeded'::text);
 
 CREATE INDEX run_items_by_outcome ON projection.run_items USING btree (run_id, outcome, revision);
 
 CREATE INDEX run_items_failed ON projection.run_items USING btree (run_id, reason_code, revision) INCLUDE (tenant) WHERE (outcome = 'failed'::text);
+
+CREATE INDEX runs_by_end ON projection.runs USING btree (tenant, ended_at DESC, run_id DESC) WHERE (ended_at IS NOT NULL);
 
 CREATE INDEX runs_by_initiator ON projection.runs USING btree (tenant, initiator_id, queued_at DESC, run_id DESC);
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 /// The role of a token. Every role may view its tenant's runs; see [`Role::may_append`],
-/// [`Role::may_audit`] and [`Role::may_administer`] for the rest.
+/// [`Role::may_oversee`], [`Role::may_audit`] and [`Role::may_administer`] for the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names are the roles that the README explains")]
@@ -60,9 +60,10 @@ impl Role {
         self == Self::Owner
     }
 
-    /// Whether it sees what was done to its tenant's administration.
+    /// Whether it sees what concerns the tenant as a whole: what was done to its administration, the events of all runs
+    /// at once, and history to take away.
     #[must_use]
-    pub fn may_see_administration(self) -> bool {
+    pub fn may_oversee(self) -> bool {
         matches!(self, Self::Owner | Self::Auditor)
     }
 
@@ -70,12 +71,6 @@ impl Role {
     #[must_use]
     pub fn may_audit(self) -> bool {
         self == Self::Auditor
-    }
-
-    /// Whether it takes sealed history out of the ledger.
-    #[must_use]
-    pub fn may_export(self) -> bool {
-        matches!(self, Self::Auditor | Self::Owner)
     }
 }
 

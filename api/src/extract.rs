@@ -30,6 +30,9 @@ pub struct Overseer(pub Caller);
 /// A caller that administers its tenant: the role `owner`; 403 for the others.
 #[derive(Debug, Clone)]
 pub struct Owner(pub Caller);
+/// A caller that may search the events of all runs: the roles `owner` and `auditor`; 403 for the others.
+#[derive(Debug, Clone)]
+pub struct Searcher(pub Caller);
 
 /// Answers 401 without a credential, 404 when it is another tenant's than the path's, and 403 where a session would
 /// change something without its CSRF token.
@@ -137,7 +140,7 @@ impl Overseer {
     /// # Errors
     /// 403.
     pub fn of(caller: Caller) -> Result<Self, Problem> {
-        match caller.role.may_see_administration() {
+        match caller.role.may_oversee() {
             true => Ok(Self(caller)),
             false => Err(role_needed("Seeing what was administered", "owner or auditor", &caller)),
         }
@@ -156,11 +159,30 @@ impl FromRequestParts<ApiState> for Owner {
     }
 }
 
+impl FromRequestParts<ApiState> for Searcher {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        if caller.role.may_oversee() {
+            return Ok(Self(caller));
+        }
+        Err(for_auditors(&caller, "The events of all runs are for auditors and owners"))
+    }
+}
+
 fn role_needed(what: &str, needed: &str, caller: &Caller) -> Problem {
     let role = caller.role.as_str();
     Problem::forbidden(format!("{what} needs a token of the role {needed}; this one's role is {role}."))
         .with("role", role)
         .with("needed_role", needed)
+}
+
+/// 403: what is for auditors.
+pub fn for_auditors(caller: &Caller, what: &str) -> Problem {
+    Problem::forbidden(format!("{what}; this token's role is {}.", caller.role))
+        .with("role", caller.role.as_str())
+        .with("needed_role", "auditor")
 }
 
 /// Checks the CSRF token of a request that changes something for the holder of a session: browsers send the cookie

@@ -9,6 +9,7 @@ mod body;
 mod command_problem;
 pub mod cookie;
 pub mod cors;
+mod csv;
 pub mod endpoints;
 pub mod etag;
 mod export_problem;

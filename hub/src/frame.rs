@@ -70,7 +70,7 @@ impl Frame {
             tenant: caller.tenant.to_string(),
             principal: caller.principal.to_string(),
             role: caller.role.to_string(),
-            oversees: caller.role.may_see_administration(),
+            oversees: caller.role.may_oversee(),
             csrf: visitor.session.as_ref().map(access::SessionSecret::csrf),
             unread: match unread {
                 0 => None,

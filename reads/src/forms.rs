@@ -76,8 +76,17 @@ named_schemas! {
     Role = choice(access::Role::ALL.map(access::Role::as_str));
     /// What became of an event that was sent: it is new, or was there already.
     EventResult = choice(["created", "duplicate"]);
-    /// The order of runs by when they were queued: the newest first (usual), or the oldest first.
-    RunOrder = choice(["-queued_at", "queued_at"]);
+    /// The order of runs: by when they were queued, the newest first (usual) or the oldest first, or by when they ended,
+    /// and then without those that have not. With `ended_since` or `ended_until` the last to end come first (usual).
+    RunOrder = choice(["-queued_at", "queued_at", "-ended_at", "ended_at"]);
+    /// The order of events by when the ledger took them in: the newest first (usual), or the oldest first.
+    RecordedOrder = choice(["-recorded_at", "recorded_at"]);
+    /// The form of a list: JSON (usual), or a table (RFC 4180).
+    ListForm = choice(["json", "csv"]);
+    /// How many entries: of JSON 50 (usual) and 200 at most, of a table 10,000.
+    ListLimit = between((1, crate::page::LONGEST_TABLE));
+    /// A point of a run's life: a revision, or a time (RFC 3339).
+    PointOfRun = text().pattern(Some(r"^([0-9]{1,18}|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))$"));
     /// The order of events: the oldest first (usual), or the newest first.
     EventOrder = choice(["asc", "desc"]);
     /// Only what is stalled.

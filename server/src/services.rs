@@ -278,7 +278,7 @@ fn read_pool(database: &PgConnectOptions, http: &HttpArgs) -> PgPool {
         // Kept open while nobody reads, see [`fill`].
         .min_connections(http.read_connections)
         .acquire_timeout(PATIENCE)
-        .connect_lazy_with(database.clone())
+        .connect_lazy_with(ReadPool::connect_options(database.clone()))
 }
 
 /// Opens a pool's connections before anybody waits for one. The pool itself opens its least number only after others

@@ -118,8 +118,11 @@ impl TestApp {
         commands: CommandsConfig,
         serve: ServeConfig,
     ) -> String {
-        let reads =
-            ReadPool::pool_options().max_connections(4).connect_with(self.database.clone()).await.unwrap();
+        let reads = ReadPool::pool_options()
+            .max_connections(4)
+            .connect_with(ReadPool::connect_options(self.database.clone()))
+            .await
+            .unwrap();
         self.pools.push(reads.clone());
         // Tokens and freshness keep one connection each to listen on.
         let pool = PgPoolOptions::new().max_connections(4).connect_with(self.database.clone()).await.unwrap();

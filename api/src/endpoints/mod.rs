@@ -2,8 +2,10 @@
 
 mod administration;
 mod commands;
+mod difference;
 mod events;
 mod exports;
+mod history;
 mod items;
 mod notifications;
 mod parse;
@@ -29,6 +31,8 @@ pub fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(run::get_run))
         .routes(routes!(items::list_items))
         .routes(routes!(events::list_events))
+        .routes(routes!(difference::get_difference))
+        .routes(routes!(history::list_history))
         .routes(routes!(notifications::list_notifications))
         .routes(routes!(stats::get_stats))
         .routes(routes!(administration::list_admin_events))
@@ -41,7 +45,9 @@ pub fn routes() -> OpenApiRouter<ApiState> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use reads::{ReadQuery, administration, events, items, notifications, runs, stats, tokens};
+    use reads::{
+        Params, ReadQuery, administration, difference, events, items, notifications, runs, stats, tokens,
+    };
 
     use super::exports::{CheckpointQuery, PopulationQuery, RunQuery};
     use crate::preconditions::EPOCH_PARAM;
@@ -54,6 +60,8 @@ mod tests {
             ("runs/{run}", runs::OneQuery::ALLOWED),
             ("runs/{run}/items", items::ItemsQuery::ALLOWED),
             ("runs/{run}/events", events::EventsQuery::ALLOWED),
+            ("runs/{run}/difference", difference::DifferenceQuery::ALLOWED),
+            ("events", events::HistoryQuery::ALLOWED),
             ("notifications", notifications::NotificationsQuery::ALLOWED),
             ("stats", stats::StatsQuery::ALLOWED),
             ("admin/events", administration::AdminQuery::ALLOWED),
@@ -74,5 +82,35 @@ mod tests {
                 .collect();
             assert_eq!(described, takes.iter().copied().chain(["after", EPOCH_PARAM]).collect(), "{path}");
         }
+    }
+
+    fn is_taken<Q: ReadQuery>(query: &str) -> bool {
+        let mut params = Params::of(Some(query)).unwrap();
+        Q::from_params(&mut params).is_ok() && params.end(Q::ALLOWED).is_ok()
+    }
+
+    #[test]
+    fn what_auditors_are_told_to_ask_is_taken() {
+        let document = include_str!("../../../docs/auditing.md");
+        let mut seen = BTreeSet::new();
+        for line in document.lines().filter_map(|line| line.strip_prefix("AUDIT ")) {
+            let line = line.split(" #").next().unwrap();
+            let (resource, rest) = line.split_once(' ').unwrap();
+            let words: Vec<&str> = rest.split_whitespace().collect();
+            let pairs = words.windows(2).filter(|pair| pair[0] == "-d").map(|pair| pair[1]);
+            let query = pairs.collect::<Vec<_>>().join("&");
+            let taken = match resource {
+                "events" => is_taken::<events::HistoryQuery>(&query),
+                "runs" => is_taken::<runs::ListQuery>(&query),
+                "runs/$RUN" => is_taken::<runs::OneQuery>(&query),
+                "runs/$RUN/events" => is_taken::<events::EventsQuery>(&query),
+                "runs/$RUN/items" => is_taken::<items::ItemsQuery>(&query),
+                "runs/$RUN/difference" => is_taken::<difference::DifferenceQuery>(&query),
+                other => panic!("{other}"),
+            };
+            assert!(taken && !query.is_empty(), "{line}");
+            seen.insert(resource);
+        }
+        assert_eq!(seen.len(), 6);
     }
 }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::Utc;
 use domain::RequestId;
 use exports::{Exporter, Request, Which};
-use reads::forms;
+use reads::{ReadQuery, forms};
 use tokio::sync::{Mutex, Semaphore};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -145,7 +145,7 @@ pub async fn show_checkpoint(
 /// It is for this caller alone.
 const NOT_KEPT: (HeaderName, &str) = (CACHE_CONTROL, "private, no-store");
 
-async fn answer<Q>(
+async fn answer<Q: ReadQuery>(
     state: &ApiState,
     (method, request_id): (&Method, RequestId),
     request: &ReadRequest<Q>,

@@ -23,7 +23,7 @@ impl FromRequestParts<ApiState> for Exporting {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
         let role = Caller::from_request_parts(parts, state).await?.role;
-        if role.may_export() {
+        if role.may_oversee() {
             return Ok(Self);
         }
         let detail = format!("Exports need a token of the role auditor or owner; this one's role is {role}.");

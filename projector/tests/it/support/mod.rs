@@ -54,6 +54,12 @@ pub struct Story {
     pub ticks: i64,
 }
 
+/// Runs are ended by another than the one that works on them.
+fn actor_of(body: &EventBody) -> PrincipalId {
+    let ends = body.is_terminal() || body.is_presumed();
+    if ends { "closer-1" } else { "worker-1" }.parse().unwrap()
+}
+
 impl Story {
     /// Every event is recorded 20 minutes after the one before it, and happened a minute earlier.
     fn tick(&mut self) -> DateTime<Utc> {
@@ -72,7 +78,7 @@ impl Story {
         let command = Command {
             tenant: tenant(n),
             run: self.id_of(n),
-            actor: "worker-1".parse().unwrap(),
+            actor: actor_of(&body),
             origin: None,
             expected_revision: None,
             events: vec![ProposedEvent {
@@ -102,7 +108,7 @@ impl Story {
             revision: self.runs.entry(n).or_default().next_revision(),
             occurred_at: now,
             recorded_at: now,
-            actor: "worker-1".parse().unwrap(),
+            actor: actor_of(&body),
             correlation_id: None,
             causation_id: None,
             origin: None,

@@ -1,4 +1,8 @@
-//! `GET /v1/tenants/{tenant}/runs/{run}/events`.
+//! `GET /v1/tenants/{tenant}/runs/{run}/events`, and the events of all runs.
+
+mod history;
+#[cfg(test)]
+mod plans;
 
 use access::Caller;
 use chrono::{DateTime, Utc};
@@ -19,6 +23,8 @@ use crate::page::{LONGEST_PAGE, USUAL_PAGE, cut, rows_for};
 use crate::params::ReadQuery;
 use crate::params::{Params, wrong};
 use crate::pool::TenantRead;
+
+pub use history::{HistoryQuery, page_of_history};
 
 const TABLE: &str = "projection.run_events";
 
@@ -61,10 +67,10 @@ impl EventsQuery {
     }
 }
 
-/// A page of a run's events.
+/// A page of events.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventPage {
-    /// The events in the order of their revisions.
+    /// The events in their order: of one run by their revisions, of all by when the ledger took them in.
     pub events: Vec<EventView>,
     /// For the next page; null on the last.
     pub next_cursor: Option<String>,
@@ -77,6 +83,9 @@ pub struct EventPage {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RunEvent)]
 pub struct EventView {
+    /// Which run it happened to; absent where the address says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<Uuid>,
     /// Its place in the run, from 0.
     #[schema(value_type = forms::Revision)]
     pub revision: u64,
@@ -130,7 +139,9 @@ pub struct EventMetadata {
     pub stream: String,
 }
 
+#[derive(sqlx::FromRow)]
 struct EventRow {
+    run_id: Uuid,
     revision: i64,
     position: i64,
     event_id: Uuid,
@@ -163,7 +174,7 @@ pub async fn page_of_events(
     let next = cut(&mut rows, query.limit).map(|last| last.revision + step);
     let next_cursor = next.map(|revision| cursor::encode(&query.list, revision)).transpose()?;
     let audit = caller.role.may_audit();
-    let events = rows.into_iter().map(|row| view(row, tenant, run, audit)).collect::<Result<_, _>>()?;
+    let events = rows.into_iter().map(|row| view(row, tenant, audit)).collect::<Result<_, _>>()?;
     Ok(EventPage { events, next_cursor, position: read.position.0 })
 }
 
@@ -171,7 +182,7 @@ macro_rules! events_in_order {
     ($start:tt, $order:tt, $($argument:expr),*) => {
         sqlx::query_as!(
             EventRow,
-            r#"SELECT revision, position, event_id, event_type, schema_version, occurred_at, recorded_at, actor,
+            r#"SELECT run_id, revision, position, event_id, event_type, schema_version, occurred_at, recorded_at, actor,
                       correlation_id, causation_id, token_id, request_id, origin,
                       data AS "data: Json<Box<RawValue>>"
                FROM projection.run_events
@@ -198,7 +209,9 @@ async fn fetch(
     }
 }
 
-fn view(row: EventRow, tenant: &TenantId, run: RunId, audit: bool) -> Result<EventView, Corrupt> {
+/// An event as it is shown, to auditors with its metadata.
+fn view(row: EventRow, tenant: &TenantId, audit: bool) -> Result<EventView, Corrupt> {
+    let run = RunId::new(row.run_id).map_err(|error| Corrupt::new(TABLE, "run_id", row.event_id, error))?;
     let data = match in_todays_form(&row)? {
         Some(new) => new,
         None => row.data.0,
@@ -216,6 +229,7 @@ fn view(row: EventRow, tenant: &TenantId, run: RunId, audit: bool) -> Result<Eve
         stream: run_stream(tenant, run),
     });
     Ok(EventView {
+        run_id: None,
         revision: non_negative(TABLE, "revision", row.event_id, row.revision)?,
         position: non_negative(TABLE, "position", row.event_id, row.position)?,
         event_type: row.event_type,
