@@ -65,6 +65,9 @@ pub enum SealError {
         /// Its size.
         size: u64,
     },
+    /// The policy's witnesses can't be asked.
+    #[error("the witnesses of the policy can't be asked: {0}")]
+    Witnesses(String),
     /// A file can't be read or written.
     #[error("{path}: {source}")]
     File {

@@ -4,6 +4,7 @@
 //! Appends are not touched. What is signed was committed before, durably, so that after a crash at any step the
 //! sealer goes on from there and never signs two trees of one size.
 
+mod ask;
 mod audit;
 mod checkpoint;
 mod error;
@@ -14,11 +15,13 @@ mod logs;
 mod outside;
 mod progress;
 mod publish;
+mod round;
 mod run;
 mod runs;
 mod sampler;
 mod status;
 mod tiles;
+mod witnesses;
 
 pub use audit::{Audit, AuditProgress, Audited};
 pub use error::SealError;

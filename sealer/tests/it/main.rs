@@ -7,3 +7,4 @@ mod keys;
 mod restored;
 mod support;
 mod trees;
+mod witness;
