@@ -25,6 +25,7 @@ mod seal;
 mod services;
 mod tls;
 mod usage;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -66,6 +67,7 @@ async fn obey(cli: Cli) -> Result<ExitCode, Error> {
         Command::Projector(command) => return maintain::projector(command).await,
         Command::Log(LogCommand::Copy(args)) => return copy::copy(args).await,
         Command::Seal(command) => return seal::seal(command).await,
+        Command::Witness(command) => witness::witness(command).await?,
         Command::Migrate(args) => run::migrate(args).await?,
         Command::Tenant(command) => admin::tenant(command).await?,
         Command::Token(command) => admin::token(command).await?,

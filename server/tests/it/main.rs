@@ -12,3 +12,4 @@ mod settings;
 mod support;
 mod survival;
 mod tls;
+mod witness;
