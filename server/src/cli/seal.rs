@@ -51,18 +51,18 @@ pub enum SealCommand {
         #[arg(long, env = "RUNLEDGER_TENANT")]
         tenant: String,
         #[command(flatten)]
-        key: SealKeyArgs,
-        #[command(flatten)]
         database: DatabaseArgs,
+        #[command(flatten)]
+        key: SealKeyArgs,
     },
     /// Tells how far each tenant's history is sealed.
     Status {
         #[command(flatten)]
-        key: SealKeyArgs,
-        #[command(flatten)]
         output: OutputArgs,
         #[command(flatten)]
         database: DatabaseArgs,
+        #[command(flatten)]
+        key: SealKeyArgs,
     },
     /// Recomputes all that was ever sealed from the event log. Exit code 1 and a line for each finding where something is
     /// not as it was, 0 where all is.
@@ -70,15 +70,15 @@ pub enum SealCommand {
         /// Only this tenant's.
         #[arg(long, env = "RUNLEDGER_TENANT")]
         tenant: Option<String>,
-        /// With the key, signatures are checked too.
-        #[arg(long, env = "RUNLEDGER_SEAL_KEY", value_name = "FILE")]
-        seal_key: Option<PathBuf>,
         #[command(flatten)]
         output: OutputArgs,
         #[command(flatten)]
         database: DatabaseArgs,
         #[command(flatten)]
         event_log: EventLogArgs,
+        /// With the key, signatures are checked too.
+        #[arg(long, env = "RUNLEDGER_SEAL_KEY", value_name = "FILE")]
+        seal_key: Option<PathBuf>,
     },
     /// Puts a new key before the ones in the file. All of them sign, until `retire-keys`: readers have time to trust the new
     /// one.

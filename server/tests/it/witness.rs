@@ -42,8 +42,8 @@ impl Program {
             loop {
                 let line = lines.next_line().await.unwrap().expect("it listens");
                 let line: Value = serde_json::from_str(&line).unwrap();
-                if line["fields"]["message"] == "listening" {
-                    return line["fields"]["address"].as_str().unwrap().to_owned();
+                if line["message"] == "listening" {
+                    return line["address"].as_str().unwrap().to_owned();
                 }
             }
         };
