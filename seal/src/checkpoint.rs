@@ -49,6 +49,20 @@ impl FromStr for Checkpoint {
     }
 }
 
+impl Checkpoint {
+    /// Reads a checkpoint of any log. Lines after the third are extensions, which say nothing of the tree and are
+    /// signed along; none of them may be empty.
+    ///
+    /// # Errors
+    /// [`NoCheckpoint`].
+    pub fn of_any_log(text: &str) -> Result<Self, NoCheckpoint> {
+        let three = text.match_indices('\n').nth(2).map(|(end, _)| text.split_at(end + 1));
+        let (checkpoint, more) = three.ok_or(NoCheckpoint)?;
+        let ends_well = more.is_empty() || more.ends_with('\n') && !more.starts_with('\n');
+        if !ends_well || more.contains("\n\n") { Err(NoCheckpoint) } else { checkpoint.parse() }
+    }
+}
+
 /// A number as C2SP writes it: digits without a zero in front.
 #[must_use]
 pub fn decimal(text: &str) -> Option<u64> {
@@ -74,6 +88,12 @@ mod tests {
         ] {
             assert_eq!(text.replace(from, to).parse::<Checkpoint>(), Err(NoCheckpoint), "{from} {to}");
         }
-        assert_eq!(format!("{text}more\n").parse::<Checkpoint>(), Err(NoCheckpoint));
+        let more = format!("{text}more\n");
+        assert_eq!(more.parse::<Checkpoint>(), Err(NoCheckpoint));
+        assert_eq!(Checkpoint::of_any_log(&more), text.parse());
+        assert_eq!(Checkpoint::of_any_log(text), text.parse());
+        for more in ["more", "\n", "\nmore\n", "more\n\nmore\n"] {
+            assert_eq!(Checkpoint::of_any_log(&format!("{text}{more}")), Err(NoCheckpoint), "{more:?}");
+        }
     }
 }

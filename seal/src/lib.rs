@@ -7,7 +7,7 @@
 //! a run's events are all there, in order and unchanged, and that no run was left out.
 //!
 //! `docs/sealed-history.md` describes the forms. They follow C2SP (<https://c2sp.org>): `signed-note`,
-//! `tlog-checkpoint`, `tlog-cosignature`, `tlog-policy`, `tlog-proof`, and tiles of 256 hashes as in `tlog-tiles`.
+//! `tlog-checkpoint`, `tlog-cosignature`, `tlog-policy`, `tlog-proof`, `tlog-witness`, and tiles of 256 hashes as in `tlog-tiles`.
 
 pub mod checkpoint;
 pub mod entry;
@@ -19,5 +19,6 @@ pub mod policy;
 pub mod proof;
 pub mod tiles;
 pub mod tlog_proof;
+pub mod witness;
 
 pub use hash::{Hash, HashParseError};

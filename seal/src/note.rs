@@ -114,6 +114,15 @@ impl VerifierKey {
         self.kind
     }
 
+    /// The same key under another name; see [`SignerKey::named`].
+    ///
+    /// # Errors
+    /// When the name is no name of a key.
+    pub fn named(&self, name: &str) -> Result<Self, NoteError> {
+        check_name(name)?;
+        Ok(Self { name: name.to_owned(), ..self.clone() })
+    }
+
     /// The key itself, without its name.
     #[must_use]
     pub fn bytes(&self) -> [u8; 32] {

@@ -2,7 +2,7 @@
 //!
 //! A policy is the reader's own, fetched and kept before. One that comes with an export proves nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::checkpoint::{Checkpoint, NoCheckpoint};
 use crate::note::{KeyKind, NoteError, SignedNote, VerifierKey};
@@ -11,9 +11,20 @@ use crate::note::{KeyKind, NoteError, SignedNote, VerifierKey};
 #[derive(Debug, Clone)]
 pub struct Policy {
     logs: Vec<VerifierKey>,
-    witnesses: Vec<(String, VerifierKey)>,
+    witnesses: Vec<Witness>,
     groups: Vec<Group>,
     quorum: Option<String>,
+}
+
+/// A witness that a policy names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witness {
+    /// Its name within the policy.
+    pub name: String,
+    /// What its cosignatures are checked with.
+    pub key: VerifierKey,
+    /// Where checkpoints are submitted to it, where the policy says so: all before `/add-checkpoint`.
+    pub url: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -88,11 +99,15 @@ impl Policy {
                 ["log", key] | ["log", key, _] => {
                     policy.logs.push(key_of(key, KeyKind::Note, &policy.logs).map_err(refused)?);
                 }
-                ["witness", name, key] | ["witness", name, key, _] => {
+                ["witness", name, key, url @ ..] if url.len() < 2 => {
                     policy.new_name(name).map_err(refused)?;
-                    let known: Vec<_> = policy.witnesses.iter().map(|(_, key)| key.clone()).collect();
-                    let key = key_of(key, KeyKind::Cosignature, &known).map_err(refused)?;
-                    policy.witnesses.push(((*name).to_owned(), key));
+                    let key = key_of(key, KeyKind::Cosignature, &[]).map_err(refused)?;
+                    // Whatever its name: a cosignature does not say the name, so one key could count as two.
+                    if policy.witnesses.iter().any(|known| known.key.bytes() == key.bytes()) {
+                        return Err(refused("this key is named already".into()));
+                    }
+                    let url = url.first().map(|&url| url.to_owned());
+                    policy.witnesses.push(Witness { name: (*name).to_owned(), key, url });
                 }
                 ["group", name, threshold, named @ ..] if !named.is_empty() => {
                     policy.new_name(name).map_err(refused)?;
@@ -136,7 +151,7 @@ impl Policy {
     }
 
     fn knows(&self, name: &str) -> bool {
-        self.witnesses.iter().any(|(known, _)| known == name)
+        self.witnesses.iter().any(|known| known.name == name)
             || self.groups.iter().any(|group| group.name == name)
     }
 
@@ -160,29 +175,49 @@ impl Policy {
         }
         let signed = note.verified_by(logs)?;
         let [(key, _), ..] = signed.as_slice() else { return Err(NoteError::Unsigned.into()) };
+        let cosigners = self.cosigners(note)?;
+        let names: Vec<&str> = cosigners.iter().map(|(name, _)| name.as_str()).collect();
+        if let Some(quorum) = self.quorum.as_ref().filter(|_| !self.is_quorum(&names)) {
+            let cosigners = names.into_iter().map(ToOwned::to_owned).collect();
+            return Err(Untrusted::NoQuorum { quorum: quorum.clone(), cosigners });
+        }
+        Ok(Trusted { checkpoint, key: (*key).clone(), cosigners })
+    }
+
+    /// The witnesses that the policy names, in its order.
+    #[must_use]
+    pub fn witnesses(&self) -> &[Witness] {
+        &self.witnesses
+    }
+
+    /// The witnesses that have cosigned a note, by their names in the policy, each with the time, in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`NoteError::WrongSignature`] where a signature that is said to be a witness's is not.
+    pub fn cosigners(&self, note: &SignedNote) -> Result<Vec<(String, u64)>, NoteError> {
         let mut cosigners = Vec::new();
-        for (name, key) in &self.witnesses {
+        for Witness { name, key, .. } in &self.witnesses {
             match note.verified_by([key]) {
                 Ok(by) => cosigners.extend(by.into_iter().map(|(_, time)| (name.clone(), time.unwrap_or(0)))),
                 Err(NoteError::Unsigned) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
-        if let Some(quorum) = &self.quorum {
-            let mut reached: HashMap<&str, bool> =
-                self.witnesses.iter().map(|(name, _)| (name.as_str(), false)).collect();
-            reached.extend(cosigners.iter().map(|(name, _)| (name.as_str(), true)));
-            for group in &self.groups {
-                let there = group.members.iter().filter(|member| reached.get(member.as_str()) == Some(&true));
-                let met = there.count() >= group.threshold;
-                reached.insert(&group.name, met);
-            }
-            if reached.get(quorum.as_str()) != Some(&true) {
-                let cosigners = cosigners.into_iter().map(|(name, _)| name).collect();
-                return Err(Untrusted::NoQuorum { quorum: quorum.clone(), cosigners });
+        Ok(cosigners)
+    }
+
+    /// Whether these witnesses are enough.
+    #[must_use]
+    pub fn is_quorum(&self, witnesses: &[&str]) -> bool {
+        let Some(quorum) = &self.quorum else { return true };
+        let mut reached: HashSet<&str> = witnesses.iter().copied().collect();
+        for group in &self.groups {
+            let there = group.members.iter().filter(|member| reached.contains(member.as_str())).count();
+            if there >= group.threshold {
+                reached.insert(&group.name);
             }
         }
-        Ok(Trusted { checkpoint, key: (*key).clone(), cosigners })
+        reached.contains(quorum.as_str())
     }
 }
 
@@ -240,6 +275,15 @@ mod tests {
     }
 
     #[test]
+    fn a_witness_may_have_a_place() {
+        let policy =
+            Policy::parse(&format!("witness w {} https://w.example\nquorum w", witness(1).verifier()));
+        let policy = policy.unwrap();
+        assert_eq!(policy.witnesses()[0].url.as_deref(), Some("https://w.example"));
+        assert!(policy.is_quorum(&["w"]) && !policy.is_quorum(&[]));
+    }
+
+    #[test]
     fn other_logs_and_other_keys_are_not_trusted() {
         let policy = Policy::parse(&policy("quorum none")).unwrap();
         let mut other = note(&[]);
@@ -264,6 +308,11 @@ mod tests {
             (policy("group g any w1\ngroup h any w1\nquorum h"), 7),
             (policy("group none any w1\nquorum none"), 6),
             (policy("quorum none\nquorum none"), 7),
+            (
+                policy(&format!("witness w4 {}\nquorum none", witness(1).named("other").unwrap().verifier())),
+                6,
+            ),
+            (policy("witness w4 a b c\nquorum none"), 6),
             (policy("quorum"), 6),
         ] {
             assert_eq!(Policy::parse(&text).unwrap_err().line, line, "{text}");

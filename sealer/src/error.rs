@@ -71,6 +71,9 @@ pub enum SealError {
          `runledger serve` on it for a moment, with nothing that appends), and copy what has come since"
     )]
     NotAllSealed,
+    /// The policy's witnesses can't be asked.
+    #[error("the witnesses of the policy can't be asked: {0}")]
+    Witnesses(String),
     /// A file can't be read or written.
     #[error("{path}: {source}")]
     File {

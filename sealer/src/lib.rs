@@ -4,6 +4,7 @@
 //! Appends are not touched. What is signed was committed before, durably, so that after a crash at any step the
 //! sealer goes on from there and never signs two trees of one size.
 
+mod ask;
 mod audit;
 mod checkpoint;
 mod error;
@@ -15,12 +16,14 @@ mod outside;
 mod progress;
 mod publish;
 mod recomputed;
+mod round;
 mod run;
 mod runs;
 mod sampler;
 mod status;
 mod tiles;
 mod told;
+mod witnesses;
 
 pub use audit::{Audit, AuditProgress, Audited};
 pub use error::SealError;

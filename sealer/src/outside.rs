@@ -11,7 +11,9 @@ use sqlx::PgPool;
 use crate::checkpoint::{self, Which};
 use crate::error::SealError;
 use crate::key::{KeyFile, write_whole};
+use crate::publish::beginning;
 use crate::tiles::{self, Tree};
+use crate::witnesses::{Signed, Witnesses};
 
 /// The file's name: the key file's with this at its end.
 const ENDING: &str = ".checkpoint";
@@ -48,6 +50,26 @@ pub(crate) async fn check(pool: &PgPool, keys: &KeyFile) -> Result<(), SealError
     let malformed = |error: seal::checkpoint::NoCheckpoint| SealError::Damaged(error.to_string());
     let kept: Checkpoint = note.text.parse().map_err(malformed)?;
     must_have(pool, &kept, &path.display().to_string()).await
+}
+
+/// Makes sure that no witness has cosigned a larger tree of the ledger's own log than the database has, or another one.
+///
+/// # Errors
+/// [`SealError::Restored`], [`SealError::Forked`], or what failed here. A witness that is away is no error.
+pub(crate) async fn check_witnesses(
+    pool: &PgPool,
+    keys: &KeyFile,
+    witnesses: &Witnesses,
+) -> Result<(), SealError> {
+    let newest = checkpoint::read(&mut *pool.acquire().await?, Which::Newest).await?;
+    let newest = newest.into_iter().find(|newest| newest.tenant.is_none());
+    let most = newest.as_ref().map_or(0, |newest| newest.size);
+    // One that is not signed yet is not signed for this.
+    let signed = match newest.as_ref().and_then(|newest| Some((newest, newest.note.as_ref()?))) {
+        Some((newest, note)) => Signed { prepared: newest.clone(), note: note.parse()? },
+        None => beginning(keys)?,
+    };
+    witnesses.compare(pool, &signed, most).await
 }
 
 /// Makes sure that our ledger's log begins with the tree of a checkpoint.

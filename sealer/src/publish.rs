@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat};
+use seal::Hash;
+use seal::checkpoint::Checkpoint;
+use seal::heads::Heads;
 use seal::note::SignedNote;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -14,58 +17,102 @@ use crate::key::KeyFile;
 use crate::logs::Logs;
 use crate::outside;
 use crate::progress::Lease;
+use crate::witnesses::{Signed, Witnesses};
 
 /// The type of the ledger's own events: a checkpoint of a tenant's log.
 const CHECKPOINT: &str = "Checkpoint";
 
-/// Signs all that is committed and not signed. The checkpoints of tenants become entries of the ledger's own log, one
-/// run for each tenant, and then that log's own checkpoint is signed. After a crash this goes on where it was: sizes and
-/// roots are committed, and the signature of the same text by the same key is the same.
-pub(crate) async fn publish(
+/// Signs what is committed and not signed, for it to be cosigned and then kept. After a crash this goes on where it was:
+/// sizes and roots are committed, and the signature of the same text by the same key is the same. With `again`, also
+/// the newest checkpoints that have too few cosignatures.
+pub(crate) async fn gather(
+    pool: &PgPool,
+    lease: Lease,
+    keys: &KeyFile,
+    again: Option<&Witnesses>,
+) -> Result<Vec<Signed>, SealError> {
+    let (mut tx, _) = lease.begin(pool).await?;
+    let unsigned = checkpoint::read(&mut tx, Which::Unsigned).await?;
+    let newest = match again {
+        Some(_) => checkpoint::read(&mut tx, Which::Newest).await?,
+        None => Vec::new(),
+    };
+    tx.commit().await?;
+    let mut signed = Vec::new();
+    for prepared in unsigned {
+        signed.push(Signed { note: sign(keys, &prepared)?, prepared });
+    }
+    for prepared in newest {
+        let Some(note) = &prepared.note else { continue };
+        let note: SignedNote = note.parse()?;
+        if again.is_some_and(|witnesses| !witnesses.is_enough(&note)) {
+            signed.push(Signed { prepared, note });
+        }
+    }
+    Ok(signed)
+}
+
+/// Keeps notes. The checkpoints of tenants that are new become entries of the ledger's own log, one run for each tenant,
+/// and that log's own checkpoint is prepared: it is what [`gather`] gives next.
+pub(crate) async fn keep(
     pool: &PgPool,
     lease: Lease,
     logs: &mut Logs,
     keys: &KeyFile,
+    signed: Vec<Signed>,
 ) -> Result<(), SealError> {
-    let (mut tx, position) = lease.begin(pool).await?;
-    let unsigned = checkpoint::read(&mut tx, Which::Unsigned).await?;
-    let (of_ledger, of_tenants): (Vec<_>, Vec<_>) =
-        unsigned.into_iter().partition(|one| one.tenant.is_none());
-    let mut pending = of_ledger;
-    if !of_tenants.is_empty() {
-        for prepared in &of_tenants {
-            checkpoint::keep(&mut tx, prepared, &sign(keys, prepared)?).await?;
-        }
-        list(&mut tx, logs, &of_tenants).await?;
-        checkpoint::prepare(&mut tx, logs, None, position.0).await?;
-    }
-    tx.commit().await?;
-    metrics::counter!("runledger_sealer_checkpoints_total").increment(of_tenants.len() as u64);
-
     let (mut tx, _) = lease.begin(pool).await?;
-    if !of_tenants.is_empty() {
-        pending = checkpoint::read(&mut tx, Which::Unsigned).await?;
-        pending.retain(|one| one.tenant.is_none());
+    let (mut new, mut of_ledger) = (Vec::new(), None);
+    for Signed { prepared, note } in signed {
+        let note = note.to_string();
+        checkpoint::keep(&mut tx, &prepared, &note).await?;
+        match &prepared.tenant {
+            None => of_ledger = Some(note),
+            Some(_) if prepared.note.is_none() => new.push(prepared),
+            Some(_) => {}
+        }
     }
-    let mut newest = None;
-    for prepared in &pending {
-        let note = sign(keys, prepared)?;
-        checkpoint::keep(&mut tx, prepared, &note).await?;
-        newest = Some(note);
+    // Events that became leaves while witnesses were asked are in none of these.
+    if let Some(position) = new.iter().map(|one| one.position).max() {
+        list(&mut tx, logs, &new).await?;
+        checkpoint::prepare(&mut tx, logs, None, position).await?;
     }
     tx.commit().await?;
-    match newest {
+    metrics::counter!("runledger_sealer_checkpoints_total").increment(new.len() as u64);
+    match of_ledger {
         Some(note) => outside::keep(keys, &note),
         None => Ok(()),
     }
 }
 
-/// The signed note of a size.
-fn sign(keys: &KeyFile, prepared: &Prepared) -> Result<String, SealError> {
-    let checkpoint = prepared.checkpoint(keys.name());
+/// The note of a size, signed by the log's keys.
+fn sign(keys: &KeyFile, prepared: &Prepared) -> Result<SignedNote, SealError> {
+    sign_checkpoint(keys, &prepared.checkpoint(keys.name()))
+}
+
+fn sign_checkpoint(keys: &KeyFile, checkpoint: &Checkpoint) -> Result<SignedNote, SealError> {
     let text = checkpoint.to_string();
     let signatures = keys.sign(&checkpoint.origin, &text)?;
-    Ok(SignedNote { text, signatures }.to_string())
+    Ok(SignedNote { text, signatures })
+}
+
+/// The ledger's own log without entries: what every tree of it goes on from.
+pub(crate) fn beginning(keys: &KeyFile) -> Result<Signed, SealError> {
+    let root = Hash::empty();
+    let note = sign_checkpoint(keys, &Checkpoint { origin: keys.name().to_owned(), size: 0, root })?;
+    let prepared = Prepared {
+        log: 0,
+        tenant: None,
+        suffix: Uuid::nil(),
+        size: 0,
+        root,
+        heads: Heads { runs: 0, root, administration: None },
+        position: 0,
+        note: None,
+        created_at: DateTime::UNIX_EPOCH,
+        leaf: None,
+    };
+    Ok(Signed { prepared, note })
 }
 
 /// Adds tenants' checkpoints to the ledger's own log.

@@ -1,16 +1,16 @@
 //! The sealer's life.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog::{EventLog, LogError, Position, RecordedEvent};
+use seal::policy::Policy;
 use sqlx::PgPool;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::checkpoint;
 use crate::error::SealError;
 use crate::findings::Finding;
 use crate::integrate::{integrate, sealable};
@@ -18,9 +18,10 @@ use crate::key::{KeyFile, KeyFileError};
 use crate::logs::Logs;
 use crate::outside;
 use crate::progress::{Lease, reach};
-use crate::publish::publish;
+use crate::round::answered;
 use crate::sampler;
 use crate::told::tell;
+use crate::witnesses::Witnesses;
 
 /// How often an idle holder renews the lease, and how often the others ask for it.
 const BEAT: Duration = Duration::from_secs(2);
@@ -40,6 +41,9 @@ pub struct SealerConfig {
     pub max_batch_events: usize,
     /// How long until the next run is compared with what was sealed of it; 1 s by default.
     pub sample_every: Duration,
+    /// The policy whose witnesses, those with a URL, are asked to cosign each checkpoint, and whose quorum says when
+    /// they are enough; none by default.
+    pub witnesses: Option<Policy>,
 }
 
 impl Default for SealerConfig {
@@ -49,6 +53,7 @@ impl Default for SealerConfig {
             integrate_every: Duration::from_secs(1),
             max_batch_events: 5_000,
             sample_every: Duration::from_secs(1),
+            witnesses: None,
         }
     }
 }
@@ -56,25 +61,28 @@ impl Default for SealerConfig {
 /// Seals a log into the tables of a database. Of several on one database one works and the others stand by.
 pub struct Sealer {
     log: Arc<dyn EventLog>,
-    pool: PgPool,
+    pub(crate) pool: PgPool,
     keys: PathBuf,
     config: SealerConfig,
+    pub(crate) witnesses: Option<Arc<Witnesses>>,
 }
 
 /// What one holder of the lease knows.
-struct Work {
-    lease: Lease,
-    logs: Logs,
+pub(crate) struct Work {
+    pub lease: Lease,
+    pub logs: Logs,
     /// Tenants whose logs have more than their newest checkpoint.
-    news: BTreeSet<String>,
-    keys: KeyFile,
+    pub news: BTreeSet<String>,
+    pub keys: KeyFile,
+    /// Logs whose newest checkpoint has too few cosignatures; none before it was looked.
+    pub lacking: Option<HashSet<i32>>,
 }
 
 impl Sealer {
     /// A sealer of that log, with the keys in that file.
     ///
     /// # Errors
-    /// [`KeyFileError`]: a key that is not there is told before anything runs.
+    /// [`KeyFileError`]: a key that is not there, or a policy that can't be met, is told before anything runs.
     pub fn new(
         log: Arc<dyn EventLog>,
         pool: PgPool,
@@ -82,7 +90,8 @@ impl Sealer {
         config: SealerConfig,
     ) -> Result<Self, KeyFileError> {
         KeyFile::read(&keys)?;
-        Ok(Self { log, pool, keys, config })
+        let witnesses = config.witnesses.clone().map(Witnesses::new).transpose()?.map(Arc::new);
+        Ok(Self { log, pool, keys, config, witnesses })
     }
 
     /// Seals until `stop`. Whatever fails is tried again, and told.
@@ -189,12 +198,13 @@ impl Sealer {
             interval
         };
         let (mut signing, mut beat) = (every(self.config.sign_every), every(BEAT));
-        let mut next = Instant::now();
+        let (mut next, mut asking) = (Instant::now(), None);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                _ = signing.tick() => self.sign(&mut work).await?,
+                _ = signing.tick(), if asking.is_none() => asking = self.begin_round(&mut work).await?,
+                cosigned = answered(&mut asking) => asking = self.go_on(&mut work, cosigned?).await?,
                 _ = beat.tick() => lease.beat(&self.pool).await?,
                 batch = async {
                     sleep_until(next).await;
@@ -218,24 +228,25 @@ impl Sealer {
     async fn begin(&self, lease: Lease) -> Result<(Work, Position), SealError> {
         let keys = self.read_keys()?;
         outside::check(&self.pool, &keys).await?;
+        if let Some(witnesses) = &self.witnesses {
+            outside::check_witnesses(&self.pool, &keys, witnesses).await?;
+        }
         let (tx, position) = lease.begin(&self.pool).await?;
         tx.rollback().await?;
         let head = self.log.head().await?;
         if head < position {
             return Err(SealError::LogBehind { head, sealed: position });
         }
-        let mut logs = Logs::default();
-        publish(&self.pool, lease, &mut logs, &keys).await?;
         tell(&self.pool, lease, &keys).await?;
         let news = sqlx::query_scalar!(
             r#"SELECT tenant AS "tenant!" FROM seal.logs AS l WHERE tenant IS NOT NULL AND size >
                    COALESCE((SELECT max(size) FROM seal.checkpoints AS c WHERE c.log_id = l.log_id), 0)"#
         );
         let news = news.fetch_all(&self.pool).await?.into_iter().collect();
-        Ok((Work { lease, logs, news, keys }, position))
+        Ok((Work { lease, logs: Logs::default(), news, keys, lacking: None }, position))
     }
 
-    fn read_keys(&self) -> Result<KeyFile, SealError> {
+    pub(crate) fn read_keys(&self) -> Result<KeyFile, SealError> {
         KeyFile::read(&self.keys).map_err(|error| SealError::Damaged(error.to_string()))
     }
 
@@ -253,30 +264,6 @@ impl Sealer {
         }
         work.logs.forget(false);
         metrics::counter!("runledger_sealer_events_total").increment(events.len() as u64);
-        Ok(())
-    }
-
-    /// Prepares, signs and tells a checkpoint of each log that has news.
-    async fn sign(&self, work: &mut Work) -> Result<(), SealError> {
-        if work.news.is_empty() {
-            return Ok(());
-        }
-        // A key that was rotated meanwhile signs from now on; one that can't be read is told, and the one that is known
-        // goes on.
-        match self.read_keys() {
-            Ok(keys) => {
-                tell(&self.pool, work.lease, &keys).await?;
-                work.keys = keys;
-            }
-            Err(error) => tracing::error!(%error, "the keys can't be read anew"),
-        }
-        let (mut tx, position) = work.lease.begin(&self.pool).await?;
-        for tenant in &work.news {
-            checkpoint::prepare(&mut tx, &mut work.logs, Some(tenant), position.0).await?;
-        }
-        tx.commit().await?;
-        publish(&self.pool, work.lease, &mut work.logs, &work.keys).await?;
-        work.news.clear();
         Ok(())
     }
 }

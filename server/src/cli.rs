@@ -5,6 +5,7 @@
 #![allow(rustdoc::bare_urls, reason = "--help shows these texts as they are")]
 
 mod seal;
+mod witness;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ use crate::expiry::Expires;
 use crate::listen;
 
 pub use seal::{SealArgs, SealCommand, SealKeyArgs};
+pub use witness::{WitnessCommand, WitnessServeArgs};
 
 /// The ledger of long-running operations.
 #[derive(Debug, Parser)]
@@ -89,6 +91,9 @@ pub enum Command {
     /// Sealed history: keys, policies for readers, audits.
     #[command(subcommand)]
     Seal(SealCommand),
+    /// A witness of sealed history, of this ledger or others: cosigns checkpoints that go on from the last one.
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// Begins a new epoch, after the database or the event log was restored to an earlier moment.
     ///
     /// Positions are given anew then that were given before, to other events. In a new epoch everybody who comes with a

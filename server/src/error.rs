@@ -62,6 +62,9 @@ pub enum Error {
     /// The keys that sign history.
     #[error(transparent)]
     SealKey(#[from] sealer::KeyFileError),
+    /// The witness.
+    #[error(transparent)]
+    Witness(#[from] ::witness::WitnessError),
     /// The event log.
     #[error(transparent)]
     Log(#[from] LogError),

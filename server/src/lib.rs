@@ -27,6 +27,7 @@ mod seal;
 mod services;
 mod tls;
 mod usage;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -69,6 +70,7 @@ async fn obey(cli: Cli) -> Result<ExitCode, Error> {
         Command::Log(LogCommand::Copy(args)) => return copy::copy(args).await,
         Command::Export(args) => return export::export(args).await,
         Command::Seal(command) => return seal::seal(command).await,
+        Command::Witness(command) => witness::witness(command).await?,
         Command::Migrate(args) => run::migrate(args).await?,
         Command::Tenant(command) => admin::tenant(command).await?,
         Command::Token(command) => admin::token(command).await?,

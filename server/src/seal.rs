@@ -34,9 +34,10 @@ pub async fn seal(command: SealCommand) -> Result<ExitCode, Error> {
             };
             return audit(which, keys, output, &database, &event_log).await;
         }
-        SealCommand::Adopt { output, database, event_log } => {
+        SealCommand::Adopt { output, database, event_log, seal_key } => {
+            let keys = seal_key.as_deref().map(KeyFile::read).transpose()?;
             let which = async |audit: Audit, show: &(dyn Fn(AuditProgress) + Sync)| audit.adopt(show).await;
-            return audit(which, None, output, &database, &event_log).await;
+            return audit(which, keys, output, &database, &event_log).await;
         }
         SealCommand::RotateKey { key } => {
             let mut keys = KeyFile::read(&key.seal_key)?;

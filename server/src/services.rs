@@ -1,6 +1,7 @@
 //! The parts of the program, put together: event log, API, projector.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use eventlog::EventLog;
 use projector::{Projector, ProjectorConfig, ProjectorError};
 use reads::Ledger;
 use reads::ReadPool;
+use seal::policy::Policy;
 use sealer::{Sealer, SealerConfig};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::task::JoinSet;
@@ -193,6 +195,7 @@ impl Services {
         };
         let config = SealerConfig {
             sign_every: Duration::from_secs(seal.seal_every_seconds),
+            witnesses: seal.seal_policy.as_deref().map(policy).transpose()?,
             ..SealerConfig::default()
         };
         let sealer = Sealer::new(self.log.clone(), pool.clone(), keys, config)?;
@@ -332,6 +335,12 @@ async fn must_agree(event_log: &LogLocation, log: &Arc<dyn EventLog>, pool: &PgP
             checked => return Ok(checked?),
         }
     }
+}
+
+/// The policy whose witnesses are asked.
+fn policy(path: &Path) -> Result<Policy, Error> {
+    let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
+    Policy::parse(&text).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))
 }
 
 fn metrics_serving() -> ServeConfig {

@@ -8,3 +8,4 @@ mod keys;
 mod restored;
 mod support;
 mod trees;
+mod witness;

@@ -1,9 +1,11 @@
 //! A log with runs of two tenants, and a sealer of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
 use eventlog::{EventLog, ExpectedRevision, NewEvent, StreamAppend};
+use seal::policy::Policy;
 use sealer::{Audit, Audited, Finding, KeyFile, Sealer, SealerConfig};
 use sqlx::PgPool;
 use tempfile::TempDir;
@@ -51,7 +53,13 @@ impl Ledger {
     }
 
     pub fn sealer_on(&self, pool: &PgPool) -> Sealer {
-        let config = SealerConfig { max_batch_events: 7, ..SealerConfig::default() };
+        self.sealer_with(pool, None)
+    }
+
+    pub fn sealer_with(&self, pool: &PgPool, witnesses: Option<Policy>) -> Sealer {
+        let second = Duration::from_secs(1);
+        let config =
+            SealerConfig { max_batch_events: 7, sign_every: second, witnesses, ..SealerConfig::default() };
         Sealer::new(self.log.clone(), pool.clone(), self.key(), config).unwrap()
     }
 

@@ -16,6 +16,10 @@ pub struct SealArgs {
     /// How long news wait to be signed at most, in seconds.
     #[arg(long, env = "RUNLEDGER_SEAL_EVERY_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub seal_every_seconds: u64,
+    /// A policy (c2sp.org/tlog-policy) with witnesses: those with a URL are asked to cosign every checkpoint, and the
+    /// quorum says how many must have. Without it nobody is asked.
+    #[arg(long, env = "RUNLEDGER_SEAL_POLICY", value_name = "FILE", requires = "seal_key")]
+    pub seal_policy: Option<PathBuf>,
 }
 
 /// The key file of a command.
@@ -86,6 +90,9 @@ pub enum SealCommand {
         database: DatabaseArgs,
         #[command(flatten)]
         event_log: EventLogArgs,
+        /// With the key, signatures are checked too.
+        #[arg(long, env = "RUNLEDGER_SEAL_KEY", value_name = "FILE")]
+        seal_key: Option<PathBuf>,
     },
     /// Puts a new key before the ones in the file. All of them sign, until `retire-keys`: readers have time to trust the new
     /// one.

@@ -14,3 +14,4 @@ mod settings;
 mod support;
 mod survival;
 mod tls;
+mod witness;
