@@ -8,8 +8,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use domain::TenantId;
 use domain::admin::{ActorKind, AdminBody};
 use domain::json::Strict;
+use exports::SealState;
 use reads::administration::{AdminEventView, AdminQuery, page_of_administration};
 use serde_json::Value;
 
@@ -25,6 +27,7 @@ use super::words::{self, DisplayTime};
 #[template(path = "administration.html")]
 struct AdministrationPage {
     frame: Frame,
+    seal: Seal,
     rows: Vec<Row>,
     /// Every type: its name, its words, and whether it is chosen.
     types: Vec<(&'static str, String, bool)>,
@@ -36,6 +39,38 @@ struct AdministrationPage {
     base: String,
     next_page: Option<String>,
     first_page: Option<String>,
+}
+
+/// How far history is sealed.
+struct Seal {
+    /// What the newest checkpoint has, and when it was made; none before the first.
+    signed: Option<(String, DisplayTime)>,
+    /// Where all of it is taken away.
+    export: String,
+    /// Where it is not as it was sealed: the run's page, its id, and what is wrong.
+    findings: Vec<(Option<(String, String)>, String)>,
+}
+
+impl Seal {
+    fn new(state: SealState, base: &dyn Fn(&str) -> String, tenant: &TenantId, now: DateTime<Utc>) -> Self {
+        let SealState { entries, runs, signed_at, findings } = state;
+        let events = if entries == 1 { "entry" } else { "entries" };
+        let what = format!("{} {events}, {}", words::number(entries), words::counted(runs, "run"));
+        Self {
+            signed: signed_at.map(|at| (what, DisplayTime::new(at, now))),
+            export: base(&format!("/v1/tenants/{tenant}/export?administration=true")),
+            findings: findings
+                .into_iter()
+                .map(|found| {
+                    let run =
+                        found.run_id.map(|run| (base(&format!("/t/{tenant}/runs/{run}")), run.to_string()));
+                    let event =
+                        found.revision.map_or_else(String::new, |revision| format!("event {revision}: "));
+                    (run, format!("{event}{}", found.what))
+                })
+                .collect(),
+        }
+    }
 }
 
 /// Something that was done.
@@ -68,6 +103,8 @@ pub(super) async fn page(
     let frame = Frame::new(&state, &visit.visitor, &mut read, now, about).await?;
     let base = visit.visitor.outside.base.to(&format!("/t/{}/administration", caller.tenant));
     let links = Links::new(&base, &visit.pairs);
+    let sealed = state.exports.state(&caller.tenant).await.map_err(Problem::from)?;
+    let seal = Seal::new(sealed, &|path| visit.visitor.outside.base.to(path), &caller.tenant, now);
     let (rows, next_cursor, fault) = match &visit.query {
         Ok(query) => {
             let page = page_of_administration(&mut read, &caller.tenant, query).await?;
@@ -82,6 +119,7 @@ pub(super) async fn page(
     let types = AdminBody::TYPES.iter().map(|name| (*name, in_words(name), *name == chosen));
     let page = AdministrationPage {
         frame,
+        seal,
         rows,
         types: types.collect(),
         actor: value("actor"),

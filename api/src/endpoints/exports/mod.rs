@@ -10,8 +10,8 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
-use domain::RequestId;
-use exports::{Exporter, Request, Which};
+use domain::{RequestId, TenantId};
+use exports::{ExportError, Exporter, Request, SealState, Which};
 use reads::{ReadQuery, forms};
 use tokio::sync::{Mutex, Semaphore};
 use utoipa_axum::router::OpenApiRouter;
@@ -48,6 +48,16 @@ impl Exports {
     #[must_use]
     pub fn new(exporter: Exporter) -> Self {
         Self { exporter, room: Arc::new(Semaphore::new(AT_ONCE)), turn: Arc::default() }
+    }
+}
+
+impl Exports {
+    /// How far a tenant's history is sealed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn state(&self, tenant: &TenantId) -> Result<SealState, ExportError> {
+        self.exporter.state(tenant).await
     }
 }
 

@@ -5,4 +5,5 @@ mod asked;
 mod changed;
 mod content;
 mod going_away;
+mod page;
 mod support;
