@@ -43,8 +43,8 @@ pub enum SealError {
     /// A checkpoint outside of the database is of a larger tree.
     #[error(
         "{place} holds a checkpoint of {outside} entries of this ledger's log, and the database has {ours}: the database \
-         was restored to an earlier moment. Nothing is signed over it: restore what is missing, or begin new logs with \
-         `runledger seal anew`"
+         was restored to an earlier moment. Nothing is signed over it: restore what is missing \
+         (docs/sealing.md)"
     )]
     Restored {
         /// Where the checkpoint is.
