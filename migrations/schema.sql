@@ -2,6 +2,8 @@
 
 CREATE SCHEMA access;
 
+CREATE SCHEMA administration;
+
 CREATE SCHEMA ledger;
 
 CREATE SCHEMA log;
@@ -9,6 +11,8 @@ CREATE SCHEMA log;
 CREATE SCHEMA policy;
 
 CREATE SCHEMA projection;
+
+CREATE SCHEMA seal;
 
 CREATE TYPE log.new_event AS (
 	stream text,
@@ -93,6 +97,33 @@ CREATE TYPE projection.run_origin AS (
 	queued_at timestamp with time zone
 );
 
+CREATE TYPE projection.run_standing AS (
+	run_id uuid,
+	status text,
+	ended_as text,
+	presumed boolean,
+	superseded boolean,
+	items_total bigint,
+	items_succeeded bigint,
+	items_failed bigint,
+	items_skipped bigint,
+	worker text,
+	progress_message text,
+	reason_code text,
+	message text,
+	started_at timestamp with time zone,
+	ended_at timestamp with time zone,
+	started_recorded_at timestamp with time zone,
+	ended_recorded_at timestamp with time zone,
+	started_by text,
+	ended_by text,
+	last_event_at timestamp with time zone,
+	heartbeat_seconds integer,
+	heartbeat_due_at timestamp with time zone,
+	revision bigint,
+	"position" bigint
+);
+
 CREATE TYPE projection.run_state AS (
 	run_id uuid,
 	status text,
@@ -136,6 +167,231 @@ CREATE TYPE projection.timeline_entry AS (
 	request_id text,
 	origin text
 );
+
+CREATE TYPE projection.timeline_event AS (
+	tenant text,
+	run_id uuid,
+	revision bigint,
+	"position" bigint,
+	event_id uuid,
+	event_type text,
+	schema_version smallint,
+	occurred_at timestamp with time zone,
+	recorded_at timestamp with time zone,
+	actor text,
+	correlation_id text,
+	causation_id text,
+	data text,
+	token_id uuid,
+	request_id text,
+	origin text,
+	reason_code text
+);
+
+CREATE FUNCTION administration.actor() RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN COALESCE((NULLIF(current_setting('runledger.actor'::text, true), ''::text))::jsonb, jsonb_build_object('kind', 'database', 'name', ((SESSION_USER)::text || COALESCE(('@'::text || host(inet_client_addr())), ''::text))));
+
+CREATE TABLE access.tokens (
+    token_id uuid NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    role text NOT NULL COLLATE pg_catalog."C",
+    principal text NOT NULL COLLATE pg_catalog."C",
+    hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    expiry_told timestamp with time zone,
+    CONSTRAINT tokens_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT tokens_principal_check CHECK ((principal <> ''::text)),
+    CONSTRAINT tokens_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'manager'::text, 'operator'::text, 'readonly'::text, 'producer'::text, 'auditor'::text])))
+);
+
+CREATE FUNCTION administration.make_token(token_id uuid, tenant text, role text, principal text, hash bytea, expires_at timestamp with time zone) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ INSERT INTO access.tokens (token_id, tenant, role, principal, hash, expires_at)
+   VALUES (make_token.token_id, make_token.tenant, make_token.role, make_token.principal, make_token.hash, make_token.expires_at);
+END;
+
+CREATE TABLE administration.changes (
+    seq bigint NOT NULL,
+    change_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    event_type text NOT NULL COLLATE pg_catalog."C",
+    data jsonb NOT NULL,
+    actor_kind text NOT NULL COLLATE pg_catalog."C",
+    actor text NOT NULL,
+    token_id uuid,
+    request_id text,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT changes_data_check CHECK ((jsonb_typeof(data) = 'object'::text)),
+    CONSTRAINT changes_event_type_check CHECK ((event_type <> ''::text))
+);
+
+CREATE FUNCTION administration.record_change(of_tenant text, what text, told jsonb, by jsonb DEFAULT administration.actor()) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ INSERT INTO administration.changes (tenant, event_type, data, actor_kind, actor, token_id, request_id)
+   VALUES (record_change.of_tenant, record_change.what, jsonb_strip_nulls(record_change.told), COALESCE((record_change.by ->> 'kind'::text), 'unknown'::text), COALESCE((record_change.by ->> 'name'::text), ''::text), ((record_change.by ->> 'token_id'::text))::uuid, (record_change.by ->> 'request_id'::text));
+END;
+
+CREATE FUNCTION administration.refuse_truncate() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'TRUNCATE on %.% would leave no trace: use DELETE', TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation';
+END
+$$;
+
+CREATE FUNCTION administration.revoke_token(of_tenant text, id uuid) RETURNS TABLE(token_id uuid, tenant text, role text, principal text, created_at timestamp with time zone, revoked_at timestamp with time zone, expires_at timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ UPDATE access.tokens t SET revoked_at = COALESCE(t.revoked_at, now())
+   WHERE ((t.token_id = revoke_token.id) AND (t.tenant = revoke_token.of_tenant))
+   RETURNING t.token_id,
+     t.tenant,
+     t.role,
+     t.principal,
+     t.created_at,
+     t.revoked_at,
+     t.expires_at;
+END;
+
+CREATE FUNCTION administration.tell_of_expired_tokens() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ UPDATE access.tokens SET expiry_told = tokens.expires_at
+   WHERE ((tokens.revoked_at IS NULL) AND (tokens.expiry_told IS DISTINCT FROM tokens.expires_at) AND (tokens.expires_at <= now()));
+END;
+
+CREATE FUNCTION administration.tell_of_ledger() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'idempotency' THEN
+        PERFORM administration.record_change(tenant, 'IdempotencySecretChanged', '{}') FROM access.tenants ORDER BY tenant;
+    ELSE
+        PERFORM administration.record_change(tenant, 'EpochBegun', jsonb_build_object('epoch', NEW.epoch))
+        FROM access.tenants ORDER BY tenant;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION administration.tell_of_policy() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.tenant, NEW.kind) = (OLD.tenant, OLD.kind) THEN
+        IF administration.told_policy(NEW) <> administration.told_policy(OLD) THEN
+            PERFORM administration.record_change(NEW.tenant, 'PolicySet', administration.told_policy(NEW));
+        END IF;
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        PERFORM administration.record_change(OLD.tenant, 'PolicyRemoved', administration.told_policy(OLD));
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        PERFORM administration.record_change(NEW.tenant, 'PolicySet', administration.told_policy(NEW));
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION administration.tell_of_tenant() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.tenant = OLD.tenant THEN
+        IF NEW IS DISTINCT FROM OLD THEN
+            PERFORM administration.record_change(NEW.tenant, 'TenantChanged',
+                jsonb_build_object('name', NEW.name, 'old_name', OLD.name));
+        END IF;
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        PERFORM administration.record_change(OLD.tenant, 'TenantRemoved', jsonb_build_object('name', OLD.name));
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        PERFORM administration.record_change(NEW.tenant, 'TenantCreated', jsonb_build_object('name', NEW.name));
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION administration.tell_of_token() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    changed text[] := '{}';
+BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.tenant, NEW.token_id) = (OLD.tenant, OLD.token_id) THEN
+        IF NEW.expiry_told IS NOT NULL AND NEW.expiry_told IS DISTINCT FROM OLD.expiry_told THEN
+            PERFORM administration.record_change(NEW.tenant, 'TokenExpired', administration.told_token(NEW),
+                '{"kind": "system", "name": "system"}');
+        END IF;
+        IF OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL THEN
+            PERFORM administration.record_change(NEW.tenant, 'TokenRevoked', administration.told_token(NEW));
+        END IF;
+        changed := array_remove(ARRAY[
+            CASE WHEN NEW.role <> OLD.role THEN 'role' END,
+            CASE WHEN NEW.principal <> OLD.principal THEN 'principal' END,
+            CASE WHEN NEW.expires_at IS DISTINCT FROM OLD.expires_at THEN 'expires_at' END,
+            CASE WHEN NEW.hash <> OLD.hash THEN 'secret' END,
+            CASE WHEN NEW.created_at <> OLD.created_at THEN 'created_at' END,
+            -- It works again, or is said to have been revoked at another time.
+            CASE WHEN NEW.revoked_at IS DISTINCT FROM OLD.revoked_at AND OLD.revoked_at IS NOT NULL THEN 'revoked_at' END
+        ], NULL);
+        IF changed <> '{}' THEN
+            PERFORM administration.record_change(NEW.tenant, 'TokenChanged', administration.told_token(NEW) || jsonb_build_object(
+                'changed', changed,
+                'old_role', CASE WHEN NEW.role <> OLD.role THEN OLD.role END,
+                'old_principal', CASE WHEN NEW.principal <> OLD.principal THEN OLD.principal END,
+                'old_expires_at', CASE WHEN NEW.expires_at IS DISTINCT FROM OLD.expires_at
+                    THEN administration.told_time(OLD.expires_at) END));
+        END IF;
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        PERFORM administration.record_change(OLD.tenant, 'TokenRemoved', administration.told_token(OLD));
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        PERFORM administration.record_change(NEW.tenant, 'TokenCreated', administration.told_token(NEW));
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TABLE policy.stale_policies (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    queued_limit_seconds integer,
+    fail_stale boolean DEFAULT false NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT stale_policies_kind_check CHECK ((kind <> ''::text)),
+    CONSTRAINT stale_policies_queued_limit_seconds_check CHECK ((queued_limit_seconds > 0))
+);
+
+CREATE FUNCTION administration.told_policy(policy policy.stale_policies) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN jsonb_build_object('kind', (policy).kind, 'queued_limit_seconds', (policy).queued_limit_seconds, 'fail_stale', (policy).fail_stale);
+
+CREATE FUNCTION administration.told_time(at timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN ((at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (at < '9999-12-31 00:00:00+00'::timestamp with time zone)) THEN to_char((at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text) ELSE NULL::text END;
+
+CREATE FUNCTION administration.told_token(token access.tokens) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN jsonb_build_object('token_id', (token).token_id, 'role', (token).role, 'principal', (token).principal, 'expires_at', administration.told_time((token).expires_at));
 
 CREATE FUNCTION log.refuse_backwards_head() RETURNS trigger
     LANGUAGE plpgsql
@@ -192,18 +448,19 @@ CREATE TABLE access.tenants (
     CONSTRAINT tenants_tenant_check CHECK ((tenant ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
 );
 
-CREATE TABLE access.tokens (
-    token_id uuid NOT NULL,
+CREATE TABLE administration.admin_streams (
     tenant text NOT NULL COLLATE pg_catalog."C",
-    role text NOT NULL COLLATE pg_catalog."C",
-    principal text NOT NULL COLLATE pg_catalog."C",
-    hash bytea NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    revoked_at timestamp with time zone,
-    expires_at timestamp with time zone,
-    CONSTRAINT tokens_hash_check CHECK ((octet_length(hash) = 32)),
-    CONSTRAINT tokens_principal_check CHECK ((principal <> ''::text)),
-    CONSTRAINT tokens_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'manager'::text, 'operator'::text, 'readonly'::text, 'producer'::text, 'auditor'::text])))
+    next_revision bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT admin_streams_next_revision_check CHECK ((next_revision >= 0))
+);
+
+ALTER TABLE administration.changes ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME administration.changes_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE ledger.idempotency (
@@ -262,14 +519,19 @@ CREATE TABLE log.source (
     CONSTRAINT source_one_check CHECK (one)
 );
 
-CREATE TABLE policy.stale_policies (
+CREATE TABLE projection.admin_events (
     tenant text NOT NULL COLLATE pg_catalog."C",
-    kind text NOT NULL COLLATE pg_catalog."C",
-    queued_limit_seconds integer,
-    fail_stale boolean DEFAULT false NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT stale_policies_kind_check CHECK ((kind <> ''::text)),
-    CONSTRAINT stale_policies_queued_limit_seconds_check CHECK ((queued_limit_seconds > 0))
+    revision bigint NOT NULL,
+    "position" bigint NOT NULL,
+    event_id uuid NOT NULL,
+    event_type text NOT NULL COLLATE pg_catalog."C",
+    schema_version smallint NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    actor_kind text NOT NULL COLLATE pg_catalog."C",
+    actor text NOT NULL COLLATE pg_catalog."C",
+    token_id uuid,
+    request_id text COLLATE pg_catalog."C",
+    data json NOT NULL
 );
 
 CREATE TABLE projection.checkpoints (
@@ -329,13 +591,14 @@ CREATE TABLE projection.run_events (
     schema_version smallint NOT NULL,
     occurred_at timestamp with time zone NOT NULL,
     recorded_at timestamp with time zone NOT NULL,
-    actor text NOT NULL,
+    actor text NOT NULL COLLATE pg_catalog."C",
     correlation_id text,
     causation_id text,
     data json NOT NULL,
     token_id uuid,
     request_id text COLLATE pg_catalog."C",
-    origin text COLLATE pg_catalog."C"
+    origin text COLLATE pg_catalog."C",
+    reason_code text COLLATE pg_catalog."C"
 );
 
 CREATE TABLE projection.run_hours (
@@ -408,11 +671,102 @@ CREATE TABLE projection.runs (
     idempotency_key text COLLATE pg_catalog."C",
     started_recorded_at timestamp with time zone,
     ended_recorded_at timestamp with time zone,
+    started_by text COLLATE pg_catalog."C",
+    ended_by text COLLATE pg_catalog."C",
     CONSTRAINT runs_ended_as_check CHECK ((ended_as = ANY (ARRAY['completed'::text, 'failed'::text, 'aborted'::text]))),
     CONSTRAINT runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'partially_succeeded'::text, 'failed'::text])))
 )
 WITH (fillfactor='45');
 ALTER TABLE ONLY projection.runs ALTER COLUMN title_key SET STATISTICS 1000;
+
+CREATE TABLE seal.checkpoints (
+    log_id integer NOT NULL,
+    size bigint NOT NULL,
+    root bytea NOT NULL,
+    runs bigint NOT NULL,
+    heads_root bytea NOT NULL,
+    admin_count bigint NOT NULL,
+    admin_first bytea,
+    admin_last bytea,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    note text,
+    leaf bigint
+);
+
+CREATE TABLE seal.findings (
+    log_id integer NOT NULL,
+    number bigint NOT NULL,
+    run_id uuid,
+    revision bigint,
+    "position" bigint,
+    what text NOT NULL,
+    found_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE seal.logs (
+    log_id integer NOT NULL,
+    tenant text COLLATE pg_catalog."C",
+    suffix text NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    runs bigint DEFAULT 0 NOT NULL,
+    admin_salt bytea NOT NULL,
+    admin_count bigint DEFAULT 0 NOT NULL,
+    admin_first bytea,
+    admin_last bytea,
+    CONSTRAINT logs_admin_salt_check CHECK ((octet_length(admin_salt) = 32))
+);
+
+ALTER TABLE seal.logs ALTER COLUMN log_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME seal.logs_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE seal.progress (
+    only_row boolean DEFAULT true NOT NULL,
+    "position" bigint DEFAULT 0 NOT NULL,
+    fence bigint DEFAULT 0 NOT NULL,
+    lease_until timestamp with time zone,
+    key_id text,
+    CONSTRAINT progress_only_row_check CHECK (only_row),
+    CONSTRAINT progress_position_check CHECK (("position" >= 0))
+);
+
+CREATE TABLE seal.runs (
+    log_id integer NOT NULL,
+    number bigint NOT NULL,
+    run_id uuid NOT NULL,
+    began_at timestamp with time zone,
+    salt bytea NOT NULL,
+    count bigint NOT NULL,
+    first bytea NOT NULL,
+    last bytea NOT NULL,
+    sealed_count bigint DEFAULT 0 NOT NULL,
+    sealed_last bytea,
+    CONSTRAINT runs_salt_check CHECK ((octet_length(salt) = 32))
+)
+WITH (fillfactor='70');
+
+CREATE TABLE seal.sampler (
+    only_row boolean DEFAULT true NOT NULL,
+    log_id integer DEFAULT 0 NOT NULL,
+    number bigint DEFAULT '-1'::integer NOT NULL,
+    CONSTRAINT sampler_only_row_check CHECK (only_row)
+);
+
+CREATE TABLE seal.tiles (
+    log_id integer NOT NULL,
+    tree smallint NOT NULL,
+    level smallint NOT NULL,
+    index bigint NOT NULL,
+    hashes bytea NOT NULL,
+    CONSTRAINT tiles_tree_check CHECK ((tree = ANY (ARRAY[0, 1])))
+);
+ALTER TABLE ONLY seal.tiles ALTER COLUMN hashes SET STORAGE EXTERNAL;
 
 ALTER TABLE ONLY access.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (hash);
@@ -428,6 +782,15 @@ ALTER TABLE ONLY access.tokens
 
 ALTER TABLE ONLY access.tokens
     ADD CONSTRAINT tokens_pkey PRIMARY KEY (token_id);
+
+ALTER TABLE ONLY administration.admin_streams
+    ADD CONSTRAINT admin_streams_pkey PRIMARY KEY (tenant);
+
+ALTER TABLE ONLY administration.changes
+    ADD CONSTRAINT changes_change_id_key UNIQUE (change_id);
+
+ALTER TABLE ONLY administration.changes
+    ADD CONSTRAINT changes_pkey PRIMARY KEY (seq);
 
 ALTER TABLE ONLY ledger.idempotency
     ADD CONSTRAINT idempotency_pkey PRIMARY KEY (one);
@@ -455,6 +818,9 @@ ALTER TABLE ONLY log.source
 
 ALTER TABLE ONLY policy.stale_policies
     ADD CONSTRAINT stale_policies_pkey PRIMARY KEY (tenant, kind);
+
+ALTER TABLE ONLY projection.admin_events
+    ADD CONSTRAINT admin_events_pkey PRIMARY KEY (tenant, revision);
 
 ALTER TABLE ONLY projection.checkpoints
     ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (name);
@@ -486,11 +852,49 @@ ALTER TABLE ONLY projection.run_labels
 ALTER TABLE ONLY projection.runs
     ADD CONSTRAINT runs_pkey PRIMARY KEY (run_id);
 
+ALTER TABLE ONLY seal.checkpoints
+    ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (log_id, size);
+
+ALTER TABLE ONLY seal.findings
+    ADD CONSTRAINT findings_pkey PRIMARY KEY (log_id, number);
+
+ALTER TABLE ONLY seal.logs
+    ADD CONSTRAINT logs_pkey PRIMARY KEY (log_id);
+
+ALTER TABLE ONLY seal.logs
+    ADD CONSTRAINT logs_suffix_key UNIQUE (suffix);
+
+ALTER TABLE ONLY seal.logs
+    ADD CONSTRAINT logs_tenant_key UNIQUE (tenant);
+
+ALTER TABLE ONLY seal.progress
+    ADD CONSTRAINT progress_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY seal.runs
+    ADD CONSTRAINT runs_log_id_run_id_key UNIQUE (log_id, run_id);
+
+ALTER TABLE ONLY seal.runs
+    ADD CONSTRAINT runs_pkey PRIMARY KEY (log_id, number);
+
+ALTER TABLE ONLY seal.sampler
+    ADD CONSTRAINT sampler_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY seal.tiles
+    ADD CONSTRAINT tiles_pkey PRIMARY KEY (log_id, tree, level, index);
+
 CREATE INDEX sessions_by_expiry ON access.sessions USING btree (expires_at);
 
 CREATE INDEX sign_in_links_by_expiry ON access.sign_in_links USING btree (expires_at);
 
 CREATE INDEX tokens_by_tenant ON access.tokens USING btree (tenant, created_at);
+
+CREATE INDEX tokens_to_expire ON access.tokens USING btree (expires_at) WHERE ((revoked_at IS NULL) AND (expiry_told IS DISTINCT FROM expires_at));
+
+CREATE INDEX changes_by_tenant ON administration.changes USING btree (tenant, seq);
+
+CREATE INDEX admin_events_by_actor ON projection.admin_events USING btree (tenant, actor, revision);
+
+CREATE INDEX admin_events_by_type ON projection.admin_events USING btree (tenant, event_type, revision);
 
 CREATE INDEX dead_letters_by_stream ON projection.dead_letters USING btree (stream, revision);
 
@@ -498,11 +902,23 @@ CREATE INDEX notifications_newest ON projection.notifications USING btree (tenan
 
 CREATE INDEX notifications_unread ON projection.notifications USING btree (tenant, recipient, "position" DESC) WHERE (read_at IS NULL);
 
+CREATE INDEX run_events_by_actor ON projection.run_events USING btree (tenant, actor, recorded_at);
+
 CREATE INDEX run_events_by_position ON projection.run_events USING btree (tenant, "position");
+
+CREATE INDEX run_events_by_reason ON projection.run_events USING btree (tenant, reason_code, recorded_at) WHERE (reason_code IS NOT NULL);
+
+CREATE INDEX run_events_by_time ON projection.run_events USING btree (tenant, recorded_at);
+
+CREATE INDEX run_events_by_token ON projection.run_events USING btree (tenant, token_id) WHERE (token_id IS NOT NULL);
+
+CREATE INDEX run_events_by_type ON projection.run_events USING btree (tenant, event_type, recorded_at) WHERE (event_type <> 'ItemSucceeded'::text);
 
 CREATE INDEX run_items_by_outcome ON projection.run_items USING btree (run_id, outcome, revision);
 
 CREATE INDEX run_items_failed ON projection.run_items USING btree (run_id, reason_code, revision) INCLUDE (tenant) WHERE (outcome = 'failed'::text);
+
+CREATE INDEX runs_by_end ON projection.runs USING btree (tenant, ended_at DESC, run_id DESC) WHERE (ended_at IS NOT NULL);
 
 CREATE INDEX runs_by_initiator ON projection.runs USING btree (tenant, initiator_id, queued_at DESC, run_id DESC);
 
@@ -518,6 +934,28 @@ CREATE INDEX runs_newest ON projection.runs USING btree (tenant, queued_at DESC,
 
 CREATE INDEX runs_without_key ON projection.runs USING btree (run_id) WHERE ((title_key IS NULL) AND (title IS NOT NULL));
 
+CREATE UNIQUE INDEX checkpoints_by_leaf ON seal.checkpoints USING btree (leaf) WHERE (leaf IS NOT NULL);
+
+CREATE INDEX checkpoints_unsigned ON seal.checkpoints USING btree (log_id, size) WHERE (note IS NULL);
+
+CREATE UNIQUE INDEX logs_of_the_ledger ON seal.logs USING btree ((true)) WHERE (tenant IS NULL);
+
+CREATE INDEX runs_by_beginning ON seal.runs USING btree (log_id, began_at, number);
+
+CREATE INDEX runs_with_news ON seal.runs USING btree (log_id, number) WHERE (count > sealed_count);
+
+CREATE TRIGGER changes_are_told AFTER INSERT OR DELETE OR UPDATE ON access.tenants FOR EACH ROW EXECUTE FUNCTION administration.tell_of_tenant();
+
+CREATE TRIGGER changes_are_told AFTER INSERT OR DELETE OR UPDATE ON access.tokens FOR EACH ROW EXECUTE FUNCTION administration.tell_of_token();
+
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON access.tenants FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate();
+
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON access.tokens FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate();
+
+CREATE TRIGGER changes_are_told AFTER UPDATE OF secret ON ledger.idempotency FOR EACH ROW EXECUTE FUNCTION administration.tell_of_ledger();
+
+CREATE TRIGGER changes_are_told AFTER UPDATE OF epoch ON ledger.identity FOR EACH ROW EXECUTE FUNCTION administration.tell_of_ledger();
+
 CREATE TRIGGER events_are_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON log.events FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 
 ALTER TABLE log.events ENABLE ALWAYS TRIGGER events_are_append_only;
@@ -529,6 +967,10 @@ ALTER TABLE log.head ENABLE ALWAYS TRIGGER head_moves_forwards;
 CREATE TRIGGER head_stays BEFORE DELETE OR TRUNCATE ON log.head FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 
 ALTER TABLE log.head ENABLE ALWAYS TRIGGER head_stays;
+
+CREATE TRIGGER changes_are_told AFTER INSERT OR DELETE OR UPDATE ON policy.stale_policies FOR EACH ROW EXECUTE FUNCTION administration.tell_of_policy();
+
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON policy.stale_policies FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate();
 
 CREATE TRIGGER labels_are_filed AFTER INSERT ON projection.runs REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION projection.file_labels();
 
@@ -547,9 +989,23 @@ ALTER TABLE ONLY policy.stale_policies
 ALTER TABLE ONLY projection.run_labels
     ADD CONSTRAINT run_labels_run_id_fkey FOREIGN KEY (run_id) REFERENCES projection.runs(run_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY seal.checkpoints
+    ADD CONSTRAINT checkpoints_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
+
+ALTER TABLE ONLY seal.findings
+    ADD CONSTRAINT findings_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
+
+ALTER TABLE ONLY seal.runs
+    ADD CONSTRAINT runs_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
+
+ALTER TABLE ONLY seal.tiles
+    ADD CONSTRAINT tiles_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
+
 CREATE POLICY of_the_tenant ON policy.stale_policies FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 
 ALTER TABLE policy.stale_policies ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE projection.admin_events ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE projection.notifications ENABLE ROW LEVEL SECURITY;
 
@@ -558,6 +1014,8 @@ CREATE POLICY of_all_tenants_for_live ON projection.notifications FOR SELECT TO 
 CREATE POLICY of_all_tenants_for_live ON projection.run_events FOR SELECT TO runledger_live USING (true);
 
 CREATE POLICY of_all_tenants_for_live ON projection.runs FOR SELECT TO runledger_live USING (true);
+
+CREATE POLICY of_the_tenant ON projection.admin_events FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 
 CREATE POLICY of_the_tenant ON projection.notifications FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 

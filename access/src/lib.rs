@@ -1,9 +1,11 @@
 //! Authentication: tenants, bearer tokens, sessions of browsers and roles, in the database. Nothing here knows HTTP.
 
+pub mod administration;
 mod caller;
 mod credential;
 mod error;
 mod lookup;
+mod managed;
 mod role;
 mod session;
 mod sign_in;

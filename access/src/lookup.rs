@@ -107,7 +107,7 @@ impl Tokens {
         }
         loop {
             match listener.try_recv().await? {
-                Some(notice) => self.forget(notice.payload()).await,
+                Some(notice) => self.heard(notice.payload()).await,
                 // The connection was lost, and with it whatever was said meanwhile.
                 None => {
                     self.forget_all();
@@ -117,17 +117,21 @@ impl Tokens {
         }
     }
 
-    async fn forget(&self, token_id: &str) {
+    async fn heard(&self, token_id: &str) {
+        let Ok(token_id) = token_id.parse() else { return };
+        self.forget(token_id).await;
+        // Only now: who is cut off comes again at once, and must not be found in what was known.
+        self.end(Ended::Token(token_id));
+    }
+
+    /// Looks the holders of a token up anew.
+    pub(crate) async fn forget(&self, token_id: Uuid) {
         // A token may have opened several sessions.
         for cache in [&self.known, &self.sessions] {
-            let held = cache.iter().filter(|(_, caller)| caller.token_id.to_string() == token_id);
+            let held = cache.iter().filter(|(_, caller)| caller.token_id == token_id);
             for (hash, _) in held {
                 cache.invalidate(hash.as_ref()).await;
             }
-        }
-        // Only now: who is cut off comes again at once, and must not be found in what was known.
-        if let Ok(token_id) = token_id.parse() {
-            self.end(Ended::Token(token_id));
         }
     }
 

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-/// The role of a token. Every role may view its tenant's runs; see [`Role::may_append`] and
-/// [`Role::may_audit`] for the rest.
+/// The role of a token. Every role may view its tenant's runs; see [`Role::may_append`],
+/// [`Role::may_oversee`], [`Role::may_audit`] and [`Role::may_administer`] for the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names are the roles that the README explains")]
@@ -52,6 +52,19 @@ impl Role {
     #[must_use]
     pub fn may_append(self) -> bool {
         self == Self::Producer
+    }
+
+    /// Whether it makes and revokes its tenant's tokens.
+    #[must_use]
+    pub fn may_administer(self) -> bool {
+        self == Self::Owner
+    }
+
+    /// Whether it sees what concerns the tenant as a whole: what was done to its administration, the events of all runs
+    /// at once, and history to take away.
+    #[must_use]
+    pub fn may_oversee(self) -> bool {
+        matches!(self, Self::Owner | Self::Auditor)
     }
 
     /// Whether it reads the event history with its full metadata.

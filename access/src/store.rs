@@ -108,28 +108,39 @@ pub async fn create_token(
 /// # Errors
 /// [`AccessError::NoTenant`], [`AccessError::Principal`] or the database's.
 pub async fn create_expiring_token(pool: &PgPool, holder: NewTokenFor<'_>) -> Result<NewToken, AccessError> {
-    let NewTokenFor { tenant, role, principal, expires_at } = holder;
-    check_principal(principal)?;
-    let token = Secret::generate().map_err(|error| AccessError::NoRandomness(error.to_string()))?;
-    let token_id = Uuid::now_v7();
+    let new = new_token(holder)?;
     let made = sqlx::query!(
         "INSERT INTO access.tokens (token_id, tenant, role, principal, hash, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6)",
-        token_id,
-        tenant.as_str(),
-        role.as_str(),
-        principal.as_str(),
-        &token.hash()[..],
-        expires_at
+        new.token_id,
+        holder.tenant.as_str(),
+        holder.role.as_str(),
+        holder.principal.as_str(),
+        &new.token.hash()[..],
+        holder.expires_at
     )
     .execute(pool)
     .await;
-    match made {
-        Ok(_) => Ok(NewToken { token_id, token }),
-        Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {
-            Err(AccessError::NoTenant(tenant.clone()))
+    made.map(|_| new).map_err(|error| not_made(error, holder))
+}
+
+/// A token for that holder, which the database does not know yet.
+///
+/// # Errors
+/// [`AccessError::Principal`], or no randomness.
+pub(crate) fn new_token(holder: NewTokenFor<'_>) -> Result<NewToken, AccessError> {
+    check_principal(holder.principal)?;
+    let token = Secret::generate().map_err(|error| AccessError::NoRandomness(error.to_string()))?;
+    Ok(NewToken { token_id: Uuid::now_v7(), token })
+}
+
+/// Why the database did not take a token.
+pub(crate) fn not_made(error: sqlx::Error, holder: NewTokenFor<'_>) -> AccessError {
+    match error {
+        sqlx::Error::Database(error) if error.is_foreign_key_violation() => {
+            AccessError::NoTenant(holder.tenant.clone())
         }
-        Err(error) => Err(error.into()),
+        error => error.into(),
     }
 }
 

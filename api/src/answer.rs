@@ -1,11 +1,13 @@
-//! The form of every answer: JSON with the position it reflects, the ledger's epoch and the lag in its headers.
+//! The form of every answer: JSON, or a table, with the position it reflects, the ledger's epoch and the lag in its headers.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use eventlog::Position;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reads::Form;
 use serde::Serialize;
 
+use crate::csv::{self, Tabular};
 use crate::etag;
 use crate::preconditions::mark;
 use crate::problem::Problem;
@@ -24,6 +26,36 @@ pub fn answer(state: &ApiState, position: Position, body: impl Serialize) -> Res
     let json = serde_json::to_vec(&body).map_err(|error| Problem::internal(&error))?;
     let tag = etag::of_content(without_position(&json, position))?;
     Ok(answered(state, position, json, tag))
+}
+
+/// As [`answer_page`], of a list that has two forms: a page, or a table of its rows.
+///
+/// # Errors
+/// As there.
+pub fn answer_list<P: Serialize + Tabular>(
+    state: &ApiState,
+    address: &Address,
+    position: Position,
+    (form, page): (Form, P),
+    next_cursor: Option<&str>,
+) -> Result<Response, Problem> {
+    let mut response = match form {
+        Form::Json => answer(state, position, page)?,
+        Form::Csv => {
+            let table = csv::table(&page).map_err(|error| Problem::internal(&error))?;
+            let tag = etag::of_content(&table)?;
+            let mut response = answered(state, position, table, tag);
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(csv::MEDIA_TYPE));
+            headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(P::DISPOSITION));
+            response
+        }
+    };
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
+    if let Some(cursor) = next_cursor {
+        link_next(response.headers_mut(), address, cursor)?;
+    }
+    Ok(response)
 }
 
 /// As [`answer`], of a page: with the link to the next one, if there is one.
@@ -63,8 +95,8 @@ fn without_position(json: &[u8], position: Position) -> &[u8] {
     json.strip_suffix(format!(",\"position\":{}}}", position.0).as_bytes()).unwrap_or(json)
 }
 
-fn answered(state: &ApiState, position: Position, json: Vec<u8>, tag: HeaderValue) -> Response {
-    let mut response = json.into_response();
+fn answered(state: &ApiState, position: Position, body: Vec<u8>, tag: HeaderValue) -> Response {
+    let mut response = body.into_response();
     let lag = state.freshness.lag_of(position);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -72,7 +72,7 @@ pub fn layer(origins: &[CorsOrigin]) -> CorsLayer {
     told.extend([ETAG, LINK, LOCATION, RETRY_AFTER]);
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().map(|origin| origin.0.clone())))
-        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
         .allow_headers(asked)
         .expose_headers(told)
         .max_age(KEPT)

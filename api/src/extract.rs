@@ -23,6 +23,17 @@ pub struct Viewer(pub Caller);
 #[derive(Debug, Clone)]
 pub struct Producer(pub Caller);
 
+/// A caller that may see what was administered: the roles `owner` and `auditor`; 403 for the others.
+#[derive(Debug, Clone)]
+pub struct Overseer(pub Caller);
+
+/// A caller that administers its tenant: the role `owner`; 403 for the others.
+#[derive(Debug, Clone)]
+pub struct Owner(pub Caller);
+/// A caller that may search the events of all runs: the roles `owner` and `auditor`; 403 for the others.
+#[derive(Debug, Clone)]
+pub struct Searcher(pub Caller);
+
 /// Answers 401 without a credential, 404 when it is another tenant's than the path's, and 403 where a session would
 /// change something without its CSRF token.
 impl FromRequestParts<ApiState> for Caller {
@@ -111,10 +122,67 @@ impl FromRequestParts<ApiState> for Producer {
         if caller.role.may_append() {
             return Ok(Self(caller));
         }
-        let detail =
-            format!("Appending needs a token of the role producer; this one's role is {}.", caller.role);
-        Err(Problem::forbidden(detail).with("role", caller.role.as_str()).with("needed_role", "producer"))
+        Err(role_needed("Appending", "producer", &caller))
     }
+}
+
+impl FromRequestParts<ApiState> for Overseer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        Self::of(Caller::from_request_parts(parts, state).await?)
+    }
+}
+
+impl Overseer {
+    /// The caller, if it may see what was administered.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn of(caller: Caller) -> Result<Self, Problem> {
+        match caller.role.may_oversee() {
+            true => Ok(Self(caller)),
+            false => Err(role_needed("Seeing what was administered", "owner or auditor", &caller)),
+        }
+    }
+}
+
+impl FromRequestParts<ApiState> for Owner {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        match caller.role.may_administer() {
+            true => Ok(Self(caller)),
+            false => Err(role_needed("Managing tokens", "owner", &caller)),
+        }
+    }
+}
+
+impl FromRequestParts<ApiState> for Searcher {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        if caller.role.may_oversee() {
+            return Ok(Self(caller));
+        }
+        Err(for_auditors(&caller, "The events of all runs are for auditors and owners"))
+    }
+}
+
+fn role_needed(what: &str, needed: &str, caller: &Caller) -> Problem {
+    let role = caller.role.as_str();
+    Problem::forbidden(format!("{what} needs a token of the role {needed}; this one's role is {role}."))
+        .with("role", role)
+        .with("needed_role", needed)
+}
+
+/// 403: what is for auditors.
+pub fn for_auditors(caller: &Caller, what: &str) -> Problem {
+    Problem::forbidden(format!("{what}; this token's role is {}.", caller.role))
+        .with("role", caller.role.as_str())
+        .with("needed_role", "auditor")
 }
 
 /// Checks the CSRF token of a request that changes something for the holder of a session: browsers send the cookie

@@ -9,8 +9,10 @@ mod body;
 mod command_problem;
 pub mod cookie;
 pub mod cors;
+mod csv;
 pub mod endpoints;
 pub mod etag;
+mod export_problem;
 pub mod extract;
 #[doc(hidden)]
 pub mod fuzzing;

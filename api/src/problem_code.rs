@@ -75,6 +75,7 @@ problem_codes! {
     LogRefused = "log_refused", SERVICE_UNAVAILABLE, TRY_AGAIN;
     LogUnavailable = "log_unavailable", SERVICE_UNAVAILABLE, TRY_AGAIN;
     NotReady = "not_ready", SERVICE_UNAVAILABLE, "The ledger can't do its work at the moment";
+    NotSealed = "not_sealed", SERVICE_UNAVAILABLE, "Not sealed yet";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, TRY_AGAIN;
     ProjectionBehind = "projection_behind", SERVICE_UNAVAILABLE, TRY_AGAIN;
     RequestTimeout = "request_timeout", SERVICE_UNAVAILABLE, TRY_AGAIN;

@@ -10,6 +10,7 @@ use reads::freshness::{Crowded, MOST_OF_A_TOKEN, Unseen};
 use reads::{BasePath, Params, ReadError, ReadQuery, TenantRead};
 
 use crate::command_problem::unreadable_problem;
+use crate::csv;
 use crate::extract::{Viewer, path_param};
 use crate::outside::Outside;
 use crate::permit::AdmissionPermit;
@@ -17,6 +18,9 @@ use crate::preconditions::{self, EPOCH_PARAM, Preconditions};
 use crate::problem::Problem;
 use crate::problem_code::ProblemCode;
 use crate::state::ApiState;
+
+/// The parameter that says in which form a list is answered, and counts more than `Accept`.
+const FORMAT: &str = "format";
 
 /// A read that may be answered: the caller may view, and the parameters are right.
 #[derive(Debug)]
@@ -62,6 +66,9 @@ impl<Q: ReadQuery> FromRequestParts<ApiState> for ReadRequest<Q> {
         preconditions::check(state.freshness.ledger(), preconditions)?;
         let after = preconditions.after.map(|position| After::new(position, &caller, &parts.extensions));
         let address = Address { path: base.to(parts.uri.path()), pairs: params.pairs().to_vec() };
+        if Q::ALLOWED.contains(&FORMAT) && !params.has(FORMAT) && csv::is_preferred(&parts.headers) {
+            params.add(FORMAT, "csv");
+        }
         let query = Q::from_params(&mut params)?;
         let allowed: Vec<&str> = Q::ALLOWED.iter().copied().chain(["after", EPOCH_PARAM]).collect();
         params.end(&allowed)?;
@@ -135,7 +142,17 @@ fn too_many_waiting(crowded: Crowded) -> Problem {
     Problem::new(ProblemCode::TooManyWaiting, detail).with_status(status).retry_after(1)
 }
 
-impl<Q> ReadRequest<Q> {
+impl<Q: ReadQuery> ReadRequest<Q> {
+    /// The position that the caller has, once it is sure that the log has it, whether or not the read tables show it.
+    ///
+    /// # Errors
+    /// Those of [`After::in_log`].
+    pub async fn in_log(&self, state: &ApiState) -> Result<Option<Position>, Problem> {
+        let Some(after) = &self.after else { return Ok(None) };
+        after.in_log(state).await?;
+        Ok(Some(after.position))
+    }
+
     /// Another position that this request speaks of.
     pub fn after(&self, position: Position) -> After {
         After { position, token_id: self.caller.token_id, permit: self.permit.clone() }
@@ -149,7 +166,7 @@ impl<Q> ReadRequest<Q> {
         if let Some(after) = &self.after {
             after.shown(state).await?;
         }
-        Ok(state.reads.begin(&self.caller.tenant).await?)
+        Ok(state.reads.begin_with(&self.caller.tenant, self.query.plans()).await?)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use access::Tokens;
 use commands::Commands;
 use eventlog::EventLog;
+use exports::Exporter;
 use reads::BasePath;
 use reads::Ledger;
 use reads::ReadPool;
@@ -15,6 +16,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::cors::CorsOrigin;
+use crate::endpoints::Exports;
 
 /// The API's settings.
 #[derive(Debug, Clone)]
@@ -77,6 +79,8 @@ pub struct ApiState {
     pub freshness: Freshness,
     /// What happens, as it happens.
     pub live: Live,
+    /// Sealed history to take away.
+    pub exports: Exports,
     /// The look-up of callers.
     pub tokens: Tokens,
 }
@@ -113,6 +117,7 @@ impl ApiState {
             reads: ReadPool::new(reads),
             live: Live::start(pool.clone(), &freshness, stop_streams),
             freshness,
+            exports: Exports::new(Exporter::new(pool.clone(), log.clone())),
             tokens: Tokens::start(pool, stop).await,
             log,
         }

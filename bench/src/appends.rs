@@ -51,7 +51,7 @@ pub async fn through_the_log(
     let rate = rate(producers, batch, length, |until| {
         let log = log.clone();
         async move {
-            let stream = format!("bench-{}", Uuid::new_v4());
+            let stream = format!("run-demo-{}", Uuid::now_v7());
             let mut expected = ExpectedRevision::NoStream;
             let mut appends = 0;
             while Instant::now() < until {

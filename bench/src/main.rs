@@ -14,6 +14,7 @@ mod profile;
 mod report;
 mod rig;
 mod run_list;
+mod sealing;
 mod sql_fold;
 mod visible;
 mod workload;
@@ -86,6 +87,8 @@ enum Part {
     Pages,
     /// From an event to what a browser shows, and streams on which nothing happens.
     Pixels,
+    /// Appends with a sealer beside them, sealing a log that is there already, and auditing it.
+    Sealing,
 }
 
 /// All that was measured, and where.
@@ -135,6 +138,9 @@ async fn parts(args: &Args, rig: &Rig, figures: &mut Vec<Figure>) -> Result<(), 
     }
     if wanted(Part::CatchUp) {
         figures.extend(catch_up::measure(rig, args, profile.as_ref()).await?);
+    }
+    if wanted(Part::Sealing) {
+        figures.extend(sealing::measure(rig, args, length).await?);
     }
     if wanted(Part::Writes) {
         figures.extend(writes::measure(rig, args.rounds).await?);

@@ -23,8 +23,9 @@ const PREPARE: &str = "
     CREATE TEMP TABLE run (
         run_id uuid, tenant text, revision bigint, position bigint, last_event_at timestamptz,
         queued jsonb, context text, queued_at timestamptz, queued_position bigint, queued_recorded timestamptz,
-        started_at timestamptz, started_position bigint, worker text, heartbeat_seconds int,
-        ended_at timestamptz, ended_position bigint, ended_recorded timestamptz, message text,
+        started_at timestamptz, started_position bigint, started_recorded timestamptz, started_by text, worker text,
+        heartbeat_seconds int, ended_at timestamptz, ended_position bigint, ended_recorded timestamptz, ended_by text,
+        message text,
         succeeded bigint, failed bigint, skipped bigint, status text, kind text
     ) ON COMMIT DELETE ROWS";
 
@@ -69,11 +70,14 @@ const STATEMENTS: [(&str, &str); 9] = [
                  max(recorded_at) FILTER (WHERE event_type = 'Queued'),
                  max(occurred_at) FILTER (WHERE event_type = 'Started'),
                  max(position) FILTER (WHERE event_type = 'Started'),
+                 max(recorded_at) FILTER (WHERE event_type = 'Started'),
+                 max(actor) FILTER (WHERE event_type = 'Started'),
                  max(d->>'worker') FILTER (WHERE event_type = 'Started'),
                  max((d->>'heartbeat_seconds')::int) FILTER (WHERE event_type = 'Started'),
                  max(occurred_at) FILTER (WHERE event_type = 'Completed'),
                  max(position) FILTER (WHERE event_type = 'Completed'),
                  max(recorded_at) FILTER (WHERE event_type = 'Completed'),
+                 max(actor) FILTER (WHERE event_type = 'Completed'),
                  max(d->>'message') FILTER (WHERE event_type = 'Completed')
              FROM batch WHERE position > $1 AND position <= $2 GROUP BY run_id
          ) AS e LEFT JOIN (
@@ -100,8 +104,8 @@ const STATEMENTS: [(&str, &str); 9] = [
         "WITH inserted AS (
              INSERT INTO projection.runs AS r (tenant, run_id, kind, title, title_key, status, ended_as, items_total,
                  items_succeeded, items_failed, items_skipped, initiator_id, initiator_name, labels, context,
-                 idempotency_key, worker, message, queued_at, started_at, ended_at, last_event_at,
-                 heartbeat_seconds, heartbeat_due_at, revision, position)
+                 idempotency_key, worker, message, queued_at, started_at, ended_at, started_recorded_at,
+                 ended_recorded_at, started_by, ended_by, last_event_at, heartbeat_seconds, heartbeat_due_at, revision, position)
              SELECT tenant, run_id, queued->>'kind', queued->>'title', lower(queued->>'title'),
                  CASE WHEN ended_at IS NULL THEN CASE WHEN started_at IS NULL THEN 'queued' ELSE 'running' END
                      WHEN failed = 0 THEN 'succeeded' WHEN succeeded = 0 THEN 'failed'
@@ -109,7 +113,8 @@ const STATEMENTS: [(&str, &str); 9] = [
                  CASE WHEN ended_at IS NOT NULL THEN 'completed' END, (queued->>'items_total')::bigint,
                  succeeded, failed, skipped, queued#>>'{initiator,id}', queued#>>'{initiator,name}',
                  queued->'labels', context::json, queued->>'idempotency_key', worker, message, queued_at,
-                 started_at, ended_at, last_event_at, heartbeat_seconds,
+                 started_at, ended_at, started_recorded, ended_recorded, started_by, ended_by, last_event_at,
+                 heartbeat_seconds,
                  CASE WHEN started_at IS NOT NULL AND ended_at IS NULL
                      THEN last_event_at + make_interval(secs => heartbeat_seconds) END,
                  revision, position
@@ -126,6 +131,9 @@ const STATEMENTS: [(&str, &str); 9] = [
                  ended_as = CASE WHEN t.ended_at IS NOT NULL THEN 'completed' END,
                  worker = coalesce(t.worker, r.worker), message = t.message,
                  started_at = coalesce(t.started_at, r.started_at), ended_at = t.ended_at,
+                 started_recorded_at = coalesce(t.started_recorded, r.started_recorded_at),
+                 ended_recorded_at = t.ended_recorded, started_by = coalesce(t.started_by, r.started_by),
+                 ended_by = t.ended_by,
                  last_event_at = t.last_event_at,
                  heartbeat_seconds = coalesce(t.heartbeat_seconds, r.heartbeat_seconds),
                  heartbeat_due_at = CASE WHEN t.ended_at IS NULL THEN t.last_event_at
@@ -141,9 +149,9 @@ const STATEMENTS: [(&str, &str); 9] = [
     (
         "timeline",
         "INSERT INTO projection.run_events (tenant, run_id, revision, position, event_id, event_type,
-             schema_version, occurred_at, recorded_at, actor, data)
+             schema_version, occurred_at, recorded_at, actor, data, reason_code)
          SELECT tenant, run_id, revision, position, event_id, event_type, version, occurred_at, recorded_at,
-             actor, body::json
+             actor, body::json, d->>'reason_code'
          FROM batch WHERE position > $1 AND position <= $2",
     ),
     (

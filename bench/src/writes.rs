@@ -55,17 +55,18 @@ struct Row {
     token_id: Option<Uuid>,
     request_id: Option<&'static str>,
     origin: Option<&'static str>,
+    reason_code: Option<&'static str>,
 }
 
 impl sqlx::Type<Postgres> for Row {
     fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_name("projection.timeline_entry")
+        PgTypeInfo::with_name("projection.timeline_event")
     }
 }
 
 impl PgHasArrayType for Row {
     fn array_type_info() -> PgTypeInfo {
-        PgTypeInfo::array_of("projection.timeline_entry")
+        PgTypeInfo::array_of("projection.timeline_event")
     }
 }
 
@@ -93,6 +94,7 @@ fn batch(size: usize, number: usize, part: usize, of: usize) -> Result<Vec<Row>,
             token_id: None,
             request_id: None,
             origin: None,
+            reason_code: Some("permission_denied"),
         })
     };
     positions.map(row).collect()
@@ -181,7 +183,7 @@ async fn by_rows(db: &mut PgConnection, rows: &[Row]) -> Result<(), Failure> {
     let sql = format!(
         "INSERT INTO public.timeline ({COLUMNS})
          SELECT tenant, run_id, revision, position, event_id, event_type, schema_version, occurred_at, recorded_at,
-             actor, correlation_id, causation_id, data::json FROM unnest($1::projection.timeline_entry[])"
+             actor, correlation_id, causation_id, data::json FROM unnest($1::projection.timeline_event[])"
     );
     sqlx::query(sqlx::AssertSqlSafe(sql)).bind(rows).execute(db).await?;
     Ok(())

@@ -71,8 +71,10 @@ impl Keys {
         let taken = sqlx::query!(
             "UPDATE ledger.idempotency SET secret = $1, unkeyed_before = unkeyed_before OR $3
              WHERE secret = $2
-               AND (SELECT position FROM projection.checkpoints WHERE name = 'monitoring') = 0
-               AND (SELECT position FROM log.head) = 0",
+               -- What was administered has no key, and may be there before the first run.
+               AND NOT EXISTS (SELECT FROM projection.run_events)
+               AND NOT EXISTS (SELECT FROM projection.dead_letters)
+               AND NOT EXISTS (SELECT FROM log.events WHERE stream >= 'run' AND stream < 'ruo')",
             &secret.reveal()[..],
             &keys.secret.reveal()[..],
             has_history

@@ -1,7 +1,9 @@
-//! Commands in: start a run, append its events, read a notification, presume a silent run failed.
+//! Commands in: start a run, append its events, read a notification, presume a silent run failed; and take
+//! to the log what was administered.
 //!
 //! Nothing here knows HTTP.
 
+mod administration;
 mod append;
 mod cache;
 mod changed;
@@ -9,6 +11,7 @@ mod error;
 mod keys;
 mod notification;
 pub mod policies;
+mod relay;
 mod repeats;
 mod stale;
 mod start;
@@ -27,6 +30,7 @@ pub use append::{AppendRequest, AppendedEvents, EventResult};
 pub use changed::{Change, Changed, Changes};
 pub use error::CommandError;
 pub use keys::{Keys, KeysError};
+pub use relay::{Relay, RelayError};
 pub use stale::StaleLimits;
 pub use start::{PreparedStart, StartRequest, Started};
 pub use sweeper::{SweepError, Sweeper, SweeperConfig};

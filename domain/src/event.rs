@@ -114,6 +114,18 @@ impl EventBody {
         }
     }
 
+    /// Why something did not succeed, where it says so.
+    #[must_use]
+    pub fn reason_code(&self) -> Option<&ReasonCode> {
+        match self {
+            Self::ItemFailed(ItemFailed { reason_code, .. })
+            | Self::Failed(Failed { reason_code, .. })
+            | Self::Aborted(Failure { reason_code, .. }) => Some(reason_code),
+            Self::ItemSkipped(skipped) => skipped.reason_code.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Whether it ends the run for good, so that nothing may follow it.
     #[must_use]
     pub fn is_terminal(&self) -> bool {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::{Event, EventBody, ItemName, Queued};
+use crate::ids::PrincipalId;
 use crate::reason::ReasonCode;
 
 /// What operators see.
@@ -96,6 +97,10 @@ pub struct Run {
     pub started_recorded_at: Option<DateTime<Utc>>,
     /// Our time of the terminal event.
     pub ended_recorded_at: Option<DateTime<Utc>>,
+    /// The actor of `Started`.
+    pub started_by: Option<PrincipalId>,
+    /// The actor of the terminal event.
+    pub ended_by: Option<PrincipalId>,
     /// Our time of the last event.
     pub last_event_at: Option<DateTime<Utc>>,
     /// The last outcome of each item (of those loaded).
@@ -251,6 +256,7 @@ impl Run {
         self.reason_code = why;
         self.ended_at = Some(event.occurred_at);
         self.ended_recorded_at = Some(event.recorded_at);
+        self.ended_by = Some(event.actor.clone());
     }
 }
 
@@ -280,6 +286,7 @@ fn apply(run: &mut Run, event: &Event) {
             }
             run.started_at = Some(at);
             run.started_recorded_at = Some(event.recorded_at);
+            run.started_by = Some(event.actor.clone());
             run.worker.clone_from(&started.worker);
             run.heartbeat_seconds = started.heartbeat_seconds.map(u64::from);
         }

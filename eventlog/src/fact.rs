@@ -4,13 +4,14 @@
 //! it is refused. The log keeps for ever what it takes, and a reader that can't read one event of a stream can't
 //! read what follows either.
 
+use domain::admin::AdminEvent;
 use domain::{Event, Origin, wire};
 use uuid::Uuid;
 
 use crate::port::{NewEvent, Position, RecordedEvent};
 use crate::streams::{
-    NOTIFICATION_READ, NotificationRead, RESERVED, Reserved, Unreadable, notification_read,
-    notification_stream, reserved, run_event, run_stream,
+    NOTIFICATION_READ, NotificationRead, RESERVED, Reserved, Unreadable, admin_event, admin_stream,
+    notification_read, notification_stream, reserved, run_event, run_stream,
 };
 
 /// What is to be appended to a stream of ours.
@@ -22,6 +23,8 @@ pub enum Fact<'a> {
     Reserved(Uuid, &'a Reserved, Option<&'a Origin>),
     /// A notification was read. With the id that the event gets, and what brought it.
     NotificationRead(Uuid, &'a NotificationRead, Option<&'a Origin>),
+    /// Something was done to a tenant's administration.
+    Admin(&'a AdminEvent),
 }
 
 /// What was decided would not be read back from the log as it is.
@@ -65,6 +68,12 @@ impl Fact<'_> {
                 address.read_back(NOTIFICATION_READ, written(what, origin), &decided, |record| {
                     Ok((notification_read(record)?, wire::decode_origin(&record.metadata)?))
                 })
+            }
+            Self::Admin(event) => {
+                let written = event.encode().map(|encoded| (encoded.data, encoded.metadata));
+                let address =
+                    RecordAddress { stream: admin_stream(&event.tenant), revision: 0, id: event.id };
+                address.read_back(event.body.type_name(), written, event, admin_event)
             }
         }
     }

@@ -1,6 +1,7 @@
 //! How streams are named, and how what they hold is read from records. How it is put into records is told in
 //! [`fact`](crate::fact).
 
+use domain::admin::AdminEvent;
 use domain::key::IdempotencyKey;
 use domain::{Event, RunId, TenantId, wire};
 use serde::de::DeserializeOwned;
@@ -12,10 +13,11 @@ use crate::port::RecordedEvent;
 const RUN: &str = "run-";
 const RESERVATION: &str = "runkey-";
 const NOTIFICATION: &str = "notification-";
+const ADMIN: &str = "admin-";
 
 /// How the names of all of our streams begin.
 #[cfg(feature = "kurrent")]
-pub(crate) const PREFIXES: [&str; 3] = [RUN, RESERVATION, NOTIFICATION];
+pub(crate) const PREFIXES: [&str; 4] = [RUN, RESERVATION, NOTIFICATION, ADMIN];
 
 /// What a record's stream is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub enum StreamKind {
     Reservation,
     /// Whether a notification has been read.
     Notification,
+    /// What was done to a tenant's administration.
+    Admin,
     /// Somebody else's: not for this program to judge.
     Foreign,
 }
@@ -49,6 +53,18 @@ pub fn notification_stream(notification: Uuid) -> String {
     format!("{NOTIFICATION}{notification}")
 }
 
+/// The stream of what was done to a tenant's administration: `admin-{tenant}`.
+#[must_use]
+pub fn admin_stream(tenant: &TenantId) -> String {
+    format!("{ADMIN}{tenant}")
+}
+
+/// Tenant of `admin-{tenant}`; none where the name is of another form.
+#[must_use]
+pub fn admin_of(stream: &str) -> Option<&str> {
+    stream.strip_prefix(ADMIN)
+}
+
 /// What a stream of that name is about.
 #[must_use]
 pub fn stream_kind(stream: &str) -> StreamKind {
@@ -58,6 +74,8 @@ pub fn stream_kind(stream: &str) -> StreamKind {
         StreamKind::Reservation
     } else if stream.starts_with(NOTIFICATION) {
         StreamKind::Notification
+    } else if stream.strip_prefix(ADMIN).is_some_and(|tenant| tenant.parse::<TenantId>().is_ok()) {
+        StreamKind::Admin
     } else {
         StreamKind::Foreign
     }
@@ -94,6 +112,9 @@ pub enum Unreadable {
     /// Its bytes are no such event.
     #[error("its data is malformed: {0}")]
     Malformed(#[from] serde_json::Error),
+    /// It says that it is of another tenant than its stream is.
+    #[error("its metadata says tenant {0}")]
+    OtherTenant(TenantId),
     /// It says that it is about another notification than its stream is.
     #[error("it is about notification {0}")]
     OtherNotification(Uuid),
@@ -104,13 +125,7 @@ pub enum Unreadable {
 /// # Errors
 /// See [`wire::decode`]; or that it is another run's.
 pub fn run_event(record: &RecordedEvent) -> Result<Event, Unreadable> {
-    let event = wire::decode(wire::Stored {
-        id: record.id,
-        revision: record.revision,
-        event_type: &record.event_type,
-        data: &record.data,
-        metadata: &record.metadata,
-    })?;
+    let event = wire::decode(stored(record))?;
     if run_stream(&event.tenant, event.run) != record.stream {
         return Err(Unreadable::Elsewhere { run: event.run, tenant: event.tenant });
     }
@@ -137,6 +152,28 @@ pub fn notification_read(record: &RecordedEvent) -> Result<NotificationRead, Unr
     Ok(read)
 }
 
+/// What was done to a tenant's administration, in a record of its stream.
+///
+/// # Errors
+/// See [`AdminEvent::decode`]; or that it is another tenant's.
+pub fn admin_event(record: &RecordedEvent) -> Result<AdminEvent, Unreadable> {
+    let event = AdminEvent::decode(stored(record))?;
+    if admin_stream(&event.tenant) != record.stream {
+        return Err(Unreadable::OtherTenant(event.tenant));
+    }
+    Ok(event)
+}
+
+fn stored(record: &RecordedEvent) -> wire::Stored<'_> {
+    wire::Stored {
+        id: record.id,
+        revision: record.revision,
+        event_type: &record.event_type,
+        data: &record.data,
+        metadata: &record.metadata,
+    }
+}
+
 fn of_type<T: DeserializeOwned>(record: &RecordedEvent, event_type: &str) -> Result<T, Unreadable> {
     if record.event_type != event_type {
         return Err(Unreadable::UnknownType(record.event_type.clone()));
@@ -153,6 +190,7 @@ pub fn check(record: &RecordedEvent) -> Result<(), Unreadable> {
         StreamKind::Run => run_event(record).map(drop),
         StreamKind::Reservation => reserved(record).map(drop),
         StreamKind::Notification => notification_read(record).map(drop),
+        StreamKind::Admin => admin_event(record).map(drop),
         StreamKind::Foreign => Ok(()),
     }
 }

@@ -111,7 +111,7 @@ fn is_no_time(value: &str) -> bool {
 
 impl Time {
     /// As `datetime-local` has it (HTML standard, section 2.3.5.3), in UTC.
-    fn new(value: String) -> Self {
+    pub(super) fn new(value: String) -> Self {
         match DateTime::parse_from_rfc3339(&value) {
             Ok(time) => {
                 let format = if time.timestamp_subsec_micros() == 0 { "%FT%T" } else { "%FT%T%.3f" };

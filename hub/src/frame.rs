@@ -19,6 +19,7 @@ pub(super) enum Here {
     Runs,
     Run,
     Notifications,
+    Administration,
 }
 
 /// What all pages of a tenant have around them.
@@ -31,6 +32,8 @@ pub(super) struct Frame {
     pub(super) tenant: String,
     pub(super) principal: String,
     pub(super) role: String,
+    /// Whether the visitor may see what was administered.
+    pub(super) oversees: bool,
     /// The session's word against forgery, for forms; none where there is no session to end.
     pub(super) csrf: Option<String>,
     /// How many notifications are unread, where there are any.
@@ -67,6 +70,7 @@ impl Frame {
             tenant: caller.tenant.to_string(),
             principal: caller.principal.to_string(),
             role: caller.role.to_string(),
+            oversees: caller.role.may_oversee(),
             csrf: visitor.session.as_ref().map(access::SessionSecret::csrf),
             unread: match unread {
                 0 => None,

@@ -5,6 +5,7 @@
 //! well without a script, and states the position and moment that it reflects. The script re-reads the page
 //! when the live stream says that something has changed.
 
+mod administration;
 mod assets;
 mod chart;
 mod chips;
@@ -47,6 +48,7 @@ pub fn routes() -> Router<ApiState> {
         .route("/t/{tenant}/notifications", get(notifications::page))
         .route("/t/{tenant}/notifications/read", post(notifications::mark_all_read))
         .route("/t/{tenant}/notifications/{id}/read", post(notifications::mark_read))
+        .route("/t/{tenant}/administration", get(administration::page))
         .route("/assets/{*name}", get(assets::asset))
         .layer(from_fn(secure))
 }

@@ -98,7 +98,7 @@ impl Entry {
 }
 
 /// `ItemFailed` is "Item failed".
-fn in_words(event_type: &str) -> String {
+pub(super) fn in_words(event_type: &str) -> String {
     let mut words = String::with_capacity(event_type.len() + 4);
     for (index, letter) in event_type.chars().enumerate() {
         if index > 0 && letter.is_uppercase() {

@@ -31,7 +31,7 @@ roles AS (
         ) AS of_tenants
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND (
-        n.nspname IN ('log', 'access', 'policy', 'projection', 'ledger')
+        n.nspname IN ('log', 'access', 'policy', 'projection', 'ledger', 'administration', 'seal')
         OR (n.nspname = 'public' AND c.relname = '_sqlx_migrations')
     )
 ), serving AS (
@@ -58,13 +58,21 @@ rights (role, schema, name, privileges) AS (
         ('runledger_serve', 'log', 'copies', 'SELECT'),
         ('runledger_serve', 'access', 'tenants', 'SELECT'),
         ('runledger_serve', 'access', 'tokens', 'SELECT'),
+        ('runledger_serve', 'administration', 'changes', 'SELECT, INSERT, DELETE'),
+        ('runledger_serve', 'administration', 'admin_streams', 'SELECT, INSERT, UPDATE'),
         ('runledger_serve', 'access', 'sessions', 'SELECT, INSERT, DELETE'),
         ('runledger_serve', 'access', 'sign_in_links', 'SELECT, INSERT, DELETE'),
         ('runledger_serve', 'policy', '*', 'SELECT'),
         ('runledger_serve', 'projection', '*', 'SELECT, INSERT, UPDATE, DELETE'),
         ('runledger_serve', 'ledger', '*', 'SELECT'),
         ('runledger_serve', 'ledger', 'sampler', 'UPDATE'),
+        ('runledger_serve', 'seal', '*', 'SELECT, INSERT, UPDATE'),
+        ('runledger_serve', 'seal', 'findings', 'DELETE'),
         ('runledger_serve', 'public', '_sqlx_migrations', 'SELECT')
+), calls (oid, name) AS (
+    -- What runledger_serve does with its owner's rights, and nobody else may.
+    SELECT p.oid, p.oid::regprocedure::text FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'administration' AND p.proname IN ('make_token', 'revoke_token', 'tell_of_expired_tokens')
 ), privileges (place, privilege) AS (
     VALUES (1, 'SELECT'), (2, 'INSERT'), (3, 'UPDATE'), (4, 'DELETE'), (5, 'TRUNCATE'), (6, 'REFERENCES'),
         (7, 'TRIGGER')
@@ -73,14 +81,31 @@ rights (role, schema, name, privileges) AS (
         ('of_the_tenant', 'runledger_api', 'SELECT', 'r', 'tenant = current_setting(''runledger.tenant'', true)'),
         ('of_all_tenants_for_live', 'runledger_live', 'SELECT', 'r', 'true'),
         ('of_all_tenants', 'runledger_serve', 'ALL', '*', 'true')
-), guards (tab, name, definition) AS (
+), guards (tab, name, definition, always) AS (
     VALUES
         ('log.events', 'events_are_append_only',
-            'BEFORE UPDATE OR DELETE OR TRUNCATE ON log.events FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change()'),
+            'BEFORE UPDATE OR DELETE OR TRUNCATE ON log.events FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change()', true),
         ('log.head', 'head_moves_forwards',
-            'BEFORE UPDATE ON log.head FOR EACH ROW EXECUTE FUNCTION log.refuse_backwards_head()'),
+            'BEFORE UPDATE ON log.head FOR EACH ROW EXECUTE FUNCTION log.refuse_backwards_head()', true),
         ('log.head', 'head_stays',
-            'BEFORE DELETE OR TRUNCATE ON log.head FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change()')
+            'BEFORE DELETE OR TRUNCATE ON log.head FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change()', true),
+        -- What is done to the administration becomes history by these.
+        ('access.tenants', 'changes_are_told',
+            'AFTER INSERT OR UPDATE OR DELETE ON access.tenants FOR EACH ROW EXECUTE FUNCTION administration.tell_of_tenant()', false),
+        ('access.tokens', 'changes_are_told',
+            'AFTER INSERT OR UPDATE OR DELETE ON access.tokens FOR EACH ROW EXECUTE FUNCTION administration.tell_of_token()', false),
+        ('policy.stale_policies', 'changes_are_told',
+            'AFTER INSERT OR UPDATE OR DELETE ON policy.stale_policies FOR EACH ROW EXECUTE FUNCTION administration.tell_of_policy()', false),
+        ('ledger.idempotency', 'changes_are_told',
+            'AFTER UPDATE OF secret ON ledger.idempotency FOR EACH ROW EXECUTE FUNCTION administration.tell_of_ledger()', false),
+        ('ledger.identity', 'changes_are_told',
+            'AFTER UPDATE OF epoch ON ledger.identity FOR EACH ROW EXECUTE FUNCTION administration.tell_of_ledger()', false),
+        ('access.tenants', 'no_truncate',
+            'BEFORE TRUNCATE ON access.tenants FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate()', false),
+        ('access.tokens', 'no_truncate',
+            'BEFORE TRUNCATE ON access.tokens FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate()', false),
+        ('policy.stale_policies', 'no_truncate',
+            'BEFORE TRUNCATE ON policy.stale_policies FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate()', false)
 ),
 
 -- The roles that this database uses, as far as they are there.
@@ -118,6 +143,10 @@ lacks AS (
         has_schema_privilege(p.oid, t.schema, 'USAGE') AND has_table_privilege(p.oid, t.oid, w.privilege)
     )
     GROUP BY p.name, t.full_name
+    UNION ALL
+    SELECT p.name, 'EXECUTE on ' || c.name
+    FROM owners AS p CROSS JOIN calls AS c
+    WHERE NOT p.rolsuper AND p.name IS DISTINCT FROM $1 AND NOT has_function_privilege(p.oid, c.oid, 'EXECUTE')
     UNION ALL
     SELECT p.name, 'sight of the tenants'' rows in ' || t.full_name
     FROM owners AS p CROSS JOIN tables AS t LEFT JOIN servers AS s ON true
@@ -173,7 +202,7 @@ missing (step, concern, what, mend) AS (
     SELECT 6, CASE g.name WHEN 'runledger_serve' THEN 'program' ELSE 'readers' END,
         format('the role %s may make things of its own in the schema %s', g.name, n.nspname),
         format('REVOKE CREATE ON SCHEMA %I FROM %I, PUBLIC', n.nspname, g.name)
-    FROM grantees AS g JOIN pg_namespace AS n ON n.nspname IN ('log', 'access', 'policy', 'projection', 'ledger')
+    FROM grantees AS g JOIN pg_namespace AS n ON n.nspname IN ('log', 'access', 'policy', 'projection', 'ledger', 'administration', 'seal')
     WHERE NOT g.rolsuper AND has_schema_privilege(g.oid, n.oid, 'CREATE')
     UNION ALL
     SELECT 6, 'program', format('the role runledger_serve lacks %s on the database', wanted),
@@ -190,6 +219,16 @@ missing (step, concern, what, mend) AS (
         format('the role %s has %s on %s and must not', role, string_agg(privilege, ', ' ORDER BY place), full_name),
         format('REVOKE %s ON %s FROM %I, PUBLIC', string_agg(privilege, ', ' ORDER BY place), full_name, role)
     FROM given WHERE held AND NOT wanted GROUP BY role, full_name
+    UNION ALL
+    SELECT 7, 'program', format('the role runledger_serve may not call %s', c.name),
+        format('GRANT EXECUTE ON FUNCTION %s TO runledger_serve', c.name)
+    FROM grantees AS g CROSS JOIN calls AS c
+    WHERE g.name = 'runledger_serve' AND NOT has_function_privilege(g.oid, c.oid, 'EXECUTE')
+    UNION ALL
+    SELECT 7, 'readers', format('the role %s may call %s, which changes tokens', g.name, c.name),
+        format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, %I', c.name, g.name)
+    FROM grantees AS g CROSS JOIN calls AS c
+    WHERE g.name <> 'runledger_serve' AND NOT g.rolsuper AND has_function_privilege(g.oid, c.oid, 'EXECUTE')
     UNION ALL
     SELECT 8, 'readers', format('row-level security is off for %s', full_name),
         format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', full_name)
@@ -228,14 +267,15 @@ missing (step, concern, what, mend) AS (
       )
     UNION ALL
     SELECT 11, 'history', format('the guard %s of %s is missing', w.name, w.tab),
-        format('CREATE TRIGGER %I %s; ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', w.name, w.definition, w.tab, w.name)
+        format('CREATE TRIGGER %I %s', w.name, w.definition)
+            || CASE WHEN always THEN format('; ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', w.tab, w.name) ELSE '' END
     FROM guards AS w JOIN tables AS t ON t.full_name = w.tab
     WHERE NOT EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = t.oid AND g.tgname = w.name)
     UNION ALL
     SELECT 11, 'history', format('the guard %s of %s can be passed', w.name, w.tab),
-        format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', w.tab, w.name)
+        format('ALTER TABLE %s ENABLE %s TRIGGER %I', w.tab, CASE WHEN always THEN 'ALWAYS' ELSE '' END, w.name)
     FROM guards AS w JOIN tables AS t ON t.full_name = w.tab JOIN pg_trigger AS g ON g.tgrelid = t.oid AND g.tgname = w.name
-    WHERE g.tgenabled <> 'A'
+    WHERE g.tgenabled <> 'A' AND (always OR g.tgenabled <> 'O')
     UNION ALL
     -- Whoever serves needs the rights of runledger_serve, by whatever way.
     SELECT 12, 'program', format('the database user %s lacks %s', name, string_agg(lack, ', ' ORDER BY lack)),

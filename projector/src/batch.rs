@@ -9,7 +9,7 @@ use eventlog::RecordedEvent;
 use redaction::CleanText;
 
 use crate::counters::Counters;
-use crate::decode::{Decoded, Entry, Quarantined, Read};
+use crate::decode::{Administered, Decoded, Entry, Quarantined, Read};
 use crate::notifications::{Notification, notification_for};
 
 /// A run as far as the projection knows it.
@@ -51,6 +51,7 @@ pub(crate) struct Changes<'a> {
     /// With the slot and the event that brought it about.
     pub notifications: Vec<(usize, &'a RecordedEvent, Notification)>,
     pub reads: Vec<&'a Read<'a>>,
+    pub admin: &'a [Administered<'a>],
     pub counters: Counters<'a>,
     pub quarantined: Vec<Quarantined<'a>>,
 }
@@ -125,7 +126,8 @@ impl CountFrom {
 
 /// Folds a batch into the runs that it touches.
 pub(crate) fn fold<'a>(decoded: &'a Decoded<'a>, slots: Vec<Slot>, count: CountFrom) -> Changes<'a> {
-    let mut changes = Changes { slots, reads: decoded.reads.iter().collect(), ..Changes::default() };
+    let reads = decoded.reads.iter().collect();
+    let mut changes = Changes { slots, reads, admin: &decoded.admin, ..Changes::default() };
     let mut items: HashMap<(usize, &ItemName), usize> = HashMap::new();
     for refused in &decoded.refused {
         changes.quarantined.push(Quarantined { record: refused.record, error: refused.error.clone() });

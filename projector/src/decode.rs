@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use domain::admin::AdminEvent;
 use domain::{Event, RunId};
 use eventlog::RecordedEvent;
-use eventlog::streams::{NotificationRead, StreamKind, notification_read, run_event, run_of, stream_kind};
+use eventlog::streams::{
+    NotificationRead, StreamKind, admin_event, notification_read, run_event, run_of, stream_kind,
+};
 
 /// What a batch says, in the order of the log. Records of other kinds of streams are left out.
 #[derive(Default)]
@@ -16,7 +19,9 @@ pub(crate) struct Decoded<'a> {
     pub entries: Vec<Entry<'a>>,
     /// Which notifications were read.
     pub reads: Vec<Read<'a>>,
-    /// Records of notification streams that can't be read.
+    /// What was done to the tenants' administration.
+    pub admin: Vec<Administered<'a>>,
+    /// Records of notification and administration streams that can't be read: each stands alone.
     pub refused: Vec<Quarantined<'a>>,
 }
 
@@ -46,6 +51,14 @@ pub(crate) struct Read<'a> {
     pub read: NotificationRead,
 }
 
+/// Something was done to a tenant's administration.
+pub(crate) struct Administered<'a> {
+    /// As the log has it.
+    pub record: &'a RecordedEvent,
+    /// What it says.
+    pub event: AdminEvent,
+}
+
 /// An event that is quarantined: it goes to the dead letters.
 pub(crate) struct Quarantined<'a> {
     /// As the log has it.
@@ -71,6 +84,10 @@ pub(crate) fn decode<'a>(records: &[&'a RecordedEvent]) -> Decoded<'a> {
             }
             StreamKind::Notification => match notification_read(record) {
                 Ok(read) => decoded.reads.push(Read { record, read }),
+                Err(error) => decoded.refused.push(Quarantined { record, error: error.to_string() }),
+            },
+            StreamKind::Admin => match admin_event(record) {
+                Ok(event) => decoded.admin.push(Administered { record, event }),
                 Err(error) => decoded.refused.push(Quarantined { record, error: error.to_string() }),
             },
             StreamKind::Reservation | StreamKind::Foreign => {}

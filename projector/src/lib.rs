@@ -4,6 +4,7 @@
 //! never disagree, and a batch that comes twice changes nothing. An event that can't be folded holds back
 //! its own run, in `projection.dead_letters`, and nobody else's.
 
+mod administration;
 mod agree;
 mod apply;
 mod batch;

@@ -36,6 +36,8 @@ struct Row {
     ended_at: Option<chrono::DateTime<chrono::Utc>>,
     started_recorded_at: Option<chrono::DateTime<chrono::Utc>>,
     ended_recorded_at: Option<chrono::DateTime<chrono::Utc>>,
+    started_by: Option<String>,
+    ended_by: Option<String>,
     last_event_at: chrono::DateTime<chrono::Utc>,
     heartbeat_seconds: Option<i32>,
     revision: i64,
@@ -52,7 +54,7 @@ pub(crate) async fn slots(db: &mut PgConnection, decoded: &Decoded<'_>) -> Resul
         Row,
         r#"SELECT tenant, run_id, kind, title, status, ended_as, presumed, superseded, items_total, items_succeeded, items_failed,
                 items_skipped, initiator_id, worker, progress_message, reason_code, message, queued_at,
-                started_at, ended_at, started_recorded_at, ended_recorded_at, last_event_at, heartbeat_seconds, revision,
+                started_at, ended_at, started_recorded_at, ended_recorded_at, started_by, ended_by, last_event_at, heartbeat_seconds, revision,
                 EXISTS (SELECT FROM dead_letters WHERE stream = 'run-' || tenant || '-' || run_id) AS "held!"
          FROM runs WHERE run_id = ANY($1)"#,
         &ids
@@ -108,9 +110,10 @@ fn restore(row: Row) -> Result<Result<RunState, String>, ProjectorError> {
         Ok(reason_code) => reason_code,
         Err(error) => return Ok(Err(format!("its row has a reason code that is none: {error}"))),
     };
-    let initiator = match row.initiator_id.map(PrincipalId::try_from).transpose() {
-        Ok(initiator) => initiator,
-        Err(error) => return Ok(Err(format!("its row has an initiator that is none: {error}"))),
+    let principals = [row.initiator_id, row.started_by, row.ended_by];
+    let principals = principals.map(|id| id.map(PrincipalId::try_from).transpose());
+    let [Ok(initiator), Ok(started_by), Ok(ended_by)] = principals else {
+        return Ok(Err("its row has a principal that is none".to_owned()));
     };
     let run = Run {
         revision: Some(unsigned(row.revision)?),
@@ -134,6 +137,8 @@ fn restore(row: Row) -> Result<Result<RunState, String>, ProjectorError> {
         ended_at: row.ended_at,
         started_recorded_at: row.started_recorded_at,
         ended_recorded_at: row.ended_recorded_at,
+        started_by,
+        ended_by,
         last_event_at: Some(row.last_event_at),
         ..Run::default()
     };

@@ -8,6 +8,7 @@ use sqlx::PgPool;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::administration;
 use crate::agree::{self, Folded};
 use crate::apply::{self, Applied};
 use crate::error::{Lost, ProjectorError};
@@ -128,6 +129,7 @@ impl Projector {
         progress: &mut bool,
     ) -> Result<(), ProjectorError> {
         titles::key_all(&self.tables, lease).await?;
+        administration::fold_missed(&*self.log, &self.tables, lease).await?;
         let Some(begun) = stop.run_until_cancelled(self.begin()).await else { return Ok(()) };
         let (mut after, mut subscription) = begun?;
         let mut last = None;

@@ -68,16 +68,37 @@ named_schemas! {
     ShownText = text().max_length(Some(redaction::MAX_CHARS));
     /// The name of a type of event.
     EventTypeName = choice(domain::EventBody::TYPES);
+    /// The name of a type of event of administration.
+    AdminEventType = text().enum_values(Some(domain::admin::AdminBody::TYPES.iter().copied()));
+    /// What is known of who did something: docs/operating.md.
+    ActorKind = choice(domain::admin::ActorKind::ALL.map(domain::admin::ActorKind::as_str));
+    /// What a token may do.
+    Role = choice(access::Role::ALL.map(access::Role::as_str));
     /// What became of an event that was sent: it is new, or was there already.
     EventResult = choice(["created", "duplicate"]);
-    /// The order of runs by when they were queued: the newest first (usual), or the oldest first.
-    RunOrder = choice(["-queued_at", "queued_at"]);
+    /// The order of runs: by when they were queued, the newest first (usual) or the oldest first, or by when they ended,
+    /// and then without those that have not. With `ended_since` or `ended_until` the last to end come first (usual).
+    RunOrder = choice(["-queued_at", "queued_at", "-ended_at", "ended_at"]);
+    /// The order of events by when the ledger took them in: the newest first (usual), or the oldest first.
+    RecordedOrder = choice(["-recorded_at", "recorded_at"]);
+    /// The form of a list: JSON (usual), or a table (RFC 4180).
+    ListForm = choice(["json", "csv"]);
+    /// How many entries: of JSON 50 (usual) and 200 at most, of a table 10,000.
+    ListLimit = between((1, crate::page::LONGEST_TABLE));
+    /// A point of a run's life: a revision, or a time (RFC 3339).
+    PointOfRun = text().pattern(Some(r"^([0-9]{1,18}|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))$"));
     /// The order of events: the oldest first (usual), or the newest first.
     EventOrder = choice(["asc", "desc"]);
     /// Only what is stalled.
     OnlyStalled = choice(["stalled"]);
     /// Only what is so.
     OnlyTrue = choice(["true"]);
+    /// Whether it is so.
+    YesOrNo = choice(["true", "false"]);
+    /// How many entries the tree of a checkpoint has: its second line.
+    TreeSize = between((1, LAST));
+    /// A zip file with sealed history.
+    ExportFile = text().content_media_type("application/zip").content_encoding("binary");
     /// NAME:VALUE of a label.
     LabelFilter = text().pattern(Some(r"^[^:\u0000-\u001F\u007F-\u009F\uFFFD]+:[^\u0000-\u001F\u007F-\u009F\uFFFD]*$"));
     /// The beginning of a name. It is cleaned as names are, and holds at least one printable character.

@@ -4,11 +4,15 @@
 //! its answer says which position it reflects. [`freshness`] knows how far the projection has come, and [`live`] what
 //! has changed since.
 
+pub mod administration;
 mod base_path;
 mod corrupt;
 mod cursor;
+pub mod difference;
 mod error;
 pub mod events;
+#[cfg(test)]
+mod explain;
 pub mod failures;
 pub mod forms;
 pub mod freshness;
@@ -22,11 +26,12 @@ mod pool;
 pub mod runs;
 pub mod stats;
 pub mod time;
+pub mod tokens;
 
 pub use base_path::{BasePath, InvalidBasePath};
 pub use corrupt::Corrupt;
 pub use error::ReadError;
 pub use ledger::{LAST, Ledger};
-pub use page::{LONGEST_PAGE, USUAL_PAGE};
-pub use params::{Params, ReadQuery};
-pub use pool::{ReadPool, TenantRead, look_as_readers};
+pub use page::{LONGEST_PAGE, LONGEST_TABLE, USUAL_PAGE};
+pub use params::{Form, Params, ReadQuery};
+pub use pool::{Plans, ReadPool, TenantRead, look_as_readers};

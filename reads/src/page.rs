@@ -4,6 +4,8 @@
 pub const USUAL_PAGE: u64 = 50;
 /// How many entries a page has at most.
 pub const LONGEST_PAGE: u64 = 200;
+/// How many a table (CSV) has at most, and where nobody says: some megabytes.
+pub const LONGEST_TABLE: u64 = 10_000;
 
 /// Splits off what was read beyond the page to see whether there is more. Gives the last entry of the
 /// page where there is.

@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use redaction::CleanText;
 
 use crate::error::ReadError;
+use crate::page::{LONGEST_PAGE, LONGEST_TABLE, USUAL_PAGE};
+use crate::pool::Plans;
 use crate::time;
 
 /// The parameters of a request, decoded, in the order they came. Reading one takes it out, so that those
@@ -27,6 +29,16 @@ pub(crate) fn wrong(name: &str, detail: impl Into<String>) -> ReadError {
     ReadError::Invalid { parameter: name.to_owned(), detail: detail.into() }
 }
 
+/// The form of a list's answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// A page for programs.
+    #[default]
+    Json,
+    /// A table for spreadsheets (RFC 4180).
+    Csv,
+}
+
 /// The query parameters of one resource.
 pub trait ReadQuery: Sized + Send {
     /// Their names, to list where the caller sends another one. Every read allows `after` and `epoch` too.
@@ -37,6 +49,11 @@ pub trait ReadQuery: Sized + Send {
     /// # Errors
     /// [`ReadError::Invalid`] that names the parameter which is wrong.
     fn from_params(params: &mut Params) -> Result<Self, ReadError>;
+
+    /// How the view is to plan that answers it.
+    fn plans(&self) -> Plans {
+        Plans::Kept
+    }
 }
 
 impl Params {
@@ -93,6 +110,38 @@ impl Params {
         }
     }
 
+    /// Whether a parameter is given.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.peek(name).is_some()
+    }
+
+    /// The first value of a parameter, left where it is.
+    pub(crate) fn peek(&self, name: &str) -> Option<&String> {
+        self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// Adds a parameter that was said elsewhere in the request.
+    pub fn add(&mut self, name: &str, value: &str) {
+        self.pairs.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The form of the answer, and how many entries it has at most: of a table ten thousand, which is as many as it
+    /// has where nobody says.
+    pub(crate) fn form_and_limit(&mut self) -> Result<(Form, u64), ReadError> {
+        let form = self.parse_enum("format", "json, csv", |text| match text {
+            "json" => Some(Form::Json),
+            "csv" => Some(Form::Csv),
+            _ => None,
+        })?;
+        let form = form.unwrap_or_default();
+        let (usual, most) = match form {
+            Form::Json => (USUAL_PAGE, LONGEST_PAGE),
+            Form::Csv => (LONGEST_TABLE, LONGEST_TABLE),
+        };
+        Ok((form, self.number("limit", 1, most)?.unwrap_or(usual)))
+    }
+
     /// A parameter of a type with a text form.
     pub fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str) -> Result<Option<T>, ReadError> {
         let value = self.one(name)?;
@@ -139,6 +188,19 @@ impl Params {
                 Err(wrong(name, format!("is not a parameter of this resource; these are: {allowed}")))
             }
         }
+    }
+}
+
+/// Makes sure that something lies between two moments, where both are given.
+pub(crate) fn must_lie_between(
+    (first, since): (&str, Option<DateTime<Utc>>),
+    (last, until): (&str, Option<DateTime<Utc>>),
+) -> Result<(), ReadError> {
+    match since.zip(until) {
+        Some((since, until)) if since >= until => {
+            Err(wrong(last, format!("must be later than {first}: nothing lies between them")))
+        }
+        _ => Ok(()),
     }
 }
 

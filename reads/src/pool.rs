@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::TenantId;
 use eventlog::Position;
-use sqlx::postgres::{PgPoolOptions, Postgres};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, Postgres};
 use sqlx::{Connection, Executor, PgConnection, PgPool, Transaction};
 
 use crate::corrupt::{self, Corrupt};
@@ -13,8 +13,8 @@ use crate::error::ReadError;
 /// What every connection of the pool is told first.
 ///
 /// The role sees only the rows of the transaction's tenant. Pages are short, so neither workers nor compiled plans
-/// would pay. A statement that is kept on the connection keeps its plan until statistics are taken anew: one that was
-/// made while a table was small must not go on reading all of it, so no plan does where an index can answer.
+/// would pay. A plan that is kept on the connection is kept until statistics are taken anew: one that was made while a
+/// table was small must not go on reading all of it, so no plan does where an index can answer.
 const SETTINGS: &str = "
     SET ROLE runledger_api;
     SET default_transaction_read_only = on;
@@ -45,8 +45,8 @@ const BEGIN_OF_ALL: &str = "
 /// A look at everything that views read, as readers are let to it. It finds no rows: no tenant is named.
 const LOOK: &str = "
     SELECT FROM projection.runs, projection.run_labels, projection.run_items, projection.run_events,
-        projection.notifications, projection.run_counts, projection.run_hours, projection.checkpoints,
-        policy.stale_policies
+        projection.notifications, projection.run_counts, projection.run_hours, projection.admin_events,
+        projection.checkpoints, policy.stale_policies
     LIMIT 0";
 
 /// The same of what is read for all tenants.
@@ -57,6 +57,30 @@ const LOOK_AT_ALL: &str = "
 
 /// After how long a connection that nobody used is asked whether it is still there.
 const JUST_USED: Duration = Duration::from_secs(1);
+
+/// How many statements a connection keeps parsed: some forty whose text is fixed, and the lists that are asked the most.
+/// There are thousands of these, and each takes some ten kilobytes of its server process.
+const STATEMENTS: usize = 128;
+
+/// How the statements of a view are planned. All are kept parsed on the connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Plans {
+    /// Once, for any values: a row is found by its key whatever the key is, and one index has the whole list.
+    #[default]
+    Kept,
+    /// For the values of each call: what is rare wants another plan than what is frequent.
+    ForValues,
+}
+
+impl Plans {
+    /// The setting by its name in Postgres.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Kept => "auto",
+            Self::ForValues => "force_custom_plan",
+        }
+    }
+}
 
 /// Connections to the read tables. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -70,6 +94,7 @@ pub struct ReadPool {
 pub struct TenantRead {
     /// How far the projection had come in this snapshot.
     pub position: Position,
+    plans: Plans,
     transaction: Transaction<'static, Postgres>,
 }
 
@@ -78,6 +103,12 @@ impl ReadPool {
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
         Self { pool }
+    }
+
+    /// Where the pool connects to: there, with room for what its connections keep.
+    #[must_use]
+    pub fn connect_options(database: PgConnectOptions) -> PgConnectOptions {
+        database.statement_cache_capacity(STATEMENTS)
     }
 
     /// How to make the pool: its connections may only read, as the role `runledger_api`.
@@ -97,23 +128,33 @@ impl ReadPool {
             })
     }
 
-    /// Opens a view of one tenant's rows.
+    /// Opens a view of one tenant's rows, whose plans are kept.
     ///
     /// # Errors
     /// The database's, or [`ReadError::Corrupt`].
     pub async fn begin(&self, tenant: &TenantId) -> Result<TenantRead, ReadError> {
+        self.begin_with(tenant, Plans::Kept).await
+    }
+
+    /// Opens a view of one tenant's rows, whose statements are planned as is said.
+    ///
+    /// # Errors
+    /// The database's, or [`ReadError::Corrupt`].
+    pub async fn begin_with(&self, tenant: &TenantId, plans: Plans) -> Result<TenantRead, ReadError> {
         let mut transaction = self.pool.begin_with(BEGIN_AS_READERS).await?;
-        // The first query makes the snapshot that all others share.
+        // The first query makes the snapshot that all others share. Settings come with it, as each message costs.
         let position = sqlx::query_scalar!(
             r#"SELECT position FROM projection.checkpoints
-               WHERE name = 'monitoring' AND set_config('runledger.tenant', $1, true) IS NOT NULL"#,
-            tenant.as_str()
+               WHERE name = 'monitoring' AND set_config('runledger.tenant', $1, true) IS NOT NULL
+                 AND set_config('plan_cache_mode', $2, true) IS NOT NULL"#,
+            tenant.as_str(),
+            plans.as_str()
         )
         .fetch_optional(&mut *transaction)
         .await?
         .ok_or(Corrupt::new("projection.checkpoints", "name", "monitoring", "the row is missing"))?;
         let position = corrupt::non_negative("projection.checkpoints", "position", "monitoring", position)?;
-        Ok(TenantRead { position: Position(position), transaction })
+        Ok(TenantRead { position: Position(position), plans, transaction })
     }
 }
 
@@ -136,6 +177,19 @@ impl TenantRead {
     /// The connection, for queries in this view.
     pub fn conn(&mut self) -> &mut PgConnection {
         &mut self.transaction
+    }
+
+    /// Has what follows in this view planned for its values. A message back and forth, which a view that was begun so
+    /// does without.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn plan_for_values(&mut self) -> Result<(), sqlx::Error> {
+        if self.plans != Plans::ForValues {
+            self.conn().execute("SET LOCAL plan_cache_mode = force_custom_plan").await?;
+            self.plans = Plans::ForValues;
+        }
+        Ok(())
     }
 }
 

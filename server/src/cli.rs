@@ -4,9 +4,13 @@
 #![allow(missing_docs, reason = "what a flattened field means stands with its type")]
 #![allow(rustdoc::bare_urls, reason = "--help shows these texts as they are")]
 
+mod seal;
+mod witness;
+
 use std::path::PathBuf;
 
 use api::CorsOrigin;
+use chrono::{DateTime, Utc};
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use reads::BasePath;
@@ -15,6 +19,9 @@ use uuid::Uuid;
 use crate::event_log::LogLocation;
 use crate::expiry::Expires;
 use crate::listen;
+
+pub use seal::{SealArgs, SealCommand, SealKeyArgs};
+pub use witness::{WitnessCommand, WitnessServeArgs};
 
 /// The ledger of long-running operations.
 #[derive(Debug, Parser)]
@@ -76,6 +83,17 @@ pub enum Command {
     /// The event log.
     #[command(subcommand)]
     Log(LogCommand),
+    /// Takes sealed history out of the ledger: a zip file that is checked elsewhere, without the ledger.
+    ///
+    /// Without --run it holds all runs that meet what is said, and shows that none of them was left out. Exit code 1
+    /// where the event log is not what was sealed: then the file shows what is there, and will not verify.
+    Export(ExportArgs),
+    /// Sealed history: keys, policies for readers, audits.
+    #[command(subcommand)]
+    Seal(SealCommand),
+    /// A witness of sealed history, of this ledger or others: cosigns checkpoints that go on from the last one.
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// Begins a new epoch, after the database or the event log was restored to an earlier moment.
     ///
     /// Positions are given anew then that were given before, to other events. In a new epoch everybody who comes with a
@@ -289,6 +307,8 @@ pub struct ServeArgs {
     pub keys: KeyArgs,
     #[command(flatten)]
     pub sweeper: SweeperArgs,
+    #[command(flatten)]
+    pub seal: SealArgs,
 }
 
 /// `runledger migrate`
@@ -506,6 +526,48 @@ pub enum PolicyCommand {
         #[command(flatten)]
         database: DatabaseArgs,
     },
+}
+
+/// A moment (RFC 3339).
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|moment| moment.to_utc())
+        .map_err(|error| reads::time::explain(text, error))
+}
+
+/// `runledger export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Whose history.
+    #[arg(long, env = "RUNLEDGER_TENANT")]
+    pub tenant: String,
+    /// Only this run.
+    #[arg(long, env = "RUNLEDGER_RUN", conflicts_with_all = ["since", "until", "kind"])]
+    pub run: Option<Uuid>,
+    /// Runs that the ledger recorded then or later: 2026-01-31T08:15:00Z.
+    #[arg(long, env = "RUNLEDGER_SINCE", value_name = "MOMENT", value_parser = moment)]
+    pub since: Option<DateTime<Utc>>,
+    /// Runs that it recorded before.
+    #[arg(long, env = "RUNLEDGER_UNTIL", value_name = "MOMENT", value_parser = moment)]
+    pub until: Option<DateTime<Utc>>,
+    /// Runs of this kind.
+    #[arg(long, env = "RUNLEDGER_KIND")]
+    pub kind: Option<String>,
+    /// With all events of the tenant's administration.
+    #[arg(long, env = "RUNLEDGER_ADMINISTRATION", value_parser = BoolishValueParser::new())]
+    pub administration: bool,
+    /// A checkpoint that was kept: the file proves that nothing was changed since.
+    #[arg(long, env = "RUNLEDGER_SINCE_CHECKPOINT", value_name = "FILE")]
+    pub since_checkpoint: Option<PathBuf>,
+    /// To where.
+    #[arg(long, env = "RUNLEDGER_TO", value_name = "FILE.zip")]
+    pub to: PathBuf,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub event_log: EventLogArgs,
 }
 
 /// `runledger restored`

@@ -6,12 +6,12 @@ use std::str::FromStr;
 use eventlog::postgres::DatabaseErrorKind;
 use private_postgres::{PrivatePostgres, PrivatePostgresConfig};
 use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 
 use crate::cli::{DatabaseArgs, PrivateArgs};
 use crate::connect::{self, probe};
 use crate::error::Error;
-use crate::{files, rights};
+use crate::{files, operator, rights};
 
 /// The file in the data folder by which other commands find a private database that is running.
 const ADDRESS_FILE: &str = "database-url";
@@ -116,7 +116,7 @@ pub async fn connect_existing(args: &DatabaseArgs) -> Result<PgPool, Error> {
             args.private.data_dir.display()
         )),
     })?;
-    let pool = PgPoolOptions::new().max_connections(SHORT_COMMANDS).connect_with(options).await?;
+    let pool = operator::pool_options().max_connections(SHORT_COMMANDS).connect_with(options).await?;
     check_schema(&pool).await?;
     Ok(pool)
 }

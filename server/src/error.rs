@@ -56,9 +56,21 @@ pub enum Error {
     /// The secret for idempotency keys.
     #[error(transparent)]
     Keys(#[from] commands::KeysError),
+    /// What seals history.
+    #[error(transparent)]
+    Seal(#[from] sealer::SealError),
+    /// The keys that sign history.
+    #[error(transparent)]
+    SealKey(#[from] sealer::KeyFileError),
+    /// The witness.
+    #[error(transparent)]
+    Witness(#[from] ::witness::WitnessError),
     /// The event log.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// There is no export.
+    #[error("no export was made: {0}")]
+    Export(#[from] exports::ExportError),
     /// The projector.
     #[error("the projector failed: {0}")]
     Projector(ProjectorError),
@@ -153,6 +165,8 @@ impl Error {
             | Self::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
             | Self::Access(AccessError::Database(error))
             | Self::Policy(PolicyError::Database(error))
+            | Self::Export(exports::ExportError::Database(error))
+            | Self::Seal(sealer::SealError::Database(error))
             | Self::Projector(ProjectorError::Database(error)) => Some(error),
             _ => None,
         }

@@ -9,6 +9,7 @@ mod dev;
 mod error;
 pub mod event_log;
 mod expiry;
+mod export;
 mod exporter;
 mod files;
 mod keys;
@@ -17,13 +18,16 @@ pub mod listen;
 mod logging;
 mod maintain;
 mod meter;
+mod operator;
 mod output;
 mod restored;
 mod rights;
 mod run;
+mod seal;
 mod services;
 mod tls;
 mod usage;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -64,6 +68,9 @@ async fn obey(cli: Cli) -> Result<ExitCode, Error> {
         Command::Projector(ProjectorCommand::Run(args)) => run::project(args).await?,
         Command::Projector(command) => return maintain::projector(command).await,
         Command::Log(LogCommand::Copy(args)) => return copy::copy(args).await,
+        Command::Export(args) => return export::export(args).await,
+        Command::Seal(command) => return seal::seal(command).await,
+        Command::Witness(command) => witness::witness(command).await?,
         Command::Migrate(args) => run::migrate(args).await?,
         Command::Tenant(command) => admin::tenant(command).await?,
         Command::Token(command) => admin::token(command).await?,

@@ -26,6 +26,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Error> {
         keys: Some(args.keys),
         projector: !args.no_projector,
         sweeper: Some(args.sweeper),
+        seal: Some(args.seal),
         metrics: None,
         event_log: args.event_log.event_log,
         // A private database is nobody else's to migrate.
@@ -73,6 +74,7 @@ pub async fn project(args: ProjectorRunArgs) -> Result<(), Error> {
         keys: None,
         projector: true,
         sweeper: None,
+        seal: None,
         metrics,
         event_log: args.event_log.event_log,
         migrate: false,

@@ -1,23 +1,26 @@
 //! The parts of the program, put together: event log, API, projector.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::{ApiConfig, ApiParts, ApiState};
 use chrono::TimeDelta;
-use commands::{Commands, Keys, Sweeper, SweeperConfig};
+use commands::{Commands, Keys, Relay, Sweeper, SweeperConfig};
 use eventlog::EventLog;
 use projector::{Projector, ProjectorConfig, ProjectorError};
 use reads::Ledger;
 use reads::ReadPool;
+use seal::policy::Policy;
+use sealer::{Sealer, SealerConfig};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use web::{Door, Listeners, ServeConfig};
 
-use crate::cli::{HttpArgs, KeyArgs, SweeperArgs};
+use crate::cli::{HttpArgs, KeyArgs, SealArgs, SweeperArgs};
 use crate::error::Error;
 use crate::event_log::LogLocation;
 use crate::tls::Certificate;
@@ -49,6 +52,8 @@ pub struct Parts {
     pub projector: bool,
     /// The sweeper, as it is set; it comes with the API.
     pub sweeper: Option<SweeperArgs>,
+    /// What seals history, if anything does.
+    pub seal: Option<SealArgs>,
     /// Where a page with the metrics is, in a process without the API.
     pub metrics: Option<Listeners>,
     /// Where the events are.
@@ -128,9 +133,11 @@ impl Services {
                 }
             });
             services.start_sweeper(&state, &pool, parts.sweeper);
+            services.start_relay(&state, &pool);
             fill(&reads).await;
             door.open(web::router(state, pool.clone(), move || metrics.render()));
         }
+        services.start_sealer(&pool, parts.seal).await?;
         if parts.projector {
             let projector = Projector::new(services.log.clone(), pool, ProjectorConfig::default());
             let stop = services.stop_rest.clone();
@@ -174,6 +181,38 @@ impl Services {
         let stop = self.stop_rest.clone();
         self.tasks.spawn(async move {
             sweeper.run(stop).await;
+            Ok(())
+        });
+    }
+
+    async fn start_sealer(&mut self, pool: &PgPool, seal: Option<SealArgs>) -> Result<(), Error> {
+        let Some(seal) = seal else { return Ok(()) };
+        let Some(keys) = seal.seal_key else {
+            tracing::warn!(
+                "history is not sealed: name a key with --seal-key (`runledger seal keygen` makes one)"
+            );
+            return Ok(sealer::tell_stopped(pool).await?);
+        };
+        let config = SealerConfig {
+            sign_every: Duration::from_secs(seal.seal_every_seconds),
+            witnesses: seal.seal_policy.as_deref().map(policy).transpose()?,
+            ..SealerConfig::default()
+        };
+        let sealer = Sealer::new(self.log.clone(), pool.clone(), keys, config)?;
+        let stop = self.stop_rest.clone();
+        self.tasks.spawn(async move {
+            sealer.run(stop).await;
+            Ok(())
+        });
+        Ok(())
+    }
+
+    /// What was administered gets into the log by whatever process serves.
+    fn start_relay(&mut self, state: &ApiState, pool: &PgPool) {
+        let relay = Relay::new(state.commands.clone(), pool.clone());
+        let stop = self.stop_rest.clone();
+        self.tasks.spawn(async move {
+            relay.run(stop).await;
             Ok(())
         });
     }
@@ -242,7 +281,7 @@ fn read_pool(database: &PgConnectOptions, http: &HttpArgs) -> PgPool {
         // Kept open while nobody reads, see [`fill`].
         .min_connections(http.read_connections)
         .acquire_timeout(PATIENCE)
-        .connect_lazy_with(database.clone())
+        .connect_lazy_with(ReadPool::connect_options(database.clone()))
 }
 
 /// Opens a pool's connections before anybody waits for one. The pool itself opens its least number only after others
@@ -296,6 +335,12 @@ async fn must_agree(event_log: &LogLocation, log: &Arc<dyn EventLog>, pool: &PgP
             checked => return Ok(checked?),
         }
     }
+}
+
+/// The policy whose witnesses are asked.
+fn policy(path: &Path) -> Result<Policy, Error> {
+    let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
+    Policy::parse(&text).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))
 }
 
 fn metrics_serving() -> ServeConfig {

@@ -5,7 +5,7 @@ import createClient from "openapi-fetch";
 import type { components, paths } from "./schema.js";
 
 const [baseUrl = "", tenant = "", token = ""] = process.argv.slice(2);
-const client = createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${token}` } });
+const client = createClient<paths, "application/json" | "application/problem+json">({ baseUrl, headers: { Authorization: `Bearer ${token}` } });
 
 /** The answer's body, or an end that says which problem there was instead. */
 function good<Body>(answer: { data?: Body; error?: unknown; response: Response }): Body {

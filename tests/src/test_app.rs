@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use access::{Role, create_tenant, create_token};
 use api::{ApiConfig, ApiParts, ApiState};
-use commands::{Commands, CommandsConfig, Keys};
+use commands::{Commands, CommandsConfig, Keys, Relay};
 use eventlog::EventLog;
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
 use projector::{Projector, ProjectorConfig};
@@ -90,6 +90,12 @@ impl TestApp {
         app
     }
 
+    /// What takes the administration's changes to the log. It is not running: a test says when.
+    pub async fn relay(&self) -> Relay {
+        let keys = Keys::load(&self.pool).await.unwrap();
+        Relay::new(Commands::new(self.log.clone(), keys), self.pool.clone())
+    }
+
     /// Starts the projector, where the setup left it out.
     pub fn start_projector(&mut self) {
         let projector = Projector::new(self.log.clone(), self.pool.clone(), ProjectorConfig::default());
@@ -112,8 +118,11 @@ impl TestApp {
         commands: CommandsConfig,
         serve: ServeConfig,
     ) -> String {
-        let reads =
-            ReadPool::pool_options().max_connections(4).connect_with(self.database.clone()).await.unwrap();
+        let reads = ReadPool::pool_options()
+            .max_connections(4)
+            .connect_with(ReadPool::connect_options(self.database.clone()))
+            .await
+            .unwrap();
         self.pools.push(reads.clone());
         // Tokens and freshness keep one connection each to listen on.
         let pool = PgPoolOptions::new().max_connections(4).connect_with(self.database.clone()).await.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use migrations::Missing;
 use moka::future::Cache;
 use reads::look_as_readers;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 /// For how long a look at the rights stands. The check needs no token, so it must not ask the database each time.
 const FRESH_FOR: Duration = Duration::from_secs(1);
@@ -26,6 +26,27 @@ pub struct Rights {
     pub as_readers: bool,
     /// What the database lacks that readers, the program or the log's history need.
     pub missing: Vec<Missing>,
+    /// Whether history is sealed, and as it was.
+    pub sealing: Sealing,
+}
+
+/// Whether history is sealed, by whichever process, and as it was sealed.
+#[derive(Debug, Clone, Copy)]
+pub struct Sealing {
+    /// Whether a sealer is at work.
+    pub active: bool,
+    /// How many runs and logs are not as they were sealed.
+    pub findings: i64,
+}
+
+async fn sealing(db: &mut PgConnection) -> Result<Sealing, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT COALESCE(lease_until > clock_timestamp(), false) AS "active!",
+               (SELECT count(*) FROM seal.findings) AS "findings!"
+           FROM seal.progress"#
+    );
+    let row = row.fetch_one(db).await?;
+    Ok(Sealing { active: row.active, findings: row.findings })
 }
 
 impl DatabaseCheck {
@@ -59,7 +80,8 @@ impl DatabaseCheck {
                 Err(error) => return Err(error),
             };
             let missing = migrations::missing(&mut connection).await?;
-            Ok(Arc::new(Rights { as_readers, missing }))
+            let sealing = sealing(&mut connection).await?;
+            Ok(Arc::new(Rights { as_readers, missing, sealing }))
         };
         self.rights.try_get_with((), look).await
     }

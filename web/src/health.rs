@@ -23,8 +23,8 @@ pub(crate) async fn alive() -> Json<Value> {
 
 /// `GET /readyz`: the database and the log answer, the log takes appends and has what the tables show, and readers get
 /// their rows: it reads as they do, and looks for the rights that this needs. 503 with the same details when something
-/// is amiss; `missing` says what the database lacks. A projection that lags or has quarantined runs is told and does
-/// not make the process unready: writes go on.
+/// is amiss; `missing` says what the database lacks. A projection that lags or has quarantined runs, and history
+/// that is not sealed or not as it was sealed, is told and does not make the process unready: writes go on.
 pub(crate) async fn ready(state: &ApiState, database: &DatabaseCheck) -> Response {
     let (answers, rights, log, appends, head) = tokio::join!(
         ask("database", database.ping(), |_| UNAVAILABLE),
@@ -41,6 +41,7 @@ pub(crate) async fn ready(state: &ApiState, database: &DatabaseCheck) -> Respons
     let reads = rights.as_ref().is_ok_and(|rights| rights.as_readers)
         && missing.iter().all(|one| one.concern == Concern::History);
     let ready = answers.is_ok() && reads && log.is_ok() && appends.is_ok() && !behind;
+    let sealing = rights.as_ref().map(|rights| rights.sealing).ok();
     let lag = state.freshness.lag();
     let quarantine = state.freshness.quarantine();
     let details = json!({
@@ -59,6 +60,12 @@ pub(crate) async fn ready(state: &ApiState, database: &DatabaseCheck) -> Respons
         "held_runs": quarantine.runs,
         "dead_letters": quarantine.events,
         "unreadable_streams": state.commands.unreadable().count(),
+        "sealing": sealing.map_or(UNAVAILABLE, |sealing| match (sealing.findings, sealing.active) {
+            (1.., _) => "differs",
+            (_, true) => "ok",
+            (_, false) => "off",
+        }),
+        "seal_findings": sealing.map(|sealing| sealing.findings),
     });
     if ready {
         return Json(details).into_response();

@@ -110,6 +110,8 @@ fn compression() -> CompressionLayer<impl Predicate> {
     let worth_it = SizeAbove::new(WORTH_PACKING)
         .and(NotForContentType::SSE)
         .and(NotForContentType::IMAGES)
+        // They are packed already.
+        .and(NotForContentType::const_new("application/zip"))
         .and(NotForContentType::const_new("text/html"));
     CompressionLayer::new().gzip(true).br(true).compress_when(worth_it)
 }

@@ -10,8 +10,8 @@ use crate::problem::Problem;
 use crate::request::{ReadRequest, RunInPath};
 use crate::state::ApiState;
 
-/// Lists a run's items by their last outcome, the failed ones first. All pages show the run as it was when the
-/// first was made.
+/// Lists a run's items by their last outcome, the failed ones first: as they are, or as they were at a time or revision.
+/// All pages show the run as it was when the first was made.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/runs/{run}/items",
@@ -21,9 +21,13 @@ use crate::state::ApiState;
         ("reason_code" = Option<forms::ReasonCode>, Query, description = "Only failed items with this reason"),
         ("item" = Option<forms::SearchText>, Query,
          description = "The beginning of the items' names; they come in the order of their names then"),
+        ("at" = Option<chrono::DateTime<chrono::Utc>>, Query, description = "As the ledger knew them at this time"),
+        ("revision" = Option<forms::Revision>, Query, description = "As they were after the event of this revision"),
     ),
     responses(
         (status = 200, description = "A page. The header Link names the next one", body = ItemPage),
+        (status = 404, description = "No such run of this tenant, or not yet at that time or revision",
+         body = Problem),
     )
 )]
 pub async fn list_items(

@@ -6,7 +6,7 @@ use chrono::Utc;
 use reads::forms;
 use reads::runs::{ListQuery, RunPage, RunStatus, page_of_runs};
 
-use crate::answer::answer_page;
+use crate::answer::answer_list;
 use crate::problem::Problem;
 use crate::request::ReadRequest;
 use crate::state::ApiState;
@@ -23,15 +23,20 @@ use crate::state::ApiState;
         ("label" = Option<Vec<forms::LabelFilter>>, Query, description = "NAME:VALUE; repeat it for more, all must hold"),
         ("since" = Option<chrono::DateTime<Utc>>, Query, description = "Queued then or later"),
         ("until" = Option<chrono::DateTime<Utc>>, Query, description = "Queued before"),
+        ("ended_since" = Option<chrono::DateTime<Utc>>, Query, description = "Ended then or later; the list is in the order of ends then"),
+        ("ended_until" = Option<chrono::DateTime<Utc>>, Query, description = "Ended before; the list is in the order of ends then"),
         ("q" = Option<forms::SearchText>, Query, description = "The beginning of a run's id (hex) or title (any case)"),
         ("liveness" = Option<forms::OnlyStalled>, Query,
          description = "stalled: a heartbeat is overdue, or it is queued for longer than its kind may be"),
         ("held" = Option<forms::OnlyTrue>, Query,
          description = "true: the projection could not fold an event of the run, and has quarantined it"),
-        ("sort" = Option<forms::RunOrder>, Query, description = "The newest first, or the oldest"),
+        ("sort" = Option<forms::RunOrder>, Query, description = "The newest first, or the oldest: by when they were queued, or by when they ended"),
+        ("format" = Option<forms::ListForm>, Query, description = "A page of JSON, or a table; counts more than Accept"),
+        ("limit" = Option<forms::ListLimit>, Query, description = "How many: 50 if nobody says, of a table 10,000"),
     ),
     responses(
-        (status = 200, description = "A page. The header Link names the next one", body = RunPage),
+        (status = 200, description = "A page. The header Link names the next one",
+         content((RunPage = "application/json"), (String = "text/csv"))),
     )
 )]
 pub async fn list_runs(
@@ -41,5 +46,7 @@ pub async fn list_runs(
     let mut read = request.begin(&state).await?;
     let page = page_of_runs(&mut read, &request.caller.tenant, &request.query, Utc::now()).await?;
     let page = page.under(&request.base);
-    answer_page(&state, &request.address, read.position, &page, page.next_cursor.as_deref())
+    let next_cursor = page.next_cursor.clone();
+    let list = (request.query.form, page);
+    answer_list(&state, &request.address, read.position, list, next_cursor.as_deref())
 }

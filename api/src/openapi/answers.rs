@@ -89,7 +89,7 @@ fn headers_of(operation: &Traits, status: &str) -> Vec<&'static str> {
             if operation.reads {
                 headers.extend(["Runledger-Lag-Events", "Runledger-Lag-Seconds"]);
             }
-            headers.extend(operation.tenants.then_some(POSITION).into_iter().flatten());
+            headers.extend(operation.placed.then_some(POSITION).into_iter().flatten());
             headers.extend(operation.paged.then_some("Link"));
             headers.extend(operation.tagged.then_some("ETag"));
             headers.extend(operation.starts.then_some("Location"));
@@ -110,6 +110,8 @@ struct Traits {
     paged: bool,
     /// It names what it answers by a tag.
     tagged: bool,
+    /// Its answer has a position. What is changed in tokens gets into the log a moment later.
+    placed: bool,
     /// It makes something that is found elsewhere.
     starts: bool,
 }
@@ -127,7 +129,9 @@ impl Traits {
             reads: *method == "get" && tenants && schema.is_some(),
             paged: schema.is_some_and(|schema| pages.iter().any(|page| page == schema)),
             tagged: schema == Some("AppendAnswer") || (*method == "get" && schema.is_some()),
-            starts: members.get("responses").is_some_and(|answers| answers.get("201").is_some()),
+            placed: tenants && (*method == "get" || !path.contains("/tokens")),
+            starts: !path.ends_with("/tokens")
+                && members.get("responses").is_some_and(|answers| answers.get("201").is_some()),
         }
     }
 

@@ -22,7 +22,10 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
     security(("token" = [])),
     tags(
         (name = "runs", description = "Runs, their items and their events"),
+        (name = "audit", description = "What happened over all runs, and what became of one"),
         (name = "notifications", description = "What the caller was told"),
+        (name = "administration", description = "Tokens, and what was done to the tenant's administration"),
+        (name = "sealed history", description = "What happened, with what proves it: docs/exports.md"),
         (name = "live", description = "What happens, as it happens: server-sent events"),
     )
 )]

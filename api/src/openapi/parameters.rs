@@ -77,6 +77,9 @@ pub(super) fn add(document: &mut Value) {
         });
         let parameters = members.entry("parameters").or_insert_with(|| json!([]));
         let Some(parameters) = parameters.as_array_mut() else { continue };
+        // What an operation says of its own is more exact.
+        let own: Vec<Value> = parameters.iter().filter_map(|own| own.get("name").cloned()).collect();
+        let taken = taken.filter(|(name, ..)| !own.iter().any(|own| own == name));
         parameters.iter_mut().filter_map(|own| own.get_mut("schema")).for_each(leave_out_null);
         for (position, (name, ..)) in taken.enumerate() {
             let taken = json!({"$ref": format!("#/components/parameters/{name}")});

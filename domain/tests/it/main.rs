@@ -1,6 +1,7 @@
 //! The crate from outside: its rules, its fold, its forms.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod admin;
 mod duration;
 mod fold;
 mod forms;

@@ -8,14 +8,14 @@ use std::path::Path;
 use domain::{EventBody, wire};
 use serde_json::Value;
 
-struct Golden {
-    name: String,
-    event_type: String,
-    data: Value,
-    metadata: Value,
+pub(crate) struct Golden {
+    pub name: String,
+    pub event_type: String,
+    pub data: Value,
+    pub metadata: Value,
 }
 
-fn golden(version: &str) -> Vec<Golden> {
+pub(crate) fn golden(version: &str) -> Vec<Golden> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire").join(version);
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();

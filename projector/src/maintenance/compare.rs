@@ -4,7 +4,7 @@ use std::fmt;
 
 use domain::RunId;
 use eventlog::EventLog;
-use eventlog::streams::{StreamKind, run_event, stream_kind};
+use eventlog::streams::{StreamKind, check, stream_kind};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -115,11 +115,11 @@ pub(super) async fn unreadable(
     for (stream, revision) in quarantined {
         let revision = unsigned(revision)?;
         // Other streams are nobody's rows.
-        if stream_kind(&stream) != StreamKind::Run {
+        if !matches!(stream_kind(&stream), StreamKind::Run | StreamKind::Admin) {
             continue;
         }
         let found = log.read_stream(&stream, revision, 1).await?;
-        let fault = found.first().filter(|record| record.revision == revision).map(run_event);
+        let fault = found.first().filter(|record| record.revision == revision).map(check);
         if let Some(Err(error)) = fault {
             unreadable.push(Unreadable { stream, revision, error: error.to_string() });
         }

@@ -21,6 +21,7 @@ use crate::tables::{Schema, Tables};
 
 pub use compare::{Difference, Findings, Unreadable, Wrong};
 pub use rebuild::Rebuilt;
+pub(crate) use refold::refold;
 pub use retry::Retried;
 pub(crate) use sampler::sample;
 

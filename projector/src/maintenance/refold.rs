@@ -14,7 +14,7 @@ const AT_ONCE: usize = 1_000;
 
 /// Folds the events of a stream from a revision on, as far as the tables have come. Gives back how many
 /// are quarantined.
-pub(super) async fn refold(
+pub(crate) async fn refold(
     tx: &mut Transaction<'_, Postgres>,
     log: &dyn EventLog,
     stream: &str,

@@ -18,6 +18,7 @@ macro_rules! row_type {
     };
 }
 
+mod admin;
 mod counters;
 mod notifications;
 mod runs;
@@ -43,6 +44,7 @@ pub(crate) async fn changes(
     notifications::insert(db, decoded, changes).await?;
     // After the insert: a read may come in the same batch as what it is about.
     notifications::mark_read(db, changes).await?;
+    admin::insert(db, changes.admin).await?;
     counters::counts(db, &changes.counters).await?;
     quarantine(db, &changes.quarantined).await
 }

@@ -31,6 +31,8 @@ pub(super) struct RunChange<'a> {
     ended_at: Option<DateTime<Utc>>,
     started_recorded_at: Option<DateTime<Utc>>,
     ended_recorded_at: Option<DateTime<Utc>>,
+    started_by: Option<&'a str>,
+    ended_by: Option<&'a str>,
     last_event_at: Option<DateTime<Utc>>,
     heartbeat_seconds: Option<i32>,
     heartbeat_due_at: Option<DateTime<Utc>>,
@@ -38,7 +40,7 @@ pub(super) struct RunChange<'a> {
     position: i64,
 }
 
-row_type!(RunChange<'_>, "projection.run_state");
+row_type!(RunChange<'_>, "projection.run_standing");
 
 impl<'a> RunChange<'a> {
     fn of(run_id: Uuid, run: &'a Run, position: u64) -> Result<Self, ProjectorError> {
@@ -62,6 +64,8 @@ impl<'a> RunChange<'a> {
             ended_at: run.ended_at,
             started_recorded_at: run.started_recorded_at,
             ended_recorded_at: run.ended_recorded_at,
+            started_by: run.started_by.as_ref().map(|by| by.as_str()),
+            ended_by: run.ended_by.as_ref().map(|by| by.as_str()),
             last_event_at: run.last_event_at,
             heartbeat_seconds: run.heartbeat_seconds.map(seconds).transpose()?,
             heartbeat_due_at: run.heartbeat_due_at(),
@@ -123,14 +127,14 @@ pub(super) async fn insert(
     sqlx::query!(
         "INSERT INTO runs (run_id, status, ended_as, presumed, superseded, items_total, items_succeeded,
              items_failed, items_skipped, worker, progress_message, reason_code, message, started_at, ended_at,
-             started_recorded_at, ended_recorded_at, last_event_at, heartbeat_seconds, heartbeat_due_at, revision, position,
-             tenant, kind, title, title_key, initiator_id, initiator_name, labels, context, idempotency_key, queued_at)
+             started_recorded_at, ended_recorded_at, started_by, ended_by, last_event_at, heartbeat_seconds,
+             heartbeat_due_at, revision, position, tenant, kind, title, title_key, initiator_id, initiator_name, labels, context, idempotency_key, queued_at)
          SELECT t.run_id, t.status, t.ended_as, t.presumed, t.superseded, t.items_total, t.items_succeeded,
              t.items_failed, t.items_skipped, t.worker, t.progress_message, t.reason_code, t.message,
-             t.started_at, t.ended_at, t.started_recorded_at, t.ended_recorded_at, t.last_event_at, t.heartbeat_seconds, t.heartbeat_due_at, t.revision,
-             t.position, t.tenant, t.kind, t.title, t.title_key, t.initiator_id, t.initiator_name, t.labels::jsonb,
+             t.started_at, t.ended_at, t.started_recorded_at, t.ended_recorded_at, t.started_by, t.ended_by,
+             t.last_event_at, t.heartbeat_seconds, t.heartbeat_due_at, t.revision, t.position, t.tenant, t.kind, t.title, t.title_key, t.initiator_id, t.initiator_name, t.labels::jsonb,
              t.context::json, t.idempotency_key, t.queued_at
-         FROM unnest($1::projection.run_state[], $2::projection.run_origin[]) AS t",
+         FROM unnest($1::projection.run_standing[], $2::projection.run_origin[]) AS t",
         &rows as _,
         &beginnings as _
     )

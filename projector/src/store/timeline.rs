@@ -69,9 +69,10 @@ pub(super) struct EventRow<'a> {
     token_id: Option<Uuid>,
     request_id: Option<&'a str>,
     origin: Option<&'a str>,
+    reason_code: Option<&'a str>,
 }
 
-row_type!(EventRow<'_>, "projection.timeline_entry");
+row_type!(EventRow<'_>, "projection.timeline_event");
 
 /// The events that the batch folded.
 pub(super) fn events<'a>(changes: &'a Changes<'a>) -> Result<Vec<EventRow<'a>>, ProjectorError> {
@@ -103,6 +104,7 @@ impl<'a> EventRow<'a> {
             token_id: request.map(|(token_id, _)| token_id),
             request_id: request.map(|(_, request_id)| request_id),
             origin: event.origin.as_ref().and_then(Origin::own_name),
+            reason_code: event.body.reason_code().map(|code| code.as_str()),
         })
     }
 }

@@ -29,10 +29,11 @@ pub(super) async fn write(
                  items_failed = t.items_failed, items_skipped = t.items_skipped, worker = t.worker,
                  progress_message = t.progress_message, reason_code = t.reason_code, message = t.message,
                  started_at = t.started_at, ended_at = t.ended_at, started_recorded_at = t.started_recorded_at,
-                 ended_recorded_at = t.ended_recorded_at, last_event_at = t.last_event_at,
+                 ended_recorded_at = t.ended_recorded_at, started_by = t.started_by, ended_by = t.ended_by,
+                 last_event_at = t.last_event_at,
                  heartbeat_seconds = t.heartbeat_seconds, heartbeat_due_at = t.heartbeat_due_at,
                  revision = t.revision, position = t.position
-             FROM unnest($1::projection.run_state[]) AS t
+             FROM unnest($1::projection.run_standing[]) AS t
              WHERE r.run_id = t.run_id
          ), items AS (
              INSERT INTO run_items AS known
@@ -44,11 +45,12 @@ pub(super) async fn write(
                  occurred_at = excluded.occurred_at, revision = excluded.revision, position = excluded.position
          ), timeline AS (
              INSERT INTO run_events (tenant, run_id, revision, position, event_id, event_type, schema_version,
-                 occurred_at, recorded_at, actor, correlation_id, causation_id, data, token_id, request_id, origin)
+                 occurred_at, recorded_at, actor, correlation_id, causation_id, data, token_id, request_id, origin,
+                 reason_code)
              SELECT t.tenant, t.run_id, t.revision, t.position, t.event_id, t.event_type, t.schema_version,
                  t.occurred_at, t.recorded_at, t.actor, t.correlation_id, t.causation_id, t.data::json,
-                 t.token_id, t.request_id, t.origin
-             FROM unnest($3::projection.timeline_entry[]) AS t
+                 t.token_id, t.request_id, t.origin, t.reason_code
+             FROM unnest($3::projection.timeline_event[]) AS t
          )
          INSERT INTO run_hours AS known (tenant, hour, kind, queued, succeeded, partially_succeeded,
              failed, events, items_failed, position)

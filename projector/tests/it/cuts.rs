@@ -61,6 +61,8 @@ fn folded(n: u8, run: &Run) -> Value {
         "started_at": time(run.started_at), "started_recorded_at": time(run.started_recorded_at),
         "ended_recorded_at": time(run.ended_recorded_at),
         "ended_at": time(run.ended_at),
+        "started_by": run.started_by,
+        "ended_by": run.ended_by,
         "last_event_at": time(run.last_event_at),
         "heartbeat_seconds": run.heartbeat_seconds,
         "heartbeat_due_at": time(run.heartbeat_due_at()),

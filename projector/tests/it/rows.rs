@@ -31,13 +31,14 @@ async fn succeeded_run(pool: PgPool) {
             "queued_at": "2026-03-01T12:19:00+00:00", "started_at": "2026-03-01T12:39:00+00:00",
             "ended_at": "2026-03-01T13:39:00+00:00", "last_event_at": "2026-03-01T13:40:00+00:00",
             "started_recorded_at": "2026-03-01T12:40:00+00:00", "ended_recorded_at": "2026-03-01T13:40:00+00:00",
+            "started_by": "worker-1", "ended_by": "closer-1",
             "title_key": "add policies",
             "revision": 4, "position": 5,
         }),
     );
     let events = Tables::columns(&tables.of_run("run_events", 0), &["revision", "event_type", "actor"]);
     assert_eq!(events.len(), 5);
-    assert!(events.contains(&json!([4, "Completed", "worker-1"])));
+    assert!(events.contains(&json!([4, "Completed", "closer-1"])));
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]

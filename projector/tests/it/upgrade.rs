@@ -10,6 +10,9 @@ use tokio_util::sync::CancellationToken;
 /// The last version before rows had the ledger's times of start and end, and keys of titles that the projector makes.
 const BEFORE: i64 = 22;
 
+/// The last version before runs had the principals that started and ended them, and events their reasons.
+const BEFORE_AUDITS: i64 = 26;
+
 /// What the upgrade writes.
 const NEW: &str =
     "SELECT jsonb_agg(jsonb_build_array(run_id, title, title_key, started_recorded_at, ended_recorded_at)
@@ -25,27 +28,47 @@ fn presumed() -> EventBody {
     EventBody::Failed(failed)
 }
 
+/// What the upgrade for auditors writes.
+const FOR_AUDITORS: &str = "SELECT jsonb_build_array(
+    (SELECT jsonb_agg(jsonb_build_array(run_id, started_by, ended_by) ORDER BY run_id) FROM projection.runs),
+    (SELECT jsonb_agg(jsonb_build_array(run_id, revision, reason_code) ORDER BY run_id, revision)
+     FROM projection.run_events))";
+
 async fn new_columns(pool: &PgPool) -> Value {
     sqlx::query_scalar(NEW).fetch_one(pool).await.unwrap()
 }
 
-/// The story's runs and events as tables of that time held them.
-async fn write_as_before(pool: &PgPool, folded: &PgPool) {
-    for (table, columns) in [
-        (
-            "runs",
-            "tenant, run_id, kind, title, status, ended_as, presumed, superseded, items_total, items_succeeded,
-             items_failed, items_skipped, initiator_id, initiator_name, labels, context, idempotency_key, worker,
-             progress_message, reason_code, message, queued_at, started_at, ended_at, last_event_at,
-             heartbeat_seconds, heartbeat_due_at, revision, position",
-        ),
-        (
-            "run_events",
-            "tenant, run_id, revision, position, event_id, event_type, schema_version, occurred_at, recorded_at,
-             actor, correlation_id, causation_id, data",
-        ),
-    ] {
-        let read = format!("SELECT coalesce(jsonb_agg(t), '[]') FROM (SELECT {columns} FROM projection.{table}) AS t");
+/// A database of its own that begins empty, with the tables of that version; and how it is removed.
+async fn of_that_time(folded: &PgPool, version: i64) -> (PgPool, String) {
+    let name: String =
+        sqlx::query_scalar("SELECT replace(current_database(), '_sqlx_test', 'earlier') || '_' || $1")
+            .bind(version)
+            .fetch_one(folded)
+            .await
+            .unwrap();
+    let drop = format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
+    for sql in [&drop, &format!("CREATE DATABASE \"{name}\" TEMPLATE template0")] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone())).execute(folded).await.unwrap();
+    }
+    let pool = PgPool::connect_with((*folded.connect_options()).clone().database(&name)).await.unwrap();
+    migrations::MIGRATOR.run_to(version, &pool).await.unwrap();
+    (pool, drop)
+}
+
+const OF_RUNS: &str = "tenant, run_id, kind, title, status, ended_as, presumed, superseded, items_total,
+    items_succeeded, items_failed, items_skipped, initiator_id, initiator_name, labels, context, idempotency_key, worker,
+    progress_message, reason_code, message, queued_at, started_at, ended_at, last_event_at, heartbeat_seconds,
+    heartbeat_due_at, revision, position";
+const OF_EVENTS: &str =
+    "tenant, run_id, revision, position, event_id, event_type, schema_version, occurred_at,
+    recorded_at, actor, correlation_id, causation_id, data";
+
+/// The story's runs and events as tables of that time held them: in those columns.
+async fn write_as_before(pool: &PgPool, folded: &PgPool, [of_runs, of_events]: [&str; 2]) {
+    for (table, columns) in [("runs", of_runs), ("run_events", of_events)] {
+        let read = format!(
+            "SELECT coalesce(jsonb_agg(t), '[]') FROM (SELECT {columns} FROM projection.{table}) AS t"
+        );
         let rows: Value = sqlx::query_scalar(sqlx::AssertSqlSafe(read)).fetch_one(folded).await.unwrap();
         let write = format!(
             "INSERT INTO projection.{table} ({columns})
@@ -66,18 +89,8 @@ async fn rows_of_an_earlier_program_get_what_a_fold_gives(folded: PgPool) {
 
     story.project(&folded, &[]).await;
 
-    // Tables of that time, in a database of their own that begins empty.
-    let name: String = sqlx::query_scalar("SELECT replace(current_database(), '_sqlx_test', 'earlier')")
-        .fetch_one(&folded)
-        .await
-        .unwrap();
-    let drop = format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
-    for sql in [&drop, &format!("CREATE DATABASE \"{name}\" TEMPLATE template0")] {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone())).execute(&folded).await.unwrap();
-    }
-    let pool = PgPool::connect_with((*folded.connect_options()).clone().database(&name)).await.unwrap();
-    migrations::MIGRATOR.run_to(BEFORE, &pool).await.unwrap();
-    write_as_before(&pool, &folded).await;
+    let (pool, drop) = of_that_time(&folded, BEFORE).await;
+    write_as_before(&pool, &folded, [OF_RUNS, OF_EVENTS]).await;
     migrations::MIGRATOR.run(&pool).await.unwrap();
     let expected = new_columns(&folded).await;
     let keys = |rows: &Value| rows.as_array().unwrap().iter().map(|row| row[2].clone()).collect::<Vec<_>>();
@@ -103,6 +116,42 @@ async fn rows_of_an_earlier_program_get_what_a_fold_gives(folded: PgPool) {
     let rows = new_columns(&pool).await;
     assert_eq!(rows.as_array().unwrap()[..5], expected.as_array().unwrap()[..]);
     assert_eq!(rows[5][2], json!("danach"));
+
+    pool.close().await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&folded).await.unwrap();
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn earlier_rows_get_what_auditors_ask(folded: PgPool) {
+    let mut story = Story::default();
+    let skipped_because: domain::ItemSkipped =
+        serde_json::from_value(json!({"item": "c", "reason_code": "not_needed"})).unwrap();
+    let items = [succeeded("a"), failed_item("b"), EventBody::ItemSkipped(skipped_because), skipped("d")];
+    story.given(0, [queued(), started()].into_iter().chain(items).chain([completed()])).await;
+    story.given(1, [queued()]).await;
+    story.given(2, [queued(), aborted()]).await;
+    story.given(3, [queued(), started(), presumed(), succeeded("a"), completed()]).await;
+    story.given(4, [queued(), presumed(), started()]).await;
+    story.given(5, [queued(), started(), failed()]).await;
+    // What the rules refuse, and the fold passes over.
+    story.force(5, completed()).await;
+    story.force(0, started()).await;
+    story.project(&folded, &[]).await;
+
+    let (pool, drop) = of_that_time(&folded, BEFORE_AUDITS).await;
+    let of_runs = format!("{OF_RUNS}, started_recorded_at, ended_recorded_at, title_key");
+    write_as_before(&pool, &folded, [&of_runs, OF_EVENTS]).await;
+    let file = "SELECT pg_relation_filenode('projection.run_events')::int8";
+    let before: i64 = sqlx::query_scalar(file).fetch_one(&pool).await.unwrap();
+    migrations::MIGRATOR.run(&pool).await.unwrap();
+    let expected: Value = sqlx::query_scalar(FOR_AUDITORS).fetch_one(&folded).await.unwrap();
+    assert_eq!(expected[0][0][1], "worker-1");
+    assert_eq!((&expected[0][2][1], &expected[0][2][2]), (&json!(null), &json!("closer-1")));
+    assert_eq!(expected[1].as_array().unwrap().iter().filter(|event| !event[2].is_null()).count(), 6);
+    let upgraded: Value = sqlx::query_scalar(FOR_AUDITORS).fetch_one(&pool).await.unwrap();
+    assert_eq!(upgraded, expected);
+    let after: i64 = sqlx::query_scalar(file).fetch_one(&pool).await.unwrap();
+    assert_eq!(after, before, "the table was not written anew");
 
     pool.close().await;
     sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&folded).await.unwrap();

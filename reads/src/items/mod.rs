@@ -13,7 +13,7 @@ use crate::error::ReadError;
 use crate::forms;
 use crate::page::cut;
 use crate::pool::TenantRead;
-use crate::runs::{past_run, revision_of};
+use crate::runs::{past_run, revision_as_of, revision_of};
 
 pub use past::PastItems;
 pub use query::ItemsQuery;
@@ -64,6 +64,21 @@ pub struct ItemView {
     pub revision: u64,
 }
 
+/// What an item had come to at some revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ItemOutcome)]
+pub struct OutcomeView {
+    /// Its outcome.
+    #[schema(value_type = ItemStatus)]
+    pub status: Outcome,
+    /// Why it failed or was skipped, for machines.
+    #[schema(value_type = Option<forms::ReasonCode>)]
+    pub reason_code: Option<String>,
+    /// The revision of the event that said so.
+    #[schema(value_type = forms::Revision)]
+    pub revision: u64,
+}
+
 /// The outcome of an item, by name.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -74,10 +89,12 @@ pub enum ItemStatus {
     Succeeded,
 }
 
-/// A page of a run's items: as they are, or, on a later page, as they were when the first one was made.
+/// A page of a run's items: as they are, or as they were at the moment that is asked for, or, on a later page, when the
+/// first one was made.
 ///
 /// # Errors
-/// [`ReadError::NotFound`] when the tenant has no such run, [`ReadError::Invalid`] when the cursor is of another, or the database's.
+/// [`ReadError::NotFound`] when the tenant has no such run, or had none then, [`ReadError::Invalid`] when the cursor is
+/// of another, or the database's.
 pub async fn page_of_items(
     read: &mut TenantRead,
     tenant: &TenantId,
@@ -85,7 +102,11 @@ pub async fn page_of_items(
     query: &ItemsQuery,
 ) -> Result<ItemPage, ReadError> {
     let last = revision_of(read.conn(), tenant, run).await?;
-    let revision = query.shown(run, last)?;
+    let first = match query.as_of {
+        Some(as_of) => revision_as_of(read.conn(), tenant, run, (as_of, last)).await?,
+        None => last,
+    };
+    let revision = query.shown(run, first, last)?;
     // The table holds the last outcomes only. What has been replaced since is folded from the events.
     if revision < last && changed_since(read.conn(), tenant, run, revision).await? {
         let (_, items) = past_run(read, tenant, run, revision).await?;

@@ -16,7 +16,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::query::ItemsQuery;
-use super::{ItemPage, ItemView};
+use super::{ItemPage, ItemView, OutcomeView};
 use crate::corrupt::{Corrupt, non_negative};
 use crate::error::ReadError;
 use crate::failures::{FailureGroup, REASONS};
@@ -42,6 +42,25 @@ struct Last {
     reason: Option<ReasonCode>,
     /// The last that was given: an event without one does not take it away.
     label: Option<CleanText>,
+}
+
+/// An item that has come to something else.
+pub(crate) struct Change<'a> {
+    pub(crate) item: &'a str,
+    pub(crate) label: Option<&'a str>,
+    /// None where nothing was known of it.
+    pub(crate) from: Option<OutcomeView>,
+    pub(crate) to: OutcomeView,
+}
+
+impl Last {
+    fn told(&self) -> OutcomeView {
+        OutcomeView {
+            status: self.outcome,
+            reason_code: self.reason.as_ref().map(|code| code.as_str().to_owned()),
+            revision: self.revision,
+        }
+    }
 }
 
 impl PastItems {
@@ -80,6 +99,36 @@ impl PastItems {
         groups
     }
 
+    /// What differs in `later`, which is of the same run at a later revision: the items whose last outcome or reason is
+    /// another, or that were not there. In the order of their names, behind `after`, as many as that.
+    pub(crate) fn changes<'a>(
+        &'a self,
+        later: &'a Self,
+        after: Option<&str>,
+        most: usize,
+    ) -> Vec<Change<'a>> {
+        let mut changed: Vec<_> = later
+            .last
+            .iter()
+            .filter(|(item, _)| after.is_none_or(|after| item.as_str() > after))
+            .map(|(item, to)| (item.as_str(), self.last.get(item), to))
+            .filter(|(_, from, to)| {
+                from.is_none_or(|from| (from.outcome, &from.reason) != (to.outcome, &to.reason))
+            })
+            .collect();
+        changed.sort_unstable_by_key(|(item, ..)| *item);
+        changed.truncate(most);
+        changed
+            .into_iter()
+            .map(|(item, from, to)| Change {
+                item,
+                label: to.label.as_ref().map(CleanText::as_str),
+                from: from.map(Last::told),
+                to: to.told(),
+            })
+            .collect()
+    }
+
     /// A page of them, as [`super::page_of_items`] makes it of the items of today.
     ///
     /// # Errors
@@ -91,7 +140,7 @@ impl PastItems {
         run: RunId,
         query: &ItemsQuery,
     ) -> Result<ItemPage, ReadError> {
-        if query.shown(run, self.revision)? != self.revision {
+        if query.shown(run, self.revision, self.revision)? != self.revision {
             return Err(wrong("cursor", "goes on with the items of another revision: begin without"));
         }
         let wanted = self.wanted(query);

@@ -14,6 +14,7 @@ use crate::error::ReadError;
 use crate::page::{LONGEST_PAGE, USUAL_PAGE, rows_for};
 use crate::params::ReadQuery;
 use crate::params::{LONGEST_ASKED, Params, wrong};
+use crate::runs::AsOf;
 
 /// How the names begin of the items that are asked for by their names as they were sent, or by a beginning: what
 /// is asked is cleaned as it was when the name was kept.
@@ -30,6 +31,8 @@ fn begins(asked: &str) -> Result<String, ReadError> {
 #[derive(Debug)]
 pub struct ItemsQuery {
     filter: Filter,
+    /// The point of the run's life whose items are shown; none for today's.
+    pub(super) as_of: Option<AsOf>,
     pub(super) limit: u64,
     after: Option<ItemKey>,
     list: Fingerprint,
@@ -59,7 +62,8 @@ struct ItemKey {
 }
 
 impl ReadQuery for ItemsQuery {
-    const ALLOWED: &'static [&'static str] = &["status", "reason_code", "item", "cursor", "limit"];
+    const ALLOWED: &'static [&'static str] =
+        &["status", "reason_code", "item", "at", "revision", "cursor", "limit"];
 
     fn from_params(params: &mut Params) -> Result<Self, ReadError> {
         let status = params.parse_enum("status", "failed, skipped, succeeded", Outcome::parse)?;
@@ -71,10 +75,11 @@ impl ReadQuery for ItemsQuery {
         // Only what failed is found by its reason.
         let status = if reason.is_some() { Some(Outcome::Failed) } else { status };
         let filter = Filter { status, reason, begins };
+        let as_of = AsOf::from_params(params)?;
         let limit = params.number("limit", 1, LONGEST_PAGE)?.unwrap_or(USUAL_PAGE);
-        let list = Fingerprint::of("items", &filter);
+        let list = Fingerprint::of("items", &(&filter, as_of));
         let after: Option<ItemKey> = cursor::take(params, &list)?;
-        Ok(Self { filter, limit, after, list })
+        Ok(Self { filter, as_of, limit, after, list })
     }
 }
 
@@ -97,13 +102,14 @@ impl ItemsQuery {
             })
     }
 
-    /// The revision of the run that the page shows: the one that the pages before it have shown, or the `last`.
+    /// The revision of the run that the page shows: the one that the pages before it have shown, or the `first` one
+    /// shows. Its `last` is the one that it has reached.
     ///
     /// # Errors
     /// [`ReadError::Invalid`] when the cursor is of another run, or of a revision that this one has not reached.
-    pub(super) fn shown(&self, run: RunId, last: u64) -> Result<u64, ReadError> {
+    pub(super) fn shown(&self, run: RunId, first: u64, last: u64) -> Result<u64, ReadError> {
         match &self.after {
-            None => Ok(last),
+            None => Ok(first),
             Some(key) if key.run == run.uuid() && key.shown <= last => Ok(key.shown),
             Some(_) => Err(wrong(
                 "cursor",

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::moment::{AsOf, not_reached, not_yet, revision_at};
 use super::row;
 use super::view::{InitiatorView, ItemCounts, Liveness, RunLinks, RunView, seconds};
 use crate::corrupt::{Corrupt, non_negative};
@@ -15,15 +16,6 @@ use crate::error::ReadError;
 use crate::items::PastItems;
 
 const TABLE: &str = "projection.run_events";
-
-/// The point of a run's life that a read is as of.
-#[derive(Debug, Clone, Copy)]
-pub enum AsOf {
-    /// What the ledger had taken in by then.
-    Time(DateTime<Utc>),
-    /// After the event of this revision.
-    Revision(u64),
-}
 
 struct EventRow {
     revision: i64,
@@ -74,10 +66,11 @@ async fn fold(
     as_of: AsOf,
     mut look: impl FnMut(&Run, &Event),
 ) -> Result<RunView, ReadError> {
-    let (until, last_revision) = match as_of {
-        AsOf::Time(time) => (Some(time), i64::MAX),
+    let last_revision = match as_of {
+        // Before the first event there is none.
+        AsOf::Time(time) => revision_at(conn, tenant, run_id, time).await?.unwrap_or(-1),
         // What does not fit no run has reached.
-        AsOf::Revision(revision) => (None, i64::try_from(revision).unwrap_or(i64::MAX)),
+        AsOf::Revision(revision) => i64::try_from(revision).unwrap_or(i64::MAX),
     };
     let mut run = Run::default();
     let mut position = 0;
@@ -88,13 +81,10 @@ async fn fold(
             r#"SELECT revision, position, event_id, event_type, schema_version, occurred_at, recorded_at, actor,
                       data AS "data: Json<Box<RawValue>>"
                FROM projection.run_events
-               WHERE tenant = $1 AND run_id = $2
-                 AND ($3::timestamptz IS NULL OR recorded_at <= $3)
-                 AND revision <= $4
+               WHERE tenant = $1 AND run_id = $2 AND revision <= $3
                ORDER BY revision"#,
             tenant.as_str(),
             run_id.uuid(),
-            until,
             last_revision
         )
         .fetch(&mut *conn);
@@ -108,15 +98,13 @@ async fn fold(
         }
     }
     match (as_of, run.revision) {
-        (AsOf::Revision(wanted), Some(last)) if last < wanted => Err(ReadError::NotFound(format!(
-            "The run {run_id} has not reached revision {wanted}; its last is {last}."
-        ))),
+        (AsOf::Revision(wanted), Some(last)) if last < wanted => Err(not_reached(run_id, wanted, last)),
         (_, None) => {
             row::must_exist(conn, tenant, run_id).await?;
             let AsOf::Time(time) = as_of else {
                 return Err(Corrupt::new(TABLE, "revision", run_id, "the run has no events").into());
             };
-            Err(ReadError::NotFound(format!("The ledger did not know the run {run_id} yet at {time}.")))
+            Err(not_yet(run_id, time))
         }
         (_, Some(_)) => {
             let now = match as_of {
@@ -202,6 +190,8 @@ fn show(
         ended_at: run.ended_at,
         started_recorded_at: run.started_recorded_at,
         ended_recorded_at: run.ended_recorded_at,
+        started_by: run.started_by.as_ref().map(|by| by.as_str().to_owned()),
+        ended_by: run.ended_by.as_ref().map(|by| by.as_str().to_owned()),
         clock_skew: course.is_some_and(|course| course.clock_skew),
         duration_seconds: course.and_then(|course| course.took()).map(seconds),
         last_event_at: run.last_event_at.ok_or_else(|| missing("last_event_at"))?,

@@ -5,29 +5,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::{Kind, PrincipalId, Status};
 use redaction::CleanText;
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
+use super::order::{By, Order, RunKey, asked_order};
 use super::search::Search;
 use crate::cursor::{self, Fingerprint};
 use crate::error::ReadError;
-use crate::page::{LONGEST_PAGE, USUAL_PAGE};
-use crate::params::ReadQuery;
-use crate::params::{Params, parse_enum, wrong};
-
-/// The order of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    NewestFirst,
-    OldestFirst,
-}
-
-/// Where a page of runs ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunKey {
-    queued_at_micros: i64,
-    pub run_id: Uuid,
-}
+use crate::params::{Form, Params, ReadQuery, must_lie_between, parse_enum, wrong};
+use crate::pool::Plans;
 
 /// Which runs. What is not given does not filter.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -42,6 +26,10 @@ pub struct Filter {
     pub since: Option<DateTime<Utc>>,
     /// Queued before.
     pub until: Option<DateTime<Utc>>,
+    /// Ended then or later.
+    pub ended_since: Option<DateTime<Utc>>,
+    /// Ended before.
+    pub ended_until: Option<DateTime<Utc>>,
     pub search: Option<Search>,
     /// Only those that are stalled.
     pub stalled: bool,
@@ -54,8 +42,12 @@ pub struct Filter {
 pub struct ListQuery {
     /// Which runs.
     pub filter: Filter,
+    /// By which time.
+    pub by: By,
     /// In which order.
     pub order: Order,
+    /// The form of the answer.
+    pub form: Form,
     /// How many at most.
     pub limit: u64,
     /// The run that the page begins behind.
@@ -63,16 +55,6 @@ pub struct ListQuery {
     /// The page ends before `after`, instead of beginning behind it.
     pub backwards: bool,
     pub(crate) list: Fingerprint,
-}
-
-impl RunKey {
-    pub fn new(queued_at: DateTime<Utc>, run_id: Uuid) -> Self {
-        Self { queued_at_micros: queued_at.timestamp_micros(), run_id }
-    }
-
-    pub fn queued_at(self) -> Option<DateTime<Utc>> {
-        DateTime::from_timestamp_micros(self.queued_at_micros)
-    }
 }
 
 impl ReadQuery for ListQuery {
@@ -83,10 +65,13 @@ impl ReadQuery for ListQuery {
         "label",
         "since",
         "until",
+        "ended_since",
+        "ended_until",
         "q",
         "liveness",
         "held",
         "sort",
+        "format",
         "cursor",
         "limit",
     ];
@@ -99,6 +84,8 @@ impl ReadQuery for ListQuery {
             labels: labels(params)?,
             since: params.time("since")?,
             until: params.time("until")?,
+            ended_since: params.time("ended_since")?,
+            ended_until: params.time("ended_until")?,
             search: params.one("q")?.map(|text| Search::parse(&text)).transpose()?,
             stalled: params
                 .parse_enum("liveness", "stalled", |text| (text == "stalled").then_some(()))?
@@ -108,23 +95,43 @@ impl ReadQuery for ListQuery {
         if filter.quarantined && filter.stalled {
             return Err(wrong("held", "can't be asked together with liveness: ask for one after the other"));
         }
-        if filter.since.zip(filter.until).is_some_and(|(since, until)| since >= until) {
-            return Err(wrong("until", "must be later than since: nothing lies between them"));
+        must_lie_between(("since", filter.since), ("until", filter.until))?;
+        must_lie_between(("ended_since", filter.ended_since), ("ended_until", filter.ended_until))?;
+        let ended = filter.ended_since.is_some() || filter.ended_until.is_some();
+        let (by, order) = asked_order(params, ended)?;
+        if by == By::Ended && filter.stalled {
+            return Err(wrong(
+                "liveness",
+                "finds runs that have not ended, and this list has those that have",
+            ));
         }
-        let order =
-            params.parse_enum("sort", "-queued_at (the newest first), queued_at", |text| match text {
-                "-queued_at" => Some(Order::NewestFirst),
-                "queued_at" => Some(Order::OldestFirst),
-                _ => None,
-            })?;
-        let order = order.unwrap_or(Order::NewestFirst);
-        let limit = params.number("limit", 1, LONGEST_PAGE)?.unwrap_or(USUAL_PAGE);
-        let list = Fingerprint::of("runs", &(&filter, order));
+        let (form, limit) = params.form_and_limit()?;
+        let list = Fingerprint::of("runs", &(&filter, by, order));
         let after: Option<RunKey> = cursor::take(params, &list)?;
-        if after.is_some_and(|key| key.queued_at().is_none()) {
+        if after.is_some_and(|key| key.time().is_none()) {
             return Err(wrong("cursor", "names no moment: use next_cursor of a page, or begin without"));
         }
-        Ok(Self { filter, order, limit, after, backwards: false, list })
+        Ok(Self { filter, by, order, form, limit, after, backwards: false, list })
+    }
+
+    fn plans(&self) -> Plans {
+        self.filter.plans(self.by)
+    }
+}
+
+impl Filter {
+    /// How its statements are planned. Where no more is asked than one of the indexes on a column and the order knows,
+    /// no value makes another plan better.
+    pub(super) fn plans(&self, by: By) -> Plans {
+        let Self { status, kind, initiator, labels, search, stalled, quarantined, .. } = self;
+        let columns = status.len() + usize::from(kind.is_some()) + usize::from(initiator.is_some());
+        let most = match by {
+            By::Queued => 1,
+            By::Ended => 0,
+        };
+        let queued = self.since.is_some() || self.until.is_some();
+        let more = *stalled || *quarantined || search.is_some() || !labels.is_empty();
+        if columns > most || more || by == By::Ended && queued { Plans::ForValues } else { Plans::Kept }
     }
 }
 
@@ -135,7 +142,7 @@ impl ListQuery {
     /// [`ReadError::Invalid`] when it is no cursor of this list.
     pub fn end_before(&mut self, cursor: &str) -> Result<(), ReadError> {
         let key: RunKey = cursor::decode(&self.list, cursor)?;
-        if key.queued_at().is_none() {
+        if key.time().is_none() {
             return Err(wrong("cursor", "names no moment: use the cursor of a page, or begin without"));
         }
         self.after = Some(key);
@@ -186,6 +193,7 @@ fn labels(params: &mut Params) -> Result<BTreeMap<String, String>, ReadError> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use uuid::Uuid;
 
     fn read(query: &str) -> Result<ListQuery, ReadError> {
         let mut params = Params::of(Some(query)).unwrap();
@@ -233,6 +241,12 @@ mod tests {
             ("held=yes", "held"),
             ("held=true&liveness=stalled", "held"),
             ("sort=title", "sort"),
+            ("ended_since=now", "ended_since"),
+            ("ended_since=2026-01-02T00:00:00Z&ended_until=2026-01-01T00:00:00Z", "ended_until"),
+            ("ended_until=2026-01-01T00:00:00Z&sort=queued_at", "sort"),
+            ("sort=-ended_at&liveness=stalled", "liveness"),
+            ("format=xml", "format"),
+            ("format=csv&limit=10001", "limit"),
             ("limit=0", "limit"),
             ("limit=201", "limit"),
             ("cursor=abc", "cursor"),
@@ -259,7 +273,7 @@ mod tests {
         ] {
             assert!(read(&format!("{other}&cursor={cursor}")).is_err(), "{other}");
         }
-        let never = RunKey { queued_at_micros: i64::MAX, run_id: Uuid::max() };
+        let never = RunKey::of_micros(i64::MAX, Uuid::max());
         let never = cursor::encode(&read("").unwrap().list, never).unwrap();
         assert_eq!(read(&format!("cursor={never}")).unwrap_err().as_invalid().unwrap().0, "cursor");
     }

@@ -5,7 +5,8 @@ use domain::TenantId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::filter::{ListQuery, RunKey};
+use super::filter::ListQuery;
+use super::order::RunKey;
 use super::query::fetch;
 use super::row::RunRow;
 use super::view::RunView;
@@ -50,13 +51,13 @@ pub async fn page_of_runs(
     query: &ListQuery,
     now: DateTime<Utc>,
 ) -> Result<RunPage, ReadError> {
-    let mut rows = fetch(read.conn(), tenant, query, now).await?;
+    let mut rows = fetch(read, tenant, query, now).await?;
     let more = cut(&mut rows, query.limit).is_some();
     if query.backwards {
         rows.reverse();
     }
     let cursor = |row: Option<&RunRow>| {
-        let key = row.map(|row| RunKey::new(row.queued_at, row.run_id));
+        let key = row.and_then(|row| Some(RunKey::new(row.time(query.by)?, row.run_id)));
         key.map(|key| cursor::encode(&query.list, key)).transpose()
     };
     // A reader that goes back has come from somewhere, and one that goes on as well.

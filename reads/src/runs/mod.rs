@@ -4,7 +4,9 @@ mod as_of;
 mod filter;
 mod flagged;
 mod list;
+mod moment;
 mod one;
+mod order;
 #[cfg(test)]
 mod plans;
 mod query;
@@ -16,6 +18,8 @@ mod view;
 pub use filter::ListQuery;
 pub use flagged::{Flagged, LOOKED_AT, flagged};
 pub use list::{RunPage, page_of_runs};
+pub use moment::AsOf;
+pub(crate) use moment::revision_as_of;
 pub use one::{OneQuery, one_run, past_run};
 pub use row::{must_exist, revision_of};
 pub use view::{

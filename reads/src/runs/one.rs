@@ -3,13 +3,14 @@
 use chrono::Utc;
 use domain::{RunId, TenantId};
 
-use super::as_of::{self, AsOf};
+use super::as_of;
+use super::moment::AsOf;
 use super::row;
 use super::view::RunView;
 use crate::error::ReadError;
 use crate::items::PastItems;
+use crate::params::Params;
 use crate::params::ReadQuery;
-use crate::params::{Params, wrong};
 use crate::pool::TenantRead;
 
 /// Which state of the run: a past one, or the current one.
@@ -20,12 +21,7 @@ impl ReadQuery for OneQuery {
     const ALLOWED: &'static [&'static str] = &["at", "revision"];
 
     fn from_params(params: &mut Params) -> Result<Self, ReadError> {
-        let at = params.time("at")?.map(AsOf::Time);
-        let revision = params.number("revision", 0, i64::MAX as u64)?.map(AsOf::Revision);
-        match (at, revision) {
-            (Some(_), Some(_)) => Err(wrong("revision", "can't be given together with at: one says it all")),
-            (at, revision) => Ok(Self(at.or(revision))),
-        }
+        AsOf::from_params(params).map(Self)
     }
 }
 

@@ -5,31 +5,32 @@
 use chrono::Utc;
 use domain::TenantId;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Execute as _, Executor as _, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::filter::{ListQuery, RunKey};
+use super::filter::ListQuery;
+use super::list::page_of_runs;
+use super::order::RunKey;
 use super::query::statements;
 use super::statement::Statement;
-use crate::params::{Params, ReadQuery as _};
-use crate::pool::ReadPool;
+use crate::explain::{enlarge, of_many, plan, reader, refused};
+use crate::params::{Params, ReadQuery};
+use crate::pool::Plans;
 
 /// Made rows, each of which stands for fifty.
 const ROWS: i64 = 20_000;
-/// Of a million runs.
-const MOST_SORTED: u64 = 20_000;
-
 /// Statuses, kinds, initiators, labels and titles as ledgers have them: some are everywhere, others hardly anywhere.
 const MAKE: &str = "
     INSERT INTO projection.runs (tenant, run_id, kind, title, title_key, status, items_succeeded, items_failed,
         items_skipped, initiator_id, labels, context, idempotency_key, queued_at, last_event_at, heartbeat_due_at,
-        held_revision, revision, position)
+        ended_at, held_revision, revision, position)
     SELECT CASE WHEN n % 10 < 9 THEN 'demo' ELSE 'other' END,
         overlay(overlay(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || md5(n::text)
             PLACING '7' FROM 13) PLACING '8' FROM 17 FOR 1)::varchar(32)::uuid,
         'kind.k' || n % 20, 'Drift ' || n % 997, 'drift ' || n % 997, status, 1, 0, 0, 'user-' || n % 300,
         jsonb_build_object('env', CASE n % 7 WHEN 0 THEN 'test' ELSE 'prod' END, 'region', 'r' || n % 50, 'n', n % 5),
-        '{}', repeat('0', 64), at, at, CASE status WHEN 'running' THEN at END, CASE WHEN n % 5000 = 7 THEN 2 END, 2, n
+        '{}', repeat('0', 64), at, at, CASE status WHEN 'running' THEN at END,
+        CASE WHEN n % 100 > 1 THEN at + n % 90 * interval '1 s' END, CASE WHEN n % 5000 = 7 THEN 2 END, 2, n
     FROM (
         SELECT n, timestamptz '2026-01-01T00:00:00Z' + n * interval '20 s' AS at,
             CASE WHEN n % 100 = 0 THEN 'running' WHEN n % 100 = 1 THEN 'queued' WHEN n % 5 = 0 THEN 'failed'
@@ -49,8 +50,25 @@ const CHOICES: [&[&str]; 8] = [
     &["", "&sort=queued_at"],
 ];
 
-fn combinations() -> Vec<String> {
-    CHOICES.iter().fold(vec![String::new()], |queries, choices| {
+/// The same of lists in the order of ends.
+const OF_ENDED: [&[&str]; 8] = [
+    CHOICES[0],
+    CHOICES[1],
+    CHOICES[2],
+    CHOICES[3],
+    CHOICES[4],
+    CHOICES[5],
+    &["", "&held=true"],
+    &[
+        "&sort=-ended_at",
+        "&sort=ended_at",
+        "&ended_since=2026-01-04T00:00:00Z",
+        "&ended_since=2026-01-03T00:00:00Z&ended_until=2026-01-04T12:00:00Z&sort=ended_at",
+    ],
+];
+
+fn combinations(choices: &[&[&str]]) -> Vec<String> {
+    choices.iter().fold(vec![String::new()], |queries, choices| {
         queries
             .iter()
             .flat_map(|query| choices.iter().map(move |choice| format!("{query}{choice}")))
@@ -70,14 +88,6 @@ fn asked(query: &str) -> [ListQuery; 2] {
     [first, next]
 }
 
-async fn plan(conn: &mut PgConnection, mut statement: Statement) -> Value {
-    let mut query = statement.sql.build();
-    let arguments = query.take_arguments().unwrap().unwrap_or_default();
-    let sql = format!("EXPLAIN (FORMAT JSON) {}", query.sql().as_str());
-    let explain = sqlx::query_scalar_with(AssertSqlSafe(sql), arguments).persistent(false);
-    explain.fetch_one(conn).await.unwrap()
-}
-
 /// The plan for any values.
 async fn kept_plan(conn: &mut PgConnection, statement: &Statement) -> Value {
     let sql = statement.sql.sql();
@@ -90,25 +100,6 @@ async fn kept_plan(conn: &mut PgConnection, statement: &Statement) -> Value {
     plan
 }
 
-/// The nodes of a plan that read a table or an index from one end to the other, or sort much of one.
-fn refused(plan: &Value, found: &mut Vec<String>) {
-    match plan {
-        Value::Array(all) => all.iter().for_each(|plan| refused(plan, found)),
-        Value::Object(members) => {
-            let member = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
-            let (node, table) = (member("Node Type"), member("Relation Name"));
-            let whole = ["runs", "run_labels"].contains(&table)
-                && (node == "Seq Scan" || node.starts_with("Index") && !members.contains_key("Index Cond"));
-            let rows = members.get("Plan Rows").and_then(Value::as_u64).unwrap_or_default();
-            if whole || node == "Sort" && rows > MOST_SORTED {
-                found.push(format!("{node} {table} of {rows} rows"));
-            }
-            members.values().for_each(|member| refused(member, found));
-        }
-        _ => {}
-    }
-}
-
 async fn make(pool: &PgPool, rows: i64) {
     sqlx::query(MAKE).bind(rows).execute(pool).await.unwrap();
     for table in ["ANALYZE projection.runs", "ANALYZE projection.run_labels"] {
@@ -116,24 +107,16 @@ async fn make(pool: &PgPool, rows: i64) {
     }
 }
 
-async fn reader(pool: &PgPool) -> ReadPool {
-    let options = ReadPool::pool_options().max_connections(1);
-    ReadPool::new(options.connect_with((*pool.connect_options()).clone()).await.unwrap())
-}
-
-/// The lists that the planner would answer wrongly among a million runs: it multiplies a table's pages by the rows on
-/// each, as statistics have them, and here a page has fifty times as many and is fifty times as dear to read.
+/// The lists that the planner would answer wrongly among a million runs.
 async fn wrong(pool: &PgPool, queries: &[String]) -> Vec<String> {
     let tenant: TenantId = "demo".parse().unwrap();
-    let mut read = reader(pool).await.begin(&tenant).await.unwrap();
-    // Else a plan that reads all would only be the last resort.
-    read.conn().execute("SET LOCAL enable_seqscan = on; SET LOCAL seq_page_cost = 50").await.unwrap();
+    let mut read = of_many(pool, &tenant).await;
     let mut wrong = Vec::new();
     for query in queries {
         for list in asked(query) {
             for statement in statements(&tenant, &list, Utc::now()) {
                 let mut found = Vec::new();
-                refused(&plan(read.conn(), statement).await, &mut found);
+                refused(&plan(read.conn(), statement.sql).await, &mut found);
                 if !found.is_empty() {
                     wrong.push(format!("{query}: {found:?}"));
                 }
@@ -146,10 +129,8 @@ async fn wrong(pool: &PgPool, queries: &[String]) -> Vec<String> {
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn no_list_reads_a_whole_table(pool: PgPool) {
     make(&pool, ROWS).await;
-    let more = "UPDATE pg_class SET reltuples = reltuples * 50
-                WHERE relnamespace = 'projection'::regnamespace AND reltuples > 0";
-    sqlx::query(more).execute(&pool).await.unwrap();
-    let found = wrong(&pool, &combinations()).await;
+    enlarge(&pool).await;
+    let found = wrong(&pool, &[combinations(&CHOICES), combinations(&OF_ENDED)].concat()).await;
     assert!(found.is_empty(), "{} lists, such as {:#?}", found.len(), &found[..found.len().min(20)]);
 
     pool.execute("DROP INDEX projection.runs_newest").await.unwrap();
@@ -171,15 +152,45 @@ async fn plans_of_small_tables_are_good_for_large_ones(pool: PgPool) {
             ("&status=failed&until=2026-01-03T00:00:00Z", "runs_by_status"),
             ("&kind=kind.k7", "runs_by_kind"),
             ("&initiator=user-77&sort=queued_at", "runs_by_initiator"),
+            ("&sort=ended_at", "runs_by_end"),
+            ("&ended_since=2026-01-03T00:00:00Z&ended_until=2026-01-04T00:00:00Z", "runs_by_end"),
         ] {
             for list in asked(query) {
                 let [statement] =
                     <[Statement; 1]>::try_from(statements(&tenant, &list, Utc::now())).ok().unwrap();
-                assert!(statement.kept, "{query}");
+                assert_eq!(statement.plans, Plans::Kept, "{query}");
                 let plan = kept_plan(read.conn(), &statement).await.to_string();
                 assert!(plan.contains(&format!("\"Index Name\":\"{index}\"")), "{rows} {query}: {plan}");
                 assert!(!plan.contains("\"Sort Key\":[\"r."), "{rows} {query}: {plan}");
             }
         }
     }
+}
+
+/// However often it is asked: Postgres makes a plan for any values of what it was asked five times, if it may.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn what_is_rare_is_parsed_once_and_planned_for_its_values(pool: PgPool) {
+    make(&pool, 3).await;
+    let tenant: TenantId = "demo".parse().unwrap();
+    let reads = reader(&pool).await;
+    let planned = |lists: &'static str, begin: fn(&ListQuery) -> Plans| {
+        let (reads, tenant) = (reads.clone(), tenant.clone());
+        async move {
+            for _ in 0..8 {
+                let list = &asked(lists)[0];
+                let mut read = reads.begin_with(&tenant, begin(list)).await.unwrap();
+                page_of_runs(&mut read, &tenant, list, Utc::now()).await.unwrap();
+            }
+            let mut read = reads.begin(&tenant).await.unwrap();
+            let of = "SELECT generic_plans, custom_plans FROM pg_prepared_statements
+                      WHERE statement LIKE 'SELECT r.run_id%' ORDER BY prepare_time DESC LIMIT 1";
+            sqlx::query_as::<_, (i64, i64)>(of).fetch_one(read.conn()).await.unwrap()
+        }
+    };
+    assert_eq!(planned("&label=env:prod&label=region:r7", ReadQuery::plans).await, (0, 8));
+    // A view that was begun for something else, as those of pages are.
+    assert_eq!(planned("&q=drift%2042", |_| Plans::Kept).await, (0, 8));
+    let mut read = reads.begin_with(&tenant, asked("&status=failed")[0].plans()).await.unwrap();
+    let mode: String = sqlx::query_scalar("SHOW plan_cache_mode").fetch_one(read.conn()).await.unwrap();
+    assert_eq!(mode, "auto", "a plan of what one index knows may be kept, also after the views before it");
 }

@@ -2,19 +2,20 @@
 
 use chrono::{DateTime, Utc};
 use domain::TenantId;
-use sqlx::PgConnection;
 
-use super::filter::{ListQuery, Order};
+use super::filter::ListQuery;
+use super::order::Order;
 use super::row::RunRow;
 use super::statement::{Page, Statement};
 use crate::page::rows_for;
+use crate::pool::{Plans, TenantRead};
 
 /// The rows of a page, and one more where there is a next page.
 ///
 /// # Errors
 /// The database's.
 pub(super) async fn fetch(
-    conn: &mut PgConnection,
+    read: &mut TenantRead,
     tenant: &TenantId,
     query: &ListQuery,
     now: DateTime<Utc>,
@@ -22,11 +23,13 @@ pub(super) async fn fetch(
     let mut statements = statements(tenant, query, now);
     let mut rows = Vec::new();
     for statement in &mut statements {
-        let query = statement.sql.build_query_as::<RunRow>().persistent(statement.kept);
-        rows.extend(query.fetch_all(&mut *conn).await?);
+        if statement.plans == Plans::ForValues {
+            read.plan_for_values().await?;
+        }
+        rows.extend(statement.sql.build_query_as::<RunRow>().fetch_all(read.conn()).await?);
     }
     if statements.len() > 1 {
-        rows.sort_unstable_by_key(|row| (row.queued_at, row.run_id));
+        rows.sort_unstable_by_key(|row| (row.time(query.by), row.run_id));
         rows.dedup_by_key(|row| row.run_id);
         if query.reading_order() == Order::NewestFirst {
             rows.reverse();
@@ -49,7 +52,8 @@ pub(super) fn statements(tenant: &TenantId, query: &ListQuery, now: DateTime<Utc
         until: filter.until,
         title: search.map(|search| search.title.as_str()),
         ids: search.and_then(|search| search.ids),
-        after: query.after.and_then(|key| Some((key.queued_at()?, key.run_id))),
+        after: query.after.and_then(|key| Some((key.time()?, key.run_id))),
+        by: query.by,
         order: query.reading_order(),
         limit: rows_for(query.limit),
         now,

@@ -9,6 +9,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
+use super::order::By;
 use super::view::{InitiatorView, ItemCounts, Liveness, Quarantined, RunLinks, RunView, seconds};
 use crate::corrupt::{Corrupt, non_negative, parse_enum};
 use crate::error::ReadError;
@@ -19,7 +20,7 @@ const TABLE: &str = "projection.runs";
 const COLUMNS: &str = "r.run_id, r.kind, r.title, r.status, r.ended_as, r.presumed, r.superseded, r.items_total,
     r.items_succeeded, r.items_failed, r.items_skipped, r.initiator_id, r.initiator_name, r.labels, r.idempotency_key,
     r.worker, r.progress_message, r.reason_code, r.message, r.queued_at, r.started_at, r.ended_at,
-    r.started_recorded_at, r.ended_recorded_at, r.last_event_at, r.heartbeat_seconds, r.heartbeat_due_at,
+    r.started_recorded_at, r.ended_recorded_at, r.started_by, r.ended_by, r.last_event_at, r.heartbeat_seconds, r.heartbeat_due_at,
     r.held_revision, r.held_position, r.held_error, r.revision, r.position";
 
 /// How long a run `r` may wait in the queue: its kind's policy says so as a whole, or else the tenant's usual one.
@@ -62,6 +63,8 @@ pub(super) struct RunRow {
     pub(super) ended_at: Option<DateTime<Utc>>,
     pub(super) started_recorded_at: Option<DateTime<Utc>>,
     pub(super) ended_recorded_at: Option<DateTime<Utc>>,
+    pub(super) started_by: Option<String>,
+    pub(super) ended_by: Option<String>,
     pub(super) last_event_at: DateTime<Utc>,
     pub(super) heartbeat_seconds: Option<i32>,
     pub(super) heartbeat_due_at: Option<DateTime<Utc>>,
@@ -75,6 +78,14 @@ pub(super) struct RunRow {
 }
 
 impl RunRow {
+    /// The time that lists are in order by; none where it has not come.
+    pub(super) fn time(&self, by: By) -> Option<DateTime<Utc>> {
+        match by {
+            By::Queued => Some(self.queued_at),
+            By::Ended => self.ended_at,
+        }
+    }
+
     /// What is shown of the row at `now`.
     pub(super) fn into_view(self, tenant: &TenantId, now: DateTime<Utc>) -> Result<RunView, Corrupt> {
         let id = self.run_id;
@@ -127,6 +138,8 @@ impl RunRow {
             ended_at: self.ended_at,
             started_recorded_at: self.started_recorded_at,
             ended_recorded_at: self.ended_recorded_at,
+            started_by: self.started_by,
+            ended_by: self.ended_by,
             clock_skew: course.clock_skew,
             duration_seconds: course.took().map(seconds),
             last_event_at: self.last_event_at,

@@ -9,16 +9,16 @@ use chrono::{DateTime, Utc};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::filter::{Filter, Order};
+use super::filter::Filter;
+use super::order::{By, Order};
 use super::row::{QUEUED_LIMIT, select};
+use crate::pool::Plans;
 
 /// A page's query, with its values.
 pub(super) struct Statement {
     pub(super) sql: QueryBuilder<Postgres>,
-    /// Whether it is kept on the connection, and so may be its plan: one index has what is asked in the order of the
-    /// list, whatever the values. Any other is planned for its values each time, as what is rare wants another plan
-    /// than what is frequent.
-    pub(super) kept: bool,
+    /// How it is planned.
+    pub(super) plans: Plans,
 }
 
 /// What a statement finds.
@@ -35,6 +35,7 @@ pub(super) struct Page<'a> {
     pub(super) ids: Option<(Uuid, Uuid)>,
     /// The key that the page begins behind.
     pub(super) after: Option<(DateTime<Utc>, Uuid)>,
+    pub(super) by: By,
     pub(super) order: Order,
     pub(super) limit: i64,
     /// When runs are stalled or not.
@@ -77,21 +78,28 @@ impl Page<'_> {
         self.push_filters(&mut sql, from);
         let key = match from {
             From::Runs => "r",
+            From::Labels if self.by == By::Ended => "r",
             From::Labels => "l",
             From::Keys(_) => "k",
         };
         self.push_order(&mut sql, key);
         self.push_limit(&mut sql);
-        Statement { sql, kept: from == From::Runs && self.is_of_one_index() }
+        Statement { sql, plans: self.plans() }
+    }
+
+    fn plans(&self) -> Plans {
+        self.filter.plans(self.by)
     }
 
     fn from(&self) -> From {
         if self.filter.stalled {
             From::Keys(Keys::Stalled)
-        } else if self.filter.quarantined {
+        } else if self.filter.quarantined && self.by == By::Queued {
             From::Keys(Keys::Quarantined)
         } else if !self.filter.labels.is_empty() {
             From::Labels
+        } else if self.by == By::Ended {
+            From::Runs
         } else if self.title.is_some() && self.is_alone() {
             From::Keys(Keys::Titled)
         } else {
@@ -103,13 +111,6 @@ impl Page<'_> {
     fn is_alone(&self) -> bool {
         let Filter { status, kind, initiator, labels, .. } = self.filter;
         status.is_empty() && kind.is_none() && initiator.is_none() && labels.is_empty()
-    }
-
-    /// Whether no more is asked than one of the indexes on a column and the order knows.
-    fn is_of_one_index(&self) -> bool {
-        let Filter { status, kind, initiator, .. } = self.filter;
-        let columns = status.len() + usize::from(kind.is_some()) + usize::from(initiator.is_some());
-        columns <= 1 && self.title.is_none() && self.ids.is_none()
     }
 
     /// The labels are joined to the runs by all that they share, and the times are asked of each: whichever table
@@ -186,18 +187,41 @@ impl Page<'_> {
         if let Some(until) = self.until {
             sql.push(format_args!(" AND {table}.queued_at < ")).push_bind(until);
         }
-        if let Some((time, id)) = self.after {
-            let beyond = match self.order {
-                Order::NewestFirst => "<",
-                Order::OldestFirst => ">",
-            };
-            sql.push(format_args!(" AND ({table}.queued_at, {table}.run_id) {beyond} ("));
-            sql.push_bind(time).push(", ").push_bind(id).push(")");
+        if self.by == By::Queued {
+            self.push_after(sql, table);
         }
+    }
+
+    /// The ends that are asked for, and what lies behind the key.
+    fn push_ends(&self, sql: &mut QueryBuilder<Postgres>) {
+        sql.push(" AND r.ended_at IS NOT NULL");
+        if let Some(since) = self.filter.ended_since {
+            sql.push(" AND r.ended_at >= ").push_bind(since);
+        }
+        if let Some(until) = self.filter.ended_until {
+            sql.push(" AND r.ended_at < ").push_bind(until);
+        }
+        self.push_after(sql, "r");
+    }
+
+    fn push_after(&self, sql: &mut QueryBuilder<Postgres>, table: &str) {
+        let Some((time, id)) = self.after else { return };
+        let beyond = match self.order {
+            Order::NewestFirst => "<",
+            Order::OldestFirst => ">",
+        };
+        sql.push(format_args!(" AND ({table}.{}, {table}.run_id) {beyond} (", self.by.column()));
+        sql.push_bind(time).push(", ").push_bind(id).push(")");
     }
 
     fn push_filters(&self, sql: &mut QueryBuilder<Postgres>, from: From) {
         let Filter { status, kind, initiator, labels, .. } = self.filter;
+        if self.by == By::Ended {
+            self.push_ends(sql);
+            if self.filter.quarantined {
+                sql.push(" AND r.held_revision IS NOT NULL");
+            }
+        }
         match status.as_slice() {
             [] => {}
             // An equality, by which an index gives the order as well.
@@ -243,11 +267,16 @@ impl Page<'_> {
             Order::NewestFirst => "DESC",
             Order::OldestFirst => "ASC",
         };
-        sql.push(format_args!(" ORDER BY {table}.queued_at {direction}, {table}.run_id {direction}"));
+        let time = self.by.column();
+        sql.push(format_args!(" ORDER BY {table}.{time} {direction}, {table}.run_id {direction}"));
     }
 
-    /// In the text: a plan for any limit would be one for a tenth of all runs.
+    /// A plan for any limit would be one for a tenth of all runs, so where plans are kept it is in the text.
     fn push_limit(&self, sql: &mut QueryBuilder<Postgres>) {
-        sql.push(format_args!(" LIMIT {}", self.limit));
+        sql.push(" LIMIT ");
+        match self.plans() {
+            Plans::Kept => sql.push(self.limit),
+            Plans::ForValues => sql.push_bind(self.limit),
+        };
     }
 }

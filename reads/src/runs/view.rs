@@ -72,6 +72,12 @@ pub struct RunView {
     pub started_recorded_at: Option<DateTime<Utc>>,
     /// When the ledger took in that it ended, by the ledger's clock.
     pub ended_recorded_at: Option<DateTime<Utc>>,
+    /// The principal whose event started it; not who asked for it, which is `initiator`.
+    #[schema(value_type = Option<forms::PrincipalId>)]
+    pub started_by: Option<String>,
+    /// The principal whose event ended it.
+    #[schema(value_type = Option<forms::PrincipalId>)]
+    pub ended_by: Option<String>,
     /// `started_at` or `ended_at` can't be, by the ledger's clock: count from `started_recorded_at` to
     /// `ended_recorded_at` instead.
     pub clock_skew: bool,

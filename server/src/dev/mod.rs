@@ -11,18 +11,19 @@ use chrono::{TimeDelta, Utc};
 use domain::{PrincipalId, TenantId};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
 use web::Listeners;
 
-use crate::cli::DevArgs;
+use crate::cli::{DevArgs, SealArgs};
 use crate::database::{Database, named_url};
 use crate::error::Error;
 use crate::run::until_stopped;
 use crate::services::{Parts, Services};
-use crate::{files, listen, print_line};
+use crate::{files, listen, operator, print_line};
 
 const TENANT: &str = "demo";
 const DEV_FILE: &str = "dev.json";
+const SEAL_KEY: &str = "seal.key";
+const SEAL_NAME: &str = "dev.runledger.invalid";
 
 /// How long the link that signs in waits to be opened.
 const LINK_LASTS: TimeDelta = TimeDelta::hours(1);
@@ -84,6 +85,7 @@ async fn start(
         keys: Some(args.keys.clone()),
         projector: true,
         sweeper: Some(args.sweeper.clone()),
+        seal: Some(seal_key(&args.database.private.data_dir)?),
         metrics: None,
         event_log: args.database.event_log.clone(),
         migrate: true,
@@ -94,7 +96,7 @@ async fn start(
     let data_dir = &args.database.private.data_dir;
     std::fs::create_dir_all(data_dir).map_err(Error::file(data_dir))?;
     let file = data_dir.join(DEV_FILE);
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(database.options.clone()).await?;
+    let pool = operator::pool_options().max_connections(1).connect_with(database.options.clone()).await?;
     let tenant: TenantId =
         TENANT.parse().map_err(|error: domain::InvalidId| Error::Usage(error.to_string()))?;
     let dev = DevFile {
@@ -108,6 +110,16 @@ async fn start(
         serde_json::to_vec_pretty(&dev).map_err(std::io::Error::from).map_err(Error::file(&file))?;
     files::write_private(&file, &content)?;
     Ok((services, dev, sign_in))
+}
+
+/// The key that seals what is tried out: that of the last start, or a new one.
+fn seal_key(data_dir: &Path) -> Result<SealArgs, Error> {
+    std::fs::create_dir_all(data_dir).map_err(Error::file(data_dir))?;
+    let path = data_dir.join(SEAL_KEY);
+    if !path.exists() {
+        sealer::KeyFile::create(&path, SEAL_NAME)?;
+    }
+    Ok(SealArgs { seal_key: Some(path), seal_every_seconds: 10, seal_policy: None })
 }
 
 /// A link that signs a browser in as the demo operator.

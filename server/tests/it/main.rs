@@ -1,8 +1,10 @@
 //! The real program and the Postgres that it starts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod administration;
 mod deployment;
 mod dev;
+mod exports;
 mod first_minutes;
 mod maintenance;
 mod postgres_tls;
@@ -12,3 +14,4 @@ mod settings;
 mod support;
 mod survival;
 mod tls;
+mod witness;

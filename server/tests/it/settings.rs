@@ -8,14 +8,16 @@ use clap::{Arg, ArgAction, Command, CommandFactory};
 use server::cli::Cli;
 
 /// Variables that other programs know as well, and one that would otherwise mean two things at once.
-const OTHER_NAMES: [(&str, &str); 6] = [
-    // It holds several.
+const OTHER_NAMES: [(&str, &str); 8] = [
+    // These hold several.
     ("cors-origin", "RUNLEDGER_CORS_ORIGINS"),
     ("database-url", "DATABASE_URL"),
     ("dev database-url", "RUNLEDGER_DEV_DATABASE_URL"),
     ("dev event-log", "RUNLEDGER_DEV_EVENT_LOG"),
     ("pg-bin-dir", "PG_BIN_DIR"),
     ("projector tenant", "RUNLEDGER_RUN_TENANT"),
+    ("witness-ledger", "RUNLEDGER_WITNESS_LEDGERS"),
+    ("witness-log", "RUNLEDGER_WITNESS_LOGS"),
 ];
 
 /// Every command that does something, with its name, such as `token create`.

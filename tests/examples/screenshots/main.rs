@@ -10,10 +10,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use access::Role;
+use eventlog::EventLog;
+use serde_json::json;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use tests::TestApp;
 use tests::browser::{Browser, Tab};
+use tests::{Answer, TestApp};
 
 use world::World;
 
@@ -61,8 +63,37 @@ async fn main() {
     tab.go(&format!("{base}/runs/{}", world.partial)).await;
     tab.on_paper().await;
     keep(&folder, "run-print", &tab.picture(718, 1047).await);
+    tab.go(&format!("{}/sign-in", app.url())).await;
+    tab.sign_in(app.url(), app.token("demo", Role::Owner)).await;
+    let after = administered(&app).await;
+    tab.go(&format!("{base}/administration?after={after}")).await;
+    everywhere(&tab, &folder, "administration").await;
     browser.close().await;
     app.stop().await;
+}
+
+/// Some things that are done to the administration, by several ways. Gives the position at which they can be read.
+async fn administered(app: &TestApp) -> u64 {
+    let owner = app.client(Role::Owner);
+    let token = json!({"role": "producer", "principal": "svc:backup-eu-1", "expires_in_seconds": 7_776_000});
+    let made = owner.post("/tokens", &token).await.expect(201);
+    let ends =
+        json!({"role": "readonly", "principal": "ria@acme.example", "expires_at": "2127-01-31T00:00:00Z"});
+    owner.post("/tokens", &ends).await.expect(201);
+    let revoked = format!("/tokens/{}", made.text_at("/token_id"));
+    Answer::of(owner.request(reqwest::Method::DELETE, &revoked)).await.expect(200);
+    sqlx::raw_sql(
+        "BEGIN; SELECT set_config('runledger.actor', '{\"kind\": \"os\", \"name\": \"ann@ledger-1\"}', true);
+         INSERT INTO policy.stale_policies (tenant, kind, queued_limit_seconds, fail_stale)
+             VALUES ('demo', '*', 600, true) ON CONFLICT (tenant, kind) DO UPDATE SET queued_limit_seconds = 601;
+         UPDATE access.tenants SET name = 'Demo' WHERE tenant = 'demo'; COMMIT;
+         UPDATE access.tokens SET role = 'operator' WHERE tenant = 'demo' AND principal = 'manager'",
+    )
+    .execute(&app.pool)
+    .await
+    .unwrap();
+    app.relay().await.relay().await.unwrap();
+    app.log.head().await.unwrap().0
 }
 
 /// An empty database with our tables on the server that `DATABASE_URL` names.

@@ -1,8 +1,10 @@
 //! All crates together, over real HTTP and a real Postgres.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod administration;
 mod append_events;
 mod commands_cost;
+mod exports;
 mod faithful;
 mod fuzz;
 mod hub;

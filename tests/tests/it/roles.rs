@@ -23,6 +23,15 @@ impl Call {
         Self { method: Method::POST, path: path.into(), body: Some(body), allowed }
     }
 
+    /// Whom it is for, where not for all.
+    fn needed_role(&self) -> &'static str {
+        match self.path.as_str() {
+            path if path.starts_with("/tokens") => "owner",
+            path if path.starts_with("/admin") => "owner or auditor",
+            _ => "producer",
+        }
+    }
+
     async fn by(&self, client: &Client) -> Answer {
         let request = client.request(self.method.clone(), &self.path);
         Answer::of(match &self.body {
@@ -31,6 +40,14 @@ impl Call {
         })
         .await
     }
+}
+
+fn overseers_only(role: Role) -> u16 {
+    if matches!(role, Role::Owner | Role::Auditor) { 200 } else { 403 }
+}
+
+fn owners_only(role: Role, status: u16) -> u16 {
+    if role == Role::Owner { status } else { 403 }
 }
 
 fn producers_only(role: Role) -> u16 {
@@ -72,6 +89,14 @@ async fn every_call_by_every_role_and_by_another_tenant(pool: PgPoolOptions, dat
             if role == Role::Readonly { 200 } else { 404 }
         }),
         Call::get("/stats"),
+        Call { allowed: overseers_only, ..Call::get(format!("/admin/events?after={position}")) },
+        Call { allowed: |role| owners_only(role, 200), ..Call::get("/tokens") },
+        Call::post("/tokens", json!({"role": "readonly", "principal": "ria"}), |role| owners_only(role, 201)),
+        Call {
+            method: Method::DELETE,
+            allowed: |role| owners_only(role, 404),
+            ..Call::get("/tokens/01890a5d-ac96-774b-bcce-b302099a8057")
+        },
     ];
     for call in &calls {
         let at = format!("{} {}", call.method, call.path);
@@ -79,7 +104,8 @@ async fn every_call_by_every_role_and_by_another_tenant(pool: PgPoolOptions, dat
             let answer = call.by(&app.client(role)).await;
             assert_eq!(answer.status, (call.allowed)(role), "{at} by {role}: {}", answer.text);
             if answer.status == 403 {
-                assert_eq!(answer.problem(403, "forbidden").text_at("/needed_role"), "producer", "{at}");
+                let needed = answer.problem(403, "forbidden").text_at("/needed_role");
+                assert_eq!(needed, call.needed_role(), "{at}");
             }
 
             // A good token of another tenant learns nothing, not even that the tenant is there.

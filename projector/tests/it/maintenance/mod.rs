@@ -28,6 +28,7 @@ async fn given() -> Story {
     story.bad(3, completed(), |_| {}).await;
     let queued_of_0 = notification_id(run_id(0), "queued", &"ada".parse().unwrap());
     story.read(0, queued_of_0, "ada").await;
+    story.administered(0, [tenant_created("Demo"), token_created("ada")]).await;
     story
 }
 

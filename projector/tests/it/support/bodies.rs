@@ -1,5 +1,6 @@
 //! Events to tell stories with.
 
+use domain::admin::{AdminBody, TenantTold, TokenTold};
 use domain::{
     Completed, EventBody, Failure, ItemFailed, ItemName, ItemSkipped, ItemSucceeded, Progressed, Queued,
     Started,
@@ -70,4 +71,17 @@ pub fn failed() -> EventBody {
 
 pub fn aborted() -> EventBody {
     EventBody::Aborted(failure())
+}
+
+pub fn tenant_created(name: &str) -> AdminBody {
+    AdminBody::TenantCreated(TenantTold { name: name.into(), old_name: None })
+}
+
+pub fn token_created(principal: &str) -> AdminBody {
+    AdminBody::TokenCreated(TokenTold {
+        token_id: uuid::Uuid::nil(),
+        role: "owner".into(),
+        principal: principal.into(),
+        expires_at: None,
+    })
 }

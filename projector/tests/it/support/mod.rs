@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::admin::{ActorKind, AdminActor, AdminBody, AdminEvent};
 use domain::{
     Command, Event, EventBody, PrincipalId, ProposedEvent, Run, RunId, TenantId, decide, evolve, wire,
 };
 use eventlog::fact::Fact;
 use eventlog::memory::MemoryLog;
-use eventlog::streams::{NOTIFICATION_READ, NotificationRead, notification_stream, run_stream};
+use eventlog::streams::{NOTIFICATION_READ, NotificationRead, admin_stream, notification_stream, run_stream};
 use eventlog::{EventLog, ExpectedRevision, NewEvent, Position, RecordedEvent, StreamAppend};
 use projector::{Projector, ProjectorConfig};
 use sqlx::PgPool;
@@ -53,6 +54,12 @@ pub struct Story {
     pub ticks: i64,
 }
 
+/// Runs are ended by another than the one that works on them.
+fn actor_of(body: &EventBody) -> PrincipalId {
+    let ends = body.is_terminal() || body.is_presumed();
+    if ends { "closer-1" } else { "worker-1" }.parse().unwrap()
+}
+
 impl Story {
     /// Every event is recorded 20 minutes after the one before it, and happened a minute earlier.
     fn tick(&mut self) -> DateTime<Utc> {
@@ -71,7 +78,7 @@ impl Story {
         let command = Command {
             tenant: tenant(n),
             run: self.id_of(n),
-            actor: "worker-1".parse().unwrap(),
+            actor: actor_of(&body),
             origin: None,
             expected_revision: None,
             events: vec![ProposedEvent {
@@ -101,7 +108,7 @@ impl Story {
             revision: self.runs.entry(n).or_default().next_revision(),
             occurred_at: now,
             recorded_at: now,
-            actor: "worker-1".parse().unwrap(),
+            actor: actor_of(&body),
             correlation_id: None,
             causation_id: None,
             origin: None,
@@ -154,6 +161,25 @@ impl Story {
             metadata: b"{}".to_vec(),
         };
         self.raw(&notification_stream(notification_id), event).await;
+    }
+
+    /// Something was done to the administration of the n-th run's tenant.
+    pub async fn administered(&mut self, n: u8, bodies: impl IntoIterator<Item = AdminBody>) {
+        for body in bodies {
+            let event = AdminEvent {
+                recorded_at: self.tick(),
+                id: Uuid::from_u128(u128::try_from(self.ticks).unwrap()),
+                tenant: tenant(n),
+                actor: AdminActor {
+                    kind: ActorKind::Os,
+                    name: "ann@ledger-1".into(),
+                    token_id: None,
+                    request_id: None,
+                },
+                body,
+            };
+            self.raw(&admin_stream(&tenant(n)), Fact::Admin(&event).record().unwrap()).await;
+        }
     }
 
     pub fn shared(&self) -> Arc<dyn EventLog> {

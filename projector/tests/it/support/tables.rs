@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use super::run_id;
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "checkpoints",
     "runs",
     "run_labels",
@@ -19,6 +19,7 @@ const NAMES: [&str; 9] = [
     "run_counts",
     "run_hours",
     "dead_letters",
+    "admin_events",
 ];
 
 /// All rows of all tables in a fixed order, but for our own clock's times.

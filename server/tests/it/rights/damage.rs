@@ -4,7 +4,7 @@ use super::*;
 use crate::support::site::terminated;
 
 /// What somebody did, and the words for it.
-const DAMAGES: [(&str, &str); 20] = [
+const DAMAGES: [(&str, &str); 21] = [
     (
         "DROP POLICY of_the_tenant ON projection.runs",
         "the policy of_the_tenant of projection.runs is missing",
@@ -71,6 +71,10 @@ const DAMAGES: [(&str, &str); 20] = [
         "DROP OWNED BY runledger_live; DROP ROLE runledger_live",
         "the role runledger_live, as which live streams are fed, does not exist",
     ),
+    (
+        "GRANT EXECUTE ON FUNCTION administration.revoke_token TO PUBLIC",
+        "runledger_api may call administration.revoke_token(text,uuid), which changes tokens",
+    ),
 ];
 
 #[tokio::test]
@@ -106,7 +110,7 @@ async fn each_damage_to_the_readers_is_named_by_readyz_and_mended_by_migrate() {
 }
 
 /// Guards of history, taken off.
-const UNGUARDED: [(&str, &str); 4] = [
+const UNGUARDED: [(&str, &str); 6] = [
     (
         "ALTER TABLE log.events DISABLE TRIGGER events_are_append_only",
         "events_are_append_only of log.events can be passed",
@@ -118,6 +122,15 @@ const UNGUARDED: [(&str, &str); 4] = [
     ),
     ("DROP TRIGGER head_stays ON log.head", "the guard head_stays of log.head is missing"),
     ("DROP TRIGGER events_are_append_only ON log.events", "events_are_append_only of log.events is missing"),
+    // What makes history of the administration.
+    (
+        "ALTER TABLE access.tokens ENABLE REPLICA TRIGGER changes_are_told",
+        "changes_are_told of access.tokens can be passed",
+    ),
+    (
+        "DROP TRIGGER changes_are_told ON policy.stale_policies",
+        "changes_are_told of policy.stale_policies is missing",
+    ),
 ];
 
 #[tokio::test]

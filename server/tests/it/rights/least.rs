@@ -4,7 +4,7 @@ use super::*;
 use crate::support::site::terminated;
 
 /// What nobody who serves may do, and the database's word for it: no right, or no owner.
-const FORBIDDEN: [&str; 24] = [
+const FORBIDDEN: [&str; 29] = [
     "UPDATE log.events SET data = ''",
     "UPDATE log.events SET position = position WHERE false",
     "DELETE FROM log.events",
@@ -26,6 +26,11 @@ const FORBIDDEN: [&str; 24] = [
     "ALTER TABLE projection.runs DISABLE ROW LEVEL SECURITY",
     "DROP TABLE projection.runs",
     "UPDATE access.tokens SET revoked_at = NULL",
+    "UPDATE access.tokens SET role = 'owner'",
+    "INSERT INTO access.tokens (token_id) VALUES (gen_random_uuid())",
+    "DELETE FROM access.tokens",
+    "ALTER TABLE access.tokens DISABLE TRIGGER changes_are_told",
+    "UPDATE administration.changes SET actor = 'somebody else'",
     "INSERT INTO access.tenants (tenant, name) VALUES ('x', 'x')",
     "DELETE FROM policy.stale_policies",
     "CREATE SCHEMA other",
@@ -50,6 +55,7 @@ async fn who_serves_can_do_all_of_it_and_change_nothing_in_the_log() {
     site.run(&["migrate", "--serve-role", "app"]).await;
     let producer = token(&site, "producer").await;
     let operator = token(&site, "operator").await;
+    let owner = token(&site, "owner").await;
     let policy = [
         "policy",
         "set",
@@ -83,6 +89,24 @@ async fn who_serves_can_do_all_of_it_and_change_nothing_in_the_log() {
     let cookie = signed_in.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     let page = browser.get(format!("{base}/t/acme/runs")).header("cookie", &cookie).send().await.unwrap();
     assert_eq!(page.status(), 200);
+    // An owner makes a token and revokes it, and what was done gets into the log.
+    let (status, made) =
+        site.post(&base, "/tokens", &owner, &json!({"role": "readonly", "principal": "ria"})).await;
+    assert_eq!(status, 201, "{made}");
+    let id = made["token_id"].as_str().unwrap();
+    let url = format!("{base}/v1/tenants/acme/tokens/{id}");
+    assert_eq!(site.http.delete(url).bearer_auth(&owner).send().await.unwrap().status(), 200);
+    let told = async {
+        loop {
+            let (status, events) = get(&site, &base, "/admin/events?type=TokenRevoked", &owner).await;
+            assert_eq!(status, 200, "{events}");
+            if events["events"][0]["data"]["token_id"] == *id {
+                return;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("the relay takes it to the log");
     // The sweeper presumes a stuck run failed.
     let (_, stuck) = site.post(&base, "/runs", &producer, &json!({"kind": "stuck", "context": {}})).await;
     let next = stuck["position"].as_u64().unwrap() + 1;

@@ -15,3 +15,5 @@ mod rests;
 mod site;
 mod slider;
 mod visitors;
+
+pub use site::Visitor;

@@ -42,6 +42,7 @@ async fn the_row_has_every_member(pool: PgPool) {
             "queued_at": "2025-06-15T15:06:39.500Z", "started_at": "2025-06-15T15:06:40.500Z",
             "ended_at": "2025-06-15T15:06:45.500Z", "last_event_at": "2025-06-15T15:06:46Z",
             "started_recorded_at": "2025-06-15T15:06:41Z", "ended_recorded_at": "2025-06-15T15:06:46Z",
+            "started_by": "producer", "ended_by": "producer",
             "clock_skew": false, "duration_seconds": 5.0,
             "heartbeat_seconds": 60, "liveness": null, "held": null, "revision": 6, "position": 7,
             "links": {"self": this, "view": format!("/t/demo/runs/{}", run.id),

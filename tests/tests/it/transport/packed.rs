@@ -174,7 +174,7 @@ async fn answers_are_packed_for_who_asks(pool: PgPoolOptions, database: PgConnec
         let answer = request.send().await.unwrap();
         let headers = answer.headers().clone();
         assert_eq!(headers["content-encoding"], coding, "{asked}");
-        assert_eq!(headers["vary"], "accept-encoding", "{asked}");
+        assert!(headers.get_all("vary").iter().any(|vary| vary == "accept-encoding"), "{asked}: {headers:?}");
         let packed = answer.bytes().await.unwrap();
         assert!(packed.len() * 3 < plain.text.len(), "{} of {}", packed.len(), plain.text.len());
         let runs: Value = serde_json::from_slice(&unpacked(&headers, &packed)).unwrap();

@@ -1,0 +1,136 @@
+//! What sealing costs appends, and how fast a log that is there already is sealed and audited.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eventlog::postgres::{PostgresLog, PostgresLogConfig};
+use eventlog::{EventLog, Position};
+use sealer::{Audit, KeyFile, Sealer, SealerConfig};
+use sqlx::postgres::PgPool;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use crate::appends::through_the_log;
+use crate::report::{Figure, Rounds};
+use crate::rig::{Rig, connect};
+use crate::{Args, Failure, workload};
+
+/// How many runs are interleaved in the log that is sealed.
+const INTERLEAVED: usize = 64;
+
+/// A hundred million events in ten minutes.
+const AUDIT_RATE: f64 = 100_000_000.0 / 600.0;
+
+pub async fn measure(rig: &Rig, args: &Args, length: Duration) -> Result<Vec<Figure>, Failure> {
+    let folder = TempDir::new()?;
+    let mut figures = beside_appends(rig, args.rounds, length, folder.path().join("appends.key")).await?;
+    figures.extend(catch_up(rig, args, folder.path().join("catch_up.key")).await?);
+    Ok(figures)
+}
+
+async fn sealer(pool: &PgPool, key: &Path) -> Result<(Arc<PostgresLog>, Sealer), Failure> {
+    let log = PostgresLog::connect((*pool.connect_options()).clone(), PostgresLogConfig::default()).await?;
+    let log = Arc::new(log);
+    let sealer = Sealer::new(log.clone(), pool.clone(), key.to_owned(), SealerConfig::default())?;
+    Ok((log, sealer))
+}
+
+/// Single events with a sealer at work, beside the same without.
+async fn beside_appends(
+    rig: &Rig,
+    rounds: usize,
+    length: Duration,
+    key: PathBuf,
+) -> Result<Vec<Figure>, Failure> {
+    KeyFile::create(&key, "bench.example")?;
+    let pool = connect(rig.options(), 4).await?;
+    let (mut single, mut batched) = (Rounds::default(), Rounds::default());
+    for round in 1..=rounds {
+        for (producers, batch, rounds_of) in [(64, 1, &mut single), (8, 25, &mut batched)] {
+            // What others have left is not sealed within a round.
+            let (log, sealing) = sealer(&pool, &key).await?;
+            sealing.seal_now().await?;
+            let without = through_the_log(rig, producers, batch, length).await?;
+            sealing.seal_now().await?;
+            let stop = CancellationToken::new();
+            let at_work = tokio::spawn(sealing.run(stop.clone()));
+            let with = through_the_log(rig, producers, batch, length).await?;
+            stop.cancel();
+            at_work.await?;
+            log.shutdown().await;
+            println!(
+                "sealing, round {round}/{rounds}, batches of {batch}: without {without:.0}/s, with {with:.0}/s"
+            );
+            rounds_of.push(with, without);
+        }
+    }
+    pool.close().await;
+    let single = single.figure("single events, 64 producers, being sealed", "the same without a sealer");
+    let batched = batched.figure("batches of 25, 8 producers, being sealed", "the same without a sealer");
+    Ok(vec![single.at_least(0.95), batched.at_least(0.95)])
+}
+
+/// Sealing a log from its beginning, and auditing it, beside reading it.
+async fn catch_up(rig: &Rig, args: &Args, key: PathBuf) -> Result<Vec<Figure>, Failure> {
+    KeyFile::create(&key, "bench.example")?;
+    let name = "sealing";
+    let database = rig.make_database(name).await?;
+    workload::append(&database, args.events.div_ceil(workload::RUN_EVENTS), INTERLEAVED).await?;
+    let pool = connect(database, 4).await?;
+    sqlx::query("VACUUM ANALYZE log.events").execute(&pool).await?;
+    let (log, _) = sealer(&pool, &key).await?;
+    let head = log.head().await?;
+    let (mut sealed, mut audited) = (Rounds::default(), Rounds::default());
+    for round in 1..=args.rounds {
+        sqlx::raw_sql(
+            "TRUNCATE seal.logs, seal.runs, seal.tiles, seal.checkpoints, seal.findings; UPDATE seal.progress SET position = 0",
+        )
+        .execute(&pool)
+        .await?;
+        let kept = key.with_extension("key.checkpoint");
+        if kept.exists() {
+            std::fs::remove_file(&kept)?;
+        }
+        rig.checkpoint().await?;
+        let read = timed(head, read_all(&log)).await?;
+        let (_, sealing) = sealer(&pool, &key).await?;
+        let seal = timed(head, async { Ok(sealing.seal_now().await?) }).await?;
+        let audit = timed(head, async {
+            let found = Audit::new(log.clone(), pool.clone(), None).run(None, &|_| {}).await?;
+            if found.findings.is_empty() { Ok(()) } else { Err("the audit found something".into()) }
+        })
+        .await?;
+        println!(
+            "sealing, round {round}/{}: read {read:.0}/s, sealed {seal:.0}/s, audited {audit:.0}/s",
+            args.rounds
+        );
+        sealed.push(seal, read);
+        audited.push(audit, read);
+    }
+    log.shutdown().await;
+    pool.close().await;
+    rig.drop_database(name).await?;
+    let sealed = sealed.figure(format!("sealing {} events that are there", head.0), "reading them");
+    let audited = audited.figure(format!("auditing {} events", head.0), "reading them");
+    let (fast, fast_audit) = (sealed.value >= 100_000.0, audited.value >= AUDIT_RATE);
+    Ok(vec![
+        sealed.target("over 100000 events/s", fast),
+        audited.target("100 million in ten minutes", fast_audit),
+    ])
+}
+
+async fn timed(head: Position, work: impl Future<Output = Result<(), Failure>>) -> Result<f64, Failure> {
+    let begun = Instant::now();
+    work.await?;
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    Ok(head.0 as f64 / begun.elapsed().as_secs_f64())
+}
+
+async fn read_all(log: &PostgresLog) -> Result<(), Failure> {
+    let mut at = Position(0);
+    while let Some(last) = log.read_all(at, 5_000).await?.last() {
+        at = last.position;
+    }
+    Ok(())
+}

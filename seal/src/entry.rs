@@ -1,0 +1,230 @@
+//! Entries: what the leaves of a tenant's tree hold. Lines of text, each ended by a newline.
+//!
+//! ```text
+//! runledger/entry/1
+//! run 7 01890a5d-ac96-774b-bcce-b302099a8057 3
+//! prev Yh7f...=
+//! event 0189... ItemFailed 2026-03-01T12:00:00.123456Z
+//! data 9Jq1...=
+//! meta bW6n...=
+//! ```
+//!
+//! An entry commits to the *stored bytes* of an event and contains none of them. The commitment is salted by a secret
+//! of the run, so that without the event and the salt nothing can be learned from it, also not by guessing. An
+//! entry names no position: a copy of the log has other positions and the same entries.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use crate::hash::Hash;
+
+/// The secret of a stream, 32 random bytes. Who has it can open the commitments of the stream's entries.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Salt(pub [u8; 32]);
+
+/// What opens one commitment: derived from the [`Salt`] for one part of one event, so that it can be given away
+/// without giving away the others.
+///
+/// Written like a hash, in base64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartSalt(pub Hash);
+
+/// Which bytes of an event are committed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Its own fields.
+    Data,
+    /// What is said about it.
+    Metadata,
+}
+
+impl Part {
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Self::Data => b"data",
+            Self::Metadata => b"meta",
+        }
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt(..)")
+    }
+}
+
+impl Salt {
+    /// The salt of a part of the event with that revision: HMAC-SHA-256 (RFC 2104), keyed by this one, of the part's
+    /// name and the revision in eight bytes, most significant first.
+    #[must_use]
+    pub fn of(&self, part: Part, revision: u64) -> PartSalt {
+        let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
+            unreachable!("HMAC takes keys of any length");
+        };
+        hmac.update(part.label());
+        hmac.update(&revision.to_be_bytes());
+        PartSalt(Hash(hmac.finalize().into_bytes().into()))
+    }
+}
+
+impl PartSalt {
+    /// The commitment to a part's bytes: SHA-256 of `runledger/<part>/1`, a zero byte, the salt and the bytes.
+    #[must_use]
+    pub fn commit(&self, part: Part, bytes: &[u8]) -> Hash {
+        Hash::of(&[b"runledger/", part.label(), b"/1\0", &self.0.0, bytes])
+    }
+}
+
+/// The stream that an entry belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// A run, with its number: 0, 1, 2, ... in the order in which the tenant's runs began.
+    Run {
+        /// Its number.
+        number: u64,
+        /// Its id.
+        id: Uuid,
+    },
+    /// The administration of the tenant.
+    Administration,
+}
+
+/// One event's entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Whose event it is.
+    pub stream: Stream,
+    /// The event's revision in its stream, from 0.
+    pub revision: u64,
+    /// The leaf hash of the stream's entry before this one; none for the first.
+    pub prev: Option<Hash>,
+    /// The event's id.
+    pub event_id: Uuid,
+    /// Its wire name.
+    pub event_type: &'a str,
+    /// When it was recorded, as it is stored; empty where the metadata don't say.
+    pub recorded_at: &'a str,
+    /// The commitment to its data.
+    pub data: Hash,
+    /// The commitment to its metadata.
+    pub meta: Hash,
+}
+
+impl Entry<'_> {
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Self { revision, event_id, .. } = self;
+        let stream = match self.stream {
+            Stream::Run { number, id } => format!("run {number} {id}"),
+            Stream::Administration => "admin".to_owned(),
+        };
+        let prev = self.prev.map_or_else(|| "-".to_owned(), |prev| prev.to_string());
+        let (event_type, recorded_at) = (Word(self.event_type), Word(self.recorded_at));
+        let (data, meta) = (self.data, self.meta);
+        format!(
+            "runledger/entry/1\n{stream} {revision}\nprev {prev}\nevent {event_id} {event_type} {recorded_at}\n\
+             data {data}\nmeta {meta}\n"
+        )
+    }
+
+    /// The hash of the leaf that holds it.
+    #[must_use]
+    pub fn leaf(&self) -> Hash {
+        Hash::leaf(self.text().as_bytes())
+    }
+}
+
+/// When an event was recorded, as its stored metadata say it; empty where they don't.
+#[must_use]
+pub fn recorded_at(metadata: &[u8]) -> Cow<'_, str> {
+    #[derive(Deserialize)]
+    struct Recorded<'a> {
+        #[serde(borrow)]
+        recorded_at: Cow<'a, str>,
+    }
+    serde_json::from_slice(metadata).map_or(Cow::Borrowed(""), |said: Recorded<'_>| said.recorded_at)
+}
+
+/// A text within a line: bytes other than `A-Z a-z 0-9 . _ : + -` are written as `%` and two hex digits, and an
+/// empty text as `%`, so that no text, whatever it holds, can be taken for another line or another word.
+struct Word<'a>(&'a str);
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("%");
+        }
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:+-".contains(&byte);
+        if self.0.bytes().all(plain) {
+            return f.write_str(self.0);
+        }
+        for byte in self.0.bytes() {
+            if plain(byte) {
+                fmt::Write::write_char(f, char::from(byte))?;
+            } else {
+                write!(f, "%{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(event_type: &str) -> Entry<'_> {
+        let salt = Salt([7; 32]);
+        Entry {
+            stream: Stream::Run { number: 7, id: Uuid::from_u128(1) },
+            revision: 3,
+            prev: Some(Hash::empty()),
+            event_id: Uuid::from_u128(2),
+            event_type,
+            recorded_at: "2026-03-01T12:00:00Z",
+            data: salt.of(Part::Data, 3).commit(Part::Data, b"{}"),
+            meta: salt.of(Part::Metadata, 3).commit(Part::Metadata, b"{}"),
+        }
+    }
+
+    /// The form may never change: what was signed is checked by it for ever. The figures are of Python's `hashlib` and
+    /// `hmac`.
+    #[test]
+    fn an_entry_is_these_lines() {
+        assert_eq!(
+            entry("Queued").text(),
+            "runledger/entry/1\nrun 7 00000000-0000-0000-0000-000000000001 3\n\
+             prev 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\
+             event 00000000-0000-0000-0000-000000000002 Queued 2026-03-01T12:00:00Z\n\
+             data 3aKjXvVMcPAYA5Ibc6bMo6O19ia85Zan4fdJqzJbCZw=\nmeta yy5ccTbsVKE3Nlc9czHkhdOy7pjJL2Fu+vlEcdccCWE=\n"
+        );
+        assert_eq!(entry("Queued").leaf().to_string(), "LQIJAfg3SoGvrvWEQ9n0t68nbojRYnsBJSOYSh3RVQw=");
+    }
+
+    #[test]
+    fn when_it_was_recorded_is_read_from_the_metadata() {
+        for (metadata, said) in [
+            (r#"{"a":[1],"recorded_at":"2026-03-01T12:00:00Z"}"#, "2026-03-01T12:00:00Z"),
+            (r#"{"recorded_at":"a\nb"}"#, "a\nb"),
+            (r#"{"recorded_at":7}"#, ""),
+            ("{}", ""),
+            ("", ""),
+        ] {
+            assert_eq!(recorded_at(metadata.as_bytes()), said);
+        }
+    }
+
+    #[test]
+    fn no_text_can_pass_for_another_line() {
+        let text = entry("Queued\ndata x é").text();
+        assert!(text.contains(" Queued%0adata%20x%20%c3%a9 2026"), "{text}");
+        assert!(entry("").text().contains("0002 % 2026"));
+        assert_eq!(text.lines().count(), 6);
+    }
+}

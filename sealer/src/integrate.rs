@@ -1,0 +1,140 @@
+//! Events become entries, and entries leaves of their tenant's tree.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use domain::TenantId;
+use eventlog::RecordedEvent;
+use eventlog::streams::{admin_of, run_of};
+use seal::Hash;
+use seal::entry::{Entry, Part, Salt, Stream, recorded_at};
+use seal::heads::Head;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::error::SealError;
+use crate::logs::{Log, Logs, random_salt};
+use crate::runs::{self, RunChain};
+
+/// Which of a tenant's streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Source {
+    /// A run's.
+    Run(Uuid),
+    /// The administration's.
+    Administration,
+}
+
+/// An event to be sealed.
+#[derive(Debug, Clone)]
+pub(crate) struct Sealable<'a> {
+    /// Whose; none in the ledger's own log.
+    pub tenant: Option<&'a str>,
+    pub source: Source,
+    pub revision: u64,
+    pub event_id: Uuid,
+    pub event_type: &'a str,
+    pub recorded_at: Cow<'a, str>,
+    pub data: &'a [u8],
+    pub metadata: &'a [u8],
+}
+
+/// A record of the event log as it is sealed; none where its stream is not. What it holds is not judged: bytes that
+/// nobody can read are sealed too.
+pub(crate) fn sealable(record: &RecordedEvent) -> Option<Sealable<'_>> {
+    let (tenant, source) = match run_of(&record.stream) {
+        Some((tenant, run)) => (tenant, Source::Run(run.uuid())),
+        None => (admin_of(&record.stream)?, Source::Administration),
+    };
+    // A name that is none of a tenant could not be told from another one in a table.
+    tenant.parse::<TenantId>().ok()?;
+    Some(Sealable {
+        tenant: Some(tenant),
+        source,
+        revision: record.revision,
+        event_id: record.id,
+        event_type: &record.event_type,
+        recorded_at: recorded_at(&record.metadata),
+        data: &record.data,
+        metadata: &record.metadata,
+    })
+}
+
+impl Sealable<'_> {
+    /// The leaf hash of its entry.
+    pub fn leaf(&self, stream: Stream, salt: &Salt, before: Option<Head>) -> Hash {
+        let commit = |part, bytes| salt.of(part, self.revision).commit(part, bytes);
+        Entry {
+            stream,
+            revision: self.revision,
+            prev: before.map(|head| head.last),
+            event_id: self.event_id,
+            event_type: self.event_type,
+            recorded_at: &self.recorded_at,
+            data: commit(Part::Data, self.data),
+            meta: commit(Part::Metadata, self.metadata),
+        }
+        .leaf()
+    }
+}
+
+/// The head of a stream after one more event.
+pub(crate) fn after(before: Option<Head>, leaf: Hash) -> Head {
+    match before {
+        None => Head { count: 1, first: leaf, last: leaf },
+        Some(head) => Head { count: head.count + 1, last: leaf, ..head },
+    }
+}
+
+/// Adds events to their logs, in their order, and writes what has changed.
+pub(crate) async fn integrate(
+    db: &mut PgConnection,
+    logs: &mut Logs,
+    events: &[Sealable<'_>],
+) -> Result<(), SealError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let tenants: HashSet<_> = events.iter().map(|event| event.tenant).collect();
+    logs.open(&mut *db, tenants).await?;
+    let mut wanted = HashSet::new();
+    for event in events {
+        if let Source::Run(run) = event.source {
+            wanted.insert((logs.get(event.tenant)?.id, run));
+        }
+    }
+    let wanted: Vec<_> = wanted.into_iter().collect();
+    let mut chains = runs::load(&mut *db, &wanted).await?;
+    for event in events {
+        let log = logs.get(event.tenant)?;
+        let leaf = match event.source {
+            Source::Administration => {
+                let leaf = event.leaf(Stream::Administration, &log.admin_salt, log.admin);
+                log.admin = Some(after(log.admin, leaf));
+                leaf
+            }
+            Source::Run(id) => {
+                let chain = match chains.entry((log.id, id)) {
+                    std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+                    std::collections::hash_map::Entry::Vacant(new) => new.insert(begin(log, event)?),
+                };
+                let stream = Stream::Run { number: chain.number, id };
+                let leaf = event.leaf(stream, &chain.salt, chain.head);
+                chain.head = Some(after(chain.head, leaf));
+                leaf
+            }
+        };
+        log.push(leaf)?;
+    }
+    runs::write(&mut *db, &chains).await?;
+    logs.write(db).await
+}
+
+/// A run that nothing was sealed of.
+fn begin(log: &mut Log, event: &Sealable<'_>) -> Result<RunChain, SealError> {
+    let number = log.runs;
+    log.runs += 1;
+    let began_at = DateTime::parse_from_rfc3339(&event.recorded_at).ok().map(|at| at.with_timezone(&Utc));
+    Ok(RunChain { number, salt: Salt(random_salt()?), head: None, began_at })
+}

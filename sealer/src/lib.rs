@@ -1,0 +1,34 @@
+//! Follows the event log and seals it: one Merkle tree a tenant, checkpoints signed where there is news, and a tree of the
+//! ledger's own over all tenants' checkpoints. `docs/sealed-history.md` has the forms; the crate `seal` makes them.
+//!
+//! Appends are not touched. What is signed was committed before, durably, so that after a crash at any step the
+//! sealer goes on from there and never signs two trees of one size.
+
+mod ask;
+mod audit;
+mod checkpoint;
+mod error;
+mod findings;
+mod integrate;
+mod key;
+mod logs;
+mod outside;
+mod progress;
+mod publish;
+mod recomputed;
+mod round;
+mod run;
+mod runs;
+mod sampler;
+mod status;
+mod tiles;
+mod told;
+mod witnesses;
+
+pub use audit::{Audit, AuditProgress, Audited};
+pub use error::SealError;
+pub use findings::Finding;
+pub use key::{KeyFile, KeyFileError};
+pub use run::{Sealer, SealerConfig};
+pub use status::{LogStatus, origin, status};
+pub use told::tell_stopped;

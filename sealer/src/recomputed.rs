@@ -1,0 +1,359 @@
+//! One log as it is recomputed. The stored leaves say in which order the events were sealed; each must be the leaf of an
+//! event that is in the event log, and each root that of the leaves.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use seal::Hash;
+use seal::entry::{Salt, Stream};
+use seal::heads::{Head, Heads, RunHead};
+use seal::tiles::{TileId, Tiles, WIDTH};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::checkpoint::{Prepared, check_note};
+use crate::error::{SealError, unsigned};
+use crate::findings::Finding;
+use crate::integrate::{Sealable, Source, after};
+use crate::key::KeyFile;
+use crate::tiles::{self, Tree};
+
+/// How many events wait for their leaf before the leaf that is waited for counts as lost. A copy of a log may have put
+/// some thousand events of other streams in between.
+const WINDOW: usize = 20_000;
+
+/// How many findings are told one by one.
+const TOLD: usize = 100;
+
+pub(crate) struct Recomputed {
+    pub id: i32,
+    tenant: Option<String>,
+    /// Those that are still to come.
+    checkpoints: VecDeque<Prepared>,
+    /// Up to where the event log is in the newest of them.
+    pub goal: u64,
+    pub checked: u64,
+    /// The position of the last event whose leaf was found.
+    pub reached: u64,
+    size: u64,
+    entries: Tiles,
+    heads: Tiles,
+    runs: HashMap<Uuid, Chain>,
+    administration: Chain,
+    /// Runs that have come further since the last checkpoint.
+    changed: BTreeSet<(u64, Uuid)>,
+    /// The stored leaves of a tile.
+    stored: Option<(u64, Vec<Hash>)>,
+    /// Events whose leaves were not asked for yet.
+    pending: HashMap<Hash, Pending>,
+    /// Leaves that no event has.
+    lost: u64,
+    /// Whether positions are those of the log that was sealed: then all events up to the newest checkpoint's are in it.
+    same_log: bool,
+    /// Whether a root was wrong; then no later one is told.
+    forked: bool,
+    findings: Vec<Finding>,
+    keys: Option<KeyFile>,
+}
+
+/// A stream, as far as the event log was read, and as far as its leaves were found.
+struct Chain {
+    number: u64,
+    salt: Salt,
+    read: Option<Head>,
+    sealed: Option<Head>,
+}
+
+/// An event that waits for its leaf.
+struct Pending {
+    source: Source,
+    revision: u64,
+    position: u64,
+    /// The stream's head with it.
+    head: Head,
+}
+
+impl Recomputed {
+    pub fn new(
+        id: i32,
+        tenant: Option<String>,
+        admin_salt: Salt,
+        checkpoints: Vec<Prepared>,
+        keys: Option<KeyFile>,
+        same_log: bool,
+    ) -> Self {
+        Self {
+            id,
+            tenant,
+            goal: checkpoints.last().map_or(0, |newest| newest.position),
+            checkpoints: checkpoints.into(),
+            checked: 0,
+            reached: 0,
+            size: 0,
+            entries: Tiles::default(),
+            heads: Tiles::default(),
+            runs: HashMap::new(),
+            administration: Chain { number: 0, salt: admin_salt, read: None, sealed: None },
+            changed: BTreeSet::new(),
+            stored: None,
+            pending: HashMap::new(),
+            lost: 0,
+            same_log,
+            forked: false,
+            findings: Vec::new(),
+            keys,
+        }
+    }
+
+    /// Whether all of its checkpoints were looked at.
+    pub fn is_done(&self) -> bool {
+        self.checkpoints.is_empty()
+    }
+
+    /// Whether a run is known already.
+    pub fn knows(&self, run: Uuid) -> bool {
+        self.runs.contains_key(&run)
+    }
+
+    fn found(
+        &mut self,
+        run: Option<(u64, Uuid)>,
+        revision: Option<u64>,
+        position: Option<u64>,
+        what: String,
+    ) {
+        if self.findings.len() < TOLD {
+            let (tenant, position) = (self.tenant.clone(), position.filter(|position| *position > 0));
+            self.findings.push(Finding { tenant, run, revision, position, what });
+        }
+    }
+
+    /// One more event. `known` has number and salt of a run that comes for the first time.
+    pub async fn event(
+        &mut self,
+        db: &mut PgConnection,
+        event: &Sealable<'_>,
+        position: u64,
+        known: Option<(u64, Salt)>,
+    ) -> Result<(), SealError> {
+        if self.is_done() {
+            self.not_sealed(event, position);
+            return Ok(());
+        }
+        let chain = match event.source {
+            Source::Administration => &mut self.administration,
+            Source::Run(id) => {
+                if let (false, Some((number, salt))) = (self.runs.contains_key(&id), known) {
+                    self.runs.insert(id, Chain { number, salt, read: None, sealed: None });
+                }
+                match self.runs.get_mut(&id) {
+                    Some(chain) => chain,
+                    None => {
+                        self.not_sealed(event, position);
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        let stream = match event.source {
+            Source::Administration => Stream::Administration,
+            Source::Run(id) => Stream::Run { number: chain.number, id },
+        };
+        let leaf = event.leaf(stream, &chain.salt, chain.read);
+        let head = after(chain.read, leaf);
+        chain.read = Some(head);
+        let pending = Pending { source: event.source, revision: event.revision, position, head };
+        self.pending.insert(leaf, pending);
+        self.take(db, WINDOW).await
+    }
+
+    /// An event that no leaf asks for: it has come since the newest checkpoint, or was put in.
+    fn not_sealed(&mut self, event: &Sealable<'_>, position: u64) {
+        if self.same_log && position <= self.goal {
+            let whose = match event.source {
+                Source::Run(id) => format!("run {id}"),
+                Source::Administration => "the administration".to_owned(),
+            };
+            let what = format!(
+                "this event of {whose} is in the event log and was never sealed, though later ones were"
+            );
+            self.found(None, Some(event.revision), Some(position), what);
+        }
+    }
+
+    /// Takes leaves in the order in which they were stored, as long as their events are there, or too many others wait.
+    async fn take(&mut self, db: &mut PgConnection, window: usize) -> Result<(), SealError> {
+        loop {
+            self.checkpoints_here()?;
+            if self.is_done() {
+                return Ok(());
+            }
+            let Some(leaf) = self.stored_leaf(db).await? else {
+                // The tables end before what was signed.
+                self.lost += 1;
+                self.checkpoints.clear();
+                let what = "the tables of the seal lack leaves of what was signed".to_owned();
+                self.found(None, None, None, what);
+                return Ok(());
+            };
+            match self.pending.remove(&leaf) {
+                Some(event) => self.sealed(&event),
+                None if self.pending.len() < window => return Ok(()),
+                None => self.lost += 1,
+            }
+            self.push(leaf)?;
+        }
+    }
+
+    fn sealed(&mut self, event: &Pending) {
+        self.reached = self.reached.max(event.position);
+        match event.source {
+            Source::Administration => self.administration.sealed = Some(event.head),
+            Source::Run(id) => {
+                if let Some(chain) = self.runs.get_mut(&id) {
+                    chain.sealed = Some(event.head);
+                    self.changed.insert((chain.number, id));
+                }
+            }
+        }
+    }
+
+    /// The next leaf as it was stored.
+    async fn stored_leaf(&mut self, db: &mut PgConnection) -> Result<Option<Hash>, SealError> {
+        let tile = self.size / WIDTH as u64;
+        if self.stored.as_ref().is_none_or(|(index, _)| *index != tile) {
+            let id = TileId { level: 0, index: tile };
+            let mut loaded = Tiles::default();
+            tiles::load(db, self.id, Tree::Entries, [id].into(), &mut loaded).await?;
+            self.stored = Some((tile, loaded.get(id).unwrap_or_default().to_vec()));
+        }
+        let place = usize::try_from(self.size % WIDTH as u64).unwrap_or_default();
+        Ok(self.stored.as_ref().and_then(|(_, hashes)| hashes.get(place).copied()))
+    }
+
+    fn push(&mut self, leaf: Hash) -> Result<(), SealError> {
+        self.entries.set(self.size, leaf)?;
+        self.size += 1;
+        if self.size.is_multiple_of(WIDTH as u64) {
+            self.entries.take_changed();
+            self.entries.keep_edge(self.size);
+        }
+        Ok(())
+    }
+
+    /// Adds the entries of heads that come next, and compares roots.
+    fn checkpoints_here(&mut self) -> Result<(), SealError> {
+        while self.checkpoints.front().is_some_and(|next| next.size == self.size + 1) {
+            let Some(next) = self.checkpoints.pop_front() else { break };
+            for (number, id) in std::mem::take(&mut self.changed) {
+                let head = self.runs.get(&id).and_then(|run| run.sealed);
+                let leaf = head.map(|head| RunHead { number, id, head }.leaf());
+                // Where a run before it was lost there is no place for it, and that was told.
+                if leaf.is_some_and(|leaf| self.heads.set(number, leaf).is_err()) {
+                    self.lost += 1;
+                }
+            }
+            let heads = Heads {
+                runs: next.heads.runs,
+                root: self.heads.root(0..next.heads.runs).unwrap_or(Hash::empty()),
+                administration: self.administration.sealed,
+            };
+            self.push(next.heads.leaf())?;
+            let root = self.entries.root(0..self.size)?;
+            let differs = root != next.root || (self.lost == 0 && heads != next.heads);
+            if differs && !self.forked {
+                let what =
+                    format!("the checkpoint of {} entries is not that of the entries before it", next.size);
+                self.found(None, None, Some(next.position), what);
+                self.forked = true;
+            }
+            self.checked += 1;
+            let signed = next.note.as_ref().map(|note| check_note(note, &next, self.keys.as_ref()));
+            if let Some(Err(wrong)) = signed {
+                let what = format!("the note of the checkpoint of {} entries: {wrong}", next.size);
+                self.found(None, None, Some(next.position), what);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is missing at the end, and which runs differ.
+    pub async fn end(&mut self, db: &mut PgConnection) -> Result<Vec<Finding>, SealError> {
+        self.take(&mut *db, 0).await?;
+        self.put_in();
+        if self.lost > 0 {
+            self.streams_that_differ(db).await?;
+            if self.findings.is_empty() {
+                let what = format!("{} sealed entries have no event in the event log", self.lost);
+                self.found(None, None, None, what);
+            }
+        }
+        Ok(std::mem::take(&mut self.findings))
+    }
+
+    /// Whether an event before that position is not sealed.
+    pub fn has_unsealed_before(&self, position: u64) -> bool {
+        self.pending.values().any(|pending| pending.position < position)
+    }
+
+    /// Events that were read, belong to runs that are sealed, and are asked for by no leaf though later ones were sealed.
+    fn put_in(&mut self) {
+        if !self.same_log || self.lost > 0 {
+            return;
+        }
+        let mut extra: Vec<_> =
+            self.pending.values().filter(|pending| pending.position <= self.goal).collect();
+        extra.sort_by_key(|pending| pending.position);
+        let extra: Vec<_> =
+            extra.iter().map(|pending| (pending.source, pending.revision, pending.position)).collect();
+        for (source, revision, position) in extra {
+            let run = match source {
+                Source::Run(id) => self.runs.get(&id).map(|chain| (chain.number, id)),
+                Source::Administration => None,
+            };
+            let what = "this event was never sealed, though later ones were".to_owned();
+            self.found(run, Some(revision), Some(position), what);
+        }
+    }
+
+    /// Names the streams whose events are not those that were sealed, and the first event of each that is not.
+    async fn streams_that_differ(&mut self, db: &mut PgConnection) -> Result<(), SealError> {
+        let mut first: BTreeMap<Option<Uuid>, (u64, u64)> = BTreeMap::new();
+        for pending in self.pending.values() {
+            let run = match pending.source {
+                Source::Run(id) => Some(id),
+                Source::Administration => None,
+            };
+            let known = first.entry(run).or_insert((pending.revision, pending.position));
+            *known = (*known).min((pending.revision, pending.position));
+        }
+        let rows = sqlx::query!(
+            "SELECT number, run_id, sealed_count FROM seal.runs WHERE log_id = $1 AND sealed_count > 0 ORDER BY number",
+            self.id
+        );
+        for row in rows.fetch_all(db).await? {
+            let (run, sealed) = ((unsigned(row.number)?, row.run_id), unsigned(row.sealed_count)?);
+            let chain = self.runs.get(&row.run_id);
+            let (read, good) = chain.map_or((0, 0), |chain| {
+                let count = |head: Option<Head>| head.map_or(0, |head| head.count);
+                (count(chain.read), count(chain.sealed))
+            });
+            match first.get(&Some(row.run_id)) {
+                Some((revision, position)) if good < sealed => {
+                    let what = "this event is not the one that was sealed".to_owned();
+                    self.found(Some(run), Some(*revision), Some(*position), what);
+                }
+                _ if read < sealed => {
+                    let what =
+                        format!("{} of its {sealed} sealed events are missing from here on", sealed - read);
+                    self.found(Some(run), Some(read), None, what);
+                }
+                _ => {}
+            }
+        }
+        if let Some((revision, position)) = first.get(&None) {
+            let what = "this event of the administration is not the one that was sealed".to_owned();
+            self.found(None, Some(*revision), Some(*position), what);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,280 @@
+//! The sealer's life.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventlog::{EventLog, LogError, Position, RecordedEvent};
+use seal::policy::Policy;
+use sqlx::PgPool;
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::SealError;
+use crate::findings::Finding;
+use crate::integrate::{integrate, sealable};
+use crate::key::{KeyFile, KeyFileError};
+use crate::logs::Logs;
+use crate::outside;
+use crate::progress::{Lease, reach};
+use crate::round::answered;
+use crate::sampler;
+use crate::told::tell;
+use crate::witnesses::Witnesses;
+
+/// How often an idle holder renews the lease, and how often the others ask for it.
+const BEAT: Duration = Duration::from_secs(2);
+
+/// The pauses between tries while something fails.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The settings of a [`Sealer`].
+#[derive(Debug, Clone)]
+pub struct SealerConfig {
+    /// How long news wait to be signed at most; 10 s by default.
+    pub sign_every: Duration,
+    /// How long events wait to become leaves at most; 1 s by default.
+    pub integrate_every: Duration,
+    /// How many events become leaves in one transaction at most; 5,000 by default.
+    pub max_batch_events: usize,
+    /// How long until the next run is compared with what was sealed of it; 1 s by default.
+    pub sample_every: Duration,
+    /// The policy whose witnesses, those with a URL, are asked to cosign each checkpoint, and whose quorum says when
+    /// they are enough; none by default.
+    pub witnesses: Option<Policy>,
+}
+
+impl Default for SealerConfig {
+    fn default() -> Self {
+        Self {
+            sign_every: Duration::from_secs(10),
+            integrate_every: Duration::from_secs(1),
+            max_batch_events: 5_000,
+            sample_every: Duration::from_secs(1),
+            witnesses: None,
+        }
+    }
+}
+
+/// Seals a log into the tables of a database. Of several on one database one works and the others stand by.
+pub struct Sealer {
+    log: Arc<dyn EventLog>,
+    pub(crate) pool: PgPool,
+    keys: PathBuf,
+    config: SealerConfig,
+    pub(crate) witnesses: Option<Arc<Witnesses>>,
+}
+
+/// What one holder of the lease knows.
+pub(crate) struct Work {
+    pub lease: Lease,
+    pub logs: Logs,
+    /// Tenants whose logs have more than their newest checkpoint.
+    pub news: BTreeSet<String>,
+    pub keys: KeyFile,
+    /// Logs whose newest checkpoint has too few cosignatures; none before it was looked.
+    pub lacking: Option<HashSet<i32>>,
+}
+
+impl Sealer {
+    /// A sealer of that log, with the keys in that file.
+    ///
+    /// # Errors
+    /// [`KeyFileError`]: a key that is not there, or a policy that can't be met, is told before anything runs.
+    pub fn new(
+        log: Arc<dyn EventLog>,
+        pool: PgPool,
+        keys: PathBuf,
+        config: SealerConfig,
+    ) -> Result<Self, KeyFileError> {
+        KeyFile::read(&keys)?;
+        let witnesses = config.witnesses.clone().map(Witnesses::new).transpose()?.map(Arc::new);
+        Ok(Self { log, pool, keys, config, witnesses })
+    }
+
+    /// Seals until `stop`. Whatever fails is tried again, and told.
+    pub async fn run(self, stop: CancellationToken) {
+        tokio::join!(
+            self.seal(&stop),
+            sampler::sample(&self.pool, &self.log, &self.keys, self.config.sample_every, &stop)
+        );
+    }
+
+    /// Seals what the log has now, and signs it. For commands and tests; where another sealer works, it waits for the lease.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub async fn seal_now(&self) -> Result<(), SealError> {
+        let lease = loop {
+            match Lease::take(&self.pool).await? {
+                Some(lease) => break lease,
+                None => tokio::time::sleep(BEAT).await,
+            }
+        };
+        let done = self.seal_with(lease).await;
+        done.and(lease.give_back(&self.pool).await)
+    }
+
+    async fn seal_with(&self, lease: Lease) -> Result<(), SealError> {
+        let (mut work, mut position) = self.begin(lease).await?;
+        loop {
+            let batch = self.log.read_all(position, self.config.max_batch_events.max(1)).await?;
+            let Some(last) = batch.last() else { break };
+            position = last.position;
+            self.integrate(&mut work, &batch).await?;
+        }
+        self.sign(&mut work).await
+    }
+
+    /// Compares the next run with what was sealed of it; see [`Finding`] for what may be wrong.
+    ///
+    /// # Errors
+    /// [`SealError`]; what differs is no error.
+    pub async fn sample_next(&self) -> Result<Option<Finding>, SealError> {
+        Ok(sampler::check_next(&self.pool, &*self.log, &self.keys).await?.0)
+    }
+
+    async fn seal(&self, stop: &CancellationToken) {
+        let active = metrics::gauge!("runledger_sealer_active");
+        active.set(0.0);
+        while !stop.is_cancelled() {
+            match stop.run_until_cancelled(Lease::take(&self.pool)).await {
+                None => return,
+                Some(Ok(Some(lease))) => {
+                    active.set(1.0);
+                    self.work(lease, stop).await;
+                    active.set(0.0);
+                    continue;
+                }
+                Some(Ok(None)) => {}
+                Some(Err(error)) => report(&error),
+            }
+            stop.run_until_cancelled(tokio::time::sleep(BEAT)).await;
+        }
+    }
+
+    /// Follows the log, again and again, until it is stopped or another has the lease.
+    async fn work(&self, lease: Lease, stop: &CancellationToken) {
+        let mut pause = FIRST_PAUSE;
+        while !stop.is_cancelled() {
+            let mut progress = false;
+            match self.follow(lease, stop, &mut progress).await {
+                Ok(()) => continue,
+                Err(error @ SealError::Fenced) => {
+                    tracing::warn!(%error, "sealing elsewhere");
+                    return;
+                }
+                Err(error) => report(&error),
+            }
+            pause = if progress { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            let until = Instant::now() + pause;
+            while Instant::now() < until && !stop.is_cancelled() {
+                // Whoever stands by would meet the same.
+                if let Err(SealError::Fenced) = lease.beat(&self.pool).await {
+                    return;
+                }
+                let next = until.min(Instant::now() + BEAT);
+                stop.run_until_cancelled(sleep_until(next)).await;
+            }
+        }
+        if let Err(error) = lease.give_back(&self.pool).await {
+            tracing::debug!(%error, "the lease was not given back and ends by itself");
+        }
+    }
+
+    async fn follow(
+        &self,
+        lease: Lease,
+        stop: &CancellationToken,
+        progress: &mut bool,
+    ) -> Result<(), SealError> {
+        let (mut work, position) = self.begin(lease).await?;
+        let mut subscription = self.log.subscribe(position).await?;
+        let every = |period: Duration| {
+            let mut interval = tokio::time::interval(period.max(Duration::from_millis(1)));
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            interval
+        };
+        let (mut signing, mut beat) = (every(self.config.sign_every), every(BEAT));
+        let (mut next, mut asking) = (Instant::now(), None);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                _ = signing.tick(), if asking.is_none() => asking = self.begin_round(&mut work).await?,
+                cosigned = answered(&mut asking) => asking = self.go_on(&mut work, cosigned?).await?,
+                _ = beat.tick() => lease.beat(&self.pool).await?,
+                batch = async {
+                    sleep_until(next).await;
+                    subscription.next_batch(self.config.max_batch_events.max(1)).await
+                } => {
+                    let batch = batch?;
+                    let begun = Instant::now();
+                    self.integrate(&mut work, &batch).await?;
+                    *progress = true;
+                    // A full batch has more behind it. Else events gather until the next one.
+                    if batch.len() < self.config.max_batch_events {
+                        next = begun + self.config.integrate_every;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is there from before: signed on nothing but what was committed, and only when no checkpoint outside of the
+    /// database says that more was signed already.
+    async fn begin(&self, lease: Lease) -> Result<(Work, Position), SealError> {
+        let keys = self.read_keys()?;
+        outside::check(&self.pool, &keys).await?;
+        if let Some(witnesses) = &self.witnesses {
+            outside::check_witnesses(&self.pool, &keys, witnesses).await?;
+        }
+        let (tx, position) = lease.begin(&self.pool).await?;
+        tx.rollback().await?;
+        let head = self.log.head().await?;
+        if head < position {
+            return Err(SealError::LogBehind { head, sealed: position });
+        }
+        tell(&self.pool, lease, &keys).await?;
+        let news = sqlx::query_scalar!(
+            r#"SELECT tenant AS "tenant!" FROM seal.logs AS l WHERE tenant IS NOT NULL AND size >
+                   COALESCE((SELECT max(size) FROM seal.checkpoints AS c WHERE c.log_id = l.log_id), 0)"#
+        );
+        let news = news.fetch_all(&self.pool).await?.into_iter().collect();
+        Ok((Work { lease, logs: Logs::default(), news, keys, lacking: None }, position))
+    }
+
+    pub(crate) fn read_keys(&self) -> Result<KeyFile, SealError> {
+        KeyFile::read(&self.keys).map_err(|error| SealError::Damaged(error.to_string()))
+    }
+
+    async fn integrate(&self, work: &mut Work, batch: &[RecordedEvent]) -> Result<(), SealError> {
+        let Some(last) = batch.last() else { return Ok(()) };
+        let events: Vec<_> = batch.iter().filter_map(sealable).collect();
+        let (mut tx, _) = work.lease.begin(&self.pool).await?;
+        integrate(&mut tx, &mut work.logs, &events).await?;
+        reach(&mut tx, last.position).await?;
+        tx.commit().await?;
+        for event in &events {
+            if let Some(tenant) = event.tenant.filter(|tenant| !work.news.contains(*tenant)) {
+                work.news.insert(tenant.to_owned());
+            }
+        }
+        work.logs.forget(false);
+        metrics::counter!("runledger_sealer_events_total").increment(events.len() as u64);
+        Ok(())
+    }
+}
+
+/// What passes by itself is a warning; what waits for an operator is an error.
+fn report(error: &SealError) {
+    metrics::counter!("runledger_sealer_failures_total").increment(1);
+    match error {
+        SealError::Database(_) | SealError::Log(LogError::Unavailable(_)) => {
+            tracing::warn!(%error, "sealing failed; trying again");
+        }
+        _ => tracing::error!(%error, "nothing is sealed until this is mended; trying again"),
+    }
+}

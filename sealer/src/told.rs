@@ -1,0 +1,60 @@
+//! Which key seals, and that sealing began or ended, is history of every tenant's administration.
+
+use access::AccessError;
+use access::administration::record_for_all;
+use domain::admin::{ActorKind, AdminActor, AdminBody, SealTold};
+use redaction::CleanText;
+use sqlx::PgPool;
+
+use crate::error::SealError;
+use crate::key::KeyFile;
+use crate::progress::Lease;
+
+fn by_the_ledger() -> AdminActor {
+    AdminActor { kind: ActorKind::System, name: CleanText::new("system"), token_id: None, request_id: None }
+}
+
+fn failed(error: AccessError) -> SealError {
+    match error {
+        AccessError::Database(error) => error.into(),
+        other => SealError::Damaged(other.to_string()),
+    }
+}
+
+/// Tells of the key that signs, where it is another than was told last, or the first.
+pub(crate) async fn tell(pool: &PgPool, lease: Lease, keys: &KeyFile) -> Result<(), SealError> {
+    let (mut tx, _) = lease.begin(pool).await?;
+    let now = keys.newest_id();
+    let before = sqlx::query_scalar!("SELECT key_id FROM seal.progress").fetch_one(&mut *tx).await?;
+    if before.as_ref() == Some(&now) {
+        return Ok(tx.rollback().await?);
+    }
+    sqlx::query!("UPDATE seal.progress SET key_id = $1", now).execute(&mut *tx).await?;
+    let (key_id, old_key_id) = (CleanText::new(&now), before.as_deref().map(CleanText::new));
+    let event = match old_key_id {
+        None => AdminBody::SealingStarted(SealTold { key_id, old_key_id }),
+        Some(_) => AdminBody::SealKeyChanged(SealTold { key_id, old_key_id }),
+    };
+    record_for_all(&mut *tx, &event, &by_the_ledger()).await.map_err(failed)?;
+    Ok(tx.commit().await?)
+}
+
+/// Tells that nothing is sealed any more, where something was: for a process that has no key and finds nobody who seals.
+///
+/// # Errors
+/// The database's.
+pub async fn tell_stopped(pool: &PgPool) -> Result<(), SealError> {
+    let mut tx = pool.begin().await?;
+    let stopped = sqlx::query_scalar!(
+        r#"WITH stopped AS (
+               SELECT key_id FROM seal.progress
+               WHERE key_id IS NOT NULL AND (lease_until IS NULL OR lease_until < clock_timestamp()) FOR UPDATE
+           )
+           UPDATE seal.progress SET key_id = NULL FROM stopped RETURNING stopped.key_id AS "key_id!""#
+    );
+    if let Some(key) = stopped.fetch_optional(&mut *tx).await? {
+        let event = AdminBody::SealingStopped(SealTold { key_id: CleanText::new(&key), old_key_id: None });
+        record_for_all(&mut *tx, &event, &by_the_ledger()).await.map_err(failed)?;
+    }
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,11 @@
+//! The sealer on a database of each test's own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod attacks;
+mod copies;
+mod crashes;
+mod keys;
+mod restored;
+mod support;
+mod trees;
+mod witness;

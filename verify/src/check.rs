@@ -1,0 +1,150 @@
+//! All steps, in the order of `docs/sealed-history.md`.
+
+use std::io::{self, Read, Seek};
+
+use seal::checkpoint::Checkpoint;
+use seal::entry::Stream;
+use seal::export::{FORMAT, Manifest};
+use seal::heads::Heads;
+use seal::note::SignedNote;
+use seal::policy::{Policy, Trusted};
+use seal::proof::{verify_consistency, verify_inclusion};
+use seal::tlog_proof::TlogProof;
+
+use crate::archive::Archive;
+use crate::form;
+use crate::moment::Moment;
+use crate::refused::{Place, Refused};
+use crate::report::{Older, Report, cosigners};
+use crate::runs;
+use crate::selected::Wanted;
+use crate::stream::{Chain, Events};
+use crate::{EVENTS, HEADS, MANIFEST, PROOF, RUNS};
+
+/// Checks an export. `open` opens it anew; it is called twice, since two of its files are read side by side. `older` is a
+/// checkpoint from before.
+///
+/// # Errors
+/// Where the export does not prove what it says.
+pub fn verify<R: Read + Seek>(
+    open: impl Fn() -> io::Result<R>,
+    policy: &Policy,
+    older: Option<&SignedNote>,
+) -> Result<Report, Refused> {
+    let open = || Archive::open(open().map_err(|error| Place::default().refused(error))?);
+    let (mut archive, mut beside) = (open()?, open()?);
+    let manifest = form::document::<Manifest>(&archive.content(MANIFEST)?);
+    let manifest = manifest.map_err(|error| Place::file(MANIFEST).refused(error))?;
+    let wanted = read_manifest(&manifest).map_err(|error| Place::file(MANIFEST).refused(error))?;
+    let (trusted, heads) = read_heads(&mut archive, policy)?;
+    if manifest.runs.total != heads.runs {
+        let (said, sealed) = (manifest.runs.total, heads.runs);
+        return Err(Place::file(MANIFEST)
+            .refused(format_args!("it says that the tenant has {said} runs; sealed are {sealed}")));
+    }
+    let older = older.map(|older| check_older(older, &trusted.checkpoint, &manifest, policy)).transpose()?;
+    let others = archive.others();
+    let mut events = Events::new(beside.lines(EVENTS)?, &manifest.tenant);
+    let head = heads.administration.filter(|_| manifest.administration);
+    if let Some(head) = head {
+        events.rest(&mut Chain::new(Stream::Administration), &head)?;
+    }
+    let found = runs::check(archive.lines(RUNS)?, &mut events, &manifest, &heads, &wanted)?;
+    events.end()?;
+    Ok(Report {
+        tenant: manifest.tenant.clone(),
+        tenant_named_by: events.named,
+        exported_at: manifest.exported_at.clone(),
+        origin: trusted.checkpoint.origin.clone(),
+        size: trusted.checkpoint.size,
+        root: trusted.checkpoint.root,
+        key: trusted.key.to_string(),
+        cosigners: cosigners(&trusted),
+        selection: manifest.selection.clone(),
+        runs_total: heads.runs,
+        runs_first: manifest.runs.first,
+        runs_listed: found.listed,
+        runs_selected: found.selected,
+        runs_untold: found.untold,
+        runs_backwards: found.backwards,
+        administration: manifest.administration.then_some(head.map_or(0, |head| head.count)),
+        events: events.count,
+        events_erased: events.erased,
+        earliest: events.earliest.take().map(|(_, text)| text),
+        latest: events.latest.take().map(|(_, text)| text),
+        older,
+        not_checked: others,
+    })
+}
+
+/// Reads a checkpoint that was kept: a signed note, or a `tlog-proof`, of which its checkpoint is taken.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn older_checkpoint(text: &str) -> Result<SignedNote, String> {
+    if text.starts_with("c2sp.org/tlog-proof@") {
+        return text.parse().map(|proof: TlogProof| proof.checkpoint).map_err(|error| error.to_string());
+    }
+    let note: SignedNote = text.parse().map_err(|error: seal::note::NoteError| error.to_string())?;
+    note.text.parse::<Checkpoint>().map(|_| note).map_err(|error| error.to_string())
+}
+
+fn read_manifest(manifest: &Manifest) -> Result<Wanted, String> {
+    if manifest.format != FORMAT {
+        return Err(format!("this program reads {FORMAT}, and it is {}", manifest.format));
+    }
+    if Moment::parse(&manifest.exported_at).is_none() {
+        return Err("exported_at is no moment".into());
+    }
+    Wanted::new(&manifest.selection)
+}
+
+fn text(archive: &mut Archive<impl Read + Seek>, name: &'static str) -> Result<String, Refused> {
+    String::from_utf8(archive.content(name)?).map_err(|_| Place::file(name).refused("it is no UTF-8"))
+}
+
+/// Steps 1 and 2: the checkpoint, and the heads as the last entry of its tree.
+fn read_heads(archive: &mut Archive<impl Read + Seek>, policy: &Policy) -> Result<(Trusted, Heads), Refused> {
+    let proof = text(archive, PROOF)?.parse::<TlogProof>();
+    let proof = proof.map_err(|error| Place::file(PROOF).refused(error))?;
+    let trusted = policy.trust(&proof.checkpoint);
+    let trusted = trusted.map_err(|error| Place::file(PROOF).refused(error))?;
+    let heads = text(archive, HEADS)?.parse::<Heads>();
+    let heads = heads.map_err(|error| Place::file(HEADS).refused(error))?;
+    let Checkpoint { size, root, .. } = trusted.checkpoint;
+    if proof.index.checked_add(1) != Some(size) {
+        return Err(Place::file(PROOF).refused("it is not about the last entry of the tree"));
+    }
+    verify_inclusion(proof.index, heads.leaf(), size, root, &proof.hashes).map_err(|error| {
+        Place::file(HEADS)
+            .refused(format_args!("it is not the last entry of the tree, or {PROOF} is wrong: {error}"))
+    })?;
+    Ok((trusted, heads))
+}
+
+/// Step 6: that the older tree is the beginning of the newer one.
+fn check_older(
+    older: &SignedNote,
+    newer: &Checkpoint,
+    manifest: &Manifest,
+    policy: &Policy,
+) -> Result<Older, Refused> {
+    let refused = |what: String| Place::default().refused(format_args!("the older checkpoint: {what}"));
+    let trusted = policy.trust(older).map_err(|error| refused(error.to_string()))?;
+    let Checkpoint { origin, size, root } = &trusted.checkpoint;
+    if *origin != newer.origin {
+        return Err(refused(format!("it is of another log, {}", origin)));
+    }
+    if *size > newer.size {
+        return Err(refused(format!("it has {size} entries, and the export's only {}", newer.size)));
+    }
+    let known = manifest.consistency.iter().find(|proof| proof.size == *size);
+    let proof = match known {
+        Some(known) => known.proof.as_slice(),
+        None if *size == newer.size || *size == 0 => &[],
+        None => return Err(refused(format!("the export has no proof for its size, {size}"))),
+    };
+    verify_consistency((*size, *root), (newer.size, newer.root), proof)
+        .map_err(|error| refused(format!("its tree is not the beginning of the export's: {error}")))?;
+    Ok(Older { size: *size, root: *root, cosigners: cosigners(&trusted) })
+}

@@ -1,0 +1,36 @@
+//! Checks an export of sealed history: without the ledger, a database, a clock or a network.
+//!
+//! `docs/sealed-history.md` has the forms and the steps, `docs/verifying.md` says what is proven by them. What is read may
+//! come from an enemy: memory is bounded by the longest line, and what has no single meaning is refused.
+//! `verify.py` beside this crate makes the same checks; tests hold the two against each other.
+
+mod archive;
+mod check;
+mod content;
+mod form;
+mod moment;
+mod plain;
+mod refused;
+mod report;
+mod runs;
+mod selected;
+mod stream;
+
+pub use check::{older_checkpoint, verify};
+pub use moment::Moment;
+pub use plain::members;
+pub use refused::{Place, Refused};
+pub use report::{Cosigner, Older, Report};
+
+/// The files of an export that are checked.
+pub const CHECKED: [&str; 5] = [MANIFEST, HEADS, PROOF, RUNS, EVENTS];
+/// What is said to be in the export.
+pub const MANIFEST: &str = "manifest.json";
+/// The text of the heads entry.
+pub const HEADS: &str = "heads.txt";
+/// That it is the last entry of the checkpoint's tree.
+pub const PROOF: &str = "heads.tlog-proof";
+/// The heads of the runs.
+pub const RUNS: &str = "runs.ndjson";
+/// The events.
+pub const EVENTS: &str = "events.ndjson";
