@@ -19,11 +19,13 @@ impl Exporter {
         let manifest = &export.manifest;
         let (origin, size) = export.checkpoint();
         let mut what = format!("{}, as of {size} entries of {origin}", selection(&manifest.selection));
-        let mut events: u64 = export.runs.iter().map(|run| if run.selected { run.count } else { 1 }).sum();
-        if let (true, Some(head)) = (manifest.administration, export.sealed.heads.administration) {
+        let administration = export.sealed.heads.administration.filter(|_| manifest.administration);
+        if administration.is_some() {
             what.push_str(", and the administration");
-            events += head.count;
         }
+        // Which runs are told whole is found while the file is made.
+        let events = export.runs.iter().map(|run| run.count).sum::<u64>()
+            + administration.map_or(0, |head| head.count);
         let event = AdminBody::Exported(Exported { what: CleanText::new(&what), events, digest: None });
         record(self.pool(), &export.tenant, &event, by).await.map_err(|error| match error {
             AccessError::Database(error) => error.into(),

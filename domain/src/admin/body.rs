@@ -138,7 +138,7 @@ pub struct PolicyTold {
 pub struct Exported {
     /// What it was, in words.
     pub what: CleanText,
-    /// How many events.
+    /// How many events, at most.
     pub events: u64,
     /// By which the file is known, if by anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]

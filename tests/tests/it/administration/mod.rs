@@ -29,7 +29,7 @@ async fn psql(pool: &PgPool, sql: &str) {
 }
 
 /// Takes what waits to the log, and gives the position at which it can be read.
-async fn relayed(app: &TestApp) -> u64 {
+pub async fn relayed(app: &TestApp) -> u64 {
     use eventlog::EventLog;
     app.relay().await.relay().await.unwrap();
     app.log.head().await.unwrap().0

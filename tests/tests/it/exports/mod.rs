@@ -6,4 +6,5 @@ mod changed;
 mod content;
 mod going_away;
 mod page;
+mod recorded;
 mod support;
