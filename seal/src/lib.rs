@@ -14,6 +14,7 @@ pub mod entry;
 pub mod export;
 mod hash;
 pub mod heads;
+mod key;
 pub mod note;
 pub mod policy;
 pub mod proof;
