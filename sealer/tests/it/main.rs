@@ -7,5 +7,6 @@ mod crashes;
 mod keys;
 mod restored;
 mod support;
+mod told;
 mod trees;
 mod witness;
