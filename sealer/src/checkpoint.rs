@@ -116,6 +116,8 @@ pub(crate) enum Which {
     Unsigned,
     /// The newest of each log.
     Newest,
+    /// The newest of one log.
+    NewestOf(i32),
     /// All of one log, in the order of sizes.
     Of(i32),
     /// Those that are leaves of the ledger's own log, in their order: after a leaf, and how many.
@@ -128,6 +130,7 @@ pub(crate) async fn read(db: &mut PgConnection, which: Which) -> Result<Vec<Prep
     match which {
         Which::Unsigned => unsigned_only = true,
         Which::Newest => newest = true,
+        Which::NewestOf(of) => (log, newest) = (Some(of), true),
         Which::Of(of) => log = Some(of),
         Which::ListedAfter(leaf, most) => {
             (listed, limit) = (Some(leaf), Some(i64::try_from(most).unwrap_or(i64::MAX)));

@@ -67,7 +67,9 @@ impl Sealer {
         // goes on.
         match self.read_keys() {
             Ok(keys) => {
-                tell(&self.pool, work.lease, &keys).await?;
+                if keys.newest_id() != work.keys.newest_id() {
+                    tell(&self.pool, work.lease, &keys).await?;
+                }
                 work.keys = keys;
             }
             Err(error) => tracing::error!(%error, "the keys can't be read anew"),

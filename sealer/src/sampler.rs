@@ -115,8 +115,7 @@ async fn take(db: &mut PgConnection, keys: Option<&KeyFile>) -> Result<Option<Sa
     let Some(row) = row.fetch_optional(&mut *db).await? else { return Ok(None) };
     let tenant = row.tenant.and_then(|tenant| tenant.parse().ok());
     let tenant = tenant.ok_or_else(|| SealError::Damaged("a log is of no tenant".into()))?;
-    let newest = checkpoint::read(&mut *db, Which::Newest).await?;
-    let Some(checkpoint) = newest.into_iter().find(|newest| newest.log == row.log_id) else {
+    let Some(checkpoint) = checkpoint::read(&mut *db, Which::NewestOf(row.log_id)).await?.pop() else {
         return Ok(None);
     };
     let last = row.sealed_last.as_deref().map(hash).transpose()?;
