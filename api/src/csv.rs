@@ -3,6 +3,7 @@
 mod rows;
 
 use axum::http::{HeaderMap, header};
+use exports::spreadsheet_text;
 
 /// What a table is called in `Content-Type`.
 pub(crate) const MEDIA_TYPE: &str = "text/csv; charset=utf-8; header=present";
@@ -20,18 +21,9 @@ pub(crate) trait Tabular {
 pub(crate) fn table(list: &impl Tabular) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     for row in list.rows() {
-        writer.write_record(row.iter().map(|cell| guarded(cell).into_owned()))?;
+        writer.write_record(row.iter().map(|cell| spreadsheet_text(cell).into_owned()))?;
     }
     writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
-}
-
-/// A cell that no spreadsheet takes for a formula: what producers send may begin with anything.
-fn guarded(cell: &str) -> std::borrow::Cow<'_, str> {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
-        format!("'{cell}").into()
-    } else {
-        cell.into()
-    }
 }
 
 /// Whether `Accept` asks for a table rather than for JSON (RFC 9110, section 12.5.1). It must name it: a browser that

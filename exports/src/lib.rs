@@ -25,4 +25,5 @@ pub use prepare::{Export, Exporter, Request};
 pub use select::Which;
 pub use snapshot::SignedCheckpoint;
 pub use state::{Found, SealState};
+pub use tables::text as spreadsheet_text;
 pub use write::{Progress, Written};

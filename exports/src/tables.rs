@@ -21,7 +21,7 @@ use crate::snapshot::RunRow;
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// What a formula begins with, in the spreadsheets that there are.
-const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
 /// The two tables, filled as the events come.
 pub(crate) struct Tables {
@@ -59,8 +59,9 @@ struct ItemRow<'a> {
     message: Cow<'a, str>,
 }
 
-/// A field that no spreadsheet runs.
-fn text(field: &str) -> Cow<'_, str> {
+/// A field that no spreadsheet runs: what begins as a formula does has an apostrophe in front.
+#[must_use]
+pub fn text(field: &str) -> Cow<'_, str> {
     if field.starts_with(FORMULA) { format!("'{field}").into() } else { field.into() }
 }
 
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn no_field_begins_as_a_formula_does() {
-        for formula in ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "＝1"] {
+        for formula in ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "＝1"] {
             assert_eq!(text(formula), format!("'{formula}"));
         }
         for plain in ["", "a=b", "7", "{\"a\":1}"] {
