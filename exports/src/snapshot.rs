@@ -78,7 +78,7 @@ fn hash(bytes: &[u8]) -> Result<Hash, ExportError> {
 }
 
 fn salt(bytes: &[u8]) -> Result<Salt, ExportError> {
-    bytes.try_into().map(Salt).map_err(|_| damaged(format!("a salt has {} bytes", bytes.len())))
+    bytes.try_into().map(Salt::new).map_err(|_| damaged(format!("a salt has {} bytes", bytes.len())))
 }
 
 impl Snapshot {

@@ -45,7 +45,7 @@ fn id(seed: u64, number: u64) -> Uuid {
 
 impl Sealed {
     fn new(stream: Stream, salt: u8) -> Self {
-        Self { stream, salt: Salt([salt; 32]), events: Vec::new(), leaves: Vec::new() }
+        Self { stream, salt: Salt::new([salt; 32]), events: Vec::new(), leaves: Vec::new() }
     }
 
     pub fn head(&self) -> Option<Head> {
