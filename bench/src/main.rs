@@ -14,6 +14,7 @@ mod profile;
 mod report;
 mod rig;
 mod run_list;
+mod sealed;
 mod sealing;
 mod sql_fold;
 mod visible;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::SealError;
 use crate::findings::Finding;
+use crate::gathered::Gathered;
 use crate::integrate::{integrate, sealable};
 use crate::key::{KeyFile, KeyFileError};
 use crate::logs::Logs;
@@ -51,7 +52,7 @@ impl Default for SealerConfig {
         Self {
             sign_every: Duration::from_secs(10),
             integrate_every: Duration::from_secs(1),
-            max_batch_events: 5_000,
+            max_batch_events: 20_000,
             sample_every: Duration::from_secs(1),
             witnesses: None,
         }
@@ -198,7 +199,8 @@ impl Sealer {
             interval
         };
         let (mut signing, mut beat) = (every(self.config.sign_every), every(BEAT));
-        let (mut next, mut asking) = (Instant::now(), None);
+        let mut gathered = Gathered::new(self.config.max_batch_events, self.config.integrate_every);
+        let (mut look, mut asking) = (Instant::now(), None);
         loop {
             tokio::select! {
                 biased;
@@ -206,19 +208,14 @@ impl Sealer {
                 _ = signing.tick(), if asking.is_none() => asking = self.begin_round(&mut work).await?,
                 cosigned = answered(&mut asking) => asking = self.go_on(&mut work, cosigned?).await?,
                 _ = beat.tick() => lease.beat(&self.pool).await?,
-                batch = async {
-                    sleep_until(next).await;
-                    subscription.next_batch(self.config.max_batch_events.max(1)).await
-                } => {
-                    let batch = batch?;
-                    let begun = Instant::now();
-                    self.integrate(&mut work, &batch).await?;
+                () = gathered.due() => {
+                    self.integrate(&mut work, &gathered.take()).await?;
                     *progress = true;
-                    // A full batch has more behind it. Else events gather until the next one.
-                    if batch.len() < self.config.max_batch_events {
-                        next = begun + self.config.integrate_every;
-                    }
                 }
+                batch = async {
+                    sleep_until(look).await;
+                    subscription.next_batch(gathered.room()).await
+                } => look = Instant::now() + gathered.add(batch?),
             }
         }
     }
