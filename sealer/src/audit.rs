@@ -1,6 +1,7 @@
 //! Recomputes all that was ever sealed from the event log, and compares it: each leaf, and each root that was signed.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use eventlog::{EventLog, Position};
@@ -13,6 +14,7 @@ use crate::findings::{self, Finding};
 use crate::integrate::{Source, sealable};
 use crate::key::KeyFile;
 use crate::logs::salt;
+use crate::pace::Pace;
 use crate::publish::{listed, listed_text};
 use crate::recomputed::Recomputed;
 use crate::runs;
@@ -53,13 +55,20 @@ pub struct Audit {
     log: Arc<dyn EventLog>,
     pool: PgPool,
     keys: Option<KeyFile>,
+    rate: Option<NonZeroU32>,
 }
 
 impl Audit {
     /// An audit of that log against the tables of that database; with the keys, of signatures too.
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, pool: PgPool, keys: Option<KeyFile>) -> Self {
-        Self { log, pool, keys }
+        Self { log, pool, keys, rate: None }
+    }
+
+    /// The same at a rate of so many events a second at most, beside a ledger at work.
+    #[must_use]
+    pub fn at_most(self, rate: Option<NonZeroU32>) -> Self {
+        Self { rate, ..self }
     }
 
     /// Recomputes all trees up to the newest checkpoint that each log had when this began, and keeps what it finds. What
@@ -105,7 +114,7 @@ impl Audit {
         let mut logs = self.begin(&mut db, tenant, same_log).await?;
         let mut audited = Audited::default();
         let goal = logs.values().map(|log| log.goal).max().unwrap_or(0);
-        let mut reached = Position(0);
+        let (mut reached, mut pace) = (Position(0), Pace::new(self.rate));
         while logs.values().any(|log| !log.is_done()) || (same_log && reached.0 < goal) {
             let page = self.log.read_all(reached, PAGE).await?;
             let Some(last) = page.last() else { break };
@@ -139,6 +148,7 @@ impl Audit {
                 audited.events += 1;
             }
             told(AuditProgress { reached, goal: Position(goal), events: audited.events });
+            pace.after(page.len()).await;
         }
         let mut all: Vec<_> = logs.into_values().collect();
         audited.tenants = all.len() as u64;

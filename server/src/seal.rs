@@ -27,10 +27,10 @@ pub async fn seal(command: SealCommand) -> Result<ExitCode, Error> {
         SealCommand::Status { key, output, database } => {
             status(&KeyFile::read(&key.seal_key)?, output, &database).await?;
         }
-        SealCommand::Audit { tenant, seal_key, output, database, event_log } => {
+        SealCommand::Audit { tenant, rate, seal_key, output, database, event_log } => {
             let keys = seal_key.as_deref().map(KeyFile::read).transpose()?;
             let which = async |audit: Audit, show: &(dyn Fn(AuditProgress) + Sync)| {
-                audit.run(tenant.as_deref(), show).await
+                audit.at_most(rate).run(tenant.as_deref(), show).await
             };
             return audit(which, keys, output, &database, &event_log).await;
         }

@@ -1,6 +1,7 @@
 //! What seals history, and its commands.
 #![allow(missing_docs, reason = "what a flattened field means stands with its type")]
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -70,6 +71,9 @@ pub enum SealCommand {
         /// Only this tenant's.
         #[arg(long, env = "RUNLEDGER_TENANT")]
         tenant: Option<String>,
+        /// Reads at most so many events a second, beside a ledger at work. As fast as it goes by default.
+        #[arg(long, value_name = "EVENTS_PER_SECOND")]
+        rate: Option<NonZeroU32>,
         #[command(flatten)]
         output: OutputArgs,
         #[command(flatten)]
