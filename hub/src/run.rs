@@ -73,6 +73,9 @@ struct RunPage {
 
 /// What else is known of a run.
 struct Facts {
+    /// Whose event started it, and whose ended it.
+    started_by: Option<String>,
+    ended_by: Option<String>,
     worker: Option<String>,
     progress_message: Option<String>,
     liveness: Option<Liveness>,
@@ -182,6 +185,8 @@ impl Facts {
             Some(words::json(&value))
         });
         Self {
+            started_by: run.started_by.clone(),
+            ended_by: run.ended_by.clone(),
             worker: run.worker.clone(),
             progress_message: run.progress_message.clone(),
             liveness: Liveness::of(run, moment),

@@ -103,7 +103,7 @@ impl Summary {
 }
 
 impl Badge {
-    fn of(run: &RunView) -> Self {
+    pub(super) fn of(run: &RunView) -> Self {
         let note = match (run.presumed, run.superseded, run.ended_as) {
             (true, ..) => Some("presumed"),
             (_, true, _) => Some("was presumed failed before"),
@@ -155,7 +155,7 @@ impl From<LastFailure> for Failure {
 }
 
 impl Progress {
-    fn of(items: ItemCounts, status: Status) -> Self {
+    pub(super) fn of(items: ItemCounts, status: Status) -> Self {
         let done = items.succeeded + items.failed + items.skipped;
         let whole = items.total.unwrap_or(0).max(done);
         // What is there is seen, however small a part it is.

@@ -31,6 +31,10 @@ pub(super) struct Entry {
     pub(super) data: String,
     /// The run as it was after it.
     pub(super) href: String,
+    /// What it changed, where there was a run before it.
+    pub(super) changed: Option<String>,
+    /// What has changed since.
+    pub(super) since: String,
 }
 
 /// The events of a run that was queued then, in their order.
@@ -93,6 +97,11 @@ impl Entry {
             skewed,
             data: words::json(&data),
             href: format!("{run_href}?revision={}", event.revision),
+            changed: event
+                .revision
+                .checked_sub(1)
+                .map(|before| format!("{run_href}/difference?from={before}&to={}", event.revision)),
+            since: format!("{run_href}/difference?from={}", event.revision),
         }
     }
 }
