@@ -128,6 +128,11 @@ MANIFEST = (f'{{"format":"runledger/export/1","tenant":{TEXT},"exported_at":{TEX
             f':{TEXT}(?:,(?!}})|(?=}})))?(?:"until":{TEXT}(?:,(?!}})|(?=}})))?(?:"kind":{TEXT})?}}),"runs":{{"first":{N},"total":{N},'
             f'"proof":{HASHES}}},"administration":(true|false),"consistency":\\[(.*)]}}')
 OLDER = f'{{"size":{N},"proof":{HASHES}}}'
+CONTINUES = (f"runledger/continues/1\nlog ([^\n]+)\nfrom ([^\n]+)\nagrees {N} {HASH}\nknown (?:- - -|(?!- )([^ \n]+) {N} (?:-|{HASH}))\n"
+             f"prev (?:-|{HASH})\nat ([^\n]+)\nwhy ([^\n]+)\n")
+def named(origin):  # a log's first name, and the how manyth one this is
+    found = re.fullmatch("(.*/t/[0-9a-f]{32})/([2-9]|[1-9][0-9]{1,8})", origin, re.S)
+    return (found[1], int(found[2])) if found else (origin, 1)
 def hashes(text): return [unb64(each) for each in text.replace('"', "").split(",") if each]
 def read(pattern, line):
     found = re.fullmatch(pattern, line)
@@ -222,13 +227,33 @@ def check(archive, policy, older, found):
     prove(root, inclusion, leaf(text), size - 1, size, path)
     HERE[0] = "manifest.json"
     need(decimal(runs) == total, "it has another number of runs than are sealed")
+    def begins(old, old_root):  # an older tree is the beginning of this one
+        known = [hashes(path) for at, path in re.findall(OLDER, olders) if at == str(old)] + [[]] * (old in (0, size))
+        need(old <= size and known, "it is larger, or the export has no proof for its size")
+        if old: prove((old_root, root), consistency, old, size, old_root, known[0])
+        else: need(old_root == sha() and not known[0], "it has another root than an empty tree")
+    restored, below, prev, oldest, HERE[0] = [], size - 1, None, named(origin)[1], "continues.ndjson"  # begun anew after a restore
+    need(oldest > 1 or "continues.ndjson" not in names, "the log was never begun anew")
+    for place, line in itertools.takewhile(lambda at: at[1] is not None, lines(archive, "continues.ndjson") if oldest > 1 else ()):
+        index, text, path = read(f'{{"index":{N},"text":{TEXT},"proof":{HASHES}}}', line)
+        index, text, path = decimal(index), string(text), hashes(path)
+        log, was, agrees, agreed, known, had, _, before, at, why = read(CONTINUES, text)
+        need((log == origin if not restored else prev == b64(leaf(text)) and named(log)[1] <= oldest) and named(log)[0] == named(was)[0]
+             == named(origin)[0] and named(was)[1] < named(log)[1], "it is not the entry with which this log was begun anew")
+        need(decimal(agrees) <= index < below and moment(at) and not re.search("[\0-\x09\x0b-\x1f\x7f-\x9f]", text), "it can't stand here")
+        prove(root, inclusion, leaf(text), index, size, path)
+        HERE[0] = "manifest.json"
+        begins(decimal(agrees), unb64(agreed))
+        HERE[0], below, prev, oldest = place, index, before, named(was)[1]
+        restored.append(dict(log=log, at=at, why=why, agrees=decimal(agrees), known=known and f"{known} had {decimal(had)}", was=was))
+    need(not prev and bool(restored) == (named(origin)[1] > 1), "an entry with which the log was begun anew is missing")
     if older:  # 6: the older tree is the beginning
         HERE[0], (old_origin, old, old_root) = "the older checkpoint", older[1]
         trust(policy, older)
-        known = [hashes(path) for at, path in re.findall(OLDER, olders) if at == str(old)] + [[]] * (old in (0, size))
-        need(old_origin == origin and old <= size and known, "it is of another log, larger, or the export has no proof for it")
-        if old: prove((old_root, root), consistency, old, size, old_root, known[0])
-        else: need(old_root == sha() and not known[0], "it has another root than an empty tree")
+        need(named(old_origin)[0] == named(origin)[0] and named(old_origin)[1] <= named(origin)[1], "it is of another log")
+        gone = [one for one in restored if named(one["log"])[1] > named(old_origin)[1] and one["agrees"] < old]
+        try: begins(old, old_root)
+        except ValueError as error: raise ValueError(f"of before the history was restored: {gone[-1]}" if gone else error)
     source = lines(archive, "events.ndjson")
     if administration == "true" and admin[0]:  # 7
         for _ in chain(source, "admin", None, None, decimal(admin[0]), *admin[1:], found): pass
@@ -257,7 +282,7 @@ def check(archive, policy, older, found):
     else: need(unb64(runs_root) == sha() and not proof, "the heads of no runs have another root")
     HERE[0], line = next(source)
     need(line is None, "there is more than the export has to tell")
-    return dict(found, origin=origin, size=size, runs=f"{first} to {number - 1} of {total}", selected=selected, cosigned=cosigned,
+    return dict(found, restored=restored, origin=origin, size=size, runs=f"{first} to {number - 1} of {total}", selected=selected, cosigned=cosigned,
                 selection=value["selection"], older=older and older[1][1])
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -281,7 +306,8 @@ def main():
     except Exception as error:  # whatever goes wrong, nothing is proven
         print(f"REFUSED: {HERE[0]}: {ascii(str(error))[1:-1]}")
         return 1
-    print("VERIFIED: the export is what was sealed. What that proves and what not: docs/verifying.md")
+    but = ", OF A HISTORY THAT WAS RESTORED, in which something is missing" if found["restored"] else ""
+    print(f"VERIFIED{but}: the export is what was sealed. What that proves and what not: docs/verifying.md")
     for name, value in found.items(): print(f"{name:10} {value!a}")
     return 0
 if __name__ == "__main__": sys.exit(main())

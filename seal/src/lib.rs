@@ -10,6 +10,7 @@
 //! `tlog-checkpoint`, `tlog-cosignature`, `tlog-policy`, `tlog-proof`, `tlog-witness`, and tiles of 256 hashes as in `tlog-tiles`.
 
 pub mod checkpoint;
+pub mod continues;
 pub mod entry;
 pub mod export;
 mod hash;

@@ -7,6 +7,7 @@
 mod archive;
 mod check;
 mod content;
+mod continues;
 mod form;
 mod moment;
 mod plain;
@@ -20,9 +21,9 @@ pub use check::{older_checkpoint, verify};
 pub use moment::Moment;
 pub use plain::members;
 pub use refused::{Place, Refused};
-pub use report::{Cosigner, Older, Report};
+pub use report::{Cosigner, Older, Report, Restored};
 
-/// The files of an export that are checked.
+/// The files of an export that are always there and checked.
 pub const CHECKED: [&str; 5] = [MANIFEST, HEADS, PROOF, RUNS, EVENTS];
 /// What is said to be in the export.
 pub const MANIFEST: &str = "manifest.json";
@@ -30,6 +31,8 @@ pub const MANIFEST: &str = "manifest.json";
 pub const HEADS: &str = "heads.txt";
 /// That it is the last entry of the checkpoint's tree.
 pub const PROOF: &str = "heads.tlog-proof";
+/// With which entries the log was begun anew; there only where it was, and then checked too.
+pub const CONTINUES: &str = "continues.ndjson";
 /// The heads of the runs.
 pub const RUNS: &str = "runs.ndjson";
 /// The events.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use seal::Hash;
+use seal::continues::Continues;
 use seal::export::Selection;
 use seal::policy::Trusted;
 use serde::Serialize;
@@ -53,6 +54,8 @@ pub struct Report {
     pub earliest: Option<String>,
     /// The latest.
     pub latest: Option<String>,
+    /// Where the history was restored to an earlier moment, the newest first.
+    pub restored: Vec<Restored>,
     /// The older checkpoint that the tree goes on from.
     pub older: Option<Older>,
     /// Other files in the zip.
@@ -68,9 +71,35 @@ pub struct Cosigner {
     pub at: String,
 }
 
+/// The history was restored to an earlier moment, and its log begun anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    /// When it was begun anew, as its entry says.
+    pub at: String,
+    /// Why, in the words of the ledger's operator.
+    pub why: String,
+    /// The log's name since.
+    pub log: String,
+    /// Its name before.
+    pub from: String,
+    /// How many entries of that are in this log.
+    pub agrees: u64,
+    /// Under which name it was known outside of the restored database, and how many entries it had.
+    pub known: Option<(String, u64)>,
+}
+
+impl From<Continues> for Restored {
+    fn from(said: Continues) -> Self {
+        let Continues { log, from, agrees, known, at, why, .. } = said;
+        Self { at, why, log, from, agrees: agrees.0, known: known.map(|known| (known.log, known.size)) }
+    }
+}
+
 /// An older checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Older {
+    /// The log's name then.
+    pub origin: String,
     /// How many entries its tree has.
     pub size: u64,
     /// Its root.
@@ -113,7 +142,14 @@ impl fmt::Display for Report {
 
 impl Report {
     fn found(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "VERIFIED: the export is what was sealed.\n")?;
+        match self.restored.as_slice() {
+            [] => writeln!(f, "VERIFIED: the export is what was sealed.\n")?,
+            _ => writeln!(
+                f,
+                "VERIFIED, OF A HISTORY THAT WAS RESTORED: the export is what was sealed, but what came after an earlier \
+                 moment is missing in it.\n"
+            )?,
+        }
         writeln!(f, "Tenant         {}", shown(&self.tenant))?;
         writeln!(f, "Log            {}", shown(&self.origin))?;
         writeln!(f, "Selection      {}", selected(&self.selection))?;
@@ -143,11 +179,33 @@ impl Report {
             [] => writeln!(f, "Cosigned by    none of the policy's witnesses")?,
             some => writeln!(f, "Cosigned by    {}", named(some))?,
         }
+        for Restored { at, why, from, agrees, known, .. } in &self.restored {
+            writeln!(f, "Restored       at {}: {}", shown(at), shown(why))?;
+            writeln!(f, "               of {} the first {agrees} entries are in this log", shown(from))?;
+            match known {
+                Some((log, size)) => {
+                    writeln!(
+                        f,
+                        "               {} is known to have had {size}: what those beyond told is missing",
+                        shown(log)
+                    )?;
+                }
+                None => writeln!(
+                    f,
+                    "               how many it had is not known here: whatever those beyond told is missing"
+                )?,
+            }
+        }
         match &self.older {
             None => writeln!(f, "Older one      none was given"),
-            Some(Older { size, cosigners, .. }) => {
+            Some(Older { origin, size, cosigners, .. }) => {
                 let by = if cosigners.is_empty() { "none".to_owned() } else { named(cosigners) };
-                writeln!(f, "Older one      its {size} entries are the beginning of these; cosigned by {by}")
+                let of =
+                    if *origin == self.origin { String::new() } else { format!(" of {}", shown(origin)) };
+                writeln!(
+                    f,
+                    "Older one      its {size} entries{of} are the beginning of these; cosigned by {by}"
+                )
             }
         }
     }
@@ -174,6 +232,16 @@ impl Report {
 
     fn not_proven(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nTo know besides:")?;
+        if !self.restored.is_empty() {
+            writeln!(
+                f,
+                "- What was sealed between a backup and its being restored is not here, and nothing here says what it was."
+            )?;
+            writeln!(
+                f,
+                "  With --since a checkpoint of before shows whether something that it has is missing."
+            )?;
+        }
         if self.events_erased > 0 {
             let count = self.events_erased;
             writeln!(

@@ -10,4 +10,5 @@ mod ledger;
 mod mutations;
 mod others;
 mod python;
+mod restored;
 mod speed;
