@@ -120,6 +120,17 @@ impl Snapshot {
         Ok(Sealed { log_id: row.log_id, admin_salt: salt(&row.admin_salt)?, size, root, heads, signed })
     }
 
+    /// The entries with which the log was begun anew: their places in the tree and their texts, the newest first.
+    pub async fn continues(&mut self, sealed: &Sealed) -> Result<Vec<(u64, String)>, ExportError> {
+        let rows = sqlx::query!(
+            "SELECT index, text FROM seal.continues WHERE log_id = $1 AND index < $2 ORDER BY index DESC",
+            sealed.log_id,
+            bigint(sealed.size)
+        );
+        let rows = rows.fetch_all(self.conn()).await?;
+        rows.into_iter().map(|row| Ok((unsigned(row.index)?, row.text))).collect()
+    }
+
     /// The number of a run, if the log has it; also of one that began after the checkpoint.
     pub async fn number_of(&mut self, sealed: &Sealed, run: Uuid) -> Result<Option<u64>, ExportError> {
         let number = sqlx::query_scalar!(

@@ -97,6 +97,12 @@ impl<'e> Writing<'e> {
         archive.file("manifest.json", &format!("{}\n", serde_json::to_string_pretty(&export.manifest)?))?;
         archive.file("heads.txt", &export.sealed.heads.text())?;
         archive.file("heads.tlog-proof", &export.proofs.heads)?;
+        if !export.proofs.continues.is_empty() {
+            let file = archive.begin("continues.ndjson", false)?;
+            for line in &export.proofs.continues {
+                write_line(file, line)?;
+            }
+        }
         let runs = archive.begin("runs.ndjson", false)?;
         for run in &export.runs {
             let line = RunLine {

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use eventlog::{EventLog, Position};
+use seal::continues::Continues;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::checkpoint::{self, Which};
+use crate::continues;
 use crate::error::{SealError, signed};
 use crate::findings::{self, Finding};
 use crate::integrate::{Source, sealable};
@@ -40,12 +42,23 @@ pub struct Audited {
     pub tenants: u64,
     /// Signed checkpoints whose roots were recomputed, those of the ledger's own log too.
     pub checkpoints: u64,
+    /// Where history was restored to an earlier moment and its logs begun anew. These are no findings: they are sealed.
+    pub restored: Vec<Restoration>,
     /// What differs; nothing where all is as it was sealed.
     pub findings: Vec<Finding>,
     /// The position of the last event that is sealed.
     pub(crate) reached: u64,
     /// Whether events before that are not.
     pub(crate) unsealed: bool,
+}
+
+/// A log that was begun anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restoration {
+    /// Whose; none of the ledger's own log.
+    pub tenant: Option<String>,
+    /// What its entry says.
+    pub said: Continues,
 }
 
 /// An audit of everything, or of one tenant.
@@ -149,6 +162,7 @@ impl Audit {
             let id = log.id;
             let found = log.end(&mut db).await?;
             audited.checkpoints += log.checked;
+            audited.restored.append(&mut log.restored);
             audited.reached = audited.reached.max(log.reached);
             audited.unsealed |= log.has_unsealed_before(audited.reached);
             if found.is_empty() {
@@ -176,11 +190,12 @@ impl Audit {
         let mut logs = HashMap::new();
         for row in rows.fetch_all(&mut *db).await? {
             let checkpoints = checkpoint::read(&mut *db, Which::Of(row.log_id)).await?;
+            let continues = continues::of(&mut *db, row.log_id).await?;
             let log = Recomputed::new(
                 row.log_id,
                 Some(row.tenant.clone()),
                 salt(&row.admin_salt)?,
-                checkpoints,
+                (checkpoints, continues),
                 self.keys.clone(),
                 same_log,
             );
@@ -194,8 +209,9 @@ impl Audit {
         let row = sqlx::query!("SELECT log_id, admin_salt FROM seal.logs WHERE tenant IS NULL");
         let Some(row) = row.fetch_optional(&mut *db).await? else { return Ok(None) };
         let checkpoints = checkpoint::read(&mut *db, Which::Of(row.log_id)).await?;
+        let kept = (checkpoints, continues::of(&mut *db, row.log_id).await?);
         let mut log =
-            Recomputed::new(row.log_id, None, salt(&row.admin_salt)?, checkpoints, self.keys.clone(), false);
+            Recomputed::new(row.log_id, None, salt(&row.admin_salt)?, kept, self.keys.clone(), false);
         let mut revisions: HashMap<Uuid, u64> = HashMap::new();
         let mut after = -1;
         loop {

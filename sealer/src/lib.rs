@@ -4,9 +4,11 @@
 //! Appends are not touched. What is signed was committed before, durably, so that after a crash at any step the
 //! sealer goes on from there and never signs two trees of one size.
 
+mod anew;
 mod ask;
 mod audit;
 mod checkpoint;
+mod continues;
 mod error;
 mod findings;
 mod integrate;
@@ -25,7 +27,8 @@ mod tiles;
 mod told;
 mod witnesses;
 
-pub use audit::{Audit, AuditProgress, Audited};
+pub use anew::{Anew, Begun};
+pub use audit::{Audit, AuditProgress, Audited, Restoration};
 pub use error::SealError;
 pub use findings::Finding;
 pub use key::{KeyFile, KeyFileError};

@@ -98,7 +98,7 @@ impl Sealer {
 
     async fn ask(&self, work: &Work, again: bool) -> Result<Option<Asking>, SealError> {
         let again = self.witnesses.as_deref().filter(|_| again);
-        let signed = gather(&self.pool, work.lease, &work.keys, again).await?;
+        let signed = gather(&self.pool, work.lease, &work.keys, (work.generation, again)).await?;
         if signed.is_empty() {
             return Ok(None);
         }

@@ -60,7 +60,7 @@ impl Default for SealerConfig {
 
 /// Seals a log into the tables of a database. Of several on one database one works and the others stand by.
 pub struct Sealer {
-    log: Arc<dyn EventLog>,
+    pub(crate) log: Arc<dyn EventLog>,
     pub(crate) pool: PgPool,
     keys: PathBuf,
     config: SealerConfig,
@@ -74,6 +74,8 @@ pub(crate) struct Work {
     /// Tenants whose logs have more than their newest checkpoint.
     pub news: BTreeSet<String>,
     pub keys: KeyFile,
+    /// Under the how manyth name logs are signed at most.
+    pub generation: u32,
     /// Logs whose newest checkpoint has too few cosignatures; none before it was looked.
     pub lacking: Option<HashSet<i32>>,
 }
@@ -227,7 +229,7 @@ impl Sealer {
     /// database says that more was signed already.
     async fn begin(&self, lease: Lease) -> Result<(Work, Position), SealError> {
         let keys = self.read_keys()?;
-        outside::check(&self.pool, &keys).await?;
+        let generation = outside::check(&self.pool, &keys).await?;
         if let Some(witnesses) = &self.witnesses {
             outside::check_witnesses(&self.pool, &keys, witnesses).await?;
         }
@@ -243,7 +245,7 @@ impl Sealer {
                    COALESCE((SELECT max(size) FROM seal.checkpoints AS c WHERE c.log_id = l.log_id), 0)"#
         );
         let news = news.fetch_all(&self.pool).await?.into_iter().collect();
-        Ok((Work { lease, logs: Logs::default(), news, keys, lacking: None }, position))
+        Ok((Work { lease, logs: Logs::default(), news, keys, generation, lacking: None }, position))
     }
 
     pub(crate) fn read_keys(&self) -> Result<KeyFile, SealError> {

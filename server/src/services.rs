@@ -338,7 +338,11 @@ async fn must_agree(event_log: &LogLocation, log: &Arc<dyn EventLog>, pool: &PgP
 }
 
 /// The policy whose witnesses are asked.
-fn policy(path: &Path) -> Result<Policy, Error> {
+/// A policy of a file.
+///
+/// # Errors
+/// When it can't be read, or is none.
+pub fn policy(path: &Path) -> Result<Policy, Error> {
     let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
     Policy::parse(&text).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))
 }

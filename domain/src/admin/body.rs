@@ -72,6 +72,8 @@ admin_bodies! {
     SealingStarted(SealTold),
     /// Events are not sealed any more.
     SealingStopped(SealTold),
+    /// The ledger was restored to an earlier moment, and is sealed under other names from now on. Told to every tenant.
+    SealedAnew(SealedAnew),
     /// The ledger knows equal operations by another secret from now on. Told to every tenant.
     IdempotencySecretChanged(Nothing),
     /// The ledger was restored, and began another epoch. Told to every tenant.
@@ -153,6 +155,15 @@ pub struct SealTold {
     /// By which the key before is known, where it was another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_key_id: Option<CleanText>,
+}
+
+/// Why history is sealed under other names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedAnew {
+    /// Why the ledger was restored, in the operator's words.
+    pub why: CleanText,
+    /// The number behind the names.
+    pub generation: u32,
 }
 
 /// An epoch of the ledger.

@@ -1,6 +1,7 @@
 //! The sealer on a database of each test's own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod anew;
 mod attacks;
 mod copies;
 mod crashes;

@@ -94,6 +94,28 @@ pub enum SealCommand {
         #[arg(long, env = "RUNLEDGER_SEAL_KEY", value_name = "FILE")]
         seal_key: Option<PathBuf>,
     },
+    /// Begins all logs anew under other names, after the database was restored to an earlier moment: `<name>/2`.
+    ///
+    /// Sealing stops by itself where what was signed is gone. What the backup has stays proven; an entry that every export
+    /// shows says from where the logs go on, and why. Readers need the new policies (`runledger seal policy`).
+    BeginAnew {
+        /// Why the database was restored, in a line. Whoever verifies an export reads it.
+        #[arg(long, env = "RUNLEDGER_REASON", value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        reason: String,
+        /// A checkpoint of a tenant's log that somebody has kept (`GET .../checkpoint`, or heads.tlog-proof of an export): it
+        /// says how far the log had come. May be repeated.
+        #[arg(long, env = "RUNLEDGER_KNOWN_CHECKPOINTS", value_name = "FILE", value_delimiter = ',')]
+        known_checkpoint: Vec<PathBuf>,
+        #[command(flatten)]
+        database: DatabaseArgs,
+        #[command(flatten)]
+        event_log: EventLogArgs,
+        #[command(flatten)]
+        key: SealKeyArgs,
+        /// The policy with the witnesses, as the processes have it: those with a URL are asked what they know, and to cosign.
+        #[arg(long, env = "RUNLEDGER_SEAL_POLICY", value_name = "FILE")]
+        seal_policy: Option<PathBuf>,
+    },
     /// Puts a new key before the ones in the file. All of them sign, until `retire-keys`: readers have time to trust the new
     /// one.
     RotateKey {
