@@ -691,7 +691,15 @@ CREATE TABLE seal.checkpoints (
     "position" bigint NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     note text,
-    leaf bigint
+    leaf bigint,
+    generation integer DEFAULT 1 NOT NULL
+);
+
+CREATE TABLE seal.continues (
+    log_id integer NOT NULL,
+    index bigint NOT NULL,
+    generation integer NOT NULL,
+    text text NOT NULL
 );
 
 CREATE TABLE seal.findings (
@@ -714,6 +722,7 @@ CREATE TABLE seal.logs (
     admin_count bigint DEFAULT 0 NOT NULL,
     admin_first bytea,
     admin_last bytea,
+    generation integer DEFAULT 1 NOT NULL,
     CONSTRAINT logs_admin_salt_check CHECK ((octet_length(admin_salt) = 32))
 );
 
@@ -855,6 +864,12 @@ ALTER TABLE ONLY projection.runs
 ALTER TABLE ONLY seal.checkpoints
     ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (log_id, size);
 
+ALTER TABLE ONLY seal.continues
+    ADD CONSTRAINT continues_log_id_generation_key UNIQUE (log_id, generation);
+
+ALTER TABLE ONLY seal.continues
+    ADD CONSTRAINT continues_pkey PRIMARY KEY (log_id, index);
+
 ALTER TABLE ONLY seal.findings
     ADD CONSTRAINT findings_pkey PRIMARY KEY (log_id, number);
 
@@ -991,6 +1006,9 @@ ALTER TABLE ONLY projection.run_labels
 
 ALTER TABLE ONLY seal.checkpoints
     ADD CONSTRAINT checkpoints_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
+
+ALTER TABLE ONLY seal.continues
+    ADD CONSTRAINT continues_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
 
 ALTER TABLE ONLY seal.findings
     ADD CONSTRAINT findings_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
