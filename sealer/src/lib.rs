@@ -31,7 +31,7 @@ pub use anew::{Anew, Begun};
 pub use audit::{Audit, AuditProgress, Audited, Restoration};
 pub use error::SealError;
 pub use findings::Finding;
-pub use key::{KeyFile, KeyFileError};
+pub use key::{KeyFile, KeyFileError, write_whole};
 pub use run::{Sealer, SealerConfig};
 pub use status::{LogStatus, origin, status};
 pub use told::tell_stopped;
