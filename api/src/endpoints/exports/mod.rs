@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::tokens::actor;
-use crate::extract::Viewer;
+use crate::extract::{Overseer, Viewer};
 use crate::observe::ThisRequest;
 use crate::preconditions::mark;
 use crate::problem::Problem;
@@ -26,7 +26,7 @@ use crate::problem_code::ProblemCode;
 use crate::request::ReadRequest;
 use crate::state::ApiState;
 
-pub(crate) use query::{CheckpointQuery, Exporting, PopulationQuery, RunInExport, RunQuery, Wishes};
+pub(crate) use query::{CheckpointQuery, PopulationQuery, RunInExport, RunQuery, Wishes};
 
 /// How many exports are made at once by a process. Each takes a thread and some connections to the log while it lasts.
 const AT_ONCE: usize = 4;
@@ -90,7 +90,7 @@ pub fn routes() -> OpenApiRouter<ApiState> {
 pub async fn export_run(
     State(state): State<ApiState>,
     method: Method,
-    _: Exporting,
+    _: Overseer,
     ThisRequest(request_id): ThisRequest,
     request: ReadRequest<RunQuery>,
     RunInExport(run): RunInExport,
@@ -121,7 +121,7 @@ pub async fn export_run(
 pub async fn export_runs(
     State(state): State<ApiState>,
     method: Method,
-    _: Exporting,
+    _: Overseer,
     ThisRequest(request_id): ThisRequest,
     request: ReadRequest<PopulationQuery>,
 ) -> Result<Response, Problem> {
