@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use seal::Hash;
 use seal::checkpoint::Checkpoint;
+use seal::continues::{Continues, Named};
 use seal::heads::Heads;
 use seal::note::{SignedNote, SignerKey, VerifierKey};
 use seal::policy::Policy;
@@ -33,6 +34,8 @@ pub const TEXT: Target = Target {
         "a\n\n\u{2014} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n",
         "log PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW https://x\n# c\ngroup a any b\nquorum none\n",
         "runledger/heads/1\nruns 0 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\nadmin 0 - -\n",
+        "runledger/continues/1\nlog l.example/t/0123456789abcdef0123456789abcdef/3\nfrom l.example/t/0123456789abcdef0123456789abcdef/2\n\
+         agrees 0 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\nknown l.example 7 -\nprev -\nat 2026-03-01T12:00:00Z\nwhy x\n",
     ],
 };
 
@@ -73,6 +76,10 @@ pub fn sealed_text(data: &[u8]) {
         one_spelling::<VerifierKey>(text);
         if let Ok(heads) = text.parse::<Heads>() {
             assert_eq!(heads.text(), text);
+        }
+        if let Ok(entry) = text.parse::<Continues>() {
+            assert_eq!(entry.text(), text);
+            assert_eq!(Named::of(&entry.log).to_string(), entry.log);
         }
         if let Ok(key) = text.parse::<SignerKey>() {
             assert_eq!(key.reveal(), text);
