@@ -17,6 +17,9 @@ pub(super) struct Fact {
     pub(super) delta: Option<String>,
 }
 
+/// What is told only where it has changed: its name, how it is shown, and what it was at both moments.
+type Other = (&'static str, fn(String) -> Value, Option<String>, Option<String>);
+
 /// What it was.
 pub(super) enum Value {
     Status(Badge),
@@ -49,7 +52,7 @@ pub(super) fn facts(from: &RunView, to: &RunView) -> Vec<Fact> {
         count("Skipped", from.items.skipped, to.items.skipped),
     ];
     let total = |run: &RunView| run.items.total.map(words::number);
-    let others: [(_, fn(String) -> Value, _, _); 10] = [
+    let others: [Other; 10] = [
         ("Items in all", Value::Text, total(from), total(to)),
         ("Reason", Value::Code, from.reason_code.clone(), to.reason_code.clone()),
         ("Message", Value::Text, from.message.clone(), to.message.clone()),
