@@ -41,7 +41,7 @@ const MAKE: &str = "
         CASE type WHEN 'ItemFailed' THEN json_build_object('item', 'volume-7', 'reason_code', reason, 'message', 'no')
             ELSE '{}' END, reason
     FROM (
-        SELECT r.*, e.revision, abs(hashtext(run_id::text)) AS h, queued_at + e.revision * interval '4 s' AS at, e.type,
+        SELECT tenant, run_id, initiator_id, worker, r.queued_at, e.revision, abs(hashtext(run_id::text)) AS h, queued_at + e.revision * interval '4 s' AS at, e.type,
             CASE WHEN e.type = 'ItemFailed' THEN
                 CASE WHEN abs(hashtext(run_id::text)) % 50 = 0 THEN 'permission_denied' ELSE 'dependency_timeout' END
             END AS reason
