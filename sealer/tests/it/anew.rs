@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::support::*;
+use crate::witness::{Cosigner, newest, policy};
 use chrono::DateTime;
 use domain::admin::{ActorKind, AdminActor};
 use redaction::CleanText;
@@ -269,6 +270,36 @@ async fn checkpoints_that_were_kept_say_how_far_tenants_had_come(pool: PgPool) {
     let audited = ledger.audit().await;
     let acme = audited.restored.iter().find(|one| one.tenant.as_deref() == Some("acme")).unwrap();
     assert_eq!(acme.said.known.as_ref().map(|known| (known.size, known.root.is_some())), Some((20, true)));
+}
+
+/// A witness that knows more than the file beside the key, which is lost: to it they are new logs.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_witness_says_what_it_knows_and_cosigns_what_goes_on(pool: PgPool) {
+    let ledger = with_tenants(&pool).await;
+    let witness = Cosigner::start(&ledger).await;
+    let policy = policy(&ledger, &[&witness], 1, &[]);
+    let sealer = |ledger: &Ledger| ledger.sealer_with(&ledger.pool, Some(policy.clone()));
+    ledger.story().await;
+    sealer(&ledger).seal_now().await.unwrap();
+    back_up(&ledger, "backup").await;
+    ledger.append(&run_stream("acme", 0), 7, 2).await;
+    sealer(&ledger).seal_now().await.unwrap();
+    let ledger = restore(ledger, "backup").await;
+    std::fs::remove_file(kept(&ledger)).unwrap();
+    let ended = sealer(&ledger).seal_now().await;
+    assert!(matches!(ended, Err(SealError::Restored { outside: 8, ours: 6, .. })), "{ended:?}");
+    // Nobody else knows of it.
+    assert!(matches!(begin(&ledger, &anew()).await, Err(SealError::NothingLost)));
+    assert_eq!(sealer(&ledger).begin_anew(&anew()).await.unwrap().generation, 2);
+    let audited = ledger.audit().await;
+    assert_eq!(audited.findings, []);
+    let own = audited.restored.iter().find(|one| one.tenant.is_none()).unwrap().said.known.clone().unwrap();
+    assert_eq!((own.log.as_str(), own.size, own.root), (LEDGER, 8, None));
+    for (origin, note) in newest(&ledger).await {
+        assert!(origin.ends_with("/2") && policy.cosigners(&note).unwrap().len() == 1, "{origin}");
+    }
+    ledger.append(&run_stream("acme", 0), 7, 2).await;
+    sealer(&ledger).seal_now().await.unwrap();
 }
 
 /// Somebody with the database alone can't have other names signed.
