@@ -23,7 +23,13 @@ async fn told(app: &TestApp) -> (String, u64) {
         {"type": "Completed", "message": "two of three"},
     ]);
     let position = producer.append(&run, events).await.expect(200).number_at("/position");
+    seen(app, position).await;
     (run, position)
+}
+
+/// Waits until readers see it: a page is shown either way.
+async fn seen(app: &TestApp, position: u64) {
+    app.client(Role::Readonly).get(&format!("/runs?after={position}")).await.expect(200);
 }
 
 /// The part of a page between two of its ids.
@@ -132,6 +138,7 @@ async fn from_the_timeline_to_what_an_event_changed_and_on_live(
     let run = producer.new_run("pages.goes-on", json!({})).await;
     let events = json!([{"type": "Started"}, {"type": "ItemSucceeded", "item": "alpha"}]);
     let position = producer.append(&run, events).await.expect(200).number_at("/position");
+    seen(&app, position).await;
     let browser = Browser::open().await;
     let tab = at_runs(&browser, app.url(), &app).await;
     tab.go(&format!("{}/t/demo/runs/{run}?after={position}", app.url())).await;
