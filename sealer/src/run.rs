@@ -205,7 +205,10 @@ impl Sealer {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                _ = signing.tick(), if asking.is_none() => asking = self.begin_round(&mut work).await?,
+                // Where there is nothing to sign, reading is not broken off for it: a slow log would never be read.
+                _ = signing.tick(), if asking.is_none() && work.wants_round() => {
+                    asking = self.begin_round(&mut work).await?;
+                }
                 cosigned = answered(&mut asking) => asking = self.go_on(&mut work, cosigned?).await?,
                 _ = beat.tick() => lease.beat(&self.pool).await?,
                 batch = async {
