@@ -18,7 +18,9 @@ mod key;
 pub mod note;
 pub mod policy;
 pub mod proof;
+pub mod receipt;
 pub mod tiles;
+pub mod time_stamp;
 pub mod tlog_proof;
 pub mod witness;
 

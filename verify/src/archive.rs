@@ -66,6 +66,11 @@ impl<R: Read + Seek> Archive<R> {
         names
     }
 
+    /// Whether it has that file.
+    pub fn has(&self, name: &str) -> bool {
+        self.zip.index_for_name_raw(name.as_bytes()).is_some()
+    }
+
     fn file(&mut self, name: &'static str) -> Result<ZipFile<'_, R>, Refused> {
         let index = self.zip.index_for_name_raw(name.as_bytes());
         let index = index.ok_or_else(|| Place::file(name).refused("the zip has no such file"))?;

@@ -9,6 +9,7 @@ use seal::heads::Heads;
 use seal::note::SignedNote;
 use seal::policy::{Policy, Trusted};
 use seal::proof::{verify_consistency, verify_inclusion};
+use seal::receipt::TimeStamp;
 use seal::tlog_proof::TlogProof;
 
 use crate::archive::Archive;
@@ -19,7 +20,8 @@ use crate::report::{Older, Report, cosigners};
 use crate::runs;
 use crate::selected::Wanted;
 use crate::stream::{Chain, Events};
-use crate::{EVENTS, HEADS, MANIFEST, PROOF, RUNS};
+use crate::time_stamp::{self, Stamped};
+use crate::{EVENTS, HEADS, MANIFEST, PROOF, RUNS, STAMP, STAMP_CHECKPOINT, STAMP_RESPONSE};
 
 /// Checks an export. `open` opens it anew; it is called twice, since two of its files are read side by side. `older` is a
 /// checkpoint from before.
@@ -43,6 +45,7 @@ pub fn verify<R: Read + Seek>(
             .refused(format_args!("it says that the tenant has {said} runs; sealed are {sealed}")));
     }
     let older = older.map(|older| check_older(older, &trusted.checkpoint, &manifest, policy)).transpose()?;
+    let time_stamp = read_stamp(&mut archive, &trusted.checkpoint)?;
     let others = archive.others();
     let mut events = Events::new(beside.lines(EVENTS)?, &manifest.tenant);
     let head = heads.administration.filter(|_| manifest.administration);
@@ -73,6 +76,7 @@ pub fn verify<R: Read + Seek>(
         earliest: events.earliest.take().map(|(_, text)| text),
         latest: events.latest.take().map(|(_, text)| text),
         older,
+        time_stamp,
         not_checked: others,
     })
 }
@@ -147,4 +151,23 @@ fn check_older(
     verify_consistency((*size, *root), (newer.size, newer.root), proof)
         .map_err(|error| refused(format!("its tree is not the beginning of the export's: {error}")))?;
     Ok(Older { size: *size, root: *root, cosigners: cosigners(&trusted) })
+}
+
+/// Step 9: what says when some of it was there at the latest. Its two files for `openssl ts` hold what was checked.
+fn read_stamp(archive: &mut Archive<impl Read + Seek>, of: &Checkpoint) -> Result<Option<Stamped>, Refused> {
+    let there = [STAMP, STAMP_CHECKPOINT, STAMP_RESPONSE].map(|name| archive.has(name));
+    if there == [false; 3] {
+        return Ok(None);
+    }
+    let stamp = serde_json::from_slice::<TimeStamp>(&archive.content(STAMP)?);
+    let stamp = stamp.map_err(|error| Place::file(STAMP).refused(error))?;
+    let checked = time_stamp::check(&stamp, of).map_err(|error| Place::file(STAMP).refused(error))?;
+    for (name, content) in
+        [(STAMP_CHECKPOINT, checked.note.as_bytes()), (STAMP_RESPONSE, checked.response.as_slice())]
+    {
+        if archive.content(name)? != content {
+            return Err(Place::file(name).refused(format_args!("it holds something else than {STAMP}")));
+        }
+    }
+    Ok(Some(checked.stamped))
 }

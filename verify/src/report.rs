@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use crate::moment;
 use crate::refused::shown;
+use crate::time_stamp::{self, Stamped};
+use crate::{STAMP_CHECKPOINT, STAMP_RESPONSE};
 
 /// What an export proves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,6 +57,8 @@ pub struct Report {
     pub latest: Option<String>,
     /// The older checkpoint that the tree goes on from.
     pub older: Option<Older>,
+    /// What says when some of it was there at the latest.
+    pub time_stamp: Option<Stamped>,
     /// Other files in the zip.
     pub not_checked: Vec<String>,
 }
@@ -84,9 +88,24 @@ pub(crate) fn cosigners(trusted: &Trusted) -> Vec<Cosigner> {
     trusted.cosigners.iter().map(cosigner).collect()
 }
 
-fn named(cosigners: &[Cosigner]) -> String {
+pub(crate) fn named(cosigners: &[Cosigner]) -> String {
     let named = cosigners.iter().map(|Cosigner { name, at }| format!("{} at {at}", shown(name)));
     named.collect::<Vec<_>>().join(", ")
+}
+
+/// What cosignatures are worth.
+pub(crate) fn witnessed(cosigners: &[Cosigner], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match cosigners.len() {
+        0 => writeln!(
+            f,
+            "- No witness has cosigned: the holder of the log's key could show others another history."
+        )?,
+        _ => writeln!(
+            f,
+            "- The witnesses vouch that they saw one history only, unless a quorum of them lies with the log."
+        )?,
+    }
+    Ok(())
 }
 
 fn selected(selection: &Selection) -> String {
@@ -149,7 +168,8 @@ impl Report {
                 let by = if cosigners.is_empty() { "none".to_owned() } else { named(cosigners) };
                 writeln!(f, "Older one      its {size} entries are the beginning of these; cosigned by {by}")
             }
-        }
+        }?;
+        time_stamp::found(self.time_stamp.as_ref(), f)
     }
 
     fn proven(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -208,20 +228,18 @@ impl Report {
             )?,
         }
         writeln!(f, "- That it was exported at {} is not sealed.", shown(&self.exported_at))?;
-        match self.cosigners.len() {
-            0 => writeln!(
-                f,
-                "- No witness has cosigned: the holder of the log's key could show others another history."
-            )?,
-            _ => writeln!(
-                f,
-                "- The witnesses vouch that they saw one history only, unless a quorum of them lies with the log."
-            )?,
-        }
+        witnessed(&self.cosigners, f)?;
         if self.older.is_none() {
             writeln!(
                 f,
                 "- Without --since nothing ties this to what you were shown before. Keep the checkpoint for next time."
+            )?;
+        }
+        if let Some(stamp) = &self.time_stamp {
+            stamp.to_check(f)?;
+            writeln!(
+                f,
+                "    openssl ts -verify -data {STAMP_CHECKPOINT} -in {STAMP_RESPONSE} -CAfile AUTHORITY.pem"
             )?;
         }
         if !self.not_checked.is_empty() {

@@ -18,6 +18,8 @@ use uuid::Uuid;
 use verify::{Moment, Refused, Report};
 use zip::write::SimpleFileOptions;
 
+use crate::stamps;
+
 pub const TENANT: &str = "acme";
 
 /// One stream, with its events and their leaves.
@@ -286,14 +288,19 @@ impl Ledger {
         };
         let mut manifest = serde_json::to_vec_pretty(&manifest).unwrap();
         manifest.push(b'\n');
-        Export(BTreeMap::from([
+        let mut export = Export(BTreeMap::from([
             (verify::MANIFEST.into(), manifest),
             (verify::HEADS.into(), self.heads().text().into_bytes()),
             (verify::PROOF.into(), proof.to_string().into_bytes()),
             (verify::RUNS.into(), runs),
             (verify::EVENTS.into(), events),
             ("README.txt".into(), b"For people.\n".to_vec()),
-        ]))
+        ]));
+        stamps::put(
+            &mut export,
+            &stamps::stamp(self, older.first().copied().filter(|old| *old > 0).unwrap_or(size), size),
+        );
+        export
     }
 }
 

@@ -10,4 +10,6 @@ mod ledger;
 mod mutations;
 mod others;
 mod python;
+mod receipts;
 mod speed;
+mod stamps;

@@ -93,7 +93,8 @@ fn change(export: &mut Export, others: &[Export], rng: &mut StdRng) {
 /// Changes values, in their proper spelling.
 fn values(export: &mut Export, rng: &mut StdRng) {
     let small = rng.random_range(0..13);
-    if export.0[EVENTS].is_empty() || export.0.values().any(|content| std::str::from_utf8(content).is_err()) {
+    let texts = [EVENTS, RUNS, MANIFEST].map(|file| std::str::from_utf8(&export.0[file]));
+    if export.0[EVENTS].is_empty() || texts.iter().any(Result::is_err) {
         return;
     }
     let parse = |export: &Export| {
