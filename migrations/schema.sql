@@ -768,6 +768,23 @@ CREATE TABLE seal.tiles (
 );
 ALTER TABLE ONLY seal.tiles ALTER COLUMN hashes SET STORAGE EXTERNAL;
 
+CREATE TABLE seal.time_stamping (
+    only_row boolean DEFAULT true NOT NULL,
+    next_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    failures bigint DEFAULT 0 NOT NULL,
+    failure text,
+    CONSTRAINT time_stamping_only_row_check CHECK (only_row)
+);
+
+CREATE TABLE seal.time_stamps (
+    log_id integer NOT NULL,
+    size bigint NOT NULL,
+    note text NOT NULL,
+    response bytea NOT NULL,
+    claimed_at timestamp with time zone NOT NULL,
+    authority text NOT NULL
+);
+
 ALTER TABLE ONLY access.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (hash);
 
@@ -882,6 +899,12 @@ ALTER TABLE ONLY seal.sampler
 ALTER TABLE ONLY seal.tiles
     ADD CONSTRAINT tiles_pkey PRIMARY KEY (log_id, tree, level, index);
 
+ALTER TABLE ONLY seal.time_stamping
+    ADD CONSTRAINT time_stamping_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY seal.time_stamps
+    ADD CONSTRAINT time_stamps_pkey PRIMARY KEY (log_id, size);
+
 CREATE INDEX sessions_by_expiry ON access.sessions USING btree (expires_at);
 
 CREATE INDEX sign_in_links_by_expiry ON access.sign_in_links USING btree (expires_at);
@@ -935,6 +958,8 @@ CREATE INDEX runs_newest ON projection.runs USING btree (tenant, queued_at DESC,
 CREATE INDEX runs_without_key ON projection.runs USING btree (run_id) WHERE ((title_key IS NULL) AND (title IS NOT NULL));
 
 CREATE UNIQUE INDEX checkpoints_by_leaf ON seal.checkpoints USING btree (leaf) WHERE (leaf IS NOT NULL);
+
+CREATE INDEX checkpoints_by_position ON seal.checkpoints USING btree (log_id, "position", size);
 
 CREATE INDEX checkpoints_unsigned ON seal.checkpoints USING btree (log_id, size) WHERE (note IS NULL);
 
@@ -1000,6 +1025,9 @@ ALTER TABLE ONLY seal.runs
 
 ALTER TABLE ONLY seal.tiles
     ADD CONSTRAINT tiles_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
+
+ALTER TABLE ONLY seal.time_stamps
+    ADD CONSTRAINT time_stamps_log_id_size_fkey FOREIGN KEY (log_id, size) REFERENCES seal.checkpoints(log_id, size);
 
 CREATE POLICY of_the_tenant ON policy.stale_policies FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 

@@ -74,6 +74,9 @@ pub enum SealError {
     /// The policy's witnesses can't be asked.
     #[error("the witnesses of the policy can't be asked: {0}")]
     Witnesses(String),
+    /// The time-stamping authorities can't be asked.
+    #[error("time stamps can't be asked for: {0}")]
+    TimeStamps(String),
     /// A file can't be read or written.
     #[error("{path}: {source}")]
     File {

@@ -20,6 +20,7 @@ use crate::outside;
 use crate::progress::{Lease, reach};
 use crate::round::answered;
 use crate::sampler;
+use crate::timestamps::{Authorities, TimeStamping};
 use crate::told::tell;
 use crate::witnesses::Witnesses;
 
@@ -44,6 +45,8 @@ pub struct SealerConfig {
     /// The policy whose witnesses, those with a URL, are asked to cosign each checkpoint, and whose quorum says when
     /// they are enough; none by default.
     pub witnesses: Option<Policy>,
+    /// Who time-stamps the ledger's own log; nobody by default.
+    pub time_stamps: Option<TimeStamping>,
 }
 
 impl Default for SealerConfig {
@@ -54,6 +57,7 @@ impl Default for SealerConfig {
             max_batch_events: 5_000,
             sample_every: Duration::from_secs(1),
             witnesses: None,
+            time_stamps: None,
         }
     }
 }
@@ -65,6 +69,7 @@ pub struct Sealer {
     keys: PathBuf,
     config: SealerConfig,
     pub(crate) witnesses: Option<Arc<Witnesses>>,
+    authorities: Option<Authorities>,
 }
 
 /// What one holder of the lease knows.
@@ -91,14 +96,20 @@ impl Sealer {
     ) -> Result<Self, KeyFileError> {
         KeyFile::read(&keys)?;
         let witnesses = config.witnesses.clone().map(Witnesses::new).transpose()?.map(Arc::new);
-        Ok(Self { log, pool, keys, config, witnesses })
+        let authorities = config.time_stamps.as_ref().map(Authorities::new).transpose()?;
+        Ok(Self { log, pool, keys, config, witnesses, authorities })
     }
 
     /// Seals until `stop`. Whatever fails is tried again, and told.
     pub async fn run(self, stop: CancellationToken) {
         tokio::join!(
             self.seal(&stop),
-            sampler::sample(&self.pool, &self.log, &self.keys, self.config.sample_every, &stop)
+            sampler::sample(&self.pool, &self.log, &self.keys, self.config.sample_every, &stop),
+            async {
+                if let Some(authorities) = &self.authorities {
+                    authorities.keep_up(&self.pool, &stop).await;
+                }
+            }
         );
     }
 
@@ -134,6 +145,17 @@ impl Sealer {
     /// [`SealError`]; what differs is no error.
     pub async fn sample_next(&self) -> Result<Option<Finding>, SealError> {
         Ok(sampler::check_next(&self.pool, &*self.log, &self.keys).await?.0)
+    }
+
+    /// Has the ledger's own log time-stamped, if it is due, and says whether it was.
+    ///
+    /// # Errors
+    /// [`SealError`]; that an authority gives none is no error, and is kept for [`time_stamps`](crate::time_stamps).
+    pub async fn stamp_now(&self) -> Result<bool, SealError> {
+        match &self.authorities {
+            Some(authorities) => authorities.once(&self.pool).await,
+            None => Ok(false),
+        }
     }
 
     async fn seal(&self, stop: &CancellationToken) {

@@ -90,13 +90,18 @@ async fn policy(keys: &KeyFile, tenant: &str, args: &DatabaseArgs) -> Result<(),
 async fn status(keys: &KeyFile, output: OutputArgs, args: &DatabaseArgs) -> Result<(), Error> {
     let pool = database::connect_existing(args).await?;
     let logs = sealer::status(&pool, keys.name(), None).await;
+    let stamps = sealer::time_stamps(&pool).await;
     pool.close().await;
-    let logs = logs?;
+    let (logs, stamps) = (logs?, stamps?);
+    let (stamped_at, authority) = stamps.newest.unzip();
     let told: Vec<Value> = logs
         .iter()
         .map(|log| {
             json!({"tenant": log.tenant, "origin": log.origin, "entries": log.size, "runs": log.runs,
-                "signed_at": log.signed_at, "waiting": log.waiting})
+                "signed_at": log.signed_at, "waiting": log.waiting,
+                // Of the ledger's own log: for all of them the same.
+                "time_stamp": {"claimed_at": stamped_at, "authority": authority, "failures": stamps.failures,
+                    "failure": stamps.failure}})
         })
         .collect();
     output.tell(&told, |_| {
@@ -110,6 +115,12 @@ async fn status(keys: &KeyFile, output: OutputArgs, args: &DatabaseArgs) -> Resu
                 log.waiting,
                 log.origin
             );
+        }
+        if let (Some(at), Some(authority)) = (stamped_at, &authority) {
+            print_line!("the newest time stamp is of {}, by {authority}", at.format("%F %T"));
+        }
+        if let Some(failure) = &stamps.failure {
+            print_line!("time stamps have failed {} times since: {failure}", stamps.failures);
         }
     })
 }

@@ -13,7 +13,7 @@ use projector::{Projector, ProjectorConfig, ProjectorError};
 use reads::Ledger;
 use reads::ReadPool;
 use seal::policy::Policy;
-use sealer::{Sealer, SealerConfig};
+use sealer::{Sealer, SealerConfig, TimeStamping};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -195,6 +195,10 @@ impl Services {
         };
         let config = SealerConfig {
             sign_every: Duration::from_secs(seal.seal_every_seconds),
+            time_stamps: (!seal.seal_timestamp.is_empty()).then(|| TimeStamping {
+                authorities: seal.seal_timestamp.clone(),
+                every: Duration::from_secs(seal.seal_timestamp_every_seconds),
+            }),
             witnesses: seal.seal_policy.as_deref().map(policy).transpose()?,
             ..SealerConfig::default()
         };

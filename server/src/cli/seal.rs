@@ -20,6 +20,20 @@ pub struct SealArgs {
     /// quorum says how many must have. Without it nobody is asked.
     #[arg(long, env = "RUNLEDGER_SEAL_POLICY", value_name = "FILE", requires = "seal_key")]
     pub seal_policy: Option<PathBuf>,
+    /// A time-stamping authority (RFC 3161) that time-stamps the ledger's own log, an http or https URL. May be repeated;
+    /// in the variable, commas stand between them. They are asked one after another, until one has answered.
+    #[arg(
+        long,
+        env = "RUNLEDGER_SEAL_TIMESTAMP",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_name = "URL",
+        requires = "seal_key"
+    )]
+    pub seal_timestamp: Vec<String>,
+    /// How often a time stamp is asked for, where there is news, in seconds.
+    #[arg(long, env = "RUNLEDGER_SEAL_TIMESTAMP_EVERY_SECONDS", default_value_t = 3_600, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seal_timestamp_every_seconds: u64,
 }
 
 /// The key file of a command.
@@ -55,7 +69,7 @@ pub enum SealCommand {
         #[command(flatten)]
         key: SealKeyArgs,
     },
-    /// Tells how far each tenant's history is sealed.
+    /// Tells how far each tenant's history is sealed, and what became of time stamps.
     Status {
         #[command(flatten)]
         output: OutputArgs,

@@ -119,7 +119,7 @@ fn seal_key(data_dir: &Path) -> Result<SealArgs, Error> {
     if !path.exists() {
         sealer::KeyFile::create(&path, SEAL_NAME)?;
     }
-    Ok(SealArgs { seal_key: Some(path), seal_every_seconds: 10, seal_policy: None })
+    Ok(SealArgs { seal_key: Some(path), seal_every_seconds: 10, ..SealArgs::default() })
 }
 
 /// A link that signs a browser in as the demo operator.
