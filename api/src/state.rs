@@ -6,7 +6,7 @@ use std::time::Duration;
 use access::Tokens;
 use commands::Commands;
 use eventlog::EventLog;
-use exports::Exporter;
+use exports::{Exporter, Sealing};
 use reads::BasePath;
 use reads::Ledger;
 use reads::ReadPool;
@@ -44,6 +44,18 @@ pub struct ApiConfig {
     pub base_path: BasePath,
     /// The other sites whose scripts may use the API.
     pub cors_origins: Vec<CorsOrigin>,
+}
+
+/// What is left of a request's time when it has waited.
+const REST: Duration = Duration::from_secs(5);
+
+impl ApiConfig {
+    /// How long an append may wait until it is sealed, in whole seconds: the answer has to be on its way before the
+    /// request's time is up.
+    #[must_use]
+    pub fn max_seal_wait(&self) -> Duration {
+        Duration::from_secs(self.request_timeout.saturating_sub(REST).as_secs().max(1))
+    }
 }
 
 impl Default for ApiConfig {
@@ -117,7 +129,10 @@ impl ApiState {
             reads: ReadPool::new(reads),
             live: Live::start(pool.clone(), &freshness, stop_streams),
             freshness,
-            exports: Exports::new(Exporter::new(pool.clone(), log.clone())),
+            exports: Exports::new(
+                Exporter::new(pool.clone(), log.clone()),
+                Sealing::start(pool.clone(), stop.clone()),
+            ),
             tokens: Tokens::start(pool, stop).await,
             log,
         }

@@ -33,11 +33,11 @@ impl From<MissingTile> for ExportError {
     }
 }
 
-fn beyond(error: ProofError) -> ExportError {
+pub(crate) fn beyond(error: ProofError) -> ExportError {
     ExportError::Damaged(error.to_string())
 }
 
-fn roots(tiles: &Tiles, ranges: &[Range<u64>]) -> Result<Vec<Hash>, MissingTile> {
+pub(crate) fn roots(tiles: &Tiles, ranges: &[Range<u64>]) -> Result<Vec<Hash>, MissingTile> {
     ranges.iter().map(|range| tiles.root(range.clone())).collect()
 }
 
@@ -71,7 +71,7 @@ pub(crate) async fn prove(
     let whole = [0..size, last..size];
     let all: Vec<Range<u64>> =
         siblings.iter().chain(&whole).chain(older.iter().flat_map(|(_, ranges)| ranges)).cloned().collect();
-    let tiles = snapshot.tiles(sealed, Tree::Entries, &all).await?;
+    let tiles = snapshot.tiles(sealed.log_id, Tree::Entries, &all).await?;
     if tiles.root(0..size)? != signed.root {
         differences.push("The ledger's tree of entries has another root than was signed.".into());
     }
@@ -85,7 +85,7 @@ pub(crate) async fn prove(
         .collect::<Result<_, MissingTile>>()?;
 
     let outside = proof::range(numbers, sealed.heads.runs).map_err(beyond)?;
-    let tiles = snapshot.tiles(sealed, Tree::Heads, &outside).await?;
+    let tiles = snapshot.tiles(sealed.log_id, Tree::Heads, &outside).await?;
     let range = roots(&tiles, &outside)?;
     let leaves: Vec<Hash> = runs.iter().map(leaf).collect();
     if proof::verify_range(numbers.start, &leaves, sealed.heads.runs, sealed.heads.root, &range).is_err() {

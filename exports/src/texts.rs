@@ -63,6 +63,11 @@ What is checked
                      side: where \"selected\" is false, only the first event is told
   events.ndjson      the events, one a line, as they are stored
 
+  timestamp.json     where there is one: what ties this export to a time stamp of the ledger's log. timestamp.checkpoint
+                     holds the stamped bytes, timestamp.tsr the answer of the time-stamping authority. Whether it has
+                     signed, you check with its certificates, which you have from itself:
+                     openssl ts -verify -data timestamp.checkpoint -in timestamp.tsr -CAfile AUTHORITY.pem
+
 What is for reading only, and proves nothing
 
   report.html        a page for people, which prints well

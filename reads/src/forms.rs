@@ -95,6 +95,10 @@ named_schemas! {
     OnlyTrue = choice(["true"]);
     /// Whether it is so.
     YesOrNo = choice(["true", "false"]);
+    /// What an append may wait for.
+    WaitFor = choice(["sealed"]);
+    /// How long it waits, in seconds; the server's own bound may be lower.
+    WaitSeconds = between((1, 3_600));
     /// How many entries the tree of a checkpoint has: its second line.
     TreeSize = between((1, LAST));
     /// A zip file with sealed history.

@@ -20,6 +20,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::parse::{EventsBody, StartBody};
+use super::sealed::{SealAnswer, UntilSealed, Waiting};
 use crate::aside::aside;
 use crate::body::JsonBody;
 use crate::etag::if_match;
@@ -65,6 +66,9 @@ struct StartAnswer {
     #[serde(skip_serializing_if = "is_zero")]
     changed_not_named: u64,
     links: Links,
+    /// With `wait=sealed`: what proves its first event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seal: Option<SealAnswer>,
 }
 
 /// Where a run is found.
@@ -82,10 +86,15 @@ struct Links {
     post,
     path = "/v1/tenants/{tenant}/runs",
     tag = "runs",
+    params(
+        ("wait" = Option<forms::WaitFor>, Query, description = "Answer when the run's first event is sealed, with its receipt"),
+        ("timeout" = Option<forms::WaitSeconds>, Query, description = "With wait: for so many seconds at most, usually 20. Then the answer comes without receipt"),
+    ),
     request_body = StartBody,
     responses(
         (status = 201, description = "The run is new", body = StartAnswer),
         (status = 200, description = "An active run does this work already", body = StartAnswer),
+        (status = 409, description = "With wait: the ledger seals nothing. Nothing was done", body = Problem),
         (status = 412, description = "The ledger was restored since", body = Problem),
     )
 )]
@@ -93,11 +102,12 @@ async fn start_run(
     State(state): State<ApiState>,
     outside: Outside,
     Producer(caller): Producer,
-    _: PreconditionsMet,
+    wait: UntilSealed,
     ThisRequest(request_id): ThisRequest,
     JsonBody { body, bytes }: JsonBody<StartBody>,
 ) -> Result<Response, Problem> {
     let origin = Origin::Request { token_id: caller.token_id, request_id };
+    let waiting = wait.begin(&state, caller.token_id).await?;
     let Caller { tenant, principal, .. } = caller;
     let (commands, of_tenant) = (state.commands.clone(), tenant.clone());
     let prepared = aside(bytes, move || {
@@ -109,6 +119,7 @@ async fn start_run(
     state.freshness.note_appended(started.position);
     let RunLinks { this, view, .. } = RunLinks::new(tenant.as_str(), started.run).under(&outside.base);
     let location = header(&this)?;
+    let seal = Waiting::receipts(waiting, &state, (&tenant, started.run), &[0]).await;
     changes.extend(started.changes);
     let (changed, changed_not_named) = match started.reused {
         true => Default::default(),
@@ -124,6 +135,7 @@ async fn start_run(
         changed,
         changed_not_named,
         links: Links { view, this },
+        seal,
     };
     let status = if started.reused { StatusCode::OK } else { StatusCode::CREATED };
     Ok(marked(&state, started.position, (status, [(LOCATION, location)], Json(answer))))
@@ -153,6 +165,9 @@ struct AppendAnswer {
     /// How many further texts that is true of.
     #[serde(skip_serializing_if = "is_zero")]
     changed_not_named: u64,
+    /// With `wait=sealed`: what proves each event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seal: Option<SealAnswer>,
 }
 
 /// What became of an event.
@@ -176,26 +191,30 @@ struct EventAnswer {
     params(
         ("If-Match" = Option<forms::IfMatch>, Header,
          description = "The revisions of which the run must be at one, each in quotes, or *"),
+        ("wait" = Option<forms::WaitFor>, Query, description = "Answer when the events are sealed, with a receipt for each"),
+        ("timeout" = Option<forms::WaitSeconds>, Query, description = "With wait: for so many seconds at most, usually 20. Then the answer comes without receipts"),
     ),
     request_body = EventsBody,
     responses(
         (status = 200, description = "All of it is in the run", body = AppendAnswer),
-        (status = 409, description = "Not possible in the run's status", body = Problem),
+        (status = 409, description = "Not possible in the run's status; with wait also where the ledger seals nothing", body = Problem),
         (status = 412, description = "The run is at another revision, or the ledger was restored since", body = Problem),
     )
 )]
 async fn append_events(
     State(state): State<ApiState>,
     Producer(caller): Producer,
-    _: PreconditionsMet,
+    wait: UntilSealed,
     RunInPath(run): RunInPath,
     ThisRequest(request_id): ThisRequest,
     headers: HeaderMap,
     JsonBody { body, bytes }: JsonBody<EventsBody>,
 ) -> Result<Response, Problem> {
     let expected_revision = if_match(&headers)?;
+    let waiting = wait.begin(&state, caller.token_id).await?;
     let secret = state.commands.secret().clone();
     let (events, changes) = aside(bytes, move || body.read(&secret)).await??;
+    let tenant = caller.tenant.clone();
     let request = AppendRequest {
         tenant: caller.tenant,
         run,
@@ -207,6 +226,8 @@ async fn append_events(
     let appended = state.commands.append(request).await?;
     state.freshness.note_appended(appended.position);
     let etag = header(&format!("\"{}\"", appended.revision))?;
+    let revisions: Vec<u64> = appended.events.iter().map(|event| event.revision).collect();
+    let seal = Waiting::receipts(waiting, &state, (&tenant, run), &revisions).await;
     let events = appended.events.iter().map(|event| EventAnswer {
         id: event.id,
         revision: event.revision,
@@ -222,6 +243,7 @@ async fn append_events(
         events: events.collect(),
         changed,
         changed_not_named,
+        seal,
     };
     Ok(marked(&state, appended.position, ([(ETAG, etag)], Json(answer))))
 }

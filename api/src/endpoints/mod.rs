@@ -9,8 +9,10 @@ mod history;
 mod items;
 mod notifications;
 mod parse;
+mod receipts;
 mod run;
 mod runs;
+mod sealed;
 mod stats;
 mod tokens;
 
@@ -38,6 +40,7 @@ pub fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(administration::list_admin_events))
         .merge(tokens::routes())
         .merge(exports::routes())
+        .routes(routes!(receipts::get_receipt))
 }
 
 #[cfg(test)]
@@ -69,6 +72,7 @@ mod tests {
             ("runs/{run}/export", RunQuery::ALLOWED),
             ("export", PopulationQuery::ALLOWED),
             ("checkpoint", CheckpointQuery::ALLOWED),
+            ("runs/{run}/events/{revision}/receipt", CheckpointQuery::ALLOWED),
         ] {
             let operation = &document["paths"][format!("/v1/tenants/{{tenant}}/{path}")]["get"];
             let parameters = operation["parameters"].as_array().unwrap().iter();
@@ -109,12 +113,12 @@ mod tests {
                 "runs/$RUN/export" => is_taken::<RunQuery>(&query),
                 "admin/events" => is_taken::<administration::AdminQuery>(&query),
                 "export" => is_taken::<PopulationQuery>(&query),
-                "checkpoint" => is_taken::<CheckpointQuery>(&query),
+                "checkpoint" | "runs/$RUN/events/7/receipt" => is_taken::<CheckpointQuery>(&query),
                 other => panic!("{other}"),
             };
             assert!(taken, "{line}");
             seen.insert(resource);
         }
-        assert_eq!(seen.len(), 10);
+        assert_eq!(seen.len(), 11);
     }
 }

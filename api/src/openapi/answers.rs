@@ -126,7 +126,8 @@ impl Traits {
             tenants,
             writes: *method != "get",
             bodies,
-            reads: *method == "get" && tenants && schema.is_some(),
+            // What is sealed comes from elsewhere than the read tables.
+            reads: *method == "get" && tenants && schema.is_some() && !path.ends_with("/receipt"),
             paged: schema.is_some_and(|schema| pages.iter().any(|page| page == schema)),
             tagged: schema == Some("AppendAnswer") || (*method == "get" && schema.is_some()),
             placed: tenants && (*method == "get" || !path.contains("/tokens")),
