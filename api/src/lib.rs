@@ -16,6 +16,7 @@ mod export_problem;
 pub mod extract;
 #[doc(hidden)]
 pub mod fuzzing;
+mod idempotency_key;
 mod live;
 pub mod observe;
 mod openapi;

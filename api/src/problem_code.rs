@@ -56,6 +56,7 @@ problem_codes! {
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not come in time";
     IllegalTransition = "illegal_transition", CONFLICT, "The event is not possible now";
     EventIdTaken = "event_id_taken", CONFLICT, "The event id is in use";
+    ReferenceTaken = "reference_taken", CONFLICT, "The reference stands for another start";
     RevisionMismatch = "revision_mismatch", PRECONDITION_FAILED, "The run has moved on";
     EpochChanged = "epoch_changed", PRECONDITION_FAILED, "The ledger is not the one that you knew";
     PositionAhead = "position_ahead", PRECONDITION_FAILED, "The position is ahead of the log";

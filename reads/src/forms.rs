@@ -52,6 +52,12 @@ named_schemas! {
     CorrelationId = id();
     /// An id of a principal, or one that ties events together: nothing in it is invisible.
     VisibleId = form(forms::VISIBLE_ID, "import-2026-01");
+    /// A part of a reference: compared to the letter, and nothing in it is invisible.
+    ReferencePart = form(forms::REFERENCE_PART, "nightly-2026-01-31");
+    /// A key in quotes (RFC 9651, 3.3.3), or bare and then without quotes, spaces, commas and semicolons.
+    IdempotencyHeader = text()
+        .pattern(Some(r#"^("[!#-\[\]-~]([ !#-\[\]-~]{0,253}[!#-\[\]-~])?"|[!#-+\-.-:<-\[\]-~]{1,255})$"#))
+        .examples(["\"8e03978e-40d5-43e8-bc93-6894a57f9324\""]);
     /// What an item is called within its run. It holds at least one printable character.
     ItemName = text().min_length(Some(1));
     /// A word for people. It holds at least one printable character.

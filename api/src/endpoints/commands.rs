@@ -7,12 +7,12 @@ use axum::http::header::{ETAG, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use commands::{AppendRequest, Changed, CommandError};
+use commands::{AppendRequest, Changed, CommandError, EventResult, Opening};
 use domain::Origin;
 use eventlog::Position;
 use reads::forms;
 use reads::notifications::told_at;
-use reads::runs::{RunLinks, RunStatus};
+use reads::runs::{RunLinks, RunReference, RunStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -24,12 +24,14 @@ use crate::aside::aside;
 use crate::body::JsonBody;
 use crate::etag::if_match;
 use crate::extract::{Producer, Viewer, path_param};
+use crate::idempotency_key;
 use crate::observe::ThisRequest;
 use crate::outside::Outside;
 use crate::preconditions;
 use crate::problem::Problem;
 use crate::request::{PreconditionsMet, RunInPath};
 use crate::state::ApiState;
+use chrono::{DateTime, Utc};
 
 /// The routes of the commands.
 pub fn routes() -> OpenApiRouter<ApiState> {
@@ -47,8 +49,15 @@ struct StartAnswer {
     /// Its status.
     #[schema(value_type = RunStatus)]
     status: &'static str,
-    /// Whether it was there before.
+    /// Whether another start has made it: this one was not taken in, and neither were its events.
     reused: bool,
+    /// Whether this very start has made it before: it is a repeat, known by its reference or its event id. Then
+    /// `reused` is false, as it was the first time.
+    repeated: bool,
+    /// Who has started it, when, and under which title.
+    queued: QueuedAnswer,
+    /// One entry for each event that was sent with the start, in the same order; none where the run is reused.
+    events: Vec<EventAnswer>,
     /// Its last revision.
     #[schema(value_type = forms::Revision)]
     revision: u64,
@@ -67,6 +76,33 @@ struct StartAnswer {
     links: Links,
 }
 
+/// How a run was started.
+#[derive(Debug, Serialize, ToSchema)]
+struct QueuedAnswer {
+    /// The principal whose request has started it.
+    #[schema(value_type = forms::PrincipalId)]
+    by: String,
+    /// When the ledger took it in.
+    at: DateTime<Utc>,
+    /// Under which title.
+    #[schema(value_type = Option<forms::ShownText>)]
+    title: Option<String>,
+    /// Under which reference.
+    #[serde(rename = "ref")]
+    reference: Option<RunReference>,
+}
+
+impl From<&Opening> for QueuedAnswer {
+    fn from(opening: &Opening) -> Self {
+        Self {
+            by: opening.by.as_str().to_owned(),
+            at: opening.at,
+            title: opening.title.as_ref().map(|title| title.as_str().to_owned()),
+            reference: opening.reference.as_ref().map(RunReference::from),
+        }
+    }
+}
+
 /// Where a run is found.
 #[derive(Debug, Serialize, ToSchema)]
 struct Links {
@@ -77,15 +113,20 @@ struct Links {
     view: String,
 }
 
-/// Starts a run, or names the active run that does the same work.
+/// Starts a run, or names the run of its reference, or the active run that does the same work.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/runs",
     tag = "runs",
+    params(
+        ("Idempotency-Key" = Option<forms::IdempotencyHeader>, Header,
+         description = "Short for ref: its source is the caller's principal, its id the key. In quotes, or bare"),
+    ),
     request_body = StartBody,
     responses(
-        (status = 201, description = "The run is new", body = StartAnswer),
-        (status = 200, description = "An active run does this work already", body = StartAnswer),
+        (status = 201, description = "The run is new, or this very start has made it before", body = StartAnswer),
+        (status = 200, description = "Another start has made the run that does this work, or that the reference names", body = StartAnswer),
+        (status = 409, description = "The reference, or the event id, is of a start that says something else", body = Problem),
         (status = 412, description = "The ledger was restored since", body = Problem),
     )
 )]
@@ -95,13 +136,16 @@ async fn start_run(
     Producer(caller): Producer,
     _: PreconditionsMet,
     ThisRequest(request_id): ThisRequest,
+    headers: HeaderMap,
     JsonBody { body, bytes }: JsonBody<StartBody>,
 ) -> Result<Response, Problem> {
+    let reference = idempotency_key::of(&headers, &caller.principal)?;
     let origin = Origin::Request { token_id: caller.token_id, request_id };
     let Caller { tenant, principal, .. } = caller;
     let (commands, of_tenant) = (state.commands.clone(), tenant.clone());
     let prepared = aside(bytes, move || {
-        let (request, changes) = body.read()?.request(of_tenant, principal, Some(origin));
+        let (request, changes) =
+            body.read(reference, commands.secret())?.request(of_tenant, principal, Some(origin));
         Ok::<_, Problem>((commands.prepare(request)?, changes))
     });
     let (prepared, mut changes) = prepared.await??;
@@ -118,6 +162,9 @@ async fn start_run(
         run_id: started.run.uuid(),
         status: started.status.as_str(),
         reused: started.reused,
+        repeated: started.repeated,
+        queued: QueuedAnswer::from(&*started.opening),
+        events: started.events.iter().map(EventAnswer::of).collect(),
         revision: started.revision,
         position: started.position.0,
         epoch: state.freshness.ledger().epoch,
@@ -168,6 +215,13 @@ struct EventAnswer {
     result: &'static str,
 }
 
+impl EventAnswer {
+    fn of(event: &EventResult) -> Self {
+        let result = if event.created { "created" } else { "duplicate" };
+        Self { id: event.id, revision: event.revision, result }
+    }
+}
+
 /// Appends events to a run, all or none.
 #[utoipa::path(
     post,
@@ -207,11 +261,7 @@ async fn append_events(
     let appended = state.commands.append(request).await?;
     state.freshness.note_appended(appended.position);
     let etag = header(&format!("\"{}\"", appended.revision))?;
-    let events = appended.events.iter().map(|event| EventAnswer {
-        id: event.id,
-        revision: event.revision,
-        result: if event.created { "created" } else { "duplicate" },
-    });
+    let events = appended.events.iter().map(EventAnswer::of);
     let (changed, changed_not_named) = changes.into_parts();
     let answer = AppendAnswer {
         run_id: run.uuid(),

@@ -21,7 +21,7 @@ use crate::state::ApiState;
 
 pub use commands::mark_read;
 pub use exports::Exports;
-pub(crate) use parse::{EventsBody, StartBody};
+pub(crate) use parse::{EventsBody, StartBody, id_of_ours};
 
 /// The routes, to be served with the rest.
 pub fn routes() -> OpenApiRouter<ApiState> {

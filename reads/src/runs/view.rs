@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Course, EndedAs, RunId, Stamp, Status};
+use domain::{Course, EndedAs, Reference, RunId, Stamp, Status};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -128,6 +128,23 @@ pub struct InitiatorView {
     /// The name people know.
     #[schema(value_type = Option<forms::ShownText>)]
     pub name: Option<String>,
+}
+
+/// The name under which a run was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RunReference {
+    /// Within what the id is unique.
+    #[schema(value_type = forms::ReferencePart)]
+    pub source: String,
+    /// Which one.
+    #[schema(value_type = forms::ReferencePart)]
+    pub id: String,
+}
+
+impl From<&Reference> for RunReference {
+    fn from(reference: &Reference) -> Self {
+        Self { source: reference.source.as_str().to_owned(), id: reference.id.as_str().to_owned() }
+    }
 }
 
 /// Whether a running run gives signs of life, and whether a queued one has waited for too long.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use commands::{AppendRequest, Commands, CommandsConfig, StartRequest};
-use domain::{EventBody, ItemSucceeded, Labels, ProposedEvent, RunId, Started};
+use domain::{EventBody, ItemSucceeded, ProposedEvent, RunId, Started};
 use eventlog::EventLog;
 use eventlog::memory::MemoryLog;
 use serde_json::json;
@@ -25,18 +25,12 @@ fn append(run: RunId, events: Vec<ProposedEvent>) -> AppendRequest {
 }
 
 async fn started(commands: &Commands) -> RunId {
-    let request = StartRequest {
-        tenant: "demo".parse().unwrap(),
-        actor: "producer".parse().unwrap(),
-        origin: None,
-        kind: "bulk".parse().unwrap(),
-        initiator: None,
-        context: json!({"nonce": Uuid::new_v4()}),
-        unordered: vec![],
-        items_total: None,
-        labels: Labels::default(),
-        title: None,
-    };
+    let request = StartRequest::new(
+        "demo".parse().unwrap(),
+        "producer".parse().unwrap(),
+        "bulk".parse().unwrap(),
+        json!({"nonce": Uuid::new_v4()}),
+    );
     let run = commands.start(request).await.unwrap().run;
     let began = proposed(EventBody::Started(Started { worker: None, heartbeat_seconds: None }));
     commands.append(append(run, vec![began])).await.unwrap();

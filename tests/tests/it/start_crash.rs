@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use commands::{CommandError, Commands, StartRequest, Started};
-use domain::Labels;
 use eventlog::memory::MemoryLog;
 use eventlog::{EventLog, LogError, Position};
 use futures::future::join_all;
@@ -11,18 +10,12 @@ use serde_json::json;
 use tests::{Fault, FaultyLog};
 
 fn request() -> StartRequest {
-    StartRequest {
-        tenant: "demo".parse().unwrap(),
-        actor: "producer".parse().unwrap(),
-        origin: None,
-        kind: "drift.check".parse().unwrap(),
-        initiator: None,
-        context: json!({"same": "work"}),
-        unordered: vec![],
-        items_total: None,
-        labels: Labels::default(),
-        title: None,
-    }
+    StartRequest::new(
+        "demo".parse().unwrap(),
+        "producer".parse().unwrap(),
+        "drift.check".parse().unwrap(),
+        json!({"same": "work"}),
+    )
 }
 
 /// One process: commands with a cache of their own.

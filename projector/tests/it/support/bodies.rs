@@ -58,7 +58,7 @@ pub fn progressed(message: Option<&str>, items_total: Option<u64>) -> EventBody 
 }
 
 pub fn completed() -> EventBody {
-    EventBody::Completed(Completed { message: None })
+    EventBody::Completed(Completed { message: None, tally: None })
 }
 
 pub fn failure() -> Failure {
