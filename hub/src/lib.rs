@@ -13,6 +13,7 @@ mod filters;
 mod form;
 mod frame;
 mod items;
+mod linked;
 mod links;
 mod notifications;
 mod protect;

@@ -13,11 +13,12 @@ use reads::Params;
 use reads::TenantRead;
 use reads::events::{EventsQuery, page_of_events};
 use reads::items::ItemsQuery;
-use reads::runs::{LivenessState, RunView, one_run, past_run};
+use reads::runs::{LivenessState, RunReference, RunView, one_run, past_run};
 use reads::{ReadError, ReadQuery};
 
 use super::frame::{Frame, Here};
 use super::items::{self, Items};
+use super::linked::{self, LinkedRun};
 use super::links::Links;
 use super::refusal::{Refusal, html};
 use super::summary::{self, Summary};
@@ -81,6 +82,12 @@ struct Facts {
     quarantined: Option<String>,
     context: Option<String>,
     idempotency_key: Option<String>,
+    /// The runs that it names.
+    linked: Vec<LinkedRun>,
+    /// The source and the id of the name that its producer gave it.
+    reference: Option<RunReference>,
+    /// Its counts are the producer's own, and its items may have no names.
+    tallied: bool,
     last_event: DisplayTime,
 }
 
@@ -196,6 +203,9 @@ impl Facts {
             }),
             context: context.filter(|context| context != "{}"),
             idempotency_key: run.idempotency_key.clone(),
+            linked: linked::named(run),
+            reference: run.reference.clone(),
+            tallied: run.items.tallied,
             last_event: DisplayTime::new(run.last_event_at, now),
         }
     }

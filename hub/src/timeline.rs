@@ -54,7 +54,7 @@ impl Entry {
         let number = |name: &str| data.get(name).and_then(Value::as_u64);
         let said = match event.event_type.as_str() {
             "Queued" => text("title").or_else(|| text("kind")),
-            "Started" => match (text("worker"), number("heartbeat_seconds")) {
+            "Started" | "Resumed" => match (text("worker"), number("heartbeat_seconds")) {
                 (Some(worker), Some(seconds)) => {
                     Some(format!("by {worker}, with a sign of life every {seconds} s"))
                 }
@@ -68,6 +68,14 @@ impl Entry {
             }
             "Progressed" => {
                 text("message").or_else(|| number("items_total").map(|n| format!("{n} items in all")))
+            }
+            "Completed" => {
+                let tally = data.get("tally").map(|tally| {
+                    let of = |name: &str| words::number(tally.get(name).and_then(Value::as_u64).unwrap_or(0));
+                    let (succeeded, failed, skipped) = (of("succeeded"), of("failed"), of("skipped"));
+                    format!("{succeeded} succeeded, {failed} failed, {skipped} skipped")
+                });
+                Some([tally, text("message")].into_iter().flatten().collect::<Vec<_>>().join(": "))
             }
             _ => text("message"),
         };

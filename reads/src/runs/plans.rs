@@ -23,14 +23,16 @@ const ROWS: i64 = 20_000;
 const MAKE: &str = "
     INSERT INTO projection.runs (tenant, run_id, kind, title, title_key, status, items_succeeded, items_failed,
         items_skipped, initiator_id, labels, context, idempotency_key, queued_at, last_event_at, heartbeat_due_at,
-        ended_at, held_revision, revision, position)
+        ended_at, held_revision, revision, position, parent_id, ref_source, ref_id)
     SELECT CASE WHEN n % 10 < 9 THEN 'demo' ELSE 'other' END,
         overlay(overlay(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || md5(n::text)
             PLACING '7' FROM 13) PLACING '8' FROM 17 FOR 1)::varchar(32)::uuid,
         'kind.k' || n % 20, 'Drift ' || n % 997, 'drift ' || n % 997, status, 1, 0, 0, 'user-' || n % 300,
         jsonb_build_object('env', CASE n % 7 WHEN 0 THEN 'test' ELSE 'prod' END, 'region', 'r' || n % 50, 'n', n % 5),
-        '{}', repeat('0', 64), at, at, CASE status WHEN 'running' THEN at END,
-        CASE WHEN n % 100 > 1 THEN at + n % 90 * interval '1 s' END, CASE WHEN n % 5000 = 7 THEN 2 END, 2, n
+        '{}', lpad(to_hex(n % 5000), 64, '0'), at, at, CASE status WHEN 'running' THEN at END,
+        CASE WHEN n % 100 > 1 THEN at + n % 90 * interval '1 s' END, CASE WHEN n % 5000 = 7 THEN 2 END, 2, n,
+        CASE WHEN n % 3 = 0 THEN ('0190f000-0000-7000-8000-' || lpad(to_hex(n % 300), 12, '0'))::uuid END,
+        'ci', 'job-' || n
     FROM (
         SELECT n, timestamptz '2026-01-01T00:00:00Z' + n * interval '20 s' AS at,
             CASE WHEN n % 100 = 0 THEN 'running' WHEN n % 100 = 1 THEN 'queued' WHEN n % 5 = 0 THEN 'failed'
@@ -39,19 +41,20 @@ const MAKE: &str = "
     ) AS run";
 
 /// Each filter by its choices.
-const CHOICES: [&[&str]; 8] = [
+const CHOICES: [&[&str]; 9] = [
     &["", "&status=succeeded", "&status=queued&status=running"],
     &["", "&kind=kind.k7"],
-    &["", "&initiator=user-77"],
+    &["", "&initiator=user-77", "&parent=0190f000-0000-7000-8000-000000000003", "&ref=job-77&ref_source=ci"],
     &["", "&label=region:r7", "&label=env:prod&label=region:r7", "&label=env:prod&label=n:1&label=region:r7"],
     &["", "&since=2026-01-03T00:00:00Z&until=2026-01-05T00:00:00Z"],
     &["", "&q=drift%2042", "&q=019b7"],
     &["", "&liveness=stalled", "&held=true"],
     &["", "&sort=queued_at"],
+    &["", "&idempotency_key=0000000000000000000000000000000000000000000000000000000000000007"],
 ];
 
 /// The same of lists in the order of ends.
-const OF_ENDED: [&[&str]; 8] = [
+const OF_ENDED: [&[&str]; 9] = [
     CHOICES[0],
     CHOICES[1],
     CHOICES[2],
@@ -65,6 +68,7 @@ const OF_ENDED: [&[&str]; 8] = [
         "&ended_since=2026-01-04T00:00:00Z",
         "&ended_since=2026-01-03T00:00:00Z&ended_until=2026-01-04T12:00:00Z&sort=ended_at",
     ],
+    CHOICES[8],
 ];
 
 fn combinations(choices: &[&[&str]]) -> Vec<String> {
@@ -102,7 +106,11 @@ async fn kept_plan(conn: &mut PgConnection, statement: &Statement) -> Value {
 
 async fn make(pool: &PgPool, rows: i64) {
     sqlx::query(MAKE).bind(rows).execute(pool).await.unwrap();
-    for table in ["ANALYZE projection.runs", "ANALYZE projection.run_labels"] {
+    sqlx::query("INSERT INTO projection.run_refs SELECT tenant, ref_id, ref_source, run_id, position FROM projection.runs")
+        .execute(pool)
+        .await
+        .unwrap();
+    for table in ["ANALYZE projection.run_refs", "ANALYZE projection.runs", "ANALYZE projection.run_labels"] {
         sqlx::query(table).execute(pool).await.unwrap();
     }
 }
@@ -152,6 +160,11 @@ async fn plans_of_small_tables_are_good_for_large_ones(pool: PgPool) {
             ("&status=failed&until=2026-01-03T00:00:00Z", "runs_by_status"),
             ("&kind=kind.k7", "runs_by_kind"),
             ("&initiator=user-77&sort=queued_at", "runs_by_initiator"),
+            ("&parent=0190f000-0000-7000-8000-000000000003", "runs_by_parent"),
+            (
+                "&idempotency_key=0000000000000000000000000000000000000000000000000000000000000007",
+                "runs_by_idempotency_key",
+            ),
             ("&sort=ended_at", "runs_by_end"),
             ("&ended_since=2026-01-03T00:00:00Z&ended_until=2026-01-04T00:00:00Z", "runs_by_end"),
         ] {
