@@ -3,7 +3,7 @@
 use domain::admin::{AdminBody, TenantTold, TokenTold};
 use domain::{
     Completed, EventBody, Failure, ItemFailed, ItemName, ItemSkipped, ItemSucceeded, Progressed, Queued,
-    Started,
+    Resumed, Started, Tally,
 };
 use serde_json::{Value, json};
 
@@ -31,6 +31,19 @@ pub fn started() -> EventBody {
 pub fn started_promising(seconds: u64) -> EventBody {
     let started = json!({"worker": "worker-1", "heartbeat_seconds": seconds});
     EventBody::Started(serde_json::from_value(started).unwrap())
+}
+
+pub fn resumed_promising(seconds: u64) -> EventBody {
+    let resumed = json!({"worker": "worker-2", "heartbeat_seconds": seconds});
+    EventBody::Resumed(serde_json::from_value::<Resumed>(resumed).unwrap())
+}
+
+pub fn tallied(succeeded: u64, failed: u64) -> EventBody {
+    let tally = json!({"succeeded": succeeded, "failed": failed});
+    EventBody::Completed(Completed {
+        message: None,
+        tally: Some(serde_json::from_value::<Tally>(tally).unwrap()),
+    })
 }
 
 pub fn item(name: &str) -> ItemName {
