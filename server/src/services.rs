@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use api::{ApiConfig, ApiParts, ApiState};
 use chrono::TimeDelta;
-use commands::{Commands, Keys, Relay, Sweeper, SweeperConfig};
+use commands::{Commands, CommandsConfig, Keys, Relay, Sweeper, SweeperConfig};
 use eventlog::EventLog;
 use projector::{Projector, ProjectorConfig, ProjectorError};
 use reads::Ledger;
@@ -154,6 +154,8 @@ impl Services {
         ledger: Ledger,
         keys: Keys,
     ) -> ApiState {
+        let max_age = http.max_age_seconds.map(|seconds| TimeDelta::seconds(seconds.into()));
+        let commands = CommandsConfig { max_age, ..CommandsConfig::default() };
         ApiState::start(ApiParts {
             config: ApiConfig {
                 max_body_bytes: http.max_body_bytes,
@@ -164,7 +166,7 @@ impl Services {
             },
             ledger,
             log: self.log.clone(),
-            commands: Commands::new(self.log.clone(), keys),
+            commands: Commands::with_config(self.log.clone(), keys, commands),
             pool: pool.clone(),
             reads,
             stop_streams: self.stop_api.clone(),
