@@ -84,6 +84,24 @@ CREATE TYPE projection.run_change AS (
 	"position" bigint
 );
 
+CREATE TYPE projection.run_opening AS (
+	tenant text,
+	kind text,
+	title text,
+	title_key text,
+	initiator_id text,
+	initiator_name text,
+	labels text,
+	context text,
+	idempotency_key text,
+	queued_at timestamp with time zone,
+	ref_source text,
+	ref_id text,
+	parent_id uuid,
+	retry_of uuid,
+	resumes uuid
+);
+
 CREATE TYPE projection.run_origin AS (
 	tenant text,
 	kind text,
@@ -95,6 +113,34 @@ CREATE TYPE projection.run_origin AS (
 	context text,
 	idempotency_key text,
 	queued_at timestamp with time zone
+);
+
+CREATE TYPE projection.run_progress AS (
+	run_id uuid,
+	status text,
+	ended_as text,
+	presumed boolean,
+	superseded boolean,
+	items_total bigint,
+	items_succeeded bigint,
+	items_failed bigint,
+	items_skipped bigint,
+	items_tallied boolean,
+	worker text,
+	progress_message text,
+	reason_code text,
+	message text,
+	started_at timestamp with time zone,
+	ended_at timestamp with time zone,
+	started_recorded_at timestamp with time zone,
+	ended_recorded_at timestamp with time zone,
+	started_by text,
+	ended_by text,
+	last_event_at timestamp with time zone,
+	heartbeat_seconds integer,
+	heartbeat_due_at timestamp with time zone,
+	revision bigint,
+	"position" bigint
 );
 
 CREATE TYPE projection.run_standing AS (
@@ -572,6 +618,15 @@ CREATE TABLE projection.notifications (
     CONSTRAINT notifications_transition_check CHECK ((transition = ANY (ARRAY['queued'::text, 'ended'::text])))
 );
 
+CREATE TABLE projection.run_children (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    parent_id uuid NOT NULL,
+    status text NOT NULL COLLATE pg_catalog."C",
+    runs bigint NOT NULL,
+    "position" bigint NOT NULL,
+    CONSTRAINT run_children_runs_check CHECK ((runs >= 0))
+);
+
 CREATE TABLE projection.run_counts (
     tenant text NOT NULL COLLATE pg_catalog."C",
     kind text NOT NULL COLLATE pg_catalog."C",
@@ -635,6 +690,14 @@ CREATE TABLE projection.run_labels (
     run_id uuid NOT NULL
 );
 
+CREATE TABLE projection.run_refs (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    ref_id text NOT NULL COLLATE pg_catalog."C",
+    ref_source text NOT NULL COLLATE pg_catalog."C",
+    named_run uuid NOT NULL,
+    "position" bigint NOT NULL
+);
+
 CREATE TABLE projection.runs (
     tenant text NOT NULL COLLATE pg_catalog."C",
     run_id uuid NOT NULL,
@@ -673,6 +736,12 @@ CREATE TABLE projection.runs (
     ended_recorded_at timestamp with time zone,
     started_by text COLLATE pg_catalog."C",
     ended_by text COLLATE pg_catalog."C",
+    ref_source text COLLATE pg_catalog."C",
+    ref_id text COLLATE pg_catalog."C",
+    parent_id uuid,
+    retry_of uuid,
+    resumes uuid,
+    items_tallied boolean DEFAULT false NOT NULL,
     CONSTRAINT runs_ended_as_check CHECK ((ended_as = ANY (ARRAY['completed'::text, 'failed'::text, 'aborted'::text]))),
     CONSTRAINT runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'partially_succeeded'::text, 'failed'::text])))
 )
@@ -834,6 +903,9 @@ ALTER TABLE ONLY projection.notifications
 ALTER TABLE ONLY projection.notifications
     ADD CONSTRAINT notifications_run_id_transition_recipient_key UNIQUE (run_id, transition, recipient);
 
+ALTER TABLE ONLY projection.run_children
+    ADD CONSTRAINT run_children_pkey PRIMARY KEY (tenant, parent_id, status);
+
 ALTER TABLE ONLY projection.run_counts
     ADD CONSTRAINT run_counts_pkey PRIMARY KEY (tenant, kind, status);
 
@@ -848,6 +920,9 @@ ALTER TABLE ONLY projection.run_items
 
 ALTER TABLE ONLY projection.run_labels
     ADD CONSTRAINT run_labels_pkey PRIMARY KEY (tenant, label, queued_at, run_id);
+
+ALTER TABLE ONLY projection.run_refs
+    ADD CONSTRAINT run_refs_pkey PRIMARY KEY (tenant, ref_id, ref_source);
 
 ALTER TABLE ONLY projection.runs
     ADD CONSTRAINT runs_pkey PRIMARY KEY (run_id);
@@ -920,9 +995,13 @@ CREATE INDEX run_items_failed ON projection.run_items USING btree (run_id, reaso
 
 CREATE INDEX runs_by_end ON projection.runs USING btree (tenant, ended_at DESC, run_id DESC) WHERE (ended_at IS NOT NULL);
 
+CREATE INDEX runs_by_idempotency_key ON projection.runs USING btree (tenant, idempotency_key, queued_at DESC, run_id DESC) WHERE (idempotency_key IS NOT NULL);
+
 CREATE INDEX runs_by_initiator ON projection.runs USING btree (tenant, initiator_id, queued_at DESC, run_id DESC);
 
 CREATE INDEX runs_by_kind ON projection.runs USING btree (tenant, kind, queued_at DESC, run_id DESC);
+
+CREATE INDEX runs_by_parent ON projection.runs USING btree (tenant, parent_id, queued_at DESC, run_id DESC) WHERE (parent_id IS NOT NULL);
 
 CREATE INDEX runs_by_status ON projection.runs USING btree (tenant, status, queued_at DESC, run_id DESC);
 
@@ -1019,6 +1098,8 @@ CREATE POLICY of_the_tenant ON projection.admin_events FOR SELECT TO runledger_a
 
 CREATE POLICY of_the_tenant ON projection.notifications FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 
+CREATE POLICY of_the_tenant ON projection.run_children FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
 CREATE POLICY of_the_tenant ON projection.run_counts FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 
 CREATE POLICY of_the_tenant ON projection.run_events FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
@@ -1029,7 +1110,11 @@ CREATE POLICY of_the_tenant ON projection.run_items FOR SELECT TO runledger_api 
 
 CREATE POLICY of_the_tenant ON projection.run_labels FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 
+CREATE POLICY of_the_tenant ON projection.run_refs FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
 CREATE POLICY of_the_tenant ON projection.runs FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
+ALTER TABLE projection.run_children ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE projection.run_counts ENABLE ROW LEVEL SECURITY;
 
@@ -1040,6 +1125,8 @@ ALTER TABLE projection.run_hours ENABLE ROW LEVEL SECURITY;
 ALTER TABLE projection.run_items ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE projection.run_labels ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE projection.run_refs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE projection.runs ENABLE ROW LEVEL SECURITY;
 

@@ -92,7 +92,7 @@ async fn only_runs_of_the_tenant_can_be_named(pool: PgPoolOptions, database: PgC
         let past = producer.get(&format!("{path}&revision=0")).await.expect(200);
         assert_eq!(past.body, shown.body);
     }
-    let asked = producer.request(Method::GET, &format!("//t/demo/runs?kind=part"));
+    let asked = producer.request(Method::GET, "//t/demo/runs?kind=part");
     Answer::of(asked).await.expect(200);
     app.stop().await;
 }
