@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     fn progress(total: Option<u64>, succeeded: u64, failed: u64) -> Progress {
-        Progress::of(ItemCounts { total, succeeded, failed, skipped: 0 }, Status::Running)
+        Progress::of(ItemCounts { total, succeeded, failed, skipped: 0, tallied: false }, Status::Running)
     }
 
     #[test]
