@@ -98,7 +98,7 @@ impl Admission {
             Ok(shown) => shown,
             Err(none) => return Ok((Identified(Err(none)), enter(&self.strangers)?)),
         };
-        if self.tokens.is_familiar(&shown) {
+        if self.tokens.is_familiar(shown.hash()) {
             let permit = enter(&self.requests)?;
             let found = self.tokens.holder(&shown).await.map_err(Problem::from);
             return Ok((Identified(found), permit));

@@ -64,6 +64,14 @@ admin_bodies! {
     PolicySet(PolicyTold),
     /// A policy was removed, and was this.
     PolicyRemoved(PolicyTold),
+    /// An inlet was made: others' emitters may report with its key.
+    InletCreated(InletTold),
+    /// Something of an inlet was changed by hand.
+    InletChanged(InletChange),
+    /// An inlet was revoked: its key is good no longer.
+    InletRevoked(InletTold),
+    /// An inlet was removed from the database.
+    InletRemoved(InletTold),
     /// History was taken out of the ledger.
     Exported(Exported),
     /// Events are sealed with another key from now on.
@@ -131,6 +139,30 @@ pub struct PolicyTold {
     pub queued_limit_seconds: Option<u32>,
     /// Whether a run that stays stalled is presumed failed.
     pub fail_stale: bool,
+}
+
+/// An inlet; never its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InletTold {
+    /// By which it is revoked.
+    pub inlet_id: Uuid,
+    /// In which form reports come in.
+    pub inlet_type: CleanText,
+    /// Which kind of operation its runs are of.
+    pub kind: CleanText,
+    /// The principal that its events are by.
+    pub principal: CleanText,
+}
+
+/// An inlet as it is after a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InletChange {
+    /// The inlet now.
+    #[serde(flatten)]
+    pub inlet: InletTold,
+    /// What was changed: `inlet_type`, `kind`, `principal`, `heartbeat_seconds`, `secret`, `created_at` or
+    /// `revoked_at`.
+    pub changed: Vec<CleanText>,
 }
 
 /// What was taken out.
