@@ -50,3 +50,87 @@ pub(crate) fn ready(waiting: Vec<Waiting>, now: DateTime<Utc>) -> Vec<Waiting> {
     });
     taken.collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use chrono::TimeDelta;
+    use domain::{Completed, EventBody, Progressed, Started};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::report::{About, Said};
+
+    fn start() -> EventBody {
+        EventBody::Started(Started { worker: None, heartbeat_seconds: None })
+    }
+
+    fn going_on() -> EventBody {
+        EventBody::Progressed(Progressed { message: None, items_total: None })
+    }
+
+    fn end() -> EventBody {
+        EventBody::Completed(Completed { message: None })
+    }
+
+    /// A report of a run that came after so many milliseconds, tells of so many, and is due after as many.
+    fn waiting(seq: i64, run: RunName, body: EventBody, times: (i64, Option<i64>, i64)) -> Waiting {
+        let (came, at, due) = times;
+        let moment = |millis| DateTime::UNIX_EPOCH + TimeDelta::milliseconds(millis);
+        let report = Report {
+            event_id: Uuid::from_u128(seq.unsigned_abs().into()),
+            run,
+            lane: "lane".to_owned(),
+            at: at.map(moment),
+            said: Said::Event(body),
+            begins: true,
+            about: About::default(),
+        };
+        let request_id = "r".parse().unwrap();
+        Waiting { seq, report, request_id, received_at: moment(came), due_at: moment(due) }
+    }
+
+    fn order(waiting: Vec<Waiting>, now: i64) -> Vec<i64> {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(now);
+        ready(waiting, now).iter().map(|one| one.seq).collect()
+    }
+
+    fn named() -> RunName {
+        RunName::Named("r".to_owned())
+    }
+
+    #[test]
+    fn a_named_run_is_ordered_by_what_is_said_and_then_by_when_it_happened() {
+        let all = vec![
+            waiting(1, named(), end(), (0, Some(30), 2_000)),
+            waiting(2, named(), going_on(), (10, Some(20), 2_010)),
+            waiting(3, named(), going_on(), (20, Some(10), 2_020)),
+            waiting(4, named(), start(), (30, Some(99), 30)),
+        ];
+        assert_eq!(order(all.clone(), 29), [0; 0]);
+        assert_eq!(order(all.clone(), 30), [4], "a beginning waits for nothing");
+        assert_eq!(order(all.clone(), 1_999), [4], "the rest waits for what may come before it");
+        assert_eq!(order(all, 2_000), [4, 3, 2, 1], "what is due takes along what belongs before it");
+    }
+
+    #[test]
+    fn what_belongs_after_all_that_is_due_waits() {
+        let all = vec![
+            waiting(1, named(), going_on(), (0, Some(10), 100)),
+            waiting(2, named(), end(), (50, Some(20), 150)),
+        ];
+        assert_eq!(order(all.clone(), 100), [1]);
+        assert_eq!(order(all, 150), [1, 2]);
+    }
+
+    #[test]
+    fn pings_without_a_name_are_taken_as_they_came() {
+        let all = vec![
+            waiting(2, RunName::New, start(), (10, None, 10)),
+            waiting(1, RunName::Newest, end(), (0, None, 2_000)),
+            waiting(3, RunName::Newest, end(), (20, None, 2_020)),
+        ];
+        assert_eq!(order(all.clone(), 10), [1, 2], "an end is not kept for the run that begins after it");
+        assert_eq!(order(all, 2_020), [1, 2, 3]);
+    }
+}

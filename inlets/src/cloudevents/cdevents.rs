@@ -21,7 +21,10 @@ pub(super) fn report(inlet: &Inlet, event_id: Uuid, event: &CloudEvent) -> Resul
         "pipelinerun" => ("pipeline run", "/subject/content/pipelineName"),
         "taskrun" => ("task run", "/subject/content/taskName"),
         _ => {
-            return Err(format!("No run is told of by {:?}: only pipelinerun and taskrun.", event.event_type));
+            return Err(format!(
+                "No run is told of by {:?}: only pipelinerun and taskrun.",
+                event.event_type
+            ));
         }
     };
     let data = &event.data;
