@@ -45,15 +45,16 @@ CREATE TABLE inlet.received (
     -- What it says, in our words: no secrets.
     report      json NOT NULL,
     request_id  text COLLATE "C" NOT NULL,
-    received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    seq         bigint GENERATED ALWAYS AS IDENTITY,
+    -- What came by one request came at one moment, in the order of its places.
+    received_at timestamptz NOT NULL DEFAULT now(),
+    place       integer NOT NULL,
     -- Before that it is waited for what belongs before it.
     due_at      timestamptz NOT NULL,
     PRIMARY KEY (inlet_id, event_id)
 );
 
 CREATE INDEX received_by_due ON inlet.received (due_at);
-CREATE INDEX received_by_lane ON inlet.received (inlet_id, lane, seq);
+CREATE INDEX received_by_lane ON inlet.received (inlet_id, lane, received_at, place);
 
 -- What could not become events, and why: kept for its owner to see.
 CREATE TABLE inlet.set_aside (

@@ -29,6 +29,12 @@ pub(crate) fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
     value.pointer(pointer)?.as_str().filter(|text| !text.is_empty())
 }
 
+/// A text by its JSON Pointer, as much of it as is worth keeping.
+pub(crate) fn word(value: &Value, pointer: &str) -> Option<String> {
+    let text = text(value, pointer)?;
+    Some(text.char_indices().nth(LONGEST_NAME).map_or(text, |(end, _)| &text[..end]).to_owned())
+}
+
 /// A text by its JSON Pointer by which something is known.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::fault::{Malformed, Untranslated};
 use crate::ids::event_id;
-use crate::json::{check_name, name, object, read, text, time};
+use crate::json::{check_name, name, object, read, text, time, word};
 use crate::pings::code;
 use crate::report::{About, Aside, Incoming, Report, RunName, Said};
 
@@ -108,7 +108,7 @@ fn about(event: &Value, run: &str, namespace: &str, job: &str) -> About {
     if let Some(id) = text(event, &format!("{parent}/run/runId")).filter(|id| check_name(id, "").is_ok()) {
         let mut of = json!({ "run_id": id.to_ascii_lowercase() });
         for member in ["namespace", "name"] {
-            if let Some(word) = text(event, &format!("{parent}/job/{member}")) {
+            if let Some(word) = word(event, &format!("{parent}/job/{member}")) {
                 of[member] = word.into();
             }
         }
@@ -129,14 +129,14 @@ fn about(event: &Value, run: &str, namespace: &str, job: &str) -> About {
         ("nominal_end", "/run/facets/nominalTime/nominalEndTime"),
         ("producer", "/producer"),
     ] {
-        if let Some(word) = text(event, pointer) {
+        if let Some(word) = word(event, pointer) {
             context.insert(member.to_owned(), word.into());
         }
     }
     for side in ["inputs", "outputs"] {
         let sets = event.get(side).and_then(Value::as_array).into_iter().flatten();
         let names =
-            sets.filter_map(|set| Some(format!("{} {}", text(set, "/namespace")?, text(set, "/name")?)));
+            sets.filter_map(|set| Some(format!("{} {}", word(set, "/namespace")?, word(set, "/name")?)));
         let names: Vec<Value> = names.take(MOST_DATASETS).map(Value::from).collect();
         if !names.is_empty() {
             context.insert(side.to_owned(), names.into());

@@ -10,8 +10,8 @@ use crate::report::{Report, RunName};
 /// A report that waits.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Waiting {
-    /// Which of all reports it is: those that came later have a higher one, but for some that came at the same moment.
-    pub seq: i64,
+    /// Which of the lane's reports it is, as they came.
+    pub seq: usize,
     pub report: Report,
     /// By which request it came.
     pub request_id: RequestId,
@@ -34,15 +34,15 @@ pub(crate) fn ready(waiting: Vec<Waiting>, now: DateTime<Utc>) -> Vec<Waiting> {
         threads.entry(thread).or_default().push(one);
     }
     let mut threads: Vec<_> = threads.into_iter().collect();
-    threads.sort_by_key(|(_, reports)| reports.iter().map(|one| (one.received_at, one.seq)).min());
+    threads.sort_by_key(|(_, reports)| reports.iter().map(|one| one.seq).min());
     let taken = threads.into_iter().flat_map(|(name, mut reports)| {
         if name.is_some() {
             reports.sort_by_key(|one| {
                 let at = one.report.at.unwrap_or(one.received_at);
-                (one.report.said.rank(), at, one.received_at, one.seq)
+                (one.report.said.rank(), at, one.seq)
             });
         } else {
-            reports.sort_by_key(|one| (one.received_at, one.seq));
+            reports.sort_by_key(|one| one.seq);
         }
         let taken = reports.iter().rposition(|one| one.due_at <= now).map_or(0, |last| last + 1);
         reports.truncate(taken);
@@ -74,11 +74,11 @@ mod tests {
     }
 
     /// A report of a run that came after so many milliseconds, tells of so many, and is due after as many.
-    fn waiting(seq: i64, run: RunName, body: EventBody, times: (i64, Option<i64>, i64)) -> Waiting {
+    fn waiting(seq: usize, run: RunName, body: EventBody, times: (i64, Option<i64>, i64)) -> Waiting {
         let (came, at, due) = times;
         let moment = |millis| DateTime::UNIX_EPOCH + TimeDelta::milliseconds(millis);
         let report = Report {
-            event_id: Uuid::from_u128(seq.unsigned_abs().into()),
+            event_id: Uuid::from_u128(seq as u128),
             run,
             lane: "lane".to_owned(),
             at: at.map(moment),
@@ -90,7 +90,7 @@ mod tests {
         Waiting { seq, report, request_id, received_at: moment(came), due_at: moment(due) }
     }
 
-    fn order(waiting: Vec<Waiting>, now: i64) -> Vec<i64> {
+    fn order(waiting: Vec<Waiting>, now: i64) -> Vec<usize> {
         let now = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(now);
         ready(waiting, now).iter().map(|one| one.seq).collect()
     }

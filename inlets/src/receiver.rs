@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::ids::run_id;
 use crate::report::{Aside, Incoming, Report};
+use crate::set_aside::MOST_ASIDE;
 
 /// For how long it is believed how much of an inlet waits.
 const COUNTED_FOR: Duration = Duration::from_secs(1);
@@ -132,11 +133,16 @@ impl Receiver {
     async fn has_room(&self, inlet: Uuid) -> Result<(), ReceiveError> {
         let most = self.config.backlog;
         let count = async {
+            // What was set aside and will be forgotten soon takes room as well.
             let waiting = sqlx::query_scalar!(
-                r#"SELECT count(*) AS "waiting!"
-                   FROM (SELECT FROM inlet.received WHERE inlet_id = $1 LIMIT $2) AS waiting"#,
+                r#"SELECT (SELECT count(*) FROM (
+                       SELECT FROM inlet.received WHERE inlet_id = $1 LIMIT $2
+                   ) AS waiting) + (SELECT count(*) FROM (
+                       SELECT FROM inlet.set_aside WHERE inlet_id = $1 OFFSET $3 LIMIT $2
+                   ) AS excess) AS "waiting!""#,
                 inlet,
-                i64::from(most)
+                i64::from(most),
+                MOST_ASIDE
             );
             waiting.fetch_one(&self.pool).await
         };
@@ -186,8 +192,9 @@ async fn keep(
     )
     .execute(&mut *transaction)
     .await?;
-    let mut sorted: Vec<&Report> = reports.iter().collect();
-    sorted.sort_by_key(|report| report.event_id);
+    let mut sorted: Vec<(i32, &Report)> = (0..).zip(reports).collect();
+    sorted.sort_by_key(|(_, report)| report.event_id);
+    let (places, sorted): (Vec<i32>, Vec<&Report>) = sorted.into_iter().unzip();
     let ids: Vec<Uuid> = sorted.iter().map(|report| report.event_id).collect();
     let lanes: Vec<String> = sorted.iter().map(|report| report.lane.clone()).collect();
     let written: Vec<String> =
@@ -196,16 +203,18 @@ async fn keep(
     let waits: Vec<f64> =
         sorted.iter().map(|report| if report.said.starts() { 0.0 } else { grace.as_secs_f64() }).collect();
     let kept = sqlx::query!(
-        "INSERT INTO inlet.received (inlet_id, event_id, lane, report, request_id, due_at)
-         SELECT $1, r.event_id, r.lane, r.report::json, $5, clock_timestamp() + make_interval(secs => r.wait)
-         FROM UNNEST($2::uuid[], $3::text[], $4::text[], $6::float8[]) AS r (event_id, lane, report, wait)
+        "INSERT INTO inlet.received (inlet_id, event_id, lane, report, request_id, due_at, place)
+         SELECT $1, r.event_id, r.lane, r.report::json, $5, clock_timestamp() + make_interval(secs => r.wait), r.place
+         FROM UNNEST($2::uuid[], $3::text[], $4::text[], $6::float8[], $7::int[])
+             AS r (event_id, lane, report, wait, place)
          ON CONFLICT DO NOTHING",
         inlet.inlet_id,
         &ids,
         &lanes,
         &written,
         request.as_str(),
-        &waits
+        &waits,
+        &places
     );
     Ok(kept.execute(&mut *transaction).await?.rows_affected())
 }

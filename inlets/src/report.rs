@@ -172,6 +172,9 @@ impl About {
     }
 }
 
+/// How much of something that is set aside is kept, in bytes. Of more only the beginning is, as a text.
+const MOST_KEPT: usize = 64 * 1024;
+
 /// What came in and can't become an event of a run: it is kept as it is, and its owner is told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Aside {
@@ -186,6 +189,11 @@ pub struct Aside {
 impl Aside {
     pub(crate) fn new(event_id: Uuid, why: impl AsRef<str>, mut content: Value) -> Self {
         redact_json(&mut content);
+        let whole = content.to_string();
+        if whole.len() > MOST_KEPT {
+            let end = (0..=MOST_KEPT).rev().find(|end| whole.is_char_boundary(*end)).unwrap_or(0);
+            content = Value::String(format!("{}…", &whole[..end]));
+        }
         Self { event_id, why: CleanText::new(why.as_ref()), content }
     }
 }

@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 use crate::report::read_any;
 
+/// How much of one inlet is kept that was set aside.
+pub(crate) const MOST_ASIDE: i64 = 10_000;
+
 /// Something that was set aside.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SetAside {
@@ -61,12 +64,12 @@ pub async fn newest_set_aside(
     Ok(rows.collect())
 }
 
-/// Forgets what was set aside longer ago than so many days, and of each inlet what is older than its newest `most`.
+/// Forgets what was set aside longer ago than so many days, and of each inlet what is older than its newest [`MOST_ASIDE`].
 /// Gives how many those were.
 ///
 /// # Errors
 /// The database's.
-pub(crate) async fn forget(pool: &PgPool, days: i32, most: i64) -> Result<u64, sqlx::Error> {
+pub(crate) async fn forget(pool: &PgPool, days: i32) -> Result<u64, sqlx::Error> {
     let old = sqlx::query!(
         "DELETE FROM inlet.set_aside WHERE set_aside_at < clock_timestamp() - make_interval(days => $1)",
         days
@@ -79,7 +82,7 @@ pub(crate) async fn forget(pool: &PgPool, days: i32, most: i64) -> Result<u64, s
                  ORDER BY a.set_aside_at DESC OFFSET $1 LIMIT 1
              ) AS last FROM inlet.inlets AS i
          ) AS full_one WHERE s.inlet_id = full_one.inlet_id AND s.set_aside_at <= full_one.last",
-        most
+        MOST_ASIDE
     );
     Ok(old + many.execute(pool).await?.rows_affected())
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::CloudEvent;
-use crate::json::{name, text, time};
+use crate::json::{name, text, time, word};
 use crate::pings::code;
 use crate::report::{About, Report, RunName, Said};
 
@@ -80,12 +80,12 @@ fn context(data: &Value, of: &str, source: &str, id: &str) -> Value {
         ("url", "/subject/content/uri"),
         ("chain", "/context/chainId"),
     ] {
-        if let Some(word) = text(data, pointer) {
+        if let Some(word) = word(data, pointer) {
             context.insert(member.to_owned(), word.into());
         }
     }
-    if let Some(parent) = text(data, "/subject/content/pipelineRun/id") {
-        let source = text(data, "/subject/content/pipelineRun/source").unwrap_or(source);
+    if let Some(parent) = word(data, "/subject/content/pipelineRun/id") {
+        let source = word(data, "/subject/content/pipelineRun/source").unwrap_or_else(|| source.to_owned());
         context.insert("parent".to_owned(), json!({ "source": source, "id": parent }));
     }
     Value::Object(context)

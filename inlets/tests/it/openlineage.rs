@@ -144,3 +144,15 @@ fn of_a_batch_each_is_taken_by_itself() {
     assert!(batch(&inlet(InletType::OpenLineage), b"{}").is_err());
     assert!(batch(&inlet(InletType::OpenLineage), b"[{]").unwrap_err().unreadable);
 }
+
+#[test]
+fn of_what_is_set_aside_and_large_the_beginning_is_kept() {
+    let dataset = json!({"eventTime": "2026-11-28T08:15:00Z", "dataset": {"name": "ä".repeat(200_000), "password": "hunter2"}});
+    let kept = aside(translated(dataset).unwrap()).content;
+    let kept = kept.as_str().unwrap();
+    assert!(kept.len() < 70_000 && kept.ends_with('…') && !kept.contains("hunter2"), "{}", kept.len());
+    // So are names that nobody would read.
+    let mut long = event("START", &json!({}));
+    long["inputs"] = json!([{"namespace": "n".repeat(5_000), "name": "x"}]);
+    assert!(report(translated(long).unwrap()).about.context.to_string().len() < 1_000);
+}
