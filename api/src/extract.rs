@@ -154,7 +154,7 @@ impl FromRequestParts<ApiState> for Owner {
         let caller = Caller::from_request_parts(parts, state).await?;
         match caller.role.may_administer() {
             true => Ok(Self(caller)),
-            false => Err(role_needed("Managing tokens", "owner", &caller)),
+            false => Err(role_needed("Managing tokens and inlets", "owner", &caller)),
         }
     }
 }
@@ -214,7 +214,7 @@ pub async fn path_param(parts: &mut Parts, state: &ApiState, name: &str) -> Resu
 }
 
 /// The token of the header `Authorization: Bearer TOKEN` (RFC 6750, section 2.1).
-fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let value = headers
         .get(header::AUTHORIZATION)
         .ok_or_else(|| Problem::unauthorized("Send the token in the header Authorization: Bearer rlg_..."))?;

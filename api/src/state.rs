@@ -7,6 +7,7 @@ use access::Tokens;
 use commands::Commands;
 use eventlog::EventLog;
 use exports::Exporter;
+use inlets::{Receiver, ReceiverConfig};
 use reads::BasePath;
 use reads::Ledger;
 use reads::ReadPool;
@@ -44,6 +45,8 @@ pub struct ApiConfig {
     pub base_path: BasePath,
     /// The other sites whose scripts may use the API.
     pub cors_origins: Vec<CorsOrigin>,
+    /// How long inlets wait for what belongs before a report, and how much may wait.
+    pub inlets: ReceiverConfig,
 }
 
 impl Default for ApiConfig {
@@ -60,6 +63,7 @@ impl Default for ApiConfig {
             stream_lasts: Duration::from_secs(600),
             base_path: BasePath::default(),
             cors_origins: Vec::new(),
+            inlets: ReceiverConfig::default(),
         }
     }
 }
@@ -81,6 +85,8 @@ pub struct ApiState {
     pub live: Live,
     /// Sealed history to take away.
     pub exports: Exports,
+    /// Keeps what comes in through inlets.
+    pub inlets: Receiver,
     /// The look-up of callers.
     pub tokens: Tokens,
 }
@@ -112,6 +118,7 @@ impl ApiState {
         let freshness = Freshness::start(pool.clone(), log.clone(), ledger, stop.clone());
         commands.unreadable().watch(pool.clone(), log.clone(), stop.clone());
         Self {
+            inlets: Receiver::new(pool.clone(), config.inlets),
             config: Arc::new(config),
             commands,
             reads: ReadPool::new(reads),

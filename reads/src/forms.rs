@@ -74,6 +74,10 @@ named_schemas! {
     ActorKind = choice(domain::admin::ActorKind::ALL.map(domain::admin::ActorKind::as_str));
     /// What a token may do.
     Role = choice(access::Role::ALL.map(access::Role::as_str));
+    /// A job, as its pings name it.
+    Slug = text().pattern(Some("^[A-Za-z0-9._-]+$")).max_length(Some(100));
+    /// In which form reports come in through an inlet.
+    InletType = choice(access::InletType::ALL.map(access::InletType::as_str));
     /// What became of an event that was sent: it is new, or was there already.
     EventResult = choice(["created", "duplicate"]);
     /// The order of runs: by when they were queued, the newest first (usual) or the oldest first, or by when they ended,

@@ -6,6 +6,7 @@ mod difference;
 mod events;
 mod exports;
 mod history;
+mod inlets;
 mod items;
 mod notifications;
 mod parse;
@@ -21,6 +22,7 @@ use crate::state::ApiState;
 
 pub use commands::mark_read;
 pub use exports::Exports;
+pub use inlets::usual_principal;
 pub(crate) use parse::{EventsBody, StartBody};
 
 /// The routes, to be served with the rest.
@@ -37,6 +39,7 @@ pub fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(stats::get_stats))
         .routes(routes!(administration::list_admin_events))
         .merge(tokens::routes())
+        .merge(inlets::routes())
         .merge(exports::routes())
 }
 
@@ -46,7 +49,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use reads::{
-        Params, ReadQuery, administration, difference, events, items, notifications, runs, stats, tokens,
+        Params, ReadQuery, administration, difference, events, inlets, items, notifications, runs, stats,
+        tokens,
     };
 
     use super::exports::{CheckpointQuery, PopulationQuery, RunQuery};
@@ -66,6 +70,8 @@ mod tests {
             ("stats", stats::StatsQuery::ALLOWED),
             ("admin/events", administration::AdminQuery::ALLOWED),
             ("tokens", tokens::TokensQuery::ALLOWED),
+            ("inlets", inlets::InletsQuery::ALLOWED),
+            ("inlets/{inlet_id}/set-aside", inlets::SetAsideQuery::ALLOWED),
             ("runs/{run}/export", RunQuery::ALLOWED),
             ("export", PopulationQuery::ALLOWED),
             ("checkpoint", CheckpointQuery::ALLOWED),
