@@ -9,6 +9,7 @@ use api::{ApiConfig, ApiParts, ApiState};
 use chrono::TimeDelta;
 use commands::{Commands, Keys, Relay, Sweeper, SweeperConfig};
 use eventlog::EventLog;
+use inlets::Orderer;
 use projector::{Projector, ProjectorConfig, ProjectorError};
 use reads::Ledger;
 use reads::ReadPool;
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use web::{Door, Listeners, ServeConfig};
 
-use crate::cli::{HttpArgs, KeyArgs, SealArgs, SweeperArgs};
+use crate::cli::{HttpArgs, InletArgs, KeyArgs, SealArgs, SweeperArgs};
 use crate::error::Error;
 use crate::event_log::LogLocation;
 use crate::tls::Certificate;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub projector: bool,
     /// The sweeper, as it is set; it comes with the API.
     pub sweeper: Option<SweeperArgs>,
+    /// What takes to the log what comes in through inlets, as it is set; it comes with the API.
+    pub inlets: Option<InletArgs>,
     /// What seals history, if anything does.
     pub seal: Option<SealArgs>,
     /// Where a page with the metrics is, in a process without the API.
@@ -122,7 +125,8 @@ impl Services {
             let keys = keys::load(&pool, &*services.log, parts.keys.as_ref()).await?;
             let reads = read_pool(database, &http);
             services.pools.push(reads.clone());
-            let state = services.api_state(reads.clone(), &pool, &http, ledger, keys).await;
+            let inlets = parts.inlets.unwrap_or_default();
+            let state = services.api_state(reads.clone(), &pool, &http, &inlets, ledger, keys).await;
             let freshness = state.freshness.clone();
             let stop = services.stop_rest.clone();
             services.tasks.spawn(async move {
@@ -134,6 +138,7 @@ impl Services {
             });
             services.start_sweeper(&state, &pool, parts.sweeper);
             services.start_relay(&state, &pool);
+            services.start_orderer(&state, &inlets);
             fill(&reads).await;
             door.open(web::router(state, pool.clone(), move || metrics.render()));
         }
@@ -151,6 +156,7 @@ impl Services {
         reads: PgPool,
         pool: &PgPool,
         http: &HttpArgs,
+        inlets: &InletArgs,
         ledger: Ledger,
         keys: Keys,
     ) -> ApiState {
@@ -160,6 +166,7 @@ impl Services {
                 request_timeout: Duration::from_secs(http.request_timeout_seconds),
                 base_path: http.base_path.clone(),
                 cors_origins: http.cors_origins.clone(),
+                inlets: inlets.receiving(),
                 ..ApiConfig::default()
             },
             ledger,
@@ -213,6 +220,16 @@ impl Services {
         let stop = self.stop_rest.clone();
         self.tasks.spawn(async move {
             relay.run(stop).await;
+            Ok(())
+        });
+    }
+
+    /// What comes in through inlets gets into the log by whatever process serves.
+    fn start_orderer(&mut self, state: &ApiState, inlets: &InletArgs) {
+        let orderer = Orderer::new(state.commands.clone(), state.inlets.clone(), inlets.ordering());
+        let stop = self.stop_rest.clone();
+        self.tasks.spawn(async move {
+            orderer.run(stop).await;
             Ok(())
         });
     }
@@ -309,7 +326,7 @@ async fn open_once(
         database::migrate(database, None).await?;
     }
     let pool = PgPoolOptions::new()
-        .max_connections(6)
+        .max_connections(8)
         .acquire_timeout(PATIENCE)
         .connect_with(database.clone())
         .await?;

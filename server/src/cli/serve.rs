@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use reads::BasePath;
 
-use super::{DatabaseArgs, EventLogArgs, PrivateArgs, SealArgs};
+use super::{DatabaseArgs, EventLogArgs, InletArgs, PrivateArgs, SealArgs};
 use crate::event_log::LogLocation;
 use crate::listen;
 
@@ -106,6 +106,8 @@ pub struct DevArgs {
     pub keys: KeyArgs,
     #[command(flatten)]
     pub sweeper: SweeperArgs,
+    #[command(flatten)]
+    pub inlets: InletArgs,
 }
 
 /// Where `dev` keeps what it makes. What it makes is for trying out, so it goes nowhere but where it was told to for
@@ -146,6 +148,8 @@ pub struct ServeArgs {
     pub keys: KeyArgs,
     #[command(flatten)]
     pub sweeper: SweeperArgs,
+    #[command(flatten)]
+    pub inlets: InletArgs,
     #[command(flatten)]
     pub seal: SealArgs,
 }

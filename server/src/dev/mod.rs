@@ -85,6 +85,7 @@ async fn start(
         keys: Some(args.keys.clone()),
         projector: true,
         sweeper: Some(args.sweeper.clone()),
+        inlets: Some(args.inlets.clone()),
         seal: Some(seal_key(&args.database.private.data_dir)?),
         metrics: None,
         event_log: args.database.event_log.clone(),
