@@ -10,6 +10,7 @@ mod fuzz;
 mod hub;
 mod idempotency_secret;
 mod idle_listeners;
+mod inlets;
 mod item_names;
 mod kept;
 mod live;
