@@ -4,6 +4,8 @@ CREATE SCHEMA access;
 
 CREATE SCHEMA administration;
 
+CREATE SCHEMA inlet;
+
 CREATE SCHEMA ledger;
 
 CREATE SCHEMA log;
@@ -192,6 +194,31 @@ CREATE FUNCTION administration.actor() RETURNS jsonb
     LANGUAGE sql STABLE
     RETURN COALESCE((NULLIF(current_setting('runledger.actor'::text, true), ''::text))::jsonb, jsonb_build_object('kind', 'database', 'name', ((SESSION_USER)::text || COALESCE(('@'::text || host(inet_client_addr())), ''::text))));
 
+CREATE TABLE inlet.inlets (
+    inlet_id uuid NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    inlet_type text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    principal text NOT NULL COLLATE pg_catalog."C",
+    heartbeat_seconds integer,
+    hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT inlets_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT inlets_heartbeat_seconds_check CHECK (((heartbeat_seconds >= 1) AND (heartbeat_seconds <= 86400))),
+    CONSTRAINT inlets_inlet_type_check CHECK ((inlet_type = ANY (ARRAY['pings'::text, 'openlineage'::text, 'cloudevents'::text]))),
+    CONSTRAINT inlets_kind_check CHECK ((kind <> ''::text)),
+    CONSTRAINT inlets_principal_check CHECK ((principal <> ''::text))
+);
+
+CREATE FUNCTION administration.make_inlet(inlet_id uuid, tenant text, inlet_type text, kind text, principal text, heartbeat_seconds integer, hash bytea) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ INSERT INTO inlet.inlets (inlet_id, tenant, inlet_type, kind, principal, heartbeat_seconds, hash)
+   VALUES (make_inlet.inlet_id, make_inlet.tenant, make_inlet.inlet_type, make_inlet.kind, make_inlet.principal, make_inlet.heartbeat_seconds, make_inlet.hash);
+END;
+
 CREATE TABLE access.tokens (
     token_id uuid NOT NULL,
     tenant text NOT NULL COLLATE pg_catalog."C",
@@ -246,6 +273,23 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION administration.revoke_inlet(of_tenant text, id uuid) RETURNS SETOF inlet.inlets
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ UPDATE inlet.inlets i SET revoked_at = COALESCE(i.revoked_at, now())
+   WHERE ((i.inlet_id = revoke_inlet.id) AND (i.tenant = revoke_inlet.of_tenant))
+   RETURNING i.inlet_id,
+     i.tenant,
+     i.inlet_type,
+     i.kind,
+     i.principal,
+     i.heartbeat_seconds,
+     i.hash,
+     i.created_at,
+     i.revoked_at;
+END;
+
 CREATE FUNCTION administration.revoke_token(of_tenant text, id uuid) RETURNS TABLE(token_id uuid, tenant text, role text, principal text, created_at timestamp with time zone, revoked_at timestamp with time zone, expires_at timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -268,6 +312,42 @@ CREATE FUNCTION administration.tell_of_expired_tokens() RETURNS void
  UPDATE access.tokens SET expiry_told = tokens.expires_at
    WHERE ((tokens.revoked_at IS NULL) AND (tokens.expiry_told IS DISTINCT FROM tokens.expires_at) AND (tokens.expires_at <= now()));
 END;
+
+CREATE FUNCTION administration.tell_of_inlet() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    changed text[] := '{}';
+BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.tenant, NEW.inlet_id) = (OLD.tenant, OLD.inlet_id) THEN
+        IF OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL THEN
+            PERFORM administration.record_change(NEW.tenant, 'InletRevoked', administration.told_inlet(NEW));
+        END IF;
+        changed := array_remove(ARRAY[
+            CASE WHEN NEW.inlet_type <> OLD.inlet_type THEN 'inlet_type' END,
+            CASE WHEN NEW.kind <> OLD.kind THEN 'kind' END,
+            CASE WHEN NEW.principal <> OLD.principal THEN 'principal' END,
+            CASE WHEN NEW.heartbeat_seconds IS DISTINCT FROM OLD.heartbeat_seconds THEN 'heartbeat_seconds' END,
+            CASE WHEN NEW.hash <> OLD.hash THEN 'secret' END,
+            CASE WHEN NEW.created_at <> OLD.created_at THEN 'created_at' END,
+            CASE WHEN NEW.revoked_at IS DISTINCT FROM OLD.revoked_at AND OLD.revoked_at IS NOT NULL THEN 'revoked_at' END
+        ], NULL);
+        IF changed <> '{}' THEN
+            PERFORM administration.record_change(NEW.tenant, 'InletChanged',
+                administration.told_inlet(NEW) || jsonb_build_object('changed', changed));
+        END IF;
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        PERFORM administration.record_change(OLD.tenant, 'InletRemoved', administration.told_inlet(OLD));
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        PERFORM administration.record_change(NEW.tenant, 'InletCreated', administration.told_inlet(NEW));
+    END IF;
+    RETURN NULL;
+END
+$$;
 
 CREATE FUNCTION administration.tell_of_ledger() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -371,6 +451,10 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION administration.told_inlet(i inlet.inlets) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN jsonb_build_object('inlet_id', (i).inlet_id, 'inlet_type', (i).inlet_type, 'kind', (i).kind, 'principal', (i).principal);
+
 CREATE TABLE policy.stale_policies (
     tenant text NOT NULL COLLATE pg_catalog."C",
     kind text NOT NULL COLLATE pg_catalog."C",
@@ -461,6 +545,36 @@ ALTER TABLE administration.changes ALTER COLUMN seq ADD GENERATED ALWAYS AS IDEN
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE inlet.received (
+    inlet_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    lane text NOT NULL COLLATE pg_catalog."C",
+    report json NOT NULL,
+    request_id text NOT NULL COLLATE pg_catalog."C",
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    place integer NOT NULL,
+    due_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE inlet.runs (
+    inlet_id uuid NOT NULL,
+    ref text NOT NULL COLLATE pg_catalog."C",
+    lane text NOT NULL COLLATE pg_catalog."C",
+    run_id uuid NOT NULL,
+    begun_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended boolean DEFAULT false NOT NULL
+);
+
+CREATE TABLE inlet.set_aside (
+    inlet_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    why text NOT NULL,
+    content json NOT NULL,
+    request_id text NOT NULL COLLATE pg_catalog."C",
+    received_at timestamp with time zone NOT NULL,
+    set_aside_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
 CREATE TABLE ledger.idempotency (
@@ -792,6 +906,21 @@ ALTER TABLE ONLY administration.changes
 ALTER TABLE ONLY administration.changes
     ADD CONSTRAINT changes_pkey PRIMARY KEY (seq);
 
+ALTER TABLE ONLY inlet.inlets
+    ADD CONSTRAINT inlets_hash_key UNIQUE (hash);
+
+ALTER TABLE ONLY inlet.inlets
+    ADD CONSTRAINT inlets_pkey PRIMARY KEY (inlet_id);
+
+ALTER TABLE ONLY inlet.received
+    ADD CONSTRAINT received_pkey PRIMARY KEY (inlet_id, event_id);
+
+ALTER TABLE ONLY inlet.runs
+    ADD CONSTRAINT runs_pkey PRIMARY KEY (inlet_id, ref);
+
+ALTER TABLE ONLY inlet.set_aside
+    ADD CONSTRAINT set_aside_pkey PRIMARY KEY (inlet_id, event_id);
+
 ALTER TABLE ONLY ledger.idempotency
     ADD CONSTRAINT idempotency_pkey PRIMARY KEY (one);
 
@@ -892,6 +1021,16 @@ CREATE INDEX tokens_to_expire ON access.tokens USING btree (expires_at) WHERE ((
 
 CREATE INDEX changes_by_tenant ON administration.changes USING btree (tenant, seq);
 
+CREATE INDEX inlets_by_tenant ON inlet.inlets USING btree (tenant, created_at);
+
+CREATE INDEX open_runs ON inlet.runs USING btree (inlet_id, lane, begun_at) WHERE (NOT ended);
+
+CREATE INDEX received_by_due ON inlet.received USING btree (due_at);
+
+CREATE INDEX received_by_lane ON inlet.received USING btree (inlet_id, lane, received_at, place);
+
+CREATE INDEX set_aside_by_time ON inlet.set_aside USING btree (inlet_id, set_aside_at, event_id);
+
 CREATE INDEX admin_events_by_actor ON projection.admin_events USING btree (tenant, actor, revision);
 
 CREATE INDEX admin_events_by_type ON projection.admin_events USING btree (tenant, event_type, revision);
@@ -952,6 +1091,10 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON access.tenants FOR EACH STATEMENT 
 
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON access.tokens FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate();
 
+CREATE TRIGGER changes_are_told AFTER INSERT OR DELETE OR UPDATE ON inlet.inlets FOR EACH ROW EXECUTE FUNCTION administration.tell_of_inlet();
+
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON inlet.inlets FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate();
+
 CREATE TRIGGER changes_are_told AFTER UPDATE OF secret ON ledger.idempotency FOR EACH ROW EXECUTE FUNCTION administration.tell_of_ledger();
 
 CREATE TRIGGER changes_are_told AFTER UPDATE OF epoch ON ledger.identity FOR EACH ROW EXECUTE FUNCTION administration.tell_of_ledger();
@@ -982,6 +1125,18 @@ ALTER TABLE ONLY access.sign_in_links
 
 ALTER TABLE ONLY access.tokens
     ADD CONSTRAINT tokens_tenant_fkey FOREIGN KEY (tenant) REFERENCES access.tenants(tenant);
+
+ALTER TABLE ONLY inlet.inlets
+    ADD CONSTRAINT inlets_tenant_fkey FOREIGN KEY (tenant) REFERENCES access.tenants(tenant);
+
+ALTER TABLE ONLY inlet.received
+    ADD CONSTRAINT received_inlet_id_fkey FOREIGN KEY (inlet_id) REFERENCES inlet.inlets(inlet_id);
+
+ALTER TABLE ONLY inlet.runs
+    ADD CONSTRAINT runs_inlet_id_fkey FOREIGN KEY (inlet_id) REFERENCES inlet.inlets(inlet_id);
+
+ALTER TABLE ONLY inlet.set_aside
+    ADD CONSTRAINT set_aside_inlet_id_fkey FOREIGN KEY (inlet_id) REFERENCES inlet.inlets(inlet_id);
 
 ALTER TABLE ONLY policy.stale_policies
     ADD CONSTRAINT stale_policies_tenant_fkey FOREIGN KEY (tenant) REFERENCES access.tenants(tenant);

@@ -76,12 +76,14 @@ pub(crate) async fn forget(pool: &PgPool, days: i32) -> Result<u64, sqlx::Error>
     );
     let old = old.execute(pool).await?.rows_affected();
     let many = sqlx::query!(
-        "DELETE FROM inlet.set_aside AS s USING (
+        "WITH full_ones AS MATERIALIZED (
              SELECT i.inlet_id, (
                  SELECT a.set_aside_at FROM inlet.set_aside AS a WHERE a.inlet_id = i.inlet_id
                  ORDER BY a.set_aside_at DESC OFFSET $1 LIMIT 1
              ) AS last FROM inlet.inlets AS i
-         ) AS full_one WHERE s.inlet_id = full_one.inlet_id AND s.set_aside_at <= full_one.last",
+         )
+         DELETE FROM inlet.set_aside AS s USING full_ones AS f
+         WHERE s.inlet_id = f.inlet_id AND s.set_aside_at <= f.last",
         MOST_ASIDE
     );
     Ok(old + many.execute(pool).await?.rows_affected())

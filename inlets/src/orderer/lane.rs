@@ -37,6 +37,8 @@ struct Fates {
 impl Orderer {
     /// Takes a lane's reports to the log, unless another orderer is at it.
     pub(super) async fn lane(&self, inlet_id: Uuid, lane: &str) -> Result<u64, OrderError> {
+        // Before a connection is held, so that none waits for another.
+        let inlet = self.inlet(inlet_id).await?;
         let mut transaction = self.pool().begin().await?;
         let mine = sqlx::query_scalar!(
             r#"SELECT pg_try_advisory_xact_lock($1) AS "mine!""#,
@@ -45,7 +47,6 @@ impl Orderer {
         if !mine.fetch_one(&mut *transaction).await? {
             return Ok(0);
         }
-        let inlet = self.inlet(inlet_id).await?;
         let waiting = waiting(&mut transaction, &inlet, lane).await?;
         let now = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#);
         let now = now.fetch_one(&mut *transaction).await?;
