@@ -197,8 +197,7 @@ async fn keep(
     let (places, sorted): (Vec<i32>, Vec<&Report>) = sorted.into_iter().unzip();
     let ids: Vec<Uuid> = sorted.iter().map(|report| report.event_id).collect();
     let lanes: Vec<String> = sorted.iter().map(|report| report.lane.clone()).collect();
-    let written: Vec<String> =
-        sorted.iter().map(|report| serde_json::to_string(report)).collect::<Result<_, _>>()?;
+    let written: Vec<String> = sorted.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
     // Nothing belongs before a beginning.
     let waits: Vec<f64> =
         sorted.iter().map(|report| if report.said.starts() { 0.0 } else { grace.as_secs_f64() }).collect();

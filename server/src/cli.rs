@@ -81,12 +81,12 @@ pub enum Command {
     /// Tokens: who may come in.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Inlets: addresses by which emitters that know nothing of this ledger report.
-    #[command(subcommand)]
-    Inlet(InletCommand),
     /// Policies: when a run counts as stalled, and whether it is then presumed failed.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Inlets: addresses by which emitters that know nothing of this ledger report.
+    #[command(subcommand)]
+    Inlet(InletCommand),
     /// The event log.
     #[command(subcommand)]
     Log(LogCommand),

@@ -100,14 +100,14 @@ fn what_only_goes_on_begins_no_run() {
 
 #[test]
 fn times_that_can_not_be_are_those_of_the_receipt() {
-    let queued_at = Some(now() - TimeDelta::minutes(5));
+    let queued_at = now() - TimeDelta::minutes(5);
     for (said, seen, then) in [
         ("2026-11-28T08:58:00Z", at(Status::Running), now() - TimeDelta::minutes(2)),
         // Before there were ledgers, and long after now.
         ("1970-01-01T00:00:00Z", at(Status::Running), now()),
         ("2026-12-28T08:58:00Z", at(Status::Running), now()),
         // Before the run was queued.
-        ("2026-11-28T08:15:00Z", Seen { queued_at, ..at(Status::Running) }, queued_at.unwrap()),
+        ("2026-11-28T08:15:00Z", Seen { queued_at: Some(queued_at), ..at(Status::Running) }, queued_at),
     ] {
         let step = step(&inlet(InletType::OpenLineage), seen, &lineage("COMPLETE", said), now());
         let Step::Append(events) = step else { panic!("{said}") };
