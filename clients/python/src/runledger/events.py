@@ -1,0 +1,113 @@
+"""The events that a worker reports, as the ledger takes them. Each gets its id and its time here, at the call:
+sent again, however late, it is the same event."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+from uuid import uuid4
+
+Event = dict[str, Any]
+Maker = Callable[..., Event]
+
+# The ledger keeps 300 characters of a text. More would only fill the spool.
+TEXT_LIMIT = 300
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat()
+
+
+def text(value: object) -> str:
+    """Any value as a text that UTF-8 can carry: names of files, for one, may hold half characters."""
+    string = value if isinstance(value, str) else str(value)
+    if string.isascii():
+        return string
+    return string.encode("utf-8", "backslashreplace").decode()
+
+
+def message(value: object) -> str:
+    """One line of at most 300 characters, never empty."""
+    line = " ".join(text(value)[: TEXT_LIMIT * 4].split())
+    if len(line) > TEXT_LIMIT:
+        line = line[: TEXT_LIMIT - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return line or "no message"
+
+
+def event(type_: str, **fields: object) -> Event:
+    """An event of this moment. Fields that are None are left out."""
+    made: Event = {"type": type_, "id": str(uuid4()), "occurred_at": now()}
+    for name, value in fields.items():
+        if value is not None:
+            made[name] = value
+    return made
+
+
+def started(worker: str, heartbeat: float | None) -> Event:
+    seconds = None if heartbeat is None else min(max(round(heartbeat), 1), 86_400)
+    return event("Started", worker=message(worker), heartbeat_seconds=seconds)
+
+
+def succeeded(item: object, label: object = None) -> Event:
+    return event("ItemSucceeded", item=text(item), label=None if label is None else message(label))
+
+
+def failed_item(item: object, reason: str, why: object, label: object = None) -> Event:
+    label = None if label is None else message(label)
+    return event("ItemFailed", item=text(item), label=label, reason_code=reason, message=message(why))
+
+
+def skipped(item: object, reason: str | None = None, label: object = None) -> Event:
+    label = None if label is None else message(label)
+    return event("ItemSkipped", item=text(item), label=label, reason_code=reason)
+
+
+def progressed(why: object = None, items_total: int | None = None) -> Event:
+    return event("Progressed", message=None if why is None else message(why), items_total=items_total)
+
+
+def completed(why: object = None) -> Event:
+    return event("Completed", message=None if why is None else message(why))
+
+
+def failed(reason: str, why: object) -> Event:
+    return event("Failed", reason_code=reason, message=message(why))
+
+
+def aborted(reason: str, why: object) -> Event:
+    return event("Aborted", reason_code=reason, message=message(why))
+
+
+def is_end(type_: str) -> bool:
+    return type_ in ("Completed", "Failed", "Aborted")
+
+
+def start(
+    kind: str,
+    context: Mapping[str, object],
+    *,
+    initiator: str | Mapping[str, str] | None = None,
+    items_total: int | None = None,
+    labels: Mapping[str, str] | None = None,
+    title: str | None = None,
+    unordered: list[str] | None = None,
+) -> dict[str, Any]:
+    """What `POST .../runs` takes. It is made once and sent as it is, by whoever has to say that the run exists."""
+    body: dict[str, Any] = {
+        "kind": kind,
+        "context": dict(context),
+        "initiator": {"id": initiator} if isinstance(initiator, str) else initiator and dict(initiator),
+        "items_total": items_total,
+        "labels": labels and {name: message(value) for name, value in labels.items()},
+        "title": title and message(title),
+        "unordered": unordered,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+_encoder = json.JSONEncoder(default=str, separators=(",", ":"))
+
+
+def encode(value: object) -> bytes:
+    """One line of JSON. What JSON has no form for, such as a date or a UUID, is written as its text."""
+    return _encoder.encode(value).encode()

@@ -1,0 +1,336 @@
+"""The thread that takes what is in the spool to the ledger, run by run, each in its order."""
+
+import logging
+import os
+import random
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import delivery
+from .errors import AlreadyTaken, LedgerAway, Refused, Trouble
+from .events import Event, encode
+from .limits import Limits
+from .runfile import RunFile
+from .spool import Spool
+from .transport import Transport
+
+if TYPE_CHECKING:
+    from .run import Run
+
+log = logging.getLogger("runledger")
+
+
+_NEVER = float("inf")
+
+# Batches of one run that may follow each other while others wait.
+_FAIR = 10
+
+
+@dataclass
+class _Way:
+    """A run on its way: when it is its turn, and what has failed for it alone."""
+
+    file: RunFile
+    due: float = _NEVER
+    not_before: float = 0.0
+    failures: int = 0
+
+
+class Sender:
+    """Owns the thread, which begins with the first run and anew in every forked child that has runs of its own."""
+
+    def __init__(
+        self, transport: Transport, spool: Spool, limits: Limits, on_trouble: Callable[[Trouble], None] | None
+    ) -> None:
+        self.transport, self.spool, self.limits = transport, spool, limits
+        self._on_trouble = on_trouble
+        self.open: weakref.WeakSet[Run] = weakref.WeakSet()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing yet, in this process."""
+        self._pid = os.getpid()
+        self._thread: threading.Thread | None = None
+        self._ways: dict[RunFile, _Way] = {}
+        self._news: deque[RunFile] = deque()
+        self._changed = threading.Condition()  # on a lock that a signal's handler may take once more
+        self._wake = threading.Event()
+        self._used = 0
+        self._hurry = False
+        self._away = False
+        self._not_before = 0.0
+        self._failures = 0
+        self._look_at = self._adopt_at = 0.0
+        self._told_unauthorized = False
+        self._lost, self._lost_told = 0, 0.0
+        self._lost_why: tuple[str, str | None] = ("", None)
+
+    # Called by the job.
+
+    def add(self, file: RunFile) -> None:
+        """A run to send from now on."""
+        self.wake()
+        self._notice(file)
+
+    def report(self, file: RunFile, event: Event, last: bool) -> None:
+        """Writes an event to the spool, where there is room for it. Raises what the disk does."""
+        line = encode(event) + b"\n"
+        room = self.limits.spool_bytes - self._used - len(line)
+        if room < 0 and not last:
+            raise OSError("the spool is full")
+        if event["type"] == "Progressed" and room < self.limits.spool_bytes // 2:
+            raise OSError("the spool is half full, and signs of life go first")
+        if file.append(line, last):
+            self._used += len(line)
+            if last or not file.noticed:
+                self._notice(file)
+
+    def _notice(self, file: RunFile) -> None:
+        file.noticed = True
+        self._news.append(file)
+        self._wake.set()
+
+    def away(self) -> bool:
+        """Whether the ledger did not answer a moment ago: nobody needs to wait for it."""
+        return self._away and time.monotonic() < self._not_before
+
+    def leave(self, file: RunFile | None) -> None:
+        """Nothing more will be reported here to a run that goes on."""
+        if file is not None:
+            file.close()
+            self._notice(file)
+
+    def forget(self, run: "Run") -> None:
+        """The run has ended, so a signal needs not end it."""
+        self.open.discard(run)
+
+    def busy(self) -> bool:
+        """Whether this process has anything to send, or may get it."""
+        return self._pid == os.getpid() and bool(self._news or self._ways)
+
+    def adopt_now(self) -> None:
+        """Takes over what processes that have died left, whatever the time."""
+        self.wake()
+        for file in self.spool.adopt():
+            self._notice(file)
+
+    def wake(self) -> None:
+        """Begins the thread, where this process has none yet."""
+        if self._pid != os.getpid():
+            self._begin()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="runledger", daemon=True)
+            self._thread.start()
+        self._wake.set()
+
+    def left(self) -> int:
+        """How many runs are not yet sent to their end."""
+        return len(self._ways)
+
+    def flush(self, timeout: float) -> bool:
+        """Waits until the ledger has all that was reported; whether it has."""
+        if self._pid != os.getpid():
+            return True
+        with self._changed:
+            self._hurry, self._not_before = True, 0.0
+            self._wake.set()
+            sent = self._changed.wait_for(lambda: not self._news and not self._ways_waiting(), timeout)
+            self._hurry = False
+        return sent
+
+    def _ways_waiting(self) -> bool:
+        return any(way.file.closed or way.file.waiting() or way.due < _NEVER for way in list(self._ways.values()))
+
+    # What nobody else hears of.
+
+    def lost(self, error: BaseException, run_id: str | None) -> None:
+        """An event could not even be written. The first is told at once, others once a second."""
+        self._lost += 1
+        self._lost_why = f"{type(error).__name__}: {error}", run_id
+        self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        moment = time.monotonic()
+        if self._lost and moment >= self._lost_told + 1:
+            (why, run_id), count = self._lost_why, self._lost
+            self._lost, self._lost_told = 0, moment
+            self.tell(Trouble("dropped", why, run_id, count=count))
+
+    def tell(self, trouble: Trouble) -> None:
+        log.warning("%s (run %s): %s %s", trouble.kind, trouble.run_id, trouble.detail, trouble.event or "")
+        if self._on_trouble is not None:
+            try:
+                self._on_trouble(trouble)
+            except Exception:
+                log.exception("on_trouble failed")
+
+    # The thread.
+
+    def _work(self) -> None:
+        pid = self._pid
+        while self._pid == pid:
+            self._wake.wait(self._pause())
+            self._wake.clear()
+            try:
+                self._round()
+            except Exception:
+                log.exception("the sender goes on")
+                time.sleep(1)
+
+    def _pause(self) -> float:
+        moment = time.monotonic()
+        due = moment if self._hurry else min((way.due for way in self._ways.values()), default=_NEVER)
+        return min(max(due - moment, self._not_before - moment, 0.01), 1.0)
+
+    def _round(self) -> None:
+        moment = time.monotonic()
+        if moment >= self._look_at:
+            self._look_at = moment + min(self.limits.adopt_every, 1.0)
+            self._look_around(moment)
+        while self._news:
+            file = self._news[0]
+            if not file.removed:
+                way = self._ways.setdefault(file, _Way(file))
+                wanted = moment if file.closed else moment + self.limits.linger
+                way.due = min(way.due, max(wanted, way.not_before))
+            self._news.popleft()
+        for way in list(self._ways.values()):
+            moment = time.monotonic()
+            if moment < self._not_before:
+                break
+            if way.due <= moment or (self._hurry and way.not_before <= moment):
+                self._send(way)
+        self._tell_lost()
+        self._used = sum(way.file.waiting() for way in self._ways.values())
+        with self._changed:
+            self._changed.notify_all()
+
+    def _look_around(self, moment: float) -> None:
+        """What the dead have left, and what forked children write."""
+        if moment >= self._adopt_at:
+            self._adopt_at = moment + self.limits.adopt_every
+            for file in self.spool.adopt():
+                self._ways[file] = _Way(file, due=moment)
+            self.spool.tidy({way.file.folder for way in self._ways.values()})
+        for way in self._ways.values():
+            if way.file.find_children() and way.file.waiting():
+                way.due = min(way.due, max(moment, way.not_before))
+
+    def _send(self, way: _Way) -> None:
+        file = way.file
+        way.due, file.noticed = _NEVER, False
+        try:
+            if file.closed:
+                file.find_children()
+            more = self._deliver(file)
+        except LedgerAway as away:
+            self._wait(way, away)
+        except AlreadyTaken as taken:
+            self.tell(Trouble("taken", str(taken), file.meta.run_id))
+            self._drop(file)
+        except Refused as refused:
+            if refused.status in (401, 403):
+                self._unauthorized(way, refused)
+            else:
+                self._refuse_run(file, refused)
+        else:
+            self.answered()
+            way.failures, way.not_before = 0, 0.0
+            if more or (file.closed and file.children_live()):
+                way.due = time.monotonic() + (0 if more else self.limits.linger)
+            elif file.closed:
+                self._drop(file)
+
+    def _deliver(self, file: RunFile) -> bool:
+        """Sends what a run has to say; whether there is more of it, after a fair share of time."""
+        meta, timeout = file.meta, self.limits.request_timeout
+        if meta.run_id is None:
+            delivery.resolve(self.transport, meta, timeout)
+            file.save()
+        if meta.started is not None and not meta.claimed:
+            # `Started` goes with the first events. Where it is refused, it is asked why, and these follow later.
+            part, lines = file.lines(self.limits.batch_events - 1, self.limits.batch_bytes)
+            try:
+                delivery.post(self.transport, str(meta.run_id), [encode(meta.started), *lines], timeout, if_match=0)
+                file.sent(part, lines)
+            except Refused:
+                delivery.claim(self.transport, meta, timeout)
+            meta.claimed = True
+            file.save()
+        for _ in range(_FAIR):
+            part, lines = file.lines(self.limits.batch_events, self.limits.batch_bytes)
+            if not lines:
+                return False
+            rejected = delivery.append(self.transport, str(meta.run_id), lines, timeout)
+            file.sent(part, lines)
+            for refused in rejected:
+                self._set_aside(file, refused.line, refused.problem)
+        return True
+
+    # What goes wrong.
+
+    def answered(self) -> None:
+        """The ledger is there."""
+        self._failures, self._not_before, self._away, self._told_unauthorized = 0, 0.0, False, False
+
+    def silent(self, away: LedgerAway) -> None:
+        """The ledger is not: nothing is sent for a while, longer each time, and never all at the same moment."""
+        self._away = True
+        self._failures += 1
+        self._not_before = time.monotonic() + self._delay(self._failures, away.retry_after)
+
+    def _delay(self, failures: int, retry_after: float | None) -> float:
+        most = min(self.limits.retry_first * 2.0 ** min(failures - 1, 16), self.limits.retry_most)
+        return (retry_after or most / 2) + random.uniform(0, most / 2)
+
+    def _wait(self, way: _Way, away: LedgerAway) -> None:
+        if away.of_one_run:
+            way.failures += 1
+            way.not_before = time.monotonic() + self._delay(way.failures, away.retry_after)
+        else:
+            if not self._away:
+                log.warning("the ledger is away, reports wait in %s: %s", self.spool.folder, away)
+            self.silent(away)
+        way.due = way.not_before
+        try:
+            way.file.sync()
+        except OSError:
+            log.exception("the spool can't be written to the disk")
+
+    def _unauthorized(self, way: _Way, refused: Refused) -> None:
+        """Not about this run: all waits until there is a token that is taken."""
+        if not self._told_unauthorized:
+            self.tell(Trouble("unauthorized", str(refused), way.file.meta.run_id))
+        self._told_unauthorized = True
+        self._away = True
+        self._not_before = time.monotonic() + self._delay(8, None)
+        way.due = 0.0
+
+    def _refuse_run(self, file: RunFile, refused: Refused) -> None:
+        """The run itself is refused: its start is wrong, or the ledger has no such run."""
+        file.close()
+        if file.meta.run_id is None:
+            self._set_aside(file, encode({"start": file.meta.start}), refused.problem)
+        while True:
+            part, lines = file.lines(self.limits.batch_events, self.limits.batch_bytes)
+            for line in lines:
+                self._set_aside(file, line, refused.problem)
+            if not lines:
+                break
+            file.sent(part, lines)
+        self._drop(file)
+
+    def _set_aside(self, file: RunFile, line: bytes, problem: dict[str, object]) -> None:
+        event = delivery.shown(line)
+        self.spool.set_aside(file.meta.run_id, event, problem)
+        detail = f"{problem.get('code', '')}: {problem.get('detail', '')}"
+        self.tell(Trouble("refused", detail, file.meta.run_id, event))
+
+    def _drop(self, file: RunFile) -> None:
+        self._ways.pop(file, None)
+        file.remove()
