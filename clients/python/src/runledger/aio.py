@@ -4,14 +4,15 @@ be felt; what waits for an answer - `dispatch`, `claim`, `exclusive`, `flush` - 
 import asyncio
 import functools
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from .ledger import Context, Dispatched, Ledger, Ticket
 from .run import Run
 
-Function = TypeVar("Function", bound=Callable[..., Awaitable[Any]])
+Returned = TypeVar("Returned")
+Work = Coroutine[Any, Any, Returned]
 
 
 class AsyncLedger:
@@ -21,7 +22,9 @@ class AsyncLedger:
         self.sync = Ledger(*args, **kwargs)
         self.reasons = self.sync.reasons
 
-    def run(self, kind: str, context: Context | Callable[..., Context] = {}, **more: Any) -> Callable[[Function], Function]:
+    def run(
+        self, kind: str, context: Context | Callable[..., Context] = {}, **more: Any
+    ) -> Callable[[Callable[..., Work[Returned]]], Callable[..., Work[Returned]]]:
         """As `Ledger.run`, of `async` functions."""
         return self.sync.run(kind, context, **more)
 

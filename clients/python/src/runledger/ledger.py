@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar, cast
 
@@ -24,7 +24,7 @@ from .transport import Transport
 
 log = logging.getLogger("runledger")
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Returned = TypeVar("Returned")
 Context = Mapping[str, object]
 
 
@@ -87,11 +87,11 @@ class Ledger:
         labels: Mapping[str, str] | Callable[..., Mapping[str, str]] | None = None,
         items_total: int | Callable[..., int] | None = None,
         unordered: list[str] | None = None,
-    ) -> Callable[[Function], Function]:
+    ) -> Callable[[Callable[..., Returned]], Callable[..., Returned]]:
         """Makes a run of each call of a function, `async` or not. What is given as a function is called with the
         arguments of the call. The function gets the `Run` as `run`, if it has such a parameter."""
 
-        def decorate(function: Function) -> Function:
+        def decorate(function: Callable[..., Returned]) -> Callable[..., Returned]:
             wants_run = "run" in inspect.signature(function).parameters
 
             def begin(args: Any, kwargs: Any) -> Run:
@@ -115,16 +115,18 @@ class Ledger:
                 return run
 
             @functools.wraps(function)
-            def wrapper(*args: Any, **kwargs: Any) -> Any:
+            def wrapper(*args: Any, **kwargs: Any) -> Returned:
                 with begin(args, kwargs):
                     return function(*args, **kwargs)
 
             @functools.wraps(function)
             async def async_wrapper(*args: Any, **kwargs: Any) -> Any:
                 with begin(args, kwargs):
-                    return await function(*args, **kwargs)
+                    return await cast(Awaitable[Any], function(*args, **kwargs))
 
-            return cast(Function, async_wrapper if inspect.iscoroutinefunction(function) else wrapper)
+            if inspect.iscoroutinefunction(function):
+                return cast(Callable[..., Returned], async_wrapper)
+            return wrapper
 
         return decorate
 
@@ -300,7 +302,7 @@ class Ledger:
     def send_left(self, timeout: float) -> int:
         """Sends what processes that have died left in the spool; how many runs of them are still not sent."""
         deadline = time.monotonic() + timeout
-        self._sender.adopt_now()
+        self._sender.adopt_now(timeout)
         self.flush(max(deadline - time.monotonic(), 0))
         return self._sender.left()
 

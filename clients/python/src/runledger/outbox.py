@@ -82,7 +82,7 @@ def create_table(connection: Connection) -> None:
 def execute(connection: Connection, sql: str, *values: object) -> Any:
     """SQL is written with `?`; drivers for Postgres want `%s`."""
     cursor = connection.cursor()
-    cursor.execute(sql if isinstance(connection, sqlite3.Connection) else sql.replace("?", "%s"), values)
+    cursor.execute(sql if isinstance(cursor, sqlite3.Cursor) else sql.replace("?", "%s"), values)
     return cursor
 
 

@@ -27,6 +27,9 @@ log = logging.getLogger("runledger")
 
 _NEVER = float("inf")
 
+# Where many runs have something to say, so many requests are made at once.
+_LANES = 4
+
 # Batches of one run that may follow each other while others wait.
 _FAIR = 10
 
@@ -113,11 +116,12 @@ class Sender:
         """Whether this process has anything to send, or may get it."""
         return self._pid == os.getpid() and bool(self._news or self._ways)
 
-    def adopt_now(self) -> None:
-        """Takes over what processes that have died left, whatever the time."""
-        self.wake()
-        for file in self.spool.adopt():
-            self._notice(file)
+    def adopt_now(self, timeout: float) -> None:
+        """Has the thread take over what processes that have died left, whatever the time."""
+        with self._changed:
+            self._adopt_at = 0.0
+            self.wake()
+            self._changed.wait_for(lambda: self._adopt_at, timeout)
 
     def wake(self) -> None:
         """Begins the thread, where this process has none yet."""
@@ -199,16 +203,26 @@ class Sender:
                 wanted = moment if file.closed else moment + self.limits.linger
                 way.due = min(way.due, max(wanted, way.not_before))
             self._news.popleft()
-        for way in list(self._ways.values()):
-            moment = time.monotonic()
-            if moment < self._not_before:
-                break
-            if way.due <= moment or (self._hurry and way.not_before <= moment):
-                self._send(way)
+        due = [way for way in list(self._ways.values()) if way.due <= moment or self._hurry]
+        lanes = [due[n::_LANES] for n in range(_LANES)] if len(due) > 2 * _LANES else [due]
+        beside = [threading.Thread(target=self._send_all, args=(lane,), daemon=True) for lane in lanes[1:]]
+        for thread in beside:
+            thread.start()
+        self._send_all(lanes[0])
+        for thread in beside:
+            thread.join()
         self._tell_lost()
         self._used = sum(way.file.waiting() for way in self._ways.values())
         with self._changed:
             self._changed.notify_all()
+
+    def _send_all(self, ways: list[_Way]) -> None:
+        for way in ways:
+            moment = time.monotonic()
+            if moment < self._not_before:
+                break
+            if way.not_before <= moment:
+                self._send(way)
 
     def _look_around(self, moment: float) -> None:
         """What the dead have left, and what forked children write."""

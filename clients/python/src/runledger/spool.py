@@ -16,6 +16,7 @@ import os
 import shutil
 import threading
 import time
+import weakref
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +24,16 @@ from .events import encode, now
 from .runfile import Meta, RunFile
 
 _REFUSED_LIMIT = 8 << 20
+
+_spools: "weakref.WeakSet[Spool]" = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for spool in list(_spools):
+        spool.forked()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 class Spool:
@@ -35,7 +46,7 @@ class Spool:
         self._own: Path | None = None
         self._locks: dict[Path, int] = {}
         self._mutex = threading.Lock()
-        self._pid = 0
+        _spools.add(self)
 
     def create(self, meta: Meta, ref: str | None = None) -> RunFile:
         """Begins a run. Raises `OSError` where nothing can be written."""
@@ -43,19 +54,23 @@ class Spool:
 
     def _owner(self) -> Path:
         with self._mutex:
-            if self._own is None or self._pid != os.getpid():
-                # The locks of the parent are not ours: they are let go of by themselves when we are forked.
-                self._locks.clear()
+            if self._own is None:
                 own = self.folder / f"{os.getpid()}-{uuid4().hex[:8]}"
                 own.mkdir(mode=0o700, parents=True)
                 self._lock(own)
-                self._own, self._pid = own, os.getpid()
+                self._own = own
             return self._own
+
+    def forked(self) -> None:
+        """In a forked child: what the parent holds is the parent's. Closing the files here lets go of nothing there."""
+        for lock in self._locks.values():
+            os.close(lock)
+        self._own, self._locks, self._mutex = None, {}, threading.Lock()
 
     def _lock(self, owner: Path) -> bool:
         lock = os.open(owner / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(lock)
             return False
@@ -66,9 +81,6 @@ class Spool:
         """The runs of processes that have died. From now on this process is the one that sends them."""
         adopted: list[RunFile] = []
         with self._mutex:
-            if self._pid != os.getpid():
-                self._locks.clear()
-                self._own, self._pid = None, os.getpid()
             for owner in self._others():
                 try:
                     if self._lock(owner):
