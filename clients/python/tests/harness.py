@@ -12,6 +12,7 @@ from datetime import datetime
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -56,10 +57,15 @@ def time_of(text: str) -> datetime:
 def until(what: Callable[[], Any], seconds: float = 20) -> Any:
     """Waits until it is so: the read tables follow the log, and the sender the work."""
     deadline = time.monotonic() + seconds
-    while not (found := what()):
+    while True:
+        try:
+            if found := what():
+                return found
+        except HTTPError as error:
+            if error.code != 404:
+                raise
         assert time.monotonic() < deadline, f"in vain: {what}"
         time.sleep(0.02)
-    return found
 
 
 def only_run(of_kind: str, status: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import AlreadyTaken, Refused
+from .errors import AlreadyTaken, LedgerAway, Refused
 from .events import Event, encode, progressed
 from .runfile import Meta
 from .transport import Json, Transport
@@ -66,13 +66,12 @@ def claim(transport: Transport, meta: Meta, timeout: float) -> None:
     meta.claimed = True
 
 
+class Unclear(LedgerAway):
+    """Somebody has started the run, and the ledger can't say yet whether that one still works."""
+
+
 def _take_over(transport: Transport, run_id: str, started: Event, refused: Refused, timeout: float) -> None:
-    run = transport.get(f"/runs/{run_id}", timeout)
-    for _ in range(20):
-        if run["revision"] >= refused.problem.get("current_revision", 0):
-            break
-        time.sleep(0.05)  # the read tables are a moment behind
-        run = transport.get(f"/runs/{run_id}", timeout)
+    run = _seen(transport, run_id, int(refused.problem.get("current_revision", 0)), timeout)
     liveness = run.get("liveness") or {}
     if run["status"] != "running" or liveness.get("state") != "stalled":
         raise AlreadyTaken(run_id, str(run["status"])) from refused
@@ -81,6 +80,20 @@ def _take_over(transport: Transport, run_id: str, started: Event, refused: Refus
         post(transport, run_id, [encode(taken_over)], timeout, if_match=int(run["revision"]))
     except Refused as again:
         raise AlreadyTaken(run_id, str(run["status"])) from again
+
+
+def _seen(transport: Transport, run_id: str, revision: int, timeout: float) -> Json:
+    """The run as readers see it, at that revision at least: they may be a moment behind."""
+    for _ in range(20):
+        try:
+            run = transport.get(f"/runs/{run_id}", timeout)
+            if run["revision"] >= revision:
+                return run
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+        time.sleep(0.05)
+    raise Unclear(f"the read tables are behind run {run_id}", of_one_run=True)
 
 
 def append(transport: Transport, run_id: str, lines: list[bytes], timeout: float) -> list[Rejected]:

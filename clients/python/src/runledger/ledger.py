@@ -193,6 +193,9 @@ class Ledger:
         try:
             self._ask(lambda: delivery.claim(self._sender.transport, file.meta, self.limits.answer_timeout))
             file.save()
+        except delivery.Unclear as unclear:
+            file.remove()
+            raise AlreadyTaken(str(file.meta.run_id), "running") from unclear
         except LedgerAway:
             if if_away == "raise":
                 file.remove()
@@ -273,7 +276,8 @@ class Ledger:
         try:
             answer = question()
         except LedgerAway as away:
-            self._sender.silent(away)
+            if not away.of_one_run:
+                self._sender.silent(away)
             raise
         self._sender.answered()
         return answer
