@@ -134,7 +134,7 @@ def test_what_is_refused_is_set_aside_and_told(make: MakeLedger, troubles: list[
 
     # A run that somebody else has ended: all that follows is refused at once.
     with ledger.open(kind(), {}) as run:
-        until(lambda: run.id)
+        until(lambda: run.id and get(f"/runs/{run.id}")["status"] == "running")
         make().join(str(run.id)).abort("cancelled", "by an operator")
         until(lambda: get(f"/runs/{run.id}")["status"] == "failed")
         for item in range(300):

@@ -13,7 +13,7 @@ import pytest
 from conftest import MakeLedger
 from harness import Proxy, events, get, kind, only_run, types, until
 
-from runledger import AlreadyTaken, AsyncLedger, Ledger, LedgerAway, Ticket
+from runledger import AlreadyTaken, AsyncLedger, Ledger, LedgerAway, Ticket, Trouble
 
 
 def test_a_failed_dispatch_fails_the_run_and_is_raised_again(
@@ -64,7 +64,9 @@ async def of_asyncio(tmp_path: Path) -> None:
     assert types(only_run(name, "succeeded")["run_id"]) == ["Queued", "Started", "ItemSucceeded", "Completed"]
 
 
-def test_two_workers_do_not_take_one_run(ledger: Ledger, make: MakeLedger, between: Proxy) -> None:
+def test_two_workers_do_not_take_one_run(
+    ledger: Ledger, make: MakeLedger, between: Proxy, troubles: list[Trouble]
+) -> None:
     name, sent = kind(), list[Ticket]()
     ledger.dispatch(name, {"set": "a"}, send=sent.append)
     other = make(between.url)
@@ -102,6 +104,11 @@ def test_two_workers_do_not_take_one_run(ledger: Ledger, make: MakeLedger, betwe
     with ledger.open(name, {"set": "c"}, exclusive=True):
         with pytest.raises(AlreadyTaken):
             other.open(name, {"set": "c"}, exclusive=True)
+        # Without it the work goes on, and what it reports is set aside.
+        with other.open(name, {"set": "c"}) as late:
+            late.succeeded("a")
+        assert other.flush()
+        assert [(trouble.kind, trouble.count) for trouble in troubles] == [("taken", 2)]
     between.mode = "away"
     with pytest.raises(LedgerAway):
         other.open(name, {"set": "c"}, exclusive=True)

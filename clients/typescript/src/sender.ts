@@ -194,8 +194,7 @@ export class Sender {
     } catch (error) {
       if (error instanceof LedgerAway) this.#wait(way, error);
       else if (error instanceof AlreadyTaken) {
-        this.tell({ kind: "taken", detail: error.message, runId: error.runId, count: 1 });
-        this.#drop(file);
+        this.#taken(file, error);
       } else if (!(error instanceof Refused)) {
         way.due = way.notBefore = now() + this.limits.retryMost;
         throw error;
@@ -231,7 +230,7 @@ export class Sender {
       if (lines.length === 0) return false;
       const rejected = await delivery.append(this.transport, runId, lines, timeout);
       file.sent(lines);
-      for (const { line, problem } of rejected) this.#setAside(file, line, problem);
+      for (const { line, problem } of rejected) this.refused(file.meta.runId, shown(line), problem);
     }
     return true;
   }
@@ -274,25 +273,31 @@ export class Sender {
     way.due = 0;
   }
 
-  /** The run itself is refused: its start is wrong, or the ledger has no such run. */
-  #refuseRun(file: RunFile, refused: Refused): void {
+  /** Told once; what was reported is kept for people to look at. */
+  #taken(file: RunFile, taken: AlreadyTaken): void {
     file.closed = true;
-    if (file.meta.runId === null) this.#setAside(file, JSON.stringify({ start: file.meta.start }), refused.problem);
-    for (let lines = file.lines(1_000, 1 << 20); lines.length > 0; lines = file.lines(1_000, 1 << 20)) {
-      for (const line of lines) this.#setAside(file, line, refused.problem);
-      file.sent(lines);
+    let count = 0;
+    for (const line of this.#rest(file)) {
+      this.spool.setAside(taken.runId, shown(line), { code: "already_taken", detail: taken.message });
+      count += 1;
     }
+    this.tell({ kind: "taken", detail: taken.message, runId: taken.runId, count });
     this.#drop(file);
   }
 
-  #setAside(file: RunFile, line: string, problem: Problem): void {
-    let event: unknown = { unreadable: line };
-    try {
-      event = JSON.parse(line);
-    } catch {
-      // It is shown as it is.
+  /** The run itself is refused: its start is wrong, or the ledger has no such run. */
+  #refuseRun(file: RunFile, refused: Refused): void {
+    file.closed = true;
+    if (file.meta.runId === null) this.refused(null, { start: file.meta.start }, refused.problem);
+    for (const line of this.#rest(file)) this.refused(file.meta.runId, shown(line), refused.problem);
+    this.#drop(file);
+  }
+
+  *#rest(file: RunFile): Generator<string> {
+    for (let lines = file.lines(1_000, 1 << 20); lines.length > 0; lines = file.lines(1_000, 1 << 20)) {
+      yield* lines;
+      file.sent(lines);
     }
-    this.refused(file.meta.runId, event, problem);
   }
 
   refused(runId: string | null, event: unknown, problem: Problem): void {
@@ -303,5 +308,14 @@ export class Sender {
   #drop(file: RunFile): void {
     this.#ways.delete(file);
     file.remove();
+  }
+}
+
+/** A line as an event, or as it is where it is none. */
+function shown(line: string): unknown {
+  try {
+    return JSON.parse(line) as unknown;
+  } catch {
+    return { unreadable: line };
   }
 }

@@ -130,7 +130,8 @@ test("what_is_refused_is_set_aside_and_told", async () => {
 
   // A run that somebody else has ended: all that follows is refused at once.
   await ledger.open(kind(), {}, {}, async (open) => {
-    make().join(await until(() => open.id)).abort("cancelled", "by an operator");
+    await until(async () => open.id && (await run(open.id)).status === "running");
+    make().join(String(open.id)).abort("cancelled", "by an operator");
     await until(async () => (await run(open.id)).status === "failed");
     for (let item = 0; item < 300; item++) open.succeeded(item);
   });

@@ -33,7 +33,7 @@ test("active_work_is_not_dispatched_again", async () => {
 });
 
 test("two_workers_do_not_take_one_run", async (context) => {
-  const [between, { make }, name, sent] = [await Proxy.start(context), world(), kind(), [] as Ticket[]];
+  const [between, { make, troubles }, name, sent] = [await Proxy.start(context), world(), kind(), [] as Ticket[]];
   const [one, other] = [make(), make({ url: between.url })];
   await one.dispatch(name, { set: "a" }, { send: (ticket) => sent.push(ticket) });
   const took: (string | null)[] = [];
@@ -63,10 +63,16 @@ test("two_workers_do_not_take_one_run", async (context) => {
   assert.deepEqual(await types(sent[1]?.run_id ?? null), ["Queued", "Started", "Completed"]);
 
   // `exclusive` asks the same of work that nobody dispatched.
-  const exclusive = (ledger: Ledger) => ledger.open(name, { set: "c" }, { exclusive: true }, () => assert.rejects(other.open(name, { set: "c" }, { exclusive: true }, () => undefined), AlreadyTaken));
-  await exclusive(one);
+  const free = { exclusive: true };
+  await one.open(name, { set: "c" }, free, async () => {
+    await assert.rejects(other.open(name, { set: "c" }, free, () => undefined), AlreadyTaken);
+    // Without it the work goes on, and what it reports is set aside.
+    await other.open(name, { set: "c" }, {}, (run) => run.succeeded("a"));
+    assert.ok(await other.flush());
+    assert.deepEqual(troubles.map(({ kind, count }) => [kind, count]), [["taken", 2]]);
+  });
   between.mode = "away";
-  await assert.rejects(exclusive(other), LedgerAway);
+  await assert.rejects(other.open(name, { set: "c" }, free, () => undefined), LedgerAway);
 });
 
 test("a_silent_workers_run_is_taken_over", async () => {

@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ class _Way:
     due: float = _NEVER
     not_before: float = 0.0
     failures: int = 0
+    sending: bool = False
 
 
 class Sender:
@@ -148,7 +149,8 @@ class Sender:
         return sent
 
     def _ways_waiting(self) -> bool:
-        return any(way.file.closed or way.file.waiting() or way.due < _NEVER for way in list(self._ways.values()))
+        ways = list(self._ways.values())
+        return any(way.sending or way.file.closed or way.file.waiting() or way.due < _NEVER for way in ways)
 
     # What nobody else hears of.
 
@@ -237,7 +239,7 @@ class Sender:
 
     def _send(self, way: _Way) -> None:
         file = way.file
-        way.due, file.noticed = _NEVER, False
+        way.due, way.sending, file.noticed = _NEVER, True, False
         try:
             if file.closed:
                 file.find_children()
@@ -245,8 +247,7 @@ class Sender:
         except LedgerAway as away:
             self._wait(way, away)
         except AlreadyTaken as taken:
-            self.tell(Trouble("taken", str(taken), file.meta.run_id))
-            self._drop(file)
+            self._taken(file, taken)
         except Refused as refused:
             if refused.status in (401, 403):
                 self._unauthorized(way, refused)
@@ -259,6 +260,8 @@ class Sender:
                 way.due = time.monotonic() + (0 if more else self.limits.linger)
             elif file.closed:
                 self._drop(file)
+        finally:
+            way.sending = False
 
     def _deliver(self, file: RunFile) -> bool:
         """Sends what a run has to say; whether there is more of it, after a fair share of time."""
@@ -325,19 +328,33 @@ class Sender:
         self._not_before = time.monotonic() + self._delay(8, None)
         way.due = 0.0
 
+    def _taken(self, file: RunFile, taken: AlreadyTaken) -> None:
+        """Told once; what was reported is kept for people to look at."""
+        file.close()
+        problem = {"code": "already_taken", "detail": str(taken)}
+        count = 0
+        for line in self._rest(file):
+            self.spool.set_aside(file.meta.run_id, delivery.shown(line), problem)
+            count += 1
+        self.tell(Trouble("taken", str(taken), file.meta.run_id, count=count))
+        self._drop(file)
+
     def _refuse_run(self, file: RunFile, refused: Refused) -> None:
         """The run itself is refused: its start is wrong, or the ledger has no such run."""
         file.close()
         if file.meta.run_id is None:
             self._set_aside(file, encode({"start": file.meta.start}), refused.problem)
+        for line in self._rest(file):
+            self._set_aside(file, line, refused.problem)
+        self._drop(file)
+
+    def _rest(self, file: RunFile) -> Iterator[bytes]:
         while True:
             part, lines = file.lines(self.limits.batch_events, self.limits.batch_bytes)
-            for line in lines:
-                self._set_aside(file, line, refused.problem)
             if not lines:
-                break
+                return
+            yield from lines
             file.sent(part, lines)
-        self._drop(file)
 
     def _set_aside(self, file: RunFile, line: bytes, problem: dict[str, object]) -> None:
         event = delivery.shown(line)
