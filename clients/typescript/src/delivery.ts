@@ -1,6 +1,6 @@
 // How one run's lines get to the ledger: start it, claim it, append, and what to do where the ledger says no.
 import { AlreadyTaken, Refused, Unclear, type Problem } from "./errors.js";
-import { progressed, type Event, type StartBody } from "./events.js";
+import { takenOver, type Event, type StartBody } from "./events.js";
 import { pause } from "./limits.js";
 import type { Meta } from "./runfile.js";
 import type { components } from "./schema.js";
@@ -51,9 +51,8 @@ export async function claim(transport: Transport, meta: Meta, timeout: number): 
 async function takeOver(transport: Transport, runId: string, started: Event & { type: "Started" }, refused: Refused, timeout: number) {
   const run = await seen(transport, runId, Number(refused.problem["current_revision"] ?? 0), timeout);
   if (run.status !== "running" || run.liveness?.state !== "stalled") throw new AlreadyTaken(runId, run.status);
-  const takenOver = { ...progressed(`taken over by ${started.worker}`), id: started.id as string };
   try {
-    await post(transport, runId, [JSON.stringify(takenOver)], timeout, run.revision);
+    await post(transport, runId, [JSON.stringify(takenOver(started))], timeout, run.revision);
   } catch (error) {
     if (error instanceof Refused) throw new AlreadyTaken(runId, run.status);
     throw error;

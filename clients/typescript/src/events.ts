@@ -15,7 +15,12 @@ export interface StartOptions {
   labels?: Record<string, string>;
   title?: string;
   unordered?: string[];
+  /** A name of the caller's own for this start; without it one is made. */
+  ref?: { source: string; id: string };
 }
+
+/** Whether the ledger takes `ref` and `occurred_at` of a start, and `Resumed`: decision 30. */
+export const REFERENCES: boolean = false;
 
 /** The ledger keeps 300 characters of a text. More would only fill the spool. */
 const TEXT_LIMIT = 300;
@@ -33,7 +38,8 @@ export function message(value: unknown): string {
   return cut || "no message";
 }
 
-const moment = () => ({ id: randomUUID(), occurred_at: new Date().toISOString() });
+const now = () => new Date().toISOString();
+const moment = () => ({ id: randomUUID(), occurred_at: now() });
 const labelled = (label: unknown) => (label === undefined ? {} : { label: message(label) });
 const explained = (why: unknown) => (why === undefined ? {} : { message: message(why) });
 
@@ -70,14 +76,22 @@ export function aborted(reason: string, why: unknown): Event {
   return { type: "Aborted", ...moment(), reason_code: reason, message: message(why) };
 }
 
-/** What `POST .../runs` takes. It is made once and sent as it is, by whoever has to say that the run exists. */
+/** What a successor says in the place of `started`, under the same id. */
+export function takenOver(started: Event & { type: "Started" }): Event {
+  if (!REFERENCES) return { ...progressed(`taken over by ${started.worker}`), id: started.id as string };
+  return { ...started, type: "Resumed" as "Started" };
+}
+
+/** What `POST .../runs` takes. It is made once and sent as it is, as often as it must be, by every program that has to say
+ * that the run exists. */
 export function start(kind: string, context: Record<string, unknown>, options: StartOptions = {}): StartBody {
-  const { initiator, itemsTotal, labels, title, unordered } = options;
+  const { initiator, itemsTotal, labels, title, unordered, ref } = options;
   const body: StartBody = { kind, context };
   if (initiator !== undefined) body.initiator = typeof initiator === "string" ? { id: initiator } : initiator;
   if (itemsTotal !== undefined) body.items_total = itemsTotal;
   if (labels) body.labels = Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, message(value)]));
   if (title !== undefined) body.title = message(title);
   if (unordered) body.unordered = unordered;
-  return body;
+  if (ref) return Object.assign(body, { ref });
+  return REFERENCES ? Object.assign(body, { ref: { source: "runledger-client", id: randomUUID() }, occurred_at: now() }) : body;
 }

@@ -11,7 +11,7 @@ import { Reasons, told } from "./reasons.js";
 import { Run } from "./run.js";
 import type { RunFile } from "./runfile.js";
 import { Sender } from "./sender.js";
-import { watch } from "./signals.js";
+import { atExit, watch } from "./signals.js";
 import { Spool } from "./spool.js";
 import { Transport, type Token } from "./transport.js";
 
@@ -58,7 +58,6 @@ export class Ledger {
   readonly #sender: Sender;
   readonly #spool: Spool;
   readonly #handleSigterm: boolean;
-  #flushedAtExit = false;
 
   constructor(options: LedgerOptions = {}) {
     const url = given(options.url, "url");
@@ -69,11 +68,7 @@ export class Ledger {
     const transport = new Transport(url, tenant, options.token ?? given(undefined, "token"));
     this.#sender = new Sender(transport, this.#spool, this.limits, options.onTrouble);
     this.#handleSigterm = options.handleSigterm ?? true;
-    process.on("beforeExit", () => {
-      if (this.#flushedAtExit || !this.#sender.busy()) return;
-      this.#flushedAtExit = true;
-      void this.flush();
-    });
+    atExit(this);
   }
 
   // To work on a run.
@@ -249,6 +244,11 @@ export class Ledger {
   /** Waits until the ledger has all that was reported; whether it has. What it has not stays in the spool. */
   flush(timeout: number = this.limits.exitTimeout): Promise<boolean> {
     return this.#sender.flush(timeout);
+  }
+
+  /** As `flush`, where there is anything to send. Called by itself when the process has nothing more to do. */
+  async close(): Promise<void> {
+    if (this.#sender.busy()) await this.flush();
   }
 
   /** Sends what processes that have died left in the spool; how many runs of them are still not sent. */

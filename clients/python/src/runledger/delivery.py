@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import AlreadyTaken, LedgerAway, Refused
-from .events import Event, encode, progressed
+from .events import Event, encode, taken_over
 from .runfile import Meta
 from .transport import Json, Transport
 
@@ -75,9 +75,8 @@ def _take_over(transport: Transport, run_id: str, started: Event, refused: Refus
     liveness = run.get("liveness") or {}
     if run["status"] != "running" or liveness.get("state") != "stalled":
         raise AlreadyTaken(run_id, str(run["status"])) from refused
-    taken_over = progressed(f"taken over by {started['worker']}") | {"id": started["id"]}
     try:
-        post(transport, run_id, [encode(taken_over)], timeout, if_match=int(run["revision"]))
+        post(transport, run_id, [encode(taken_over(started))], timeout, if_match=int(run["revision"]))
     except Refused as again:
         raise AlreadyTaken(run_id, str(run["status"])) from again
 

@@ -10,6 +10,9 @@ from uuid import uuid4
 Event = dict[str, Any]
 Maker = Callable[..., Event]
 
+# Whether the ledger takes `ref` and `occurred_at` of a start, and `Resumed`: decision 30.
+REFERENCES = False
+
 # The ledger keeps 300 characters of a text. More would only fill the spool.
 TEXT_LIMIT = 300
 
@@ -82,17 +85,27 @@ def is_end(type_: str) -> bool:
     return type_ in ("Completed", "Failed", "Aborted")
 
 
+def taken_over(started: Event) -> Event:
+    """What a successor says in the place of `started`, under the same id."""
+    if not REFERENCES:
+        return progressed(f"taken over by {started['worker']}") | {"id": started["id"]}
+    return started | {"type": "Resumed"}
+
+
 def start(
     kind: str,
     context: Mapping[str, object],
     *,
+    ref: Mapping[str, str] | None = None,
     initiator: str | Mapping[str, str] | None = None,
     items_total: int | None = None,
     labels: Mapping[str, str] | None = None,
     title: str | None = None,
     unordered: list[str] | None = None,
 ) -> dict[str, Any]:
-    """What `POST .../runs` takes. It is made once and sent as it is, by whoever has to say that the run exists."""
+    """What `POST .../runs` takes. It is made once and sent as it is, as often as it must be, by every program that has
+    to say that the run exists. `ref`: `{source, id}`, a name of the caller's own; without it one is made."""
+    own = {"ref": {"source": "runledger-client", "id": str(uuid4())}, "occurred_at": now()}
     body: dict[str, Any] = {
         "kind": kind,
         "context": dict(context),
@@ -101,6 +114,7 @@ def start(
         "labels": labels and {name: message(value) for name, value in labels.items()},
         "title": title and message(title),
         "unordered": unordered,
+        **({"ref": dict(ref)} if ref else own if REFERENCES else {}),
     }
     return {name: value for name, value in body.items() if value is not None}
 

@@ -224,23 +224,12 @@ class Ledger:
         context: Context,
         *,
         send: Callable[[Ticket], object],
-        initiator: str | Mapping[str, str] | None = None,
-        items_total: int | None = None,
-        labels: Mapping[str, str] | None = None,
-        title: str | None = None,
-        unordered: list[str] | None = None,
+        **more: Any,
     ) -> Dispatched:
         """Starts a run and sends its ticket to a worker, by `send`. An exception of `send` fails the run at once and is
-        raised again. An operation that is active already is not sent again."""
-        start = events.start(
-            kind,
-            context,
-            initiator=initiator,
-            items_total=items_total,
-            labels=labels,
-            title=title,
-            unordered=unordered,
-        )
+        raised again. An operation that is active already is not sent again. `more`: `initiator`, `items_total`,
+        `labels`, `title`, `unordered`, `ref`, as `events.start` takes them."""
+        start = events.start(kind, context, **more)
         run_id = None
         try:
             answer = self._ask(lambda: delivery.start(self._sender.transport, start, self.limits.answer_timeout))
