@@ -10,7 +10,7 @@ from harness import TENANT, TOKEN, URL, Proxy, proxy
 from runledger import Ledger, Limits, Trouble
 
 # Short times, so that a test need not wait for them.
-QUICK = {"retry_first": 0.05, "retry_most": 0.2, "adopt_every": 0.2, "exit_timeout": 3.0}
+QUICK = {"retry_first": 0.05, "retry_most": 0.2, "adopt_every": 0.2, "exit_timeout": 15.0}
 
 MakeLedger = Callable[..., Ledger]
 

@@ -26,7 +26,7 @@ export const kind = () => `test.t${randomUUID().slice(0, 13)}`;
 export const folder = () => mkdtempSync(join(tmpdir(), "runledger-"));
 
 /** Short times, so that a test need not wait for them. */
-const QUICK: Partial<Limits> = { retryFirst: 0.05, retryMost: 0.2, adoptEvery: 0.2, exitTimeout: 3 };
+const QUICK: Partial<Limits> = { retryFirst: 0.05, retryMost: 0.2, adoptEvery: 0.2, exitTimeout: 15 };
 
 export interface World {
   spool: string;

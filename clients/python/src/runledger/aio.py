@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from .decorate import aside
 from .ledger import Context, Dispatched, Ledger, Ticket
 from .run import Run
 
@@ -31,13 +32,13 @@ class AsyncLedger:
     @asynccontextmanager
     async def open(self, kind: str, context: Context, **more: Any) -> AsyncIterator[Run]:
         """As `Ledger.open`: `async with ledger.open("kind", {...}) as run:`."""
-        with await _aside(functools.partial(self.sync.open, kind, context, **more)) as run:
+        with await aside(functools.partial(self.sync.open, kind, context, **more)) as run:
             yield run
 
     @asynccontextmanager
     async def claim(self, ticket: Ticket | Mapping[str, Any], **more: Any) -> AsyncIterator[Run]:
         """As `Ledger.claim`."""
-        with await _aside(functools.partial(self.sync.claim, ticket, **more)) as run:
+        with await aside(functools.partial(self.sync.claim, ticket, **more)) as run:
             yield run
 
     async def dispatch(
@@ -63,18 +64,3 @@ class AsyncLedger:
     async def close(self) -> None:
         """As `Ledger.close`."""
         await asyncio.to_thread(self.sync.close)
-
-
-async def _aside(take: Callable[[], Run]) -> Run:
-    """Takes a run in a thread. Where nobody waits for it any more, it ends as soon as it is there."""
-    taking = asyncio.ensure_future(asyncio.to_thread(take))
-    try:
-        return await asyncio.shield(taking)
-    except asyncio.CancelledError:
-        taking.add_done_callback(_give_up)
-        raise
-
-
-def _give_up(taking: "asyncio.Future[Run]") -> None:
-    if not taking.cancelled() and taking.exception() is None:
-        taking.result().abort("cancelled", "the work was cancelled before it began")

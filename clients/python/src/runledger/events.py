@@ -4,7 +4,7 @@ sent again, however late, it is the same event."""
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypedDict
 from uuid import uuid4
 
 Event = dict[str, Any]
@@ -92,31 +92,36 @@ def taken_over(started: Event) -> Event:
     return started | {"type": "Resumed"}
 
 
-def start(
-    kind: str,
-    context: Mapping[str, object],
-    *,
-    ref: Mapping[str, str] | None = None,
-    initiator: str | Mapping[str, str] | None = None,
-    items_total: int | None = None,
-    labels: Mapping[str, str] | None = None,
-    title: str | None = None,
-    unordered: list[str] | None = None,
-) -> dict[str, Any]:
+class StartOptions(TypedDict, total=False):
+    """What may be said of a run when it starts, besides its kind and context."""
+
+    initiator: str | Mapping[str, str]
+    """The principal who asked for it and is told of its end: an id, or `{id, name}`."""
+    items_total: int
+    labels: Mapping[str, str]
+    title: str
+    unordered: list[str]
+    """Names of lists in the context whose order does not count: docs/idempotency.md."""
+    ref: Mapping[str, str]
+    """`{source, id}`: a name of the caller's own for this start. Without it one is made."""
+
+
+def start(kind: str, context: Mapping[str, object], options: StartOptions | None = None) -> dict[str, Any]:
     """What `POST .../runs` takes. It is made once and sent as it is, as often as it must be, by every program that has
-    to say that the run exists. `ref`: `{source, id}`, a name of the caller's own; without it one is made."""
-    own = {"ref": {"source": "runledger-client", "id": str(uuid4())}, "occurred_at": now()}
-    body: dict[str, Any] = {
-        "kind": kind,
-        "context": dict(context),
-        "initiator": {"id": initiator} if isinstance(initiator, str) else initiator and dict(initiator),
-        "items_total": items_total,
-        "labels": labels and {name: message(value) for name, value in labels.items()},
-        "title": title and message(title),
-        "unordered": unordered,
-        **({"ref": dict(ref)} if ref else own if REFERENCES else {}),
-    }
-    return {name: value for name, value in body.items() if value is not None}
+    to say that the run exists."""
+    body: dict[str, Any] = {"kind": kind, "context": dict(context)}
+    if REFERENCES:
+        body |= {"ref": {"source": "runledger-client", "id": str(uuid4())}, "occurred_at": now()}
+    given: dict[str, Any] = {name: value for name, value in (options or {}).items() if value is not None}
+    if isinstance(given.get("initiator"), str):
+        given["initiator"] = {"id": given["initiator"]}
+    if "labels" in given:
+        given["labels"] = {name: message(value) for name, value in given["labels"].items()}
+    if "title" in given:
+        given["title"] = message(given["title"])
+    if "ref" in given:
+        body.pop("occurred_at", None)  # the caller repeats it, and then it would say something else
+    return body | given
 
 
 _encoder = json.JSONEncoder(default=str, separators=(",", ":"))

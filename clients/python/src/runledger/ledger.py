@@ -1,18 +1,18 @@
 """The ledger of one tenant, as programs use it that start and work on runs."""
 
 import atexit
-import functools
-import inspect
 import logging
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
 
 from . import delivery, events, signals
+from .decorate import decorated
 from .errors import AlreadyTaken, LedgerAway, Refused, RunledgerError, Trouble
+from .events import StartOptions
 from .limits import Limits
 from .outbox import Connection, Outbox, Relay
 from .reasons import Reasons, told
@@ -22,10 +22,24 @@ from .sender import Sender
 from .spool import Spool
 from .transport import Transport
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # the checker has it
+
 log = logging.getLogger("runledger")
 
 Returned = TypeVar("Returned")
 Context = Mapping[str, object]
+
+
+class CallOptions(TypedDict, total=False):
+    """`StartOptions`, each of which may be a function of the call's arguments."""
+
+    initiator: str | Mapping[str, str] | Callable[..., str | Mapping[str, str]]
+    items_total: int | Callable[..., int]
+    labels: Mapping[str, str] | Callable[..., Mapping[str, str]]
+    title: str | Callable[..., str]
+    unordered: list[str]
+    ref: Mapping[str, str] | Callable[..., Mapping[str, str]]
 
 
 class Ticket(TypedDict):
@@ -68,7 +82,7 @@ class Ledger:
         folder = Path(spool or os.environ.get("RUNLEDGER_SPOOL") or _default_spool())
         self.limits, self.worker = limits, worker or f"{socket.gethostname()}/{os.getpid()}"
         self.reasons = Reasons()
-        self._spool = Spool(folder, url, tenant, limits.spool_bytes)
+        self._spool = Spool(folder, url, tenant)
         self._sender = Sender(transport, self._spool, limits, on_trouble)
         self._handle_sigterm = handle_sigterm
         atexit.register(self.close)
@@ -82,53 +96,22 @@ class Ledger:
         *,
         heartbeat: float | None = None,
         exclusive: bool = False,
-        title: str | Callable[..., str] | None = None,
-        initiator: str | Mapping[str, str] | Callable[..., str | Mapping[str, str]] | None = None,
-        labels: Mapping[str, str] | Callable[..., Mapping[str, str]] | None = None,
-        items_total: int | Callable[..., int] | None = None,
-        unordered: list[str] | None = None,
+        **more: "Unpack[CallOptions]",
     ) -> Callable[[Callable[..., Returned]], Callable[..., Returned]]:
         """Makes a run of each call of a function, `async` or not. What is given as a function is called with the
         arguments of the call. The function gets the `Run` as `run`, if it has such a parameter."""
 
-        def decorate(function: Callable[..., Returned]) -> Callable[..., Returned]:
-            wants_run = "run" in inspect.signature(function).parameters
+        def begin(*args: Any, **kwargs: Any) -> Run:
+            def of_call(given: Any) -> Any:
+                return given(*args, **kwargs) if callable(given) else given
 
-            def begin(args: Any, kwargs: Any) -> Run:
-                def of_call(given: Any) -> Any:
-                    return given(*args, **kwargs) if callable(given) else given
+            def start() -> dict[str, Any]:
+                options = {name: of_call(value) for name, value in more.items()}
+                return events.start(kind, of_call(context), cast(StartOptions, options))
 
-                def start() -> dict[str, Any]:
-                    return events.start(
-                        kind,
-                        of_call(context),
-                        title=of_call(title),
-                        initiator=of_call(initiator),
-                        labels=of_call(labels),
-                        items_total=of_call(items_total),
-                        unordered=unordered,
-                    )
+            return self._open(start, heartbeat, exclusive)
 
-                run = self._open(start, heartbeat, exclusive)
-                if wants_run:
-                    kwargs["run"] = run
-                return run
-
-            @functools.wraps(function)
-            def wrapper(*args: Any, **kwargs: Any) -> Returned:
-                with begin(args, kwargs):
-                    return function(*args, **kwargs)
-
-            @functools.wraps(function)
-            async def async_wrapper(*args: Any, **kwargs: Any) -> Any:
-                with begin(args, kwargs):
-                    return await cast(Awaitable[Any], function(*args, **kwargs))
-
-            if inspect.iscoroutinefunction(function):
-                return cast(Callable[..., Returned], async_wrapper)
-            return wrapper
-
-        return decorate
+        return lambda function: decorated(function, begin, waits=exclusive)
 
     def open(
         self,
@@ -137,14 +120,14 @@ class Ledger:
         *,
         heartbeat: float | None = None,
         exclusive: bool = False,
-        **more: Any,
+        **more: "Unpack[StartOptions]",
     ) -> Run:
-        """A run that is worked on here: `with ledger.open("kind", {...}) as run:`. `more`: what `dispatch` takes.
+        """A run that is worked on here: `with ledger.open("kind", {...}) as run:`.
 
         With `exclusive` it is asked whether the operation is free, and `AlreadyTaken` or `LedgerAway` is raised where
         it is not. Without, the work goes on whatever the ledger says; what it reports is then set aside.
         """
-        return self._open(lambda: events.start(kind, context, **more), heartbeat, exclusive)
+        return self._open(lambda: events.start(kind, context, more), heartbeat, exclusive)
 
     def _open(self, start: Callable[[], dict[str, Any]], heartbeat: float | None, exclusive: bool) -> Run:
         try:
@@ -154,7 +137,7 @@ class Ledger:
         except RunledgerError:
             raise
         except Exception as error:
-            self._sender.lost(error, None)
+            self._sender.troubles.lost(error, None)
             return self._run(None, heartbeat)
         return self._run(file, heartbeat)
 
@@ -172,7 +155,7 @@ class Ledger:
         except RunledgerError:
             raise
         except Exception as error:
-            self._sender.lost(error, None)
+            self._sender.troubles.lost(error, None)
             return self._run(None, heartbeat)
         return self._run(file, heartbeat)
 
@@ -182,7 +165,7 @@ class Ledger:
         try:
             file = self._spool.create(Meta(None, run_id))
         except Exception as error:
-            self._sender.lost(error, run_id)
+            self._sender.troubles.lost(error, run_id)
             return self._run(None, heartbeat)
         return self._run(file, heartbeat, ends=False)
 
@@ -219,17 +202,11 @@ class Ledger:
     # To have others work on it.
 
     def dispatch(
-        self,
-        kind: str,
-        context: Context,
-        *,
-        send: Callable[[Ticket], object],
-        **more: Any,
+        self, kind: str, context: Context, *, send: Callable[[Ticket], object], **more: "Unpack[StartOptions]"
     ) -> Dispatched:
         """Starts a run and sends its ticket to a worker, by `send`. An exception of `send` fails the run at once and is
-        raised again. An operation that is active already is not sent again. `more`: `initiator`, `items_total`,
-        `labels`, `title`, `unordered`, `ref`, as `events.start` takes them."""
-        start = events.start(kind, context, **more)
+        raised again. An operation that is active already is not sent again."""
+        start = events.start(kind, context, more)
         run_id = None
         try:
             answer = self._ask(lambda: delivery.start(self._sender.transport, start, self.limits.answer_timeout))
@@ -256,7 +233,7 @@ class Ledger:
             file.close()
             self._sender.add(file)
         except Exception as error:
-            self._sender.lost(error, run_id)
+            self._sender.troubles.lost(error, run_id)
 
     def _ask(self, question: Callable[[], Any]) -> Any:
         """The ledger's answer, where it is likely to give one at once."""

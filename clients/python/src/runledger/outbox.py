@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from . import delivery, events
-from .errors import LedgerAway, Refused, Trouble
-from .events import Event, encode
+from .errors import LedgerAway, Refused
+from .events import Event, StartOptions, encode
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack  # the checker has it
+
     from .sender import Sender
 
 log = logging.getLogger("runledger")
@@ -54,10 +56,9 @@ class Outbox:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def start(self, kind: str, context: Mapping[str, object], **more: Any) -> dict[str, Any]:
-        """A run, from the commit on. Gives its ticket, to be enqueued in the same transaction. `more`: what `dispatch`
-        takes."""
-        ref, start = str(uuid4()), events.start(kind, context, **more)
+    def start(self, kind: str, context: Mapping[str, object], **more: "Unpack[StartOptions]") -> dict[str, Any]:
+        """A run, from the commit on. Gives its ticket, to be enqueued in the same transaction."""
+        ref, start = str(uuid4()), events.start(kind, context, more)
         self._insert(ref, {"start": start})
         return {"ref": ref, "run_id": None, "start": start}
 
@@ -127,19 +128,19 @@ class Relay:
         return len(rows)
 
     def _send(self, connection: Connection, ref: str, parts: list[tuple[int, dict[str, Any]]]) -> None:
-        timeout = self._sender.limits.request_timeout
+        timeout, troubles = self._sender.limits.request_timeout, self._sender.troubles
         try:
             run_id = self._run_id(connection, ref, parts)
             done = [seq for seq, part in parts if "event" in part]
             lines = [encode(part["event"]) for _, part in parts if "event" in part]
             if lines:
                 for refused in delivery.append(self._sender.transport, run_id, lines, timeout):
-                    self._refused(run_id, delivery.shown(refused.line), refused.problem)
+                    troubles.refused(run_id, delivery.shown(refused.line), refused.problem)
         except Refused as refused:
             if refused.status in (401, 403):
                 raise LedgerAway(str(refused)) from refused
             for _, part in parts:
-                self._refused(None, part, refused.problem)
+                troubles.refused(None, part, refused.problem)
             done = [seq for seq, _ in parts]
         for seq in done:
             execute(connection, f"DELETE FROM {TABLE} WHERE seq = ?", seq)
@@ -158,11 +159,6 @@ class Relay:
             execute(connection, f"UPDATE {TABLE} SET run_id = ?, sent_at = ? WHERE seq = ?", run_id, time.time(), seq)
         connection.commit()
         return str(run_id)
-
-    def _refused(self, run_id: str | None, event: dict[str, Any], problem: dict[str, Any]) -> None:
-        self._sender.spool.set_aside(run_id, event, problem)
-        detail = f"{problem.get('code', '')}: {problem.get('detail', '')}"
-        self._sender.tell(Trouble("refused", detail, run_id, event))
 
 
 def _close(connection: Connection | None) -> None:

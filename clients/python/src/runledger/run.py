@@ -140,7 +140,7 @@ class Run:
             event: Event = make(*arguments)
             self._sender.report(self._file, event, last)
         except Exception as error:  # whatever it is, it is not the work's trouble
-            self._sender.lost(error, self.id)
+            self._sender.troubles.lost(error, self.id)
         self._alive_at = time.monotonic()
 
 

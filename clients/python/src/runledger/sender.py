@@ -18,6 +18,7 @@ from .limits import Limits
 from .runfile import RunFile
 from .spool import Spool
 from .transport import Transport
+from .troubles import Troubles
 
 if TYPE_CHECKING:
     from .run import Run
@@ -52,7 +53,7 @@ class Sender:
         self, transport: Transport, spool: Spool, limits: Limits, on_trouble: Callable[[Trouble], None] | None
     ) -> None:
         self.transport, self.spool, self.limits = transport, spool, limits
-        self._on_trouble = on_trouble
+        self.troubles = Troubles(spool, on_trouble)
         self.open: weakref.WeakSet[Run] = weakref.WeakSet()
         self._begin()
 
@@ -71,8 +72,6 @@ class Sender:
         self._failures = 0
         self._look_at = self._adopt_at = 0.0
         self._told_unauthorized = False
-        self._lost, self._lost_told = 0, 0.0
-        self._lost_why: tuple[str, str | None] = ("", None)
 
     # Called by the job.
 
@@ -152,29 +151,6 @@ class Sender:
         ways = list(self._ways.values())
         return any(way.sending or way.file.closed or way.file.waiting() or way.due < _NEVER for way in ways)
 
-    # What nobody else hears of.
-
-    def lost(self, error: BaseException, run_id: str | None) -> None:
-        """An event could not even be written. The first is told at once, others once a second."""
-        self._lost += 1
-        self._lost_why = f"{type(error).__name__}: {error}", run_id
-        self._tell_lost()
-
-    def _tell_lost(self) -> None:
-        moment = time.monotonic()
-        if self._lost and moment >= self._lost_told + 1:
-            (why, run_id), count = self._lost_why, self._lost
-            self._lost, self._lost_told = 0, moment
-            self.tell(Trouble("dropped", why, run_id, count=count))
-
-    def tell(self, trouble: Trouble) -> None:
-        log.warning("%s (run %s): %s %s", trouble.kind, trouble.run_id, trouble.detail, trouble.event or "")
-        if self._on_trouble is not None:
-            try:
-                self._on_trouble(trouble)
-            except Exception:
-                log.exception("on_trouble failed")
-
     # The thread.
 
     def _work(self) -> None:
@@ -213,7 +189,7 @@ class Sender:
         self._send_all(lanes[0])
         for thread in beside:
             thread.join()
-        self._tell_lost()
+        self.troubles.tell_lost()
         self._used = sum(way.file.waiting() for way in self._ways.values())
         with self._changed:
             self._changed.notify_all()
@@ -286,7 +262,7 @@ class Sender:
             rejected = delivery.append(self.transport, str(meta.run_id), lines, timeout)
             file.sent(part, lines)
             for refused in rejected:
-                self._set_aside(file, refused.line, refused.problem)
+                self.troubles.refused(file.meta.run_id, delivery.shown(refused.line), refused.problem)
         return True
 
     # What goes wrong.
@@ -322,7 +298,7 @@ class Sender:
     def _unauthorized(self, way: _Way, refused: Refused) -> None:
         """Not about this run: all waits until there is a token that is taken."""
         if not self._told_unauthorized:
-            self.tell(Trouble("unauthorized", str(refused), way.file.meta.run_id))
+            self.troubles.tell(Trouble("unauthorized", str(refused), way.file.meta.run_id))
         self._told_unauthorized = True
         self._away = True
         self._not_before = time.monotonic() + self._delay(8, None)
@@ -336,16 +312,16 @@ class Sender:
         for line in self._rest(file):
             self.spool.set_aside(file.meta.run_id, delivery.shown(line), problem)
             count += 1
-        self.tell(Trouble("taken", str(taken), file.meta.run_id, count=count))
+        self.troubles.tell(Trouble("taken", str(taken), file.meta.run_id, count=count))
         self._drop(file)
 
     def _refuse_run(self, file: RunFile, refused: Refused) -> None:
         """The run itself is refused: its start is wrong, or the ledger has no such run."""
         file.close()
         if file.meta.run_id is None:
-            self._set_aside(file, encode({"start": file.meta.start}), refused.problem)
+            self.troubles.refused(None, {"start": file.meta.start}, refused.problem)
         for line in self._rest(file):
-            self._set_aside(file, line, refused.problem)
+            self.troubles.refused(file.meta.run_id, delivery.shown(line), refused.problem)
         self._drop(file)
 
     def _rest(self, file: RunFile) -> Iterator[bytes]:
@@ -355,12 +331,6 @@ class Sender:
                 return
             yield from lines
             file.sent(part, lines)
-
-    def _set_aside(self, file: RunFile, line: bytes, problem: dict[str, object]) -> None:
-        event = delivery.shown(line)
-        self.spool.set_aside(file.meta.run_id, event, problem)
-        detail = f"{problem.get('code', '')}: {problem.get('detail', '')}"
-        self.tell(Trouble("refused", detail, file.meta.run_id, event))
 
     def _drop(self, file: RunFile) -> None:
         self._ways.pop(file, None)

@@ -39,10 +39,9 @@ os.register_at_fork(after_in_child=_forked)
 class Spool:
     """The folder of one process and one ledger, and what is left by processes that are gone."""
 
-    def __init__(self, folder: Path, url: str, tenant: str, limit: int) -> None:
+    def __init__(self, folder: Path, url: str, tenant: str) -> None:
         name = hashlib.sha256(f"{url.rstrip('/')} {tenant}".encode()).hexdigest()[:16]
         self.folder = folder / name
-        self.limit = limit
         self._own: Path | None = None
         self._locks: dict[Path, int] = {}
         self._mutex = threading.Lock()
