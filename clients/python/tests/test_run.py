@@ -14,7 +14,8 @@ import pytest
 from conftest import MakeLedger
 from harness import Proxy, events, get, kind, only_run, types, until
 
-from runledger import AsyncLedger, Ledger, Run
+from runledger import AsyncLedger, Ledger, Run, Trouble
+from runledger.events import message
 from runledger.reasons import Reasons, told
 
 
@@ -150,7 +151,7 @@ def test_a_signal_ends_the_run_in_time(between: Proxy, make: MakeLedger, tmp_pat
     assert only_run(later, "failed")["ended_as"] == "aborted"
 
 
-def test_nothing_follows_the_end(ledger: Ledger) -> None:
+def test_nothing_follows_the_end(ledger: Ledger, troubles: list[Trouble]) -> None:
     name = kind()
     with ledger.open(name, {}, heartbeat=1) as run:
         run.fail("conflict", "somebody else has it")
@@ -160,6 +161,7 @@ def test_nothing_follows_the_end(ledger: Ledger) -> None:
     run.tick()
     assert ledger.flush()
     assert types(only_run(name, "failed")["run_id"]) == ["Queued", "Started", "Failed"]
+    assert troubles == [], "nothing came that the ledger had to refuse"
 
 
 def test_signs_of_life_follow_the_work(ledger: Ledger) -> None:
@@ -225,6 +227,7 @@ def test_messages_are_cut(ledger: Ledger) -> None:
         run.failed("mute", Mute())
         run.failed("half \udc80 character", "unknown", "half \udc80")
     told_of = {one["data"]["item"]: one["data"]["message"] for one in events(only_run(name, "failed")["run_id"])[2:-1]}
+    assert message("a \n b" + "x" * 5_000) == "a b" + "x" * 296 + "\N{HORIZONTAL ELLIPSIS}", "before it is spooled"
     assert len(told_of["long"]) == 300 and told_of["long"].startswith("ValueError: two lines xx")
     assert told_of["empty"] and told_of["mute"] == "Mute" == told(Mute())
     assert told_of["half \\udc80 character"] == "half \\udc80"

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Reasons } from "../src/index.js";
+import { message } from "../src/events.js";
 import { told } from "../src/reasons.js";
 import { Proxy, events, get, kind, onlyRun, runs, startWorker, types, until, world } from "./harness.js";
 
@@ -97,7 +98,8 @@ test("a_signal_ends_the_run_in_time", async (context) => {
 });
 
 test("nothing_follows_the_end", async () => {
-  const [ledger, name] = [world().make(), kind()];
+  const { make, troubles } = world();
+  const [ledger, name] = [make(), kind()];
   await ledger.open(name, {}, { heartbeat: 1 }, async (run) => {
     run.fail("conflict", "somebody else has it");
     run.succeeded("late");
@@ -107,6 +109,7 @@ test("nothing_follows_the_end", async () => {
   });
   assert.ok(await ledger.flush());
   assert.deepEqual(await types((await onlyRun(name, "failed")).run_id), ["Queued", "Started", "Failed"]);
+  assert.deepEqual(troubles, [], "nothing came that the ledger had to refuse");
 });
 
 test("signs_of_life_follow_the_work", async () => {
@@ -163,6 +166,7 @@ test("messages_are_cut", async () => {
   });
   const found = (await events((await onlyRun(name, "failed")).run_id)).slice(2, -1);
   const of = new Map(found.map(({ data }) => [data["item"], String(data["message"])]));
+  assert.equal(message(`a \n b${"x".repeat(5_000)}`), `a b${"x".repeat(296)}\u2026`, "before it is spooled");
   assert.equal([...(of.get("long") ?? "")].length, 300);
   assert.match(of.get("long") ?? "", /^RangeError: two lines \u{1f600}/u);
   assert.ok(of.get("empty"));

@@ -6,9 +6,9 @@ import random
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from . import delivery
@@ -27,6 +27,16 @@ log = logging.getLogger("runledger")
 
 
 _NEVER = float("inf")
+
+_senders: "weakref.WeakSet[Sender]" = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for sender in list(_senders):
+        sender.begin()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 # Where many runs have something to say, so many requests are made at once.
 _LANES = 4
@@ -47,7 +57,7 @@ class _Way:
 
 
 class Sender:
-    """Owns the thread, which begins with the first run and anew in every forked child that has runs of its own."""
+    """Owns the thread, which begins with the first run, and anew in a forked child that has runs of its own."""
 
     def __init__(
         self, transport: Transport, spool: Spool, limits: Limits, on_trouble: Callable[[Trouble], None] | None
@@ -55,16 +65,16 @@ class Sender:
         self.transport, self.spool, self.limits = transport, spool, limits
         self.troubles = Troubles(spool, on_trouble)
         self.open: weakref.WeakSet[Run] = weakref.WeakSet()
-        self._begin()
+        self.begin()
+        _senders.add(self)
 
-    def _begin(self) -> None:
-        """Nothing yet, in this process."""
-        self._pid = os.getpid()
+    def begin(self) -> None:
+        """Nothing yet, in this process: in a forked child, what the parent has is the parent's."""
         self._thread: threading.Thread | None = None
         self._ways: dict[RunFile, _Way] = {}
-        self._news: deque[RunFile] = deque()
-        self._changed = threading.Condition()  # on a lock that a signal's handler may take once more
-        self._wake = threading.Event()
+        # A signal's handler may be in the midst of the same calls: both can be entered once more.
+        self._news: SimpleQueue[RunFile | None] = SimpleQueue()
+        self._changed = threading.Condition(threading.RLock())
         self._used = 0
         self._hurry = False
         self._away = False
@@ -77,8 +87,15 @@ class Sender:
 
     def add(self, file: RunFile) -> None:
         """A run to send from now on."""
-        self.wake()
+        self._ways[file] = _Way(file, due=time.monotonic() + self.limits.linger)
+        self._start()
         self._notice(file)
+
+    def _start(self) -> None:
+        """Begins the thread, where this process has none yet."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="runledger", daemon=True)
+            self._thread.start()
 
     def report(self, file: RunFile, event: Event, last: bool) -> None:
         """Writes an event to the spool, where there is room for it. Raises what the disk does."""
@@ -95,8 +112,7 @@ class Sender:
 
     def _notice(self, file: RunFile) -> None:
         file.noticed = True
-        self._news.append(file)
-        self._wake.set()
+        self._news.put(file)
 
     def away(self) -> bool:
         """Whether the ledger did not answer a moment ago: nobody needs to wait for it."""
@@ -114,23 +130,15 @@ class Sender:
 
     def busy(self) -> bool:
         """Whether this process has anything to send, or may get it."""
-        return self._pid == os.getpid() and bool(self._news or self._ways)
+        return bool(self._ways)
 
     def adopt_now(self, timeout: float) -> None:
         """Has the thread take over what processes that have died left, whatever the time."""
         with self._changed:
-            self._adopt_at = 0.0
-            self.wake()
+            self._adopt_at = self._look_at = 0.0
+            self._start()
+            self._news.put(None)
             self._changed.wait_for(lambda: self._adopt_at, timeout)
-
-    def wake(self) -> None:
-        """Begins the thread, where this process has none yet."""
-        if self._pid != os.getpid():
-            self._begin()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="runledger", daemon=True)
-            self._thread.start()
-        self._wake.set()
 
     def left(self) -> int:
         """How many runs are not yet sent to their end."""
@@ -138,26 +146,21 @@ class Sender:
 
     def flush(self, timeout: float) -> bool:
         """Waits until the ledger has all that was reported; whether it has."""
-        if self._pid != os.getpid():
-            return True
         with self._changed:
             self._hurry, self._not_before = True, 0.0
-            self._wake.set()
-            sent = self._changed.wait_for(lambda: not self._news and not self._ways_waiting(), timeout)
+            self._news.put(None)
+            sent = self._changed.wait_for(lambda: not self._waiting(), timeout)
             self._hurry = False
         return sent
 
-    def _ways_waiting(self) -> bool:
+    def _waiting(self) -> bool:
         ways = list(self._ways.values())
         return any(way.sending or way.file.closed or way.file.waiting() or way.due < _NEVER for way in ways)
 
     # The thread.
 
     def _work(self) -> None:
-        pid = self._pid
-        while self._pid == pid:
-            self._wake.wait(self._pause())
-            self._wake.clear()
+        while True:
             try:
                 self._round()
             except Exception:
@@ -166,21 +169,30 @@ class Sender:
 
     def _pause(self) -> float:
         moment = time.monotonic()
-        due = moment if self._hurry else min((way.due for way in self._ways.values()), default=_NEVER)
+        due = moment if self._hurry else min((way.due for way in list(self._ways.values())), default=_NEVER)
         return min(max(due - moment, self._not_before - moment, 0.01), 1.0)
 
+    def _hear(self) -> None:
+        """Waits until it is time, and takes in what is new until then."""
+        until = time.monotonic() + self._pause()
+        while True:
+            try:
+                file = self._news.get(timeout=max(until - time.monotonic(), 0))
+            except Empty:
+                return
+            way = self._ways.get(file) if file is not None else None
+            if way is not None:
+                moment = time.monotonic()
+                wanted = moment if way.file.closed else moment + self.limits.linger
+                way.due = min(way.due, max(wanted, way.not_before))
+            until = min(until, time.monotonic() + self._pause())
+
     def _round(self) -> None:
+        self._hear()
         moment = time.monotonic()
         if moment >= self._look_at:
             self._look_at = moment + min(self.limits.adopt_every, 1.0)
             self._look_around(moment)
-        while self._news:
-            file = self._news[0]
-            if not file.removed:
-                way = self._ways.setdefault(file, _Way(file))
-                wanted = moment if file.closed else moment + self.limits.linger
-                way.due = min(way.due, max(wanted, way.not_before))
-            self._news.popleft()
         due = [way for way in list(self._ways.values()) if way.due <= moment or self._hurry]
         lanes = [due[n::_LANES] for n in range(_LANES)] if len(due) > 2 * _LANES else [due]
         beside = [threading.Thread(target=self._send_all, args=(lane,), daemon=True) for lane in lanes[1:]]
@@ -190,7 +202,7 @@ class Sender:
         for thread in beside:
             thread.join()
         self.troubles.tell_lost()
-        self._used = sum(way.file.waiting() for way in self._ways.values())
+        self._used = sum(way.file.waiting() for way in list(self._ways.values()))
         with self._changed:
             self._changed.notify_all()
 
@@ -208,8 +220,8 @@ class Sender:
             self._adopt_at = moment + self.limits.adopt_every
             for file in self.spool.adopt():
                 self._ways[file] = _Way(file, due=moment)
-            self.spool.tidy({way.file.folder for way in self._ways.values()})
-        for way in self._ways.values():
+            self.spool.tidy({way.file.folder for way in list(self._ways.values())})
+        for way in list(self._ways.values()):
             if way.file.find_children() and way.file.waiting():
                 way.due = min(way.due, max(moment, way.not_before))
 
