@@ -108,8 +108,10 @@ def test_a_full_spool_drops_signs_of_life_first(
     assert "Progressed" not in [event["type"] for event in told]
 
 
-def test_what_is_refused_is_set_aside_and_told(make: MakeLedger, troubles: list[Trouble], tmp_path: Path) -> None:
-    ledger, name = make(), kind()
+def test_what_is_refused_is_set_aside_and_told(
+    make: MakeLedger, between: Proxy, troubles: list[Trouble], tmp_path: Path
+) -> None:
+    ledger, name = make(between.url), kind()
     with ledger.open(name, {}) as run:
         run.succeeded("good")
         run.failed("bad", "No Code", "of a form that nobody takes")
@@ -123,6 +125,7 @@ def test_what_is_refused_is_set_aside_and_told(make: MakeLedger, troubles: list[
         ("refused", "worse"),
     ]
     [aside] = (tmp_path / "spool").glob("*/refused.log")
+    assert aside.stat().st_mode & 0o077 == 0
     lines = [json.loads(line) for line in aside.read_text().splitlines()]
     assert [line["event"]["item"] for line in lines] == ["bad", "worse"]
     assert lines[0]["run_id"] == found["run_id"] and lines[0]["problem"]["code"] == "validation_failed"
@@ -141,6 +144,7 @@ def test_what_is_refused_is_set_aside_and_told(make: MakeLedger, troubles: list[
             run.succeeded(item)
     assert ledger.flush()
     assert len(troubles) == 5 + 301
+    assert len(between.appended()) < 20, "and not one by one"
 
 
 def test_batches_are_bounded(between: Proxy, make: MakeLedger) -> None:

@@ -173,7 +173,8 @@ def test_parallel_workers_report_to_one_run(make: MakeLedger, tmp_path: Path) ->
             report(part, "process")
         for child in children:
             os.waitpid(child, 0)
-        until(lambda: get(f"/runs/{run.id}")["items"]["succeeded"] >= 8 * 50 - 50)
+        assert len(list(tmp_path.rglob("children/*.log"))) == 3, "each writes to a file that nobody else writes to"
+        until(lambda: get(f"/runs/{run.id}")["items"]["succeeded"] == 8 * 50)
         # A forked child may have runs of its own.
         child = os.fork()
         if child == 0:

@@ -106,9 +106,10 @@ test("a_full_spool_drops_signs_of_life_first", async (context) => {
   assert.ok(!told.some(({ type }) => type === "Progressed"));
 });
 
-test("what_is_refused_is_set_aside_and_told", async () => {
+test("what_is_refused_is_set_aside_and_told", async (context) => {
   const { make, troubles, spool } = world();
-  const [ledger, name] = [make(), kind()];
+  const between = await Proxy.start(context);
+  const [ledger, name] = [make({ url: between.url }), kind()];
   await ledger.open(name, {}, {}, (run) => {
     run.succeeded("good");
     run.failed("bad", "No Code", "of a form that nobody takes");
@@ -137,6 +138,7 @@ test("what_is_refused_is_set_aside_and_told", async () => {
   });
   assert.ok(await ledger.flush());
   assert.equal(troubles.length, 5 + 301);
+  assert.ok(between.appended().length < 20, "and not one by one");
 });
 
 test("batches_are_bounded", async (context) => {
