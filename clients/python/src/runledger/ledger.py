@@ -80,12 +80,17 @@ class Ledger:
         url, tenant = _given(url, "url"), _given(tenant, "tenant")
         transport = Transport(url, tenant, token or _given(None, "token"))
         folder = Path(spool or os.environ.get("RUNLEDGER_SPOOL") or _default_spool())
-        self.limits, self.worker = limits, worker or f"{socket.gethostname()}/{os.getpid()}"
+        self.limits, self._worker = limits, worker
         self.reasons = Reasons()
         self._spool = Spool(folder, url, tenant)
         self._sender = Sender(transport, self._spool, limits, on_trouble)
         self._handle_sigterm = handle_sigterm
         atexit.register(self.close)
+
+    @property
+    def worker(self) -> str:
+        """As what this process is shown: as it was given, or machine and process."""
+        return self._worker or f"{socket.gethostname()}/{os.getpid()}"
 
     # To work on a run.
 
