@@ -4,6 +4,8 @@ CREATE SCHEMA access;
 
 CREATE SCHEMA administration;
 
+CREATE SCHEMA inlet;
+
 CREATE SCHEMA ledger;
 
 CREATE SCHEMA log;
@@ -84,6 +86,24 @@ CREATE TYPE projection.run_change AS (
 	"position" bigint
 );
 
+CREATE TYPE projection.run_opening AS (
+	tenant text,
+	kind text,
+	title text,
+	title_key text,
+	initiator_id text,
+	initiator_name text,
+	labels text,
+	context text,
+	idempotency_key text,
+	queued_at timestamp with time zone,
+	ref_source text,
+	ref_id text,
+	parent_id uuid,
+	retry_of uuid,
+	resumes uuid
+);
+
 CREATE TYPE projection.run_origin AS (
 	tenant text,
 	kind text,
@@ -95,6 +115,34 @@ CREATE TYPE projection.run_origin AS (
 	context text,
 	idempotency_key text,
 	queued_at timestamp with time zone
+);
+
+CREATE TYPE projection.run_progress AS (
+	run_id uuid,
+	status text,
+	ended_as text,
+	presumed boolean,
+	superseded boolean,
+	items_total bigint,
+	items_succeeded bigint,
+	items_failed bigint,
+	items_skipped bigint,
+	items_tallied boolean,
+	worker text,
+	progress_message text,
+	reason_code text,
+	message text,
+	started_at timestamp with time zone,
+	ended_at timestamp with time zone,
+	started_recorded_at timestamp with time zone,
+	ended_recorded_at timestamp with time zone,
+	started_by text,
+	ended_by text,
+	last_event_at timestamp with time zone,
+	heartbeat_seconds integer,
+	heartbeat_due_at timestamp with time zone,
+	revision bigint,
+	"position" bigint
 );
 
 CREATE TYPE projection.run_standing AS (
@@ -192,6 +240,31 @@ CREATE FUNCTION administration.actor() RETURNS jsonb
     LANGUAGE sql STABLE
     RETURN COALESCE((NULLIF(current_setting('runledger.actor'::text, true), ''::text))::jsonb, jsonb_build_object('kind', 'database', 'name', ((SESSION_USER)::text || COALESCE(('@'::text || host(inet_client_addr())), ''::text))));
 
+CREATE TABLE inlet.inlets (
+    inlet_id uuid NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    inlet_type text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    principal text NOT NULL COLLATE pg_catalog."C",
+    heartbeat_seconds integer,
+    hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT inlets_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT inlets_heartbeat_seconds_check CHECK (((heartbeat_seconds >= 1) AND (heartbeat_seconds <= 86400))),
+    CONSTRAINT inlets_inlet_type_check CHECK ((inlet_type = ANY (ARRAY['pings'::text, 'openlineage'::text, 'cloudevents'::text]))),
+    CONSTRAINT inlets_kind_check CHECK ((kind <> ''::text)),
+    CONSTRAINT inlets_principal_check CHECK ((principal <> ''::text))
+);
+
+CREATE FUNCTION administration.make_inlet(inlet_id uuid, tenant text, inlet_type text, kind text, principal text, heartbeat_seconds integer, hash bytea) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ INSERT INTO inlet.inlets (inlet_id, tenant, inlet_type, kind, principal, heartbeat_seconds, hash)
+   VALUES (make_inlet.inlet_id, make_inlet.tenant, make_inlet.inlet_type, make_inlet.kind, make_inlet.principal, make_inlet.heartbeat_seconds, make_inlet.hash);
+END;
+
 CREATE TABLE access.tokens (
     token_id uuid NOT NULL,
     tenant text NOT NULL COLLATE pg_catalog."C",
@@ -246,6 +319,23 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION administration.revoke_inlet(of_tenant text, id uuid) RETURNS SETOF inlet.inlets
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ UPDATE inlet.inlets i SET revoked_at = COALESCE(i.revoked_at, now())
+   WHERE ((i.inlet_id = revoke_inlet.id) AND (i.tenant = revoke_inlet.of_tenant))
+   RETURNING i.inlet_id,
+     i.tenant,
+     i.inlet_type,
+     i.kind,
+     i.principal,
+     i.heartbeat_seconds,
+     i.hash,
+     i.created_at,
+     i.revoked_at;
+END;
+
 CREATE FUNCTION administration.revoke_token(of_tenant text, id uuid) RETURNS TABLE(token_id uuid, tenant text, role text, principal text, created_at timestamp with time zone, revoked_at timestamp with time zone, expires_at timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -268,6 +358,42 @@ CREATE FUNCTION administration.tell_of_expired_tokens() RETURNS void
  UPDATE access.tokens SET expiry_told = tokens.expires_at
    WHERE ((tokens.revoked_at IS NULL) AND (tokens.expiry_told IS DISTINCT FROM tokens.expires_at) AND (tokens.expires_at <= now()));
 END;
+
+CREATE FUNCTION administration.tell_of_inlet() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    changed text[] := '{}';
+BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.tenant, NEW.inlet_id) = (OLD.tenant, OLD.inlet_id) THEN
+        IF OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL THEN
+            PERFORM administration.record_change(NEW.tenant, 'InletRevoked', administration.told_inlet(NEW));
+        END IF;
+        changed := array_remove(ARRAY[
+            CASE WHEN NEW.inlet_type <> OLD.inlet_type THEN 'inlet_type' END,
+            CASE WHEN NEW.kind <> OLD.kind THEN 'kind' END,
+            CASE WHEN NEW.principal <> OLD.principal THEN 'principal' END,
+            CASE WHEN NEW.heartbeat_seconds IS DISTINCT FROM OLD.heartbeat_seconds THEN 'heartbeat_seconds' END,
+            CASE WHEN NEW.hash <> OLD.hash THEN 'secret' END,
+            CASE WHEN NEW.created_at <> OLD.created_at THEN 'created_at' END,
+            CASE WHEN NEW.revoked_at IS DISTINCT FROM OLD.revoked_at AND OLD.revoked_at IS NOT NULL THEN 'revoked_at' END
+        ], NULL);
+        IF changed <> '{}' THEN
+            PERFORM administration.record_change(NEW.tenant, 'InletChanged',
+                administration.told_inlet(NEW) || jsonb_build_object('changed', changed));
+        END IF;
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        PERFORM administration.record_change(OLD.tenant, 'InletRemoved', administration.told_inlet(OLD));
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        PERFORM administration.record_change(NEW.tenant, 'InletCreated', administration.told_inlet(NEW));
+    END IF;
+    RETURN NULL;
+END
+$$;
 
 CREATE FUNCTION administration.tell_of_ledger() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -371,6 +497,10 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION administration.told_inlet(i inlet.inlets) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN jsonb_build_object('inlet_id', (i).inlet_id, 'inlet_type', (i).inlet_type, 'kind', (i).kind, 'principal', (i).principal);
+
 CREATE TABLE policy.stale_policies (
     tenant text NOT NULL COLLATE pg_catalog."C",
     kind text NOT NULL COLLATE pg_catalog."C",
@@ -461,6 +591,36 @@ ALTER TABLE administration.changes ALTER COLUMN seq ADD GENERATED ALWAYS AS IDEN
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE inlet.received (
+    inlet_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    lane text NOT NULL COLLATE pg_catalog."C",
+    report json NOT NULL,
+    request_id text NOT NULL COLLATE pg_catalog."C",
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    place integer NOT NULL,
+    due_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE inlet.runs (
+    inlet_id uuid NOT NULL,
+    ref text NOT NULL COLLATE pg_catalog."C",
+    lane text NOT NULL COLLATE pg_catalog."C",
+    run_id uuid NOT NULL,
+    begun_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended boolean DEFAULT false NOT NULL
+);
+
+CREATE TABLE inlet.set_aside (
+    inlet_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    why text NOT NULL,
+    content json NOT NULL,
+    request_id text NOT NULL COLLATE pg_catalog."C",
+    received_at timestamp with time zone NOT NULL,
+    set_aside_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
 CREATE TABLE ledger.idempotency (
@@ -572,6 +732,15 @@ CREATE TABLE projection.notifications (
     CONSTRAINT notifications_transition_check CHECK ((transition = ANY (ARRAY['queued'::text, 'ended'::text])))
 );
 
+CREATE TABLE projection.run_children (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    parent_id uuid NOT NULL,
+    status text NOT NULL COLLATE pg_catalog."C",
+    runs bigint NOT NULL,
+    "position" bigint NOT NULL,
+    CONSTRAINT run_children_runs_check CHECK ((runs >= 0))
+);
+
 CREATE TABLE projection.run_counts (
     tenant text NOT NULL COLLATE pg_catalog."C",
     kind text NOT NULL COLLATE pg_catalog."C",
@@ -635,6 +804,14 @@ CREATE TABLE projection.run_labels (
     run_id uuid NOT NULL
 );
 
+CREATE TABLE projection.run_refs (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    ref_id text NOT NULL COLLATE pg_catalog."C",
+    ref_source text NOT NULL COLLATE pg_catalog."C",
+    named_run uuid NOT NULL,
+    "position" bigint NOT NULL
+);
+
 CREATE TABLE projection.runs (
     tenant text NOT NULL COLLATE pg_catalog."C",
     run_id uuid NOT NULL,
@@ -673,6 +850,12 @@ CREATE TABLE projection.runs (
     ended_recorded_at timestamp with time zone,
     started_by text COLLATE pg_catalog."C",
     ended_by text COLLATE pg_catalog."C",
+    ref_source text COLLATE pg_catalog."C",
+    ref_id text COLLATE pg_catalog."C",
+    parent_id uuid,
+    retry_of uuid,
+    resumes uuid,
+    items_tallied boolean DEFAULT false NOT NULL,
     CONSTRAINT runs_ended_as_check CHECK ((ended_as = ANY (ARRAY['completed'::text, 'failed'::text, 'aborted'::text]))),
     CONSTRAINT runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'partially_succeeded'::text, 'failed'::text])))
 )
@@ -691,7 +874,15 @@ CREATE TABLE seal.checkpoints (
     "position" bigint NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     note text,
-    leaf bigint
+    leaf bigint,
+    generation integer DEFAULT 1 NOT NULL
+);
+
+CREATE TABLE seal.continues (
+    log_id integer NOT NULL,
+    index bigint NOT NULL,
+    generation integer NOT NULL,
+    text text NOT NULL
 );
 
 CREATE TABLE seal.findings (
@@ -714,6 +905,7 @@ CREATE TABLE seal.logs (
     admin_count bigint DEFAULT 0 NOT NULL,
     admin_first bytea,
     admin_last bytea,
+    generation integer DEFAULT 1 NOT NULL,
     CONSTRAINT logs_admin_salt_check CHECK ((octet_length(admin_salt) = 32))
 );
 
@@ -768,6 +960,23 @@ CREATE TABLE seal.tiles (
 );
 ALTER TABLE ONLY seal.tiles ALTER COLUMN hashes SET STORAGE EXTERNAL;
 
+CREATE TABLE seal.time_stamping (
+    only_row boolean DEFAULT true NOT NULL,
+    next_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    failures bigint DEFAULT 0 NOT NULL,
+    failure text,
+    CONSTRAINT time_stamping_only_row_check CHECK (only_row)
+);
+
+CREATE TABLE seal.time_stamps (
+    log_id integer NOT NULL,
+    size bigint NOT NULL,
+    note text NOT NULL,
+    response bytea NOT NULL,
+    claimed_at timestamp with time zone NOT NULL,
+    authority text NOT NULL
+);
+
 ALTER TABLE ONLY access.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (hash);
 
@@ -791,6 +1000,21 @@ ALTER TABLE ONLY administration.changes
 
 ALTER TABLE ONLY administration.changes
     ADD CONSTRAINT changes_pkey PRIMARY KEY (seq);
+
+ALTER TABLE ONLY inlet.inlets
+    ADD CONSTRAINT inlets_hash_key UNIQUE (hash);
+
+ALTER TABLE ONLY inlet.inlets
+    ADD CONSTRAINT inlets_pkey PRIMARY KEY (inlet_id);
+
+ALTER TABLE ONLY inlet.received
+    ADD CONSTRAINT received_pkey PRIMARY KEY (inlet_id, event_id);
+
+ALTER TABLE ONLY inlet.runs
+    ADD CONSTRAINT runs_pkey PRIMARY KEY (inlet_id, ref);
+
+ALTER TABLE ONLY inlet.set_aside
+    ADD CONSTRAINT set_aside_pkey PRIMARY KEY (inlet_id, event_id);
 
 ALTER TABLE ONLY ledger.idempotency
     ADD CONSTRAINT idempotency_pkey PRIMARY KEY (one);
@@ -834,6 +1058,9 @@ ALTER TABLE ONLY projection.notifications
 ALTER TABLE ONLY projection.notifications
     ADD CONSTRAINT notifications_run_id_transition_recipient_key UNIQUE (run_id, transition, recipient);
 
+ALTER TABLE ONLY projection.run_children
+    ADD CONSTRAINT run_children_pkey PRIMARY KEY (tenant, parent_id, status);
+
 ALTER TABLE ONLY projection.run_counts
     ADD CONSTRAINT run_counts_pkey PRIMARY KEY (tenant, kind, status);
 
@@ -849,11 +1076,20 @@ ALTER TABLE ONLY projection.run_items
 ALTER TABLE ONLY projection.run_labels
     ADD CONSTRAINT run_labels_pkey PRIMARY KEY (tenant, label, queued_at, run_id);
 
+ALTER TABLE ONLY projection.run_refs
+    ADD CONSTRAINT run_refs_pkey PRIMARY KEY (tenant, ref_id, ref_source);
+
 ALTER TABLE ONLY projection.runs
     ADD CONSTRAINT runs_pkey PRIMARY KEY (run_id);
 
 ALTER TABLE ONLY seal.checkpoints
     ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (log_id, size);
+
+ALTER TABLE ONLY seal.continues
+    ADD CONSTRAINT continues_log_id_generation_key UNIQUE (log_id, generation);
+
+ALTER TABLE ONLY seal.continues
+    ADD CONSTRAINT continues_pkey PRIMARY KEY (log_id, index);
 
 ALTER TABLE ONLY seal.findings
     ADD CONSTRAINT findings_pkey PRIMARY KEY (log_id, number);
@@ -882,6 +1118,12 @@ ALTER TABLE ONLY seal.sampler
 ALTER TABLE ONLY seal.tiles
     ADD CONSTRAINT tiles_pkey PRIMARY KEY (log_id, tree, level, index);
 
+ALTER TABLE ONLY seal.time_stamping
+    ADD CONSTRAINT time_stamping_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY seal.time_stamps
+    ADD CONSTRAINT time_stamps_pkey PRIMARY KEY (log_id, size);
+
 CREATE INDEX sessions_by_expiry ON access.sessions USING btree (expires_at);
 
 CREATE INDEX sign_in_links_by_expiry ON access.sign_in_links USING btree (expires_at);
@@ -891,6 +1133,16 @@ CREATE INDEX tokens_by_tenant ON access.tokens USING btree (tenant, created_at);
 CREATE INDEX tokens_to_expire ON access.tokens USING btree (expires_at) WHERE ((revoked_at IS NULL) AND (expiry_told IS DISTINCT FROM expires_at));
 
 CREATE INDEX changes_by_tenant ON administration.changes USING btree (tenant, seq);
+
+CREATE INDEX inlets_by_tenant ON inlet.inlets USING btree (tenant, created_at);
+
+CREATE INDEX open_runs ON inlet.runs USING btree (inlet_id, lane, begun_at) WHERE (NOT ended);
+
+CREATE INDEX received_by_due ON inlet.received USING btree (due_at);
+
+CREATE INDEX received_by_lane ON inlet.received USING btree (inlet_id, lane, received_at, place);
+
+CREATE INDEX set_aside_by_time ON inlet.set_aside USING btree (inlet_id, set_aside_at, event_id);
 
 CREATE INDEX admin_events_by_actor ON projection.admin_events USING btree (tenant, actor, revision);
 
@@ -920,9 +1172,13 @@ CREATE INDEX run_items_failed ON projection.run_items USING btree (run_id, reaso
 
 CREATE INDEX runs_by_end ON projection.runs USING btree (tenant, ended_at DESC, run_id DESC) WHERE (ended_at IS NOT NULL);
 
+CREATE INDEX runs_by_idempotency_key ON projection.runs USING btree (tenant, idempotency_key, queued_at DESC, run_id DESC) WHERE (idempotency_key IS NOT NULL);
+
 CREATE INDEX runs_by_initiator ON projection.runs USING btree (tenant, initiator_id, queued_at DESC, run_id DESC);
 
 CREATE INDEX runs_by_kind ON projection.runs USING btree (tenant, kind, queued_at DESC, run_id DESC);
+
+CREATE INDEX runs_by_parent ON projection.runs USING btree (tenant, parent_id, queued_at DESC, run_id DESC) WHERE (parent_id IS NOT NULL);
 
 CREATE INDEX runs_by_status ON projection.runs USING btree (tenant, status, queued_at DESC, run_id DESC);
 
@@ -935,6 +1191,8 @@ CREATE INDEX runs_newest ON projection.runs USING btree (tenant, queued_at DESC,
 CREATE INDEX runs_without_key ON projection.runs USING btree (run_id) WHERE ((title_key IS NULL) AND (title IS NOT NULL));
 
 CREATE UNIQUE INDEX checkpoints_by_leaf ON seal.checkpoints USING btree (leaf) WHERE (leaf IS NOT NULL);
+
+CREATE INDEX checkpoints_by_position ON seal.checkpoints USING btree (log_id, "position", size);
 
 CREATE INDEX checkpoints_unsigned ON seal.checkpoints USING btree (log_id, size) WHERE (note IS NULL);
 
@@ -951,6 +1209,10 @@ CREATE TRIGGER changes_are_told AFTER INSERT OR DELETE OR UPDATE ON access.token
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON access.tenants FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate();
 
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON access.tokens FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate();
+
+CREATE TRIGGER changes_are_told AFTER INSERT OR DELETE OR UPDATE ON inlet.inlets FOR EACH ROW EXECUTE FUNCTION administration.tell_of_inlet();
+
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON inlet.inlets FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate();
 
 CREATE TRIGGER changes_are_told AFTER UPDATE OF secret ON ledger.idempotency FOR EACH ROW EXECUTE FUNCTION administration.tell_of_ledger();
 
@@ -983,6 +1245,18 @@ ALTER TABLE ONLY access.sign_in_links
 ALTER TABLE ONLY access.tokens
     ADD CONSTRAINT tokens_tenant_fkey FOREIGN KEY (tenant) REFERENCES access.tenants(tenant);
 
+ALTER TABLE ONLY inlet.inlets
+    ADD CONSTRAINT inlets_tenant_fkey FOREIGN KEY (tenant) REFERENCES access.tenants(tenant);
+
+ALTER TABLE ONLY inlet.received
+    ADD CONSTRAINT received_inlet_id_fkey FOREIGN KEY (inlet_id) REFERENCES inlet.inlets(inlet_id);
+
+ALTER TABLE ONLY inlet.runs
+    ADD CONSTRAINT runs_inlet_id_fkey FOREIGN KEY (inlet_id) REFERENCES inlet.inlets(inlet_id);
+
+ALTER TABLE ONLY inlet.set_aside
+    ADD CONSTRAINT set_aside_inlet_id_fkey FOREIGN KEY (inlet_id) REFERENCES inlet.inlets(inlet_id);
+
 ALTER TABLE ONLY policy.stale_policies
     ADD CONSTRAINT stale_policies_tenant_fkey FOREIGN KEY (tenant) REFERENCES access.tenants(tenant);
 
@@ -992,6 +1266,9 @@ ALTER TABLE ONLY projection.run_labels
 ALTER TABLE ONLY seal.checkpoints
     ADD CONSTRAINT checkpoints_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
 
+ALTER TABLE ONLY seal.continues
+    ADD CONSTRAINT continues_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
+
 ALTER TABLE ONLY seal.findings
     ADD CONSTRAINT findings_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
 
@@ -1000,6 +1277,9 @@ ALTER TABLE ONLY seal.runs
 
 ALTER TABLE ONLY seal.tiles
     ADD CONSTRAINT tiles_log_id_fkey FOREIGN KEY (log_id) REFERENCES seal.logs(log_id);
+
+ALTER TABLE ONLY seal.time_stamps
+    ADD CONSTRAINT time_stamps_log_id_size_fkey FOREIGN KEY (log_id, size) REFERENCES seal.checkpoints(log_id, size);
 
 CREATE POLICY of_the_tenant ON policy.stale_policies FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 
@@ -1019,6 +1299,8 @@ CREATE POLICY of_the_tenant ON projection.admin_events FOR SELECT TO runledger_a
 
 CREATE POLICY of_the_tenant ON projection.notifications FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 
+CREATE POLICY of_the_tenant ON projection.run_children FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
 CREATE POLICY of_the_tenant ON projection.run_counts FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 
 CREATE POLICY of_the_tenant ON projection.run_events FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
@@ -1029,7 +1311,11 @@ CREATE POLICY of_the_tenant ON projection.run_items FOR SELECT TO runledger_api 
 
 CREATE POLICY of_the_tenant ON projection.run_labels FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 
+CREATE POLICY of_the_tenant ON projection.run_refs FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
 CREATE POLICY of_the_tenant ON projection.runs FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
+ALTER TABLE projection.run_children ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE projection.run_counts ENABLE ROW LEVEL SECURITY;
 
@@ -1040,6 +1326,8 @@ ALTER TABLE projection.run_hours ENABLE ROW LEVEL SECURITY;
 ALTER TABLE projection.run_items ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE projection.run_labels ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE projection.run_refs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE projection.runs ENABLE ROW LEVEL SECURITY;
 

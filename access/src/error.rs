@@ -28,6 +28,9 @@ pub enum AccessError {
     /// There is no such token.
     #[error("there is no token with the id {0}")]
     NoToken(Uuid),
+    /// There is no such inlet.
+    #[error("there is no inlet with the id {0}")]
+    NoInlet(Uuid),
     /// The system gives no random bytes.
     #[error("no randomness for a token: {0}")]
     NoRandomness(String),
@@ -85,6 +88,12 @@ pub enum Denied {
     /// The session is unknown or over, or its token is.
     #[error("The session has ended. Sign in again, or send a token.")]
     SessionEnded,
+    /// There is no such inlet.
+    #[error("The inlet's key is unknown. {ASK}")]
+    NoInlet,
+    /// The inlet was revoked.
+    #[error("The inlet was revoked. {ASK}")]
+    InletRevoked,
     /// A sign-in link that was used, has expired or never was.
     #[error("The link was used already, or has expired. Sign in with a token.")]
     LinkUsed,

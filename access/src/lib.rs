@@ -4,6 +4,7 @@ pub mod administration;
 mod caller;
 mod credential;
 mod error;
+mod inlets;
 mod lookup;
 mod managed;
 mod role;
@@ -15,6 +16,10 @@ mod token;
 pub use caller::Caller;
 pub use credential::Credential;
 pub use error::{AccessError, Denied, LookupError};
+pub use inlets::{
+    Inlet, InletRow, InletType, NewInlet, NewInletFor, UnknownInletType, create_inlet, inlet_of, list_inlets,
+    revoke_inlet,
+};
 pub use lookup::{Ended, Tokens, holder_of};
 pub use role::{Role, UnknownRole};
 pub use session::SessionSecret;

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::caller::Caller;
 use crate::credential::Credential;
 use crate::error::{AccessError, Denied, LookupError};
+use crate::inlets::Inlet;
 use crate::role::UnknownRole;
 use crate::store::REVOKED;
 use crate::token::{self, TokenHash};
@@ -30,6 +31,7 @@ pub struct Tokens {
     pool: PgPool,
     known: Cache<TokenHash, Arc<Caller>>,
     sessions: Cache<TokenHash, Arc<Caller>>,
+    inlets: Cache<TokenHash, Arc<Inlet>>,
     /// Credentials that were good when they were last looked up. It lets nobody in: it says which callers are
     /// looked up before those that were never seen.
     familiar: Cache<TokenHash, ()>,
@@ -70,7 +72,8 @@ impl Tokens {
             || Cache::builder().max_capacity(10_000).time_to_live(TRUSTED_FOR).expire_after(AtItsEnd).build();
         let familiar = Cache::builder().max_capacity(50_000).time_to_live(FAMILIAR_FOR).build();
         let ended = broadcast::Sender::new(WORDS);
-        let tokens = Self { pool, known: cache(), sessions: cache(), familiar, ended };
+        let inlets = Cache::builder().max_capacity(10_000).time_to_live(TRUSTED_FOR).build();
+        let tokens = Self { pool, known: cache(), sessions: cache(), inlets, familiar, ended };
         let watch = tokens.clone();
         let (tried, first_try) = oneshot::channel();
         tokio::spawn(async move { shutdown.run_until_cancelled(watch.watch(tried)).await });
@@ -133,20 +136,26 @@ impl Tokens {
                 cache.invalidate(hash.as_ref()).await;
             }
         }
+        // A revoked inlet is told by the same word.
+        let inlets = self.inlets.iter().filter(|(_, inlet)| inlet.inlet_id == token_id);
+        for (hash, _) in inlets {
+            self.inlets.invalidate(hash.as_ref()).await;
+        }
     }
 
     fn forget_all(&self) {
         self.known.invalidate_all();
         self.sessions.invalidate_all();
+        self.inlets.invalidate_all();
     }
 
     /// Whether what was shown was good when it was last looked up.
     #[must_use]
-    pub fn is_familiar(&self, shown: &Credential) -> bool {
-        self.familiar.contains_key(&shown.hash())
+    pub fn is_familiar(&self, shown: TokenHash) -> bool {
+        self.familiar.contains_key(&shown)
     }
 
-    async fn remember(&self, hash: TokenHash, good: bool) {
+    pub(crate) async fn remember(&self, hash: TokenHash, good: bool) {
         match (good, self.familiar.contains_key(&hash)) {
             (true, false) => self.familiar.insert(hash, ()).await,
             (false, true) => self.familiar.invalidate(&hash).await,
@@ -168,6 +177,11 @@ impl Tokens {
 
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// The inlets that were looked up in the last moment.
+    pub(crate) fn inlets(&self) -> &Cache<TokenHash, Arc<Inlet>> {
+        &self.inlets
     }
 
     /// The sessions that were looked up in the last moment.

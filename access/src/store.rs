@@ -146,7 +146,7 @@ pub(crate) fn not_made(error: sqlx::Error, holder: NewTokenFor<'_>) -> AccessErr
 
 /// The holder of a token must be told apart from the ledger itself, and from other principals with a name that looks
 /// alike.
-fn check_principal(principal: &PrincipalId) -> Result<(), AccessError> {
+pub(crate) fn check_principal(principal: &PrincipalId) -> Result<(), AccessError> {
     let refused = |why: String| AccessError::Principal { principal: principal.to_string(), why };
     if principal.looks_like_system() {
         return Err(refused(format!("{} is what the ledger itself is called", PrincipalId::SYSTEM)));
@@ -169,10 +169,15 @@ pub async fn list_tokens(pool: &PgPool, tenant: &TenantId) -> Result<Vec<TokenRo
         tenant.as_str()
     );
     let rows = rows.fetch_all(pool).await?;
-    if rows.is_empty() && !list_tenants(pool).await?.iter().any(|known| known.tenant == tenant.as_str()) {
+    if rows.is_empty() && !tenant_exists(pool, tenant).await? {
         return Err(AccessError::NoTenant(tenant.clone()));
     }
     Ok(rows)
+}
+
+/// Whether there is such a tenant.
+pub(crate) async fn tenant_exists(pool: &PgPool, tenant: &TenantId) -> Result<bool, AccessError> {
+    Ok(list_tenants(pool).await?.iter().any(|known| known.tenant == tenant.as_str()))
 }
 
 /// Revokes a token and tells every API process. Revoking it again changes nothing.
@@ -201,7 +206,7 @@ pub(crate) async fn announce(conn: &mut PgConnection, token_id: Uuid) -> Result<
     announcement.execute(conn).await.map(drop)
 }
 
-/// Revokes every token of a tenant, and says how many there were. Its runs and their history stay.
+/// Revokes every token and every inlet of a tenant, and says how many tokens there were. Its runs and their history stay.
 ///
 /// # Errors
 /// [`AccessError::NoTenant`], or the database's.
@@ -217,6 +222,17 @@ pub async fn revoke_tenant(pool: &PgPool, tenant: &TenantId) -> Result<u64, Acce
              RETURNING token_id
          )
          SELECT count(pg_notify($2, token_id::text)::text) AS \"revoked!\" FROM revoked",
+        tenant.as_str(),
+        REVOKED
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    sqlx::query!(
+        "WITH revoked AS (
+             UPDATE inlet.inlets SET revoked_at = now() WHERE tenant = $1 AND revoked_at IS NULL
+             RETURNING inlet_id
+         )
+         SELECT count(pg_notify($2, inlet_id::text)::text) FROM revoked",
         tenant.as_str(),
         REVOKED
     )

@@ -1,6 +1,7 @@
 //! How HTTP says why a command changed nothing.
 
-use commands::CommandError;
+use chrono::{DateTime, Utc};
+use commands::{CommandError, StartDifference, StartName};
 use domain::key::KeyError;
 use domain::{Rejection, RunId, Status};
 use eventlog::LogError;
@@ -12,7 +13,16 @@ use crate::problem_code::ProblemCode;
 impl From<CommandError> for Problem {
     fn from(error: CommandError) -> Self {
         match error {
-            CommandError::Rejected { rejection, revision, status } => rejected(&rejection, revision, status),
+            CommandError::Rejected { rejection, revision, status } => {
+                rejected(&rejection, revision, status, &Some)
+            }
+            // The first event of a start is the start itself.
+            CommandError::StartRejected(rejection) => rejected(&rejection, None, None, &|index| index.checked_sub(1)),
+            CommandError::StartDiffers { by, run, differences } => start_differs(by, run, &differences),
+            CommandError::NoSuchRun { link, run } => Problem::invalid(
+                format!("/{link}/run_id"),
+                format!("this tenant has no run {run}: name one that was started before, or leave it out"),
+            ),
             CommandError::Key(KeyError::Context(error)) => {
                 Problem::invalid(format!("/context{}", error.pointer()), error.to_string())
             }
@@ -103,25 +113,62 @@ pub fn unreadable_problem(run: Option<RunId>, revision: u64) -> Problem {
     }
 }
 
-fn rejected(rejection: &Rejection, revision: Option<u64>, status: Option<Status>) -> Problem {
+/// 409: a start has the name of another one, and says something else.
+fn start_differs(by: StartName, run: Option<RunId>, differences: &[StartDifference]) -> Problem {
+    let (code, name) = match by {
+        StartName::Reference => (ProblemCode::ReferenceTaken, "reference"),
+        StartName::EventId => (ProblemCode::EventIdTaken, "event id"),
+    };
+    let places: Vec<&str> = differences.iter().map(|it| it.pointer.as_str()).collect();
+    let detail = match run {
+        Some(run) => format!(
+            "The {name} is that of a start that says something else, and has made or found the run {run}: {} differs. \
+             Nothing was started. The same {name} is given again only to repeat the same start; give every new one a \
+             new {name}.",
+            places.join(", ")
+        ),
+        None => format!(
+            "The {name} is that of a start for other work, which was begun and not finished: its kind or context \
+             differs. Nothing was started. Repeat that start, or give this one a new {name}."
+        ),
+    };
+    let differences = serde_json::to_value(differences).unwrap_or_default();
+    let problem = Problem::new(code, detail).with("differences", differences);
+    match run {
+        Some(run) => problem.with("run_id", run.to_string()),
+        None => problem,
+    }
+}
+
+/// `event` says which of the request's events the one with that index is; none for the start itself.
+fn rejected(
+    rejection: &Rejection,
+    revision: Option<u64>,
+    status: Option<Status>,
+    event: &dyn Fn(usize) -> Option<usize>,
+) -> Problem {
+    let at = &|index| event(index).map_or_else(String::new, |index| format!("/events/{index}"));
     let problem = match rejection {
         Rejection::NotFound => return Problem::not_found("There is no such run in this tenant."),
         Rejection::Illegal { index, .. } => Problem::new(
             ProblemCode::IllegalTransition,
-            format!("/events/{index}: {rejection}. Nothing was appended."),
+            format!("{}: {rejection}. Nothing was appended.", at(*index)),
         )
-        .with("event_index", *index),
+        .with("event_index", event(*index)),
+        Rejection::TallyContradicts { index, named, .. } => {
+            Problem::invalid(format!("{}/tally", at(*index)), rejection.to_string())
+                .with("named", serde_json::to_value(named).unwrap_or_default())
+        }
         Rejection::RevisionMismatch { .. } => Problem::new(
             ProblemCode::RevisionMismatch,
             format!("{rejection}. Nothing was appended; look at the run again and decide anew."),
         ),
-        Rejection::ImplausibleTimes(times) => {
-            let wrong = times.iter().map(|(index, at)| {
-                Problem::invalid(format!("/events/{index}/occurred_at"), format!("{at}: {rejection}"))
-            });
-            // There is at least one.
-            Problem::of_all(wrong.collect())
-                .unwrap_or_else(|| Problem::invalid("/events", rejection.to_string()))
+        Rejection::ImplausibleTimes(times) | Rejection::TooOld { times, .. } => {
+            wrong_times(times, rejection, "", at)
+        }
+        Rejection::OlderThanRun { times, .. } => {
+            let advice = ". Start a run with the occurred_at at which it was queued, if that was long ago";
+            wrong_times(times, rejection, advice, at)
         }
     };
     let problem = match revision {
@@ -132,6 +179,19 @@ fn rejected(rejection: &Rejection, revision: Option<u64>, status: Option<Status>
         Some(status) => problem.with("current_status", status.as_str()),
         None => problem,
     }
+}
+
+fn wrong_times(
+    times: &[(usize, DateTime<Utc>)],
+    rejection: &Rejection,
+    advice: &str,
+    at: &dyn Fn(usize) -> String,
+) -> Problem {
+    let wrong = times.iter().map(|(index, time)| {
+        Problem::invalid(format!("{}/occurred_at", at(*index)), format!("{time}: {rejection}{advice}"))
+    });
+    // There is at least one.
+    Problem::of_all(wrong.collect()).unwrap_or_else(|| Problem::invalid("/events", rejection.to_string()))
 }
 
 #[cfg(test)]

@@ -14,8 +14,14 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 const KEPT: Duration = Duration::from_secs(600);
 
 /// The headers of ours that requests may have.
-const ASKED: [&str; 5] =
-    ["runledger-after", "runledger-epoch", "runledger-ledger", "last-event-id", "x-request-id"];
+const ASKED: [&str; 6] = [
+    "idempotency-key",
+    "runledger-after",
+    "runledger-epoch",
+    "runledger-ledger",
+    "last-event-id",
+    "x-request-id",
+];
 
 /// The headers of ours that answers have.
 const TOLD: [&str; 6] = [

@@ -15,6 +15,13 @@ impl From<ExportError> for Problem {
         match error {
             ExportError::NotSealed(why) => not_sealed(why),
             ExportError::NoSuchRun(run) => ReadError::no_such_run(run).into(),
+            ExportError::NoSuchEvent { .. } => {
+                Self::not_found(format!("{}.", capitalized(error.to_string())))
+            }
+            ExportError::Differs { .. } => {
+                tracing::error!(%error, "history is not as it was sealed");
+                Self::new(ProblemCode::NotAsSealed, format!("{}.", capitalized(error.to_string())))
+            }
             ExportError::TooManyRuns { .. } => Self::invalid("?since", error.to_string()),
             ExportError::NeverHad { .. } => Self::invalid("?old_size", error.to_string()),
             ExportError::Database(error) => Self::of_database(&error),
@@ -36,15 +43,19 @@ impl From<ExportError> for Problem {
     }
 }
 
-fn not_sealed(why: NotSealed) -> Problem {
-    let mut words = why.to_string();
+fn capitalized(mut words: String) -> String {
     if let Some(first) = words.get_mut(..1) {
         first.make_ascii_uppercase();
     }
+    words
+}
+
+fn not_sealed(why: NotSealed) -> Problem {
+    let words = capitalized(why.to_string());
     let problem = Problem::unavailable(ProblemCode::NotSealed, format!("{words}."), USUALLY_SEALED);
     match why {
         NotSealed::Position { sealed, .. } => problem.with("sealed_position", sealed),
         NotSealed::Signing => problem.retry_after(2),
-        NotSealed::Tenant | NotSealed::Run => problem,
+        NotSealed::Tenant | NotSealed::Run | NotSealed::Event => problem,
     }
 }

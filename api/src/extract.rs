@@ -23,16 +23,14 @@ pub struct Viewer(pub Caller);
 #[derive(Debug, Clone)]
 pub struct Producer(pub Caller);
 
-/// A caller that may see what was administered: the roles `owner` and `auditor`; 403 for the others.
+/// A caller that may see what concerns the tenant as a whole, what was administered and the events of all runs, and take it
+/// away: the roles `owner` and `auditor`; 403 for the others.
 #[derive(Debug, Clone)]
 pub struct Overseer(pub Caller);
 
 /// A caller that administers its tenant: the role `owner`; 403 for the others.
 #[derive(Debug, Clone)]
 pub struct Owner(pub Caller);
-/// A caller that may search the events of all runs: the roles `owner` and `auditor`; 403 for the others.
-#[derive(Debug, Clone)]
-pub struct Searcher(pub Caller);
 
 /// Answers 401 without a credential, 404 when it is another tenant's than the path's, and 403 where a session would
 /// change something without its CSRF token.
@@ -135,14 +133,14 @@ impl FromRequestParts<ApiState> for Overseer {
 }
 
 impl Overseer {
-    /// The caller, if it may see what was administered.
+    /// The caller, if it is one.
     ///
     /// # Errors
     /// 403.
     pub fn of(caller: Caller) -> Result<Self, Problem> {
         match caller.role.may_oversee() {
             true => Ok(Self(caller)),
-            false => Err(role_needed("Seeing what was administered", "owner or auditor", &caller)),
+            false => Err(for_auditors(&caller, "This is for the roles owner or auditor")),
         }
     }
 }
@@ -154,20 +152,8 @@ impl FromRequestParts<ApiState> for Owner {
         let caller = Caller::from_request_parts(parts, state).await?;
         match caller.role.may_administer() {
             true => Ok(Self(caller)),
-            false => Err(role_needed("Managing tokens", "owner", &caller)),
+            false => Err(role_needed("Managing tokens and inlets", "owner", &caller)),
         }
-    }
-}
-
-impl FromRequestParts<ApiState> for Searcher {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, state).await?;
-        if caller.role.may_oversee() {
-            return Ok(Self(caller));
-        }
-        Err(for_auditors(&caller, "The events of all runs are for auditors and owners"))
     }
 }
 
@@ -214,7 +200,7 @@ pub async fn path_param(parts: &mut Parts, state: &ApiState, name: &str) -> Resu
 }
 
 /// The token of the header `Authorization: Bearer TOKEN` (RFC 6750, section 2.1).
-fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let value = headers
         .get(header::AUTHORIZATION)
         .ok_or_else(|| Problem::unauthorized("Send the token in the header Authorization: Bearer rlg_..."))?;

@@ -42,8 +42,8 @@ pub fn read_back(body: &[u8]) -> Result<usize, Unfaithful> {
         return Ok(0);
     };
     let mut bodies = Vec::new();
-    let start = JsonBody::<StartBody>::read(body).and_then(|JsonBody { body, .. }| body.read());
     let secret = IdempotencySecret::from([7; 32]);
+    let start = JsonBody::<StartBody>::read(body).and_then(|JsonBody { body, .. }| body.read(None, &secret));
     let queued = start.map(|start| {
         let (request, _) = start.request(tenant.clone(), actor.clone(), None);
         request.key(&secret).map(|key| request.queued(key))
@@ -102,7 +102,7 @@ fn status(problem: Problem) -> u16 {
 
 fn read_start(body: &[u8]) -> Result<(), Problem> {
     let JsonBody { body, .. } = JsonBody::<StartBody>::read(body)?;
-    body.read().map(drop)
+    body.read(None, &[7; 32].into()).map(drop)
 }
 
 fn read_events(body: &[u8]) -> Result<usize, Problem> {

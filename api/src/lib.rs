@@ -16,6 +16,8 @@ mod export_problem;
 pub mod extract;
 #[doc(hidden)]
 pub mod fuzzing;
+mod idempotency_key;
+pub mod inlet;
 mod live;
 pub mod observe;
 mod openapi;
@@ -34,6 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use answer::RESERVED;
 pub use cors::{CorsOrigin, InvalidCorsOrigin};
+pub use endpoints::usual_principal;
 pub use problem_code::ProblemCode;
 pub use state::{ApiConfig, ApiParts, ApiState};
 
@@ -43,6 +46,7 @@ pub fn routes() -> (Router<ApiState>, Result<Value, serde_json::Error>) {
     let (routes, annotated) = OpenApiRouter::with_openapi(openapi::base())
         .merge(endpoints::routes())
         .merge(live::routes())
+        .merge(inlet::routes())
         .split_for_parts();
     (routes, openapi::whole(&annotated))
 }

@@ -56,9 +56,11 @@ problem_codes! {
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not come in time";
     IllegalTransition = "illegal_transition", CONFLICT, "The event is not possible now";
     EventIdTaken = "event_id_taken", CONFLICT, "The event id is in use";
+    ReferenceTaken = "reference_taken", CONFLICT, "The reference stands for another start";
     RevisionMismatch = "revision_mismatch", PRECONDITION_FAILED, "The run has moved on";
     EpochChanged = "epoch_changed", PRECONDITION_FAILED, "The ledger is not the one that you knew";
     PositionAhead = "position_ahead", PRECONDITION_FAILED, "The position is ahead of the log";
+    SealingOff = "sealing_off", CONFLICT, "The ledger seals nothing";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
     TooManyEvents = "too_many_events", PAYLOAD_TOO_LARGE, "Too many events";
     UriTooLong = "uri_too_long", URI_TOO_LONG, "The path and its parameters are too long";
@@ -68,6 +70,7 @@ problem_codes! {
     TooManyWaiting = "too_many_waiting", SERVICE_UNAVAILABLE, "Too many wait already";
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large";
     Internal = "internal", INTERNAL_SERVER_ERROR, "The ledger failed";
+    NotAsSealed = "not_as_sealed", INTERNAL_SERVER_ERROR, "The history is not as it was sealed";
     StreamUnreadable = "stream_unreadable", INTERNAL_SERVER_ERROR, "An event in the log can't be read";
     Contended = "contended", SERVICE_UNAVAILABLE, TRY_AGAIN;
     DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, TRY_AGAIN;

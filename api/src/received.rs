@@ -75,6 +75,11 @@ impl Room {
 }
 
 impl Share {
+    /// Gives back what was taken: the body was read, and the request goes on without it.
+    pub fn give_back(&self) {
+        drop(self.taken.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
     /// Takes room for bytes that have come.
     ///
     /// # Errors

@@ -128,7 +128,8 @@ impl After {
     }
 }
 
-fn too_many_waiting(crowded: Crowded) -> Problem {
+/// The problem with one more that waits.
+pub(crate) fn too_many_waiting(crowded: Crowded) -> Problem {
     let (status, whose) = match crowded {
         Crowded::Token => (
             StatusCode::TOO_MANY_REQUESTS,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use access::Tokens;
 use commands::Commands;
 use eventlog::EventLog;
-use exports::Exporter;
+use exports::{Exporter, Sealing};
+use inlets::{Receiver, ReceiverConfig};
 use reads::BasePath;
 use reads::Ledger;
 use reads::ReadPool;
@@ -44,6 +45,20 @@ pub struct ApiConfig {
     pub base_path: BasePath,
     /// The other sites whose scripts may use the API.
     pub cors_origins: Vec<CorsOrigin>,
+    /// How long inlets wait for what belongs before a report, and how much may wait.
+    pub inlets: ReceiverConfig,
+}
+
+/// What is left of a request's time when it has waited.
+const REST: Duration = Duration::from_secs(5);
+
+impl ApiConfig {
+    /// How long an append may wait until it is sealed, in whole seconds: the answer has to be on its way before the
+    /// request's time is up.
+    #[must_use]
+    pub fn max_seal_wait(&self) -> Duration {
+        Duration::from_secs(self.request_timeout.saturating_sub(REST).as_secs().max(1))
+    }
 }
 
 impl Default for ApiConfig {
@@ -60,6 +75,7 @@ impl Default for ApiConfig {
             stream_lasts: Duration::from_secs(600),
             base_path: BasePath::default(),
             cors_origins: Vec::new(),
+            inlets: ReceiverConfig::default(),
         }
     }
 }
@@ -81,6 +97,8 @@ pub struct ApiState {
     pub live: Live,
     /// Sealed history to take away.
     pub exports: Exports,
+    /// Keeps what comes in through inlets.
+    pub inlets: Receiver,
     /// The look-up of callers.
     pub tokens: Tokens,
 }
@@ -112,12 +130,16 @@ impl ApiState {
         let freshness = Freshness::start(pool.clone(), log.clone(), ledger, stop.clone());
         commands.unreadable().watch(pool.clone(), log.clone(), stop.clone());
         Self {
+            inlets: Receiver::new(pool.clone(), config.inlets),
             config: Arc::new(config),
             commands,
             reads: ReadPool::new(reads),
             live: Live::start(pool.clone(), &freshness, stop_streams),
             freshness,
-            exports: Exports::new(Exporter::new(pool.clone(), log.clone())),
+            exports: Exports::new(
+                Exporter::new(pool.clone(), log.clone()),
+                Sealing::start(pool.clone(), stop.clone()),
+            ),
             tokens: Tokens::start(pool, stop).await,
             log,
         }

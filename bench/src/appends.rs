@@ -48,7 +48,19 @@ pub async fn through_the_log(
     length: Duration,
 ) -> Result<f64, Failure> {
     let log = Arc::new(PostgresLog::connect(rig.options(), PostgresLogConfig::default()).await?);
-    let rate = rate(producers, batch, length, |until| {
+    let rate = through(&log, producers, batch, length).await;
+    log.shutdown().await;
+    rate
+}
+
+/// As [`through_the_log`], with a log that others may follow.
+pub async fn through(
+    log: &Arc<PostgresLog>,
+    producers: usize,
+    batch: usize,
+    length: Duration,
+) -> Result<f64, Failure> {
+    rate(producers, batch, length, |until| {
         let log = log.clone();
         async move {
             let stream = format!("run-demo-{}", Uuid::now_v7());
@@ -63,12 +75,11 @@ pub async fn through_the_log(
             Ok(appends)
         }
     })
-    .await;
-    log.shutdown().await;
-    rate
+    .await
 }
 
-fn event() -> NewEvent {
+/// An event of some two hundred bytes.
+pub fn event() -> NewEvent {
     NewEvent {
         id: Uuid::new_v4(),
         event_type: "ItemSucceeded".into(),

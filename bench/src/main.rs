@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "printing figures is what it is for")]
 
 mod appends;
+mod audits;
 mod catch_up;
 mod child;
 mod client;
@@ -14,6 +15,7 @@ mod profile;
 mod report;
 mod rig;
 mod run_list;
+mod sealed;
 mod sealing;
 mod sql_fold;
 mod visible;
@@ -83,6 +85,8 @@ enum Part {
     Visible,
     /// Lists of runs over HTTP.
     RunList,
+    /// What auditors ask: events of all runs, runs by their ends, items at a moment.
+    Audits,
     /// Pages of the hub.
     Pages,
     /// From an event to what a browser shows, and streams on which nothing happens.
@@ -148,7 +152,10 @@ async fn parts(args: &Args, rig: &Rig, figures: &mut Vec<Figure>) -> Result<(), 
     if wanted(Part::Http) {
         figures.push(http_appends::measure_api_alone(rig, args.rounds, length).await?);
     }
-    if [Part::Http, Part::Visible, Part::RunList, Part::Pages, Part::Pixels].into_iter().any(wanted) {
+    if [Part::Http, Part::Visible, Part::RunList, Part::Audits, Part::Pages, Part::Pixels]
+        .into_iter()
+        .any(wanted)
+    {
         child::skip_to_head(rig).await?;
         // Catching up is part of what its memory is measured through.
         println!("server: {} events wait for it", args.events);
@@ -168,11 +175,15 @@ async fn parts(args: &Args, rig: &Rig, figures: &mut Vec<Figure>) -> Result<(), 
         if wanted(Part::Pixels) {
             figures.extend(pixels::measure(rig, &server, length * 4).await?);
         }
-        if wanted(Part::RunList) || wanted(Part::Pages) {
+        if [Part::RunList, Part::Audits, Part::Pages].into_iter().any(wanted) {
             run_list::make(rig, args.runs).await?;
         }
         if wanted(Part::RunList) {
             figures.extend(run_list::measure(rig, &server, args.runs).await?);
+        }
+        if wanted(Part::Audits) {
+            audits::make(rig).await?;
+            figures.extend(audits::measure(rig, &server, args.runs).await?);
         }
         if wanted(Part::Pages) {
             figures.extend(pages::measure(rig, &server, args.runs).await?);

@@ -11,10 +11,10 @@ use sqlx::postgres::PgPool;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::appends::through_the_log;
+use crate::appends::through;
 use crate::report::{Figure, Rounds};
 use crate::rig::{Rig, connect};
-use crate::{Args, Failure, workload};
+use crate::{Args, Failure, sealed, workload};
 
 /// How many runs are interleaved in the log that is sealed.
 const INTERLEAVED: usize = 64;
@@ -25,6 +25,7 @@ const AUDIT_RATE: f64 = 100_000_000.0 / 600.0;
 pub async fn measure(rig: &Rig, args: &Args, length: Duration) -> Result<Vec<Figure>, Failure> {
     let folder = TempDir::new()?;
     let mut figures = beside_appends(rig, args.rounds, length, folder.path().join("appends.key")).await?;
+    figures.push(sealed::measure(rig, &folder.path().join("sealed.key")).await?);
     figures.extend(catch_up(rig, args, folder.path().join("catch_up.key")).await?);
     Ok(figures)
 }
@@ -36,7 +37,7 @@ async fn sealer(pool: &PgPool, key: &Path) -> Result<(Arc<PostgresLog>, Sealer),
     Ok((log, sealer))
 }
 
-/// Single events with a sealer at work, beside the same without.
+/// Appends with a sealer at work in the same process, as in the server, beside the same without.
 async fn beside_appends(
     rig: &Rig,
     rounds: usize,
@@ -51,11 +52,11 @@ async fn beside_appends(
             // What others have left is not sealed within a round.
             let (log, sealing) = sealer(&pool, &key).await?;
             sealing.seal_now().await?;
-            let without = through_the_log(rig, producers, batch, length).await?;
+            let without = through(&log, producers, batch, length).await?;
             sealing.seal_now().await?;
             let stop = CancellationToken::new();
             let at_work = tokio::spawn(sealing.run(stop.clone()));
-            let with = through_the_log(rig, producers, batch, length).await?;
+            let with = through(&log, producers, batch, length).await?;
             stop.cancel();
             at_work.await?;
             log.shutdown().await;

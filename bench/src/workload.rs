@@ -91,7 +91,10 @@ fn body(tenant: &str, run: usize, revision: usize) -> Result<EventBody, Failure>
             worker: Some(CleanText::new(&format!("worker-{}", run % 16))),
             heartbeat_seconds: Some(60.try_into()?),
         }),
-        24 => EventBody::Completed(Completed { message: Some(CleanText::new("went through all volumes")) }),
+        24 => EventBody::Completed(Completed {
+            message: Some(CleanText::new("went through all volumes")),
+            tally: None,
+        }),
         8 | 16 => EventBody::ItemFailed(ItemFailed {
             item: format!("volume-{revision:04}").try_into()?,
             label: Some(CleanText::new(&format!("Volume {revision}"))),
@@ -126,5 +129,9 @@ fn queued(tenant: &str, run: usize) -> Result<Queued, Failure> {
         items_total: Some(22.try_into()?),
         labels,
         title: Some(CleanText::new(&format!("Nightly set {run}"))),
+        reference: None,
+        parent: None,
+        retry_of: None,
+        resumes: None,
     })
 }

@@ -60,7 +60,8 @@ impl Commands {
     pub async fn append(&self, request: AppendRequest) -> Result<AppendedEvents, CommandError> {
         let AppendRequest { tenant, run, actor, origin, expected_revision, events } = request;
         let stream = streams::run_stream(&tenant, run);
-        let command = Command { tenant, run, actor, origin, expected_revision, events };
+        let command =
+            Command { tenant, run, actor, origin, expected_revision, max_age: self.max_age, events };
         let slot = self.runs.slot(&stream).await;
         let mut folded = slot.lock().await;
         self.runs.doubt(&stream, &mut folded);

@@ -9,11 +9,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use domain::{Event, Run, evolve};
+use chrono::{DateTime, Utc};
+use domain::{Event, EventBody, PrincipalId, Reference, Run, evolve};
 use eventlog::{EventLog, Position, streams};
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
+use redaction::CleanText;
 use tokio::sync::{Mutex, MutexGuard};
+use uuid::Uuid;
 
 use super::error::CommandError;
 use super::unreadable::{Broken, Unreadable};
@@ -46,6 +49,23 @@ pub(super) struct Folded {
     pub run: Run,
     /// The position of the last event in it.
     pub position: Position,
+    /// How it begins; none of a run without events.
+    pub opening: Option<Arc<Opening>>,
+}
+
+/// What callers that get a run are told of its `Queued`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// The event's id.
+    pub id: Uuid,
+    /// The principal that asked for the run.
+    pub by: PrincipalId,
+    /// When the ledger took it in.
+    pub at: DateTime<Utc>,
+    /// The title.
+    pub title: Option<CleanText>,
+    /// The name under which it was asked for.
+    pub reference: Option<Reference>,
 }
 
 impl RunCache {
@@ -65,6 +85,11 @@ impl RunCache {
             Some(slot) => slot,
             None => self.runs.entry_by_ref(stream).or_default().await.into_value(),
         }
+    }
+
+    /// Whether the stream's run is known to have events, without asking the log.
+    pub(super) async fn knows(&self, stream: &str) -> bool {
+        self.runs.get(stream).await.is_some_and(|slot| slot.weight.load(Ordering::Relaxed) > 0)
     }
 
     /// Where the streams are.
@@ -145,6 +170,13 @@ impl Folded {
             return Err(format!("run {} has revision {got} where {want} belongs", event.run));
         }
         self.run = evolve(std::mem::take(&mut self.run), event);
+        if let EventBody::Queued(queued) = &event.body
+            && self.opening.is_none()
+        {
+            let (title, reference) = (queued.title.clone(), queued.reference.clone());
+            let (by, at) = (event.actor.clone(), event.recorded_at);
+            self.opening = Some(Arc::new(Opening { id: event.id, by, at, title, reference }));
+        }
         // No command asks for it, and its context may be large.
         self.run.queued = None;
         self.position = position;

@@ -1,5 +1,6 @@
 //! Why a command changed nothing.
 
+use crate::start::StartDifference;
 use domain::key::KeyError;
 use domain::{Rejection, RunId, Status};
 use eventlog::fact::Unfaithful;
@@ -18,6 +19,27 @@ pub enum CommandError {
         revision: Option<u64>,
         /// The run's status.
         status: Option<Status>,
+    },
+    /// The rules refuse the first events of a run: the first of them is `Queued`, which the start itself is.
+    #[error("{0}")]
+    StartRejected(Rejection),
+    /// The name of a start stands for a run, or for work, of other content.
+    #[error("the start says something else than the one that had its name before")]
+    StartDiffers {
+        /// Which of its names.
+        by: StartName,
+        /// The run that has it; none where that was reserved and is not queued yet.
+        run: Option<RunId>,
+        /// Where they differ, as far as that is known.
+        differences: Vec<StartDifference>,
+    },
+    /// The start names a run that its tenant has not.
+    #[error("{link} names the run {run}, which this tenant has not")]
+    NoSuchRun {
+        /// Which of its members.
+        link: &'static str,
+        /// Which run.
+        run: RunId,
     },
     /// No key can be made of the context.
     #[error(transparent)]
@@ -66,6 +88,15 @@ pub enum CommandError {
     /// An event could not be written down, or the log called an append malformed: our fault.
     #[error("an append could not be made: {0}")]
     Internal(String),
+}
+
+/// By what a start is known when it comes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartName {
+    /// Its reference.
+    Reference,
+    /// The id of its event.
+    EventId,
 }
 
 impl From<AppendError> for CommandError {

@@ -9,6 +9,8 @@ mod cache;
 mod changed;
 mod error;
 mod keys;
+mod look;
+mod names;
 mod notification;
 pub mod policies;
 mod relay;
@@ -21,22 +23,25 @@ mod unreadable;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::key::IdempotencySecret;
 use eventlog::fact::Fact;
 use eventlog::{AppendError, Appended, EventLog, ExpectedRevision, StreamAppend};
 
 pub use append::{AppendRequest, AppendedEvents, EventResult};
+pub use cache::Opening;
 pub use changed::{Change, Changed, Changes};
-pub use error::CommandError;
+pub use error::{CommandError, StartName};
 pub use keys::{Keys, KeysError};
+pub use look::Looked;
 pub use relay::{Relay, RelayError};
 pub use stale::StaleLimits;
-pub use start::{PreparedStart, StartRequest, Started};
+pub use start::{PreparedStart, StartDifference, StartRequest, Started};
 pub use sweeper::{SweepError, Sweeper, SweeperConfig};
 pub use unreadable::{Broken, Unreadable};
 
 use cache::RunCache;
+use names::Names;
 
 /// Tells the ledger's time.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -51,11 +56,13 @@ pub struct CommandsConfig {
     /// How often an append is tried while other processes append to the same stream. Each try loses to a
     /// busy other about every second time.
     pub tries: u32,
+    /// How long ago an event may have happened at most; none for no limit.
+    pub max_age: Option<TimeDelta>,
 }
 
 impl Default for CommandsConfig {
     fn default() -> Self {
-        Self { clock: Arc::new(Utc::now), cached_entries: 500_000, tries: 32 }
+        Self { clock: Arc::new(Utc::now), cached_entries: 500_000, tries: 32, max_age: None }
     }
 }
 
@@ -65,8 +72,10 @@ pub struct Commands {
     log: Arc<dyn EventLog>,
     keys: Keys,
     runs: RunCache,
+    names: Names,
     clock: Clock,
     tries: u32,
+    max_age: Option<TimeDelta>,
 }
 
 impl Commands {
@@ -86,7 +95,8 @@ impl Commands {
     #[must_use]
     pub fn with_config(log: Arc<dyn EventLog>, keys: Keys, config: CommandsConfig) -> Self {
         let runs = RunCache::new(log.clone(), config.cached_entries);
-        Self { log, keys, runs, clock: config.clock, tries: config.tries.max(1) }
+        let CommandsConfig { clock, tries, max_age, .. } = config;
+        Self { log, keys, runs, names: Names::default(), clock, tries: tries.max(1), max_age }
     }
 
     /// The streams that can't be read, as far as is known.

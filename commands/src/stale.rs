@@ -114,6 +114,7 @@ fn command(tenant: &TenantId, run: RunId, revision: u64, failed: Failed) -> Resu
         actor: actor.map_err(|error| CommandError::Internal(error.to_string()))?,
         origin: Some(Origin::Sweeper),
         expected_revision: Some(vec![revision]),
+        max_age: None,
         events: vec![proposed],
     })
 }

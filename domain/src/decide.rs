@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::event::{Event, EventBody, Origin};
 use crate::ids::{CorrelationId, PrincipalId, RunId, TenantId};
-use crate::run::{Run, Status};
+use crate::run::{Counts, Run, Status};
+use crate::tally::Named;
 use crate::wire;
 
 /// A wish to append events to one run, all or none.
@@ -24,6 +25,8 @@ pub struct Command {
     /// The revisions of which the run must be at one, where the caller insists on any. It may insist on what no
     /// run is ever at: then there are none.
     pub expected_revision: Option<Vec<u64>>,
+    /// How long ago an event may have happened at most; none where the ledger sets no limit.
+    pub max_age: Option<TimeDelta>,
     /// What happened, in order.
     pub events: Vec<ProposedEvent>,
 }
@@ -90,6 +93,38 @@ pub enum Rejection {
     /// The times of events cannot be right: which of the command's events, and the time it gave; at least one.
     #[error("occurred_at is before the year 2000 or more than a day ahead of the ledger's clock")]
     ImplausibleTimes(Vec<(usize, DateTime<Utc>)>),
+    /// Events happened longer ago than the ledger takes them: which of the command's, and the time each gave; at least
+    /// one.
+    #[error("occurred_at is longer ago than the {} s for which this ledger takes events", most.num_seconds())]
+    TooOld {
+        /// Which, and their times.
+        times: Vec<(usize, DateTime<Utc>)>,
+        /// How long ago an event may have happened.
+        most: TimeDelta,
+    },
+    /// Events happened before their run began, by more than clocks may differ: which of the command's, and the time
+    /// each gave; at least one.
+    #[error("occurred_at is more than a day before {queued_at}, when the run was queued")]
+    OlderThanRun {
+        /// Which, and their times.
+        times: Vec<(usize, DateTime<Utc>)>,
+        /// When the run was queued.
+        queued_at: DateTime<Utc>,
+    },
+    /// The tally says less than the named items come to.
+    #[error(
+        "the tally says {} succeeded, {} failed, {} skipped, but the items that the run has named are {} succeeded, \
+         {} failed, {} skipped: a tally counts all items, the named ones as well",
+        tally.succeeded, tally.failed, tally.skipped, named.succeeded, named.failed, named.skipped
+    )]
+    TallyContradicts {
+        /// Which of the command's events.
+        index: usize,
+        /// What the tally says.
+        tally: Counts,
+        /// What the named items come to.
+        named: Counts,
+    },
 }
 
 fn not_at(expected: &[u64]) -> String {
@@ -99,8 +134,9 @@ fn not_at(expected: &[u64]) -> String {
     }
 }
 
-/// How far ahead of ours a producer's clock may be.
-const MAX_AHEAD: TimeDelta = TimeDelta::days(1);
+/// How far a producer's clock may be from another one, the ledger's or that of the run's first producer. What is further
+/// apart is a mistake that nobody would see in a list any more; what is less is taken in, and told as clock skew.
+pub const CLOCKS_APART: TimeDelta = TimeDelta::days(1);
 
 /// Decides what a command appends. Events that the run already has (same id) are left out, so an
 /// answer shorter than the command names the rest as duplicates; they change nothing, in any status.
@@ -128,13 +164,15 @@ pub fn decide(run: &Run, command: Command, now: DateTime<Utc>) -> Result<Vec<Eve
     }
 
     // What can't be right in itself comes before what is not possible now, and all of it at once.
-    let is_implausible = |at: &DateTime<Utc>| at.year() < 2000 || *at > now + MAX_AHEAD;
+    let is_implausible = |at: &DateTime<Utc>| at.year() < 2000 || *at > now + CLOCKS_APART;
     let times = command.events.iter().enumerate().filter(|(_, proposed)| is_new(proposed));
     let times = times.filter_map(|(index, proposed)| Some((index, proposed.occurred_at?)));
     let implausible: Vec<_> = times.filter(|(_, at)| is_implausible(at)).collect();
     if !implausible.is_empty() {
         return Err(Rejection::ImplausibleTimes(implausible));
     }
+    must_be_recent(run, &command, now)?;
+    must_cover_what_is_named(run, &command.events)?;
 
     for (index, proposed) in command.events.into_iter().enumerate() {
         if run.event_ids.contains_key(&proposed.id) || !seen.insert(proposed.id) {
@@ -160,6 +198,55 @@ pub fn decide(run: &Run, command: Command, now: DateTime<Utc>) -> Result<Vec<Eve
     }
 
     Ok(decided)
+}
+
+/// Refuses events of too long ago, and events from before their run. Those that the run has already may be repeated
+/// however late it is.
+fn must_be_recent(run: &Run, command: &Command, now: DateTime<Utc>) -> Result<(), Rejection> {
+    let new = command.events.iter().enumerate().filter(|(_, event)| !run.event_ids.contains_key(&event.id));
+    let timed = new.filter_map(|(index, event)| Some((index, event.occurred_at?)));
+    let timed: Vec<(usize, DateTime<Utc>)> = timed.collect();
+    let before = |limit: DateTime<Utc>| {
+        let times: Vec<_> = timed.iter().copied().filter(|(_, at)| *at < limit).collect();
+        (!times.is_empty()).then_some(times)
+    };
+    if let Some(most) = command.max_age
+        && let Some(times) = now.checked_sub_signed(most).and_then(before)
+    {
+        return Err(Rejection::TooOld { times, most });
+    }
+    // A run that begins with this command is queued when its first event says.
+    let begins = command.events.iter().find(|event| matches!(event.body, EventBody::Queued(_)));
+    let queued_at = run.queued_at.or(begins.map(|event| event.occurred_at.unwrap_or(now)));
+    if let Some(queued_at) = queued_at
+        && let Some(times) = queued_at.checked_sub_signed(CLOCKS_APART).and_then(before)
+    {
+        return Err(Rejection::OlderThanRun { times, queued_at });
+    }
+    Ok(())
+}
+
+/// Refuses a tally that says less than the items come to that the run has named.
+fn must_cover_what_is_named(run: &Run, events: &[ProposedEvent]) -> Result<(), Rejection> {
+    // Hardly any command has one.
+    if !events.iter().any(|event| matches!(&event.body, EventBody::Completed(e) if e.tally.is_some())) {
+        return Ok(());
+    }
+    let mut named = Named::of(run);
+    let mut seen = HashSet::new();
+    for (index, event) in events.iter().enumerate() {
+        if run.event_ids.contains_key(&event.id) || !seen.insert(event.id) {
+            continue;
+        }
+        if let EventBody::Completed(completed) = &event.body
+            && let Some(tally) = completed.tally.map(Counts::from)
+            && !tally.cover(named.counts())
+        {
+            return Err(Rejection::TallyContradicts { index, tally, named: named.counts() });
+        }
+        named.take(&event.body);
+    }
+    Ok(())
 }
 
 /// How far a run is, as the order of events goes.
@@ -222,12 +309,12 @@ fn follow(stage: Stage, body: &EventBody, index: usize) -> Result<Stage, Rejecti
         (S::Running | S::RunningPresumed, B::Completed(_)) => return Ok(ENDED),
         (
             S::Running | S::RunningPresumed,
-            B::ItemSucceeded(_) | B::ItemFailed(_) | B::ItemSkipped(_) | B::Progressed(_),
+            B::Resumed(_) | B::ItemSucceeded(_) | B::ItemFailed(_) | B::ItemSkipped(_) | B::Progressed(_),
         ) => return Ok(stage),
         (S::Queued | S::QueuedPresumed, B::Queued(_)) => "a run is queued once; append Started next",
         (S::Queued | S::QueuedPresumed, _) => "append Started first, or Failed or Aborted to end it",
         (S::Running | S::RunningPresumed, _) => {
-            "append item events, Progressed, or one of Completed, Failed and Aborted"
+            "append item events, Progressed, Resumed by another worker, or one of Completed, Failed and Aborted"
         }
         (S::Ended(_), _) => "the run has ended; start a new one",
     };

@@ -13,6 +13,8 @@ use uuid::Uuid;
 use crate::ids::{CorrelationId, InvalidId, Kind, PrincipalId, RequestId, RunId, TenantId};
 use crate::key::IdempotencyKey;
 use crate::reason::ReasonCode;
+use crate::reference::Reference;
+use crate::run::Counts;
 
 /// One thing that happened to a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +77,7 @@ impl Origin {
 pub enum EventBody {
     Queued(Box<Queued>),
     Started(Started),
+    Resumed(Resumed),
     ItemSucceeded(ItemSucceeded),
     ItemFailed(ItemFailed),
     ItemSkipped(ItemSkipped),
@@ -86,9 +89,10 @@ pub enum EventBody {
 
 impl EventBody {
     /// Every wire name, in the order of a run's life.
-    pub const TYPES: [&str; 9] = [
+    pub const TYPES: [&str; 10] = [
         "Queued",
         "Started",
+        "Resumed",
         "ItemSucceeded",
         "ItemFailed",
         "ItemSkipped",
@@ -104,6 +108,7 @@ impl EventBody {
         match self {
             Self::Queued(_) => "Queued",
             Self::Started(_) => "Started",
+            Self::Resumed(_) => "Resumed",
             Self::ItemSucceeded(_) => "ItemSucceeded",
             Self::ItemFailed(_) => "ItemFailed",
             Self::ItemSkipped(_) => "ItemSkipped",
@@ -146,7 +151,7 @@ pub struct Queued {
     /// The kind of operation.
     pub kind: Kind,
     /// The principal that asked for it; nobody is notified without.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::json::object", skip_serializing_if = "Option::is_none")]
     pub initiator: Option<Initiator>,
     /// What it works on: a JSON object, with secrets already redacted.
     #[serde(deserialize_with = "crate::json::value")]
@@ -164,6 +169,26 @@ pub struct Queued {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<CleanText>,
+    /// The producer's own name for the start.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
+    /// The run that it is a part of.
+    #[serde(default, deserialize_with = "crate::json::object", skip_serializing_if = "Option::is_none")]
+    pub parent: Option<LinkedRun>,
+    /// The run whose work it tries once more.
+    #[serde(default, deserialize_with = "crate::json::object", skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<LinkedRun>,
+    /// The run with whose items it goes on.
+    #[serde(default, deserialize_with = "crate::json::object", skip_serializing_if = "Option::is_none")]
+    pub resumes: Option<LinkedRun>,
+}
+
+/// Another run of the same tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkedRun {
+    /// Which one.
+    pub run_id: RunId,
 }
 
 /// The principal that started a run.
@@ -185,6 +210,19 @@ pub struct Started {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<CleanText>,
     /// The worker promises a sign of life at least this often, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_seconds: Option<HeartbeatSeconds>,
+}
+
+/// Another worker goes on with a run whose worker is gone. From running, as often as it takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resumed {
+    /// Which worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<CleanText>,
+    /// That worker promises a sign of life at least this often, in seconds; what the one before had promised holds no
+    /// longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat_seconds: Option<HeartbeatSeconds>,
 }
@@ -248,6 +286,30 @@ pub struct Completed {
     /// A closing word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<CleanText>,
+    /// How many items there were, of a run that counts them and need not name them.
+    #[serde(default, deserialize_with = "crate::json::object", skip_serializing_if = "Option::is_none")]
+    pub tally: Option<Tally>,
+}
+
+/// What a run says of its items as a whole: all of them, those that it has named as well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tally {
+    /// How many were done.
+    #[serde(default)]
+    pub succeeded: ItemCount,
+    /// How many could not be done.
+    #[serde(default)]
+    pub failed: ItemCount,
+    /// How many were left alone on purpose.
+    #[serde(default)]
+    pub skipped: ItemCount,
+}
+
+impl From<Tally> for Counts {
+    fn from(Tally { succeeded, failed, skipped }: Tally) -> Self {
+        Self { succeeded: succeeded.get(), failed: failed.get(), skipped: skipped.get() }
+    }
 }
 
 /// The run could not proceed.
@@ -302,6 +364,12 @@ impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
     #[must_use]
     pub fn get(self) -> u64 {
         self.0
+    }
+}
+
+impl<const MAX: u64> Default for Bounded<0, MAX> {
+    fn default() -> Self {
+        Self(0)
     }
 }
 

@@ -31,6 +31,10 @@ pub const VISIBLE_ID: Form = Form {
     most: 200,
 };
 
+/// A [`crate::ReferencePart`] that is new: nothing in it is invisible.
+pub const REFERENCE_PART: Form =
+    Form { pattern: VISIBLE_ID.pattern, least: 1, most: crate::ReferencePart::MOST };
+
 /// [`crate::reason::ReasonCode`].
 pub const REASON_CODE: Form = Form { pattern: r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", least: 1, most: 64 };
 

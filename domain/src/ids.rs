@@ -41,6 +41,12 @@ pub struct PrincipalId(String);
 #[serde(try_from = "String", into = "String")]
 pub struct CorrelationId(String);
 
+/// One of the two parts of a [`crate::Reference`]: 1 to 255 printable characters without spaces at either end. It is
+/// compared to the letter.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ReferencePart(String);
+
 /// What a request is called in answers and in the server's log: 1 to 128 characters `A-Z a-z 0-9 - _ . :`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -148,12 +154,12 @@ fn kind_rule(text: &str) -> Result<(), String> {
         .into())
 }
 
-fn printable_rule(what: &str, text: &str) -> Result<(), String> {
+fn printable_rule(what: &str, most: usize, text: &str) -> Result<(), String> {
     let chars = text.chars().count();
-    if (1..=200).contains(&chars) && text.trim() == text && !text.chars().any(char::is_control) {
+    if (1..=most).contains(&chars) && text.trim() == text && !text.chars().any(char::is_control) {
         return Ok(());
     }
-    Err(format!("{what} has 1 to 200 printable characters and no space at its ends"))
+    Err(format!("{what} has 1 to {most} printable characters and no space at its ends"))
 }
 
 /// A character in an id that nobody sees, or that nobody can tell from another.
@@ -189,11 +195,20 @@ pub fn invisible(id: &str) -> Option<Invisible> {
 }
 
 fn principal_rule(text: &str) -> Result<(), String> {
-    printable_rule("a principal's id", text)
+    printable_rule("a principal's id", 200, text)
 }
 
 fn correlation_rule(text: &str) -> Result<(), String> {
-    printable_rule("a correlation or causation id", text)
+    printable_rule("a correlation or causation id", 200, text)
+}
+
+fn reference_rule(text: &str) -> Result<(), String> {
+    printable_rule("a reference's source or id", ReferencePart::MOST, text)
+}
+
+impl ReferencePart {
+    /// How many characters it has at most.
+    pub const MOST: usize = 255;
 }
 
 fn request_rule(text: &str) -> Result<(), String> {
@@ -256,6 +271,7 @@ text_id!(TenantId, tenant_rule);
 text_id!(Kind, kind_rule);
 text_id!(PrincipalId, principal_rule);
 text_id!(CorrelationId, correlation_rule);
+text_id!(ReferencePart, reference_rule);
 text_id!(RequestId, request_rule);
 
 #[cfg(test)]

@@ -6,7 +6,9 @@
 //! was checked, or nothing at all. So its own `Value` is never what a stranger's JSON is read into.
 
 use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -38,6 +40,15 @@ pub fn value<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
     from.deserialize_any(AnyValue)
 }
 
+/// Reads a struct from an object or nothing, for `#[serde(deserialize_with)]`. What is derived takes an array of its
+/// fields too, which no description of ours allows.
+///
+/// # Errors
+/// The reader's, or that it is something else.
+pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    from.deserialize_option(AStruct(PhantomData))
+}
+
 /// Goes a step further down a JSON Pointer (RFC 6901, section 3): by the name of a member or the number of an element.
 pub fn push_token(pointer: &mut String, token: &str) {
     pointer.push('/');
@@ -67,6 +78,32 @@ impl<'de> Visitor<'de> for AnObject {
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Self::Value, A::Error> {
         members(access)
+    }
+}
+
+struct AStruct<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for AStruct<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_any(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(access)).map(Some)
     }
 }
 

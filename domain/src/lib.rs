@@ -13,18 +13,23 @@ mod ids;
 pub mod json;
 pub mod key;
 pub mod reason;
+mod reference;
 mod run;
 mod search;
+mod tally;
 pub mod wire;
 
-pub use decide::{Command, ProposedEvent, Rejection, decide};
+pub use decide::{CLOCKS_APART, Command, ProposedEvent, Rejection, decide};
 pub use duration::{Course, Stamp, TOLERANCE};
 pub use event::{
     Bounded, Completed, Event, EventBody, Failed, Failure, HeartbeatSeconds, Initiator, ItemCount,
-    ItemFailed, ItemName, ItemSkipped, ItemSucceeded, Labels, Origin, Progressed, Queued, Started,
+    ItemFailed, ItemName, ItemSkipped, ItemSucceeded, Labels, LinkedRun, Origin, Progressed, Queued, Resumed,
+    Started, Tally,
 };
 pub use ids::{
-    CorrelationId, InvalidId, Invisible, Kind, PrincipalId, RequestId, RunId, TenantId, invisible,
+    CorrelationId, InvalidId, Invisible, Kind, PrincipalId, ReferencePart, RequestId, RunId, TenantId,
+    invisible,
 };
+pub use reference::Reference;
 pub use run::{Counts, EndedAs, Outcome, Run, Status, evolve};
 pub use search::search_key;

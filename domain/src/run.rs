@@ -75,8 +75,10 @@ pub struct Run {
     pub queued: Option<Arc<Queued>>,
     /// The latest estimate of the number of items.
     pub items_total: Option<u64>,
-    /// Distinct items by last outcome.
+    /// Distinct items by last outcome; of a run that ended with a tally, what that says.
     pub counts: Counts,
+    /// The counts are the producer's own: not all of the items need have names.
+    pub tallied: bool,
     /// Which worker took it up.
     pub worker: Option<CleanText>,
     /// The promised time between signs of life.
@@ -186,7 +188,13 @@ impl Outcome {
 }
 
 impl Counts {
-    fn of(&mut self, outcome: Outcome) -> &mut u64 {
+    /// Whether there are as many of each as in `named`, or more.
+    #[must_use]
+    pub fn cover(self, named: Self) -> bool {
+        self.succeeded >= named.succeeded && self.failed >= named.failed && self.skipped >= named.skipped
+    }
+
+    pub(crate) fn of(&mut self, outcome: Outcome) -> &mut u64 {
         match outcome {
             Outcome::Succeeded => &mut self.succeeded,
             Outcome::Failed => &mut self.failed,
@@ -290,6 +298,12 @@ fn apply(run: &mut Run, event: &Event) {
             run.worker.clone_from(&started.worker);
             run.heartbeat_seconds = started.heartbeat_seconds.map(u64::from);
         }
+        // Whoever goes on promises anew. Behind a presumed end it changes nothing of that: the work may have been
+        // started a second time since.
+        EventBody::Resumed(resumed) if run.is_at_work() => {
+            run.worker.clone_from(&resumed.worker);
+            run.heartbeat_seconds = resumed.heartbeat_seconds.map(u64::from);
+        }
         EventBody::ItemSucceeded(e) if run.is_at_work() => run.record_outcome(&e.item, Outcome::Succeeded),
         EventBody::ItemFailed(e) if run.is_at_work() => run.record_outcome(&e.item, Outcome::Failed),
         EventBody::ItemSkipped(e) if run.is_at_work() => run.record_outcome(&e.item, Outcome::Skipped),
@@ -301,6 +315,10 @@ fn apply(run: &mut Run, event: &Event) {
         }
         EventBody::Completed(e) if run.is_at_work() => {
             run.message.clone_from(&e.message);
+            if let Some(tally) = e.tally {
+                run.counts = tally.into();
+                run.tallied = true;
+            }
             run.end(EndedAs::Completed, Status::of_completed(run.counts), None, event);
         }
         EventBody::Failed(e) if run.is_open() && !(e.presumed && run.presumed) => {

@@ -14,7 +14,7 @@ use crate::ids::{CorrelationId, PrincipalId, RequestId, RunId, TenantId};
 use crate::json::Strict;
 
 /// The version in which events are written today.
-pub const SCHEMA_VERSION: u16 = 2;
+pub const SCHEMA_VERSION: u16 = 3;
 
 /// An event as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +157,8 @@ struct Upcaster {
 ///
 /// - 1 to 2: until then an idempotency key was the bare SHA-256 of the context as it was sent, which gives away
 ///   what was redacted. Nobody is shown such a key any more.
+/// - 2 to 3: `Queued` may have `ref`, `parent`, `retry_of` and `resumes`, `Completed` a `tally`, and there is `Resumed`.
+///   What was written before has none of these, and needs no step.
 const UPCASTERS: &[Upcaster] = &[Upcaster {
     event_type: "Queued",
     from: 1,
@@ -267,6 +269,7 @@ pub fn decode_body(event_type: &str, data: &[u8]) -> Result<EventBody, WireError
     Ok(match event_type {
         "Queued" => EventBody::Queued(read(event_type, data)?),
         "Started" => EventBody::Started(read(event_type, data)?),
+        "Resumed" => EventBody::Resumed(read(event_type, data)?),
         "ItemSucceeded" => EventBody::ItemSucceeded(read(event_type, data)?),
         "ItemFailed" => EventBody::ItemFailed(read(event_type, data)?),
         "ItemSkipped" => EventBody::ItemSkipped(read(event_type, data)?),

@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use crate::port::{NewEvent, Position, RecordedEvent};
 use crate::streams::{
-    NOTIFICATION_READ, NotificationRead, RESERVED, Reserved, Unreadable, admin_event, admin_stream,
-    notification_read, notification_stream, reserved, run_event, run_stream,
+    NOTIFICATION_READ, NotificationRead, REFERENCED, RESERVED, Referenced, Reserved, Unreadable, admin_event,
+    admin_stream, notification_read, notification_stream, reference_stream, referenced, reserved, run_event,
+    run_stream,
 };
 
 /// What is to be appended to a stream of ours.
@@ -21,6 +22,8 @@ pub enum Fact<'a> {
     Run(&'a Event),
     /// A run holds an idempotency key from now on. With the id that the event gets, and what brought it.
     Reserved(Uuid, &'a Reserved, Option<&'a Origin>),
+    /// A run is named by a producer's reference from now on. With the id that the event gets, and what brought it.
+    Referenced(Uuid, &'a Referenced, Option<&'a Origin>),
     /// A notification was read. With the id that the event gets, and what brought it.
     NotificationRead(Uuid, &'a NotificationRead, Option<&'a Origin>),
     /// Something was done to a tenant's administration.
@@ -59,6 +62,14 @@ impl Fact<'_> {
                 let decided = (what.clone(), origin.cloned());
                 address.read_back(RESERVED, written(what, origin), &decided, |record| {
                     Ok((reserved(record)?, wire::decode_origin(&record.metadata)?))
+                })
+            }
+            Self::Referenced(id, what, origin) => {
+                let stream = reference_stream(&what.tenant, &what.reference);
+                let address = RecordAddress { stream, revision: 0, id };
+                let decided = (what.clone(), origin.cloned());
+                address.read_back(REFERENCED, written(what, origin), &decided, |record| {
+                    Ok((referenced(record)?, wire::decode_origin(&record.metadata)?))
                 })
             }
             Self::NotificationRead(id, what, origin) => {

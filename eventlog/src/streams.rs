@@ -3,7 +3,7 @@
 
 use domain::admin::AdminEvent;
 use domain::key::IdempotencyKey;
-use domain::{Event, RunId, TenantId, wire};
+use domain::{Event, Reference, RunId, TenantId, wire};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -12,12 +12,13 @@ use crate::port::RecordedEvent;
 
 const RUN: &str = "run-";
 const RESERVATION: &str = "runkey-";
+const REFERENCE: &str = "runref-";
 const NOTIFICATION: &str = "notification-";
 const ADMIN: &str = "admin-";
 
 /// How the names of all of our streams begin.
 #[cfg(feature = "kurrent")]
-pub(crate) const PREFIXES: [&str; 4] = [RUN, RESERVATION, NOTIFICATION, ADMIN];
+pub(crate) const PREFIXES: [&str; 5] = [RUN, RESERVATION, REFERENCE, NOTIFICATION, ADMIN];
 
 /// What a record's stream is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum StreamKind {
     Run,
     /// Which run holds an idempotency key.
     Reservation,
+    /// Which run a producer's reference names.
+    Reference,
     /// Whether a notification has been read.
     Notification,
     /// What was done to a tenant's administration.
@@ -45,6 +48,14 @@ pub fn run_stream(tenant: &TenantId, run: RunId) -> String {
 #[must_use]
 pub fn reservation_stream(key: &IdempotencyKey) -> String {
     format!("{RESERVATION}{key}")
+}
+
+/// The stream that says which run a producer's reference names, in one event that is the only one for ever:
+/// `runref-{digest}`, see [`Reference::digest`]. The tenant is part of the digest.
+#[must_use]
+pub fn reference_stream(tenant: &TenantId, reference: &Reference) -> String {
+    let digits = reference.digest(tenant).map(|byte| format!("{byte:02x}"));
+    format!("{REFERENCE}{}", digits.concat())
 }
 
 /// The stream of one notification, which holds one event for each time that it was read: `notification-{id}`.
@@ -72,6 +83,8 @@ pub fn stream_kind(stream: &str) -> StreamKind {
         StreamKind::Run
     } else if stream.starts_with(RESERVATION) {
         StreamKind::Reservation
+    } else if stream.starts_with(REFERENCE) {
+        StreamKind::Reference
     } else if stream.starts_with(NOTIFICATION) {
         StreamKind::Notification
     } else if stream.strip_prefix(ADMIN).is_some_and(|tenant| tenant.parse::<TenantId>().is_ok()) {
@@ -118,6 +131,9 @@ pub enum Unreadable {
     /// It says that it is about another notification than its stream is.
     #[error("it is about notification {0}")]
     OtherNotification(Uuid),
+    /// It says that it is of another reference than its stream is.
+    #[error("it is about another reference")]
+    OtherReference,
 }
 
 /// The run's event in a record of a run's stream.
@@ -138,6 +154,18 @@ pub fn run_event(record: &RecordedEvent) -> Result<Event, Unreadable> {
 /// When it is no such record.
 pub fn reserved(record: &RecordedEvent) -> Result<Reserved, Unreadable> {
     of_type(record, RESERVED)
+}
+
+/// The run that a reference names, in a record of a reference's stream.
+///
+/// # Errors
+/// When it is no such record, or about another reference.
+pub fn referenced(record: &RecordedEvent) -> Result<Referenced, Unreadable> {
+    let referenced: Referenced = of_type(record, REFERENCED)?;
+    if reference_stream(&referenced.tenant, &referenced.reference) != record.stream {
+        return Err(Unreadable::OtherReference);
+    }
+    Ok(referenced)
 }
 
 /// That a notification was read, in a record of its stream.
@@ -189,6 +217,7 @@ pub fn check(record: &RecordedEvent) -> Result<(), Unreadable> {
     match stream_kind(&record.stream) {
         StreamKind::Run => run_event(record).map(drop),
         StreamKind::Reservation => reserved(record).map(drop),
+        StreamKind::Reference => referenced(record).map(drop),
         StreamKind::Notification => notification_read(record).map(drop),
         StreamKind::Admin => admin_event(record).map(drop),
         StreamKind::Foreign => Ok(()),
@@ -203,6 +232,23 @@ pub const RESERVED: &str = "Reserved";
 pub struct Reserved {
     /// The run that holds the key, as soon as its stream has a Queued event.
     pub run_id: RunId,
+}
+
+/// The wire name of [`Referenced`].
+pub const REFERENCED: &str = "Referenced";
+
+/// In a reference's stream: this run is the one that it names, from now on and for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Referenced {
+    /// Whose run.
+    pub tenant: TenantId,
+    /// The producer's name for it.
+    #[serde(rename = "ref")]
+    pub reference: Reference,
+    /// The run that it names, as soon as the run's stream has a Queued event.
+    pub run_id: RunId,
+    /// Of the work that was asked for under it. No other can be asked for, not even before the run is queued.
+    pub idempotency_key: IdempotencyKey,
 }
 
 /// The wire name of [`NotificationRead`].

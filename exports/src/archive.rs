@@ -66,8 +66,8 @@ impl Archive {
     }
 
     /// Writes a small file.
-    pub fn file(&mut self, name: &str, content: &str) -> Result<(), ExportError> {
-        self.begin(name, false)?.write_all(content.as_bytes())?;
+    pub fn file(&mut self, name: &str, content: impl AsRef<[u8]>) -> Result<(), ExportError> {
+        self.begin(name, false)?.write_all(content.as_ref())?;
         Ok(())
     }
 

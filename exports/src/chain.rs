@@ -25,8 +25,28 @@ impl Chain {
         Self { stream, salt, first: None, last: None, count: 0, gap: None }
     }
 
+    /// One of which so many entries are known, and the last of them.
+    pub fn after(stream: Stream, salt: Salt, count: u64, last: Hash) -> Self {
+        Self { count, last: Some(last), ..Self::new(stream, salt) }
+    }
+
+    /// How many entries it has.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The leaf of the last one.
+    pub fn last(&self) -> Option<Hash> {
+        self.last
+    }
+
     /// The line of the stream's next event.
     pub fn line(&mut self, event: &RecordedEvent) -> EventLine {
+        self.entered(event).0
+    }
+
+    /// The line of the stream's next event, and the text of its entry.
+    pub fn entered(&mut self, event: &RecordedEvent) -> (EventLine, String) {
         let revision = event.revision;
         if revision != self.count && self.gap.is_none() {
             self.gap = Some(self.count);
@@ -44,13 +64,14 @@ impl Chain {
             data: data_salt.commit(Part::Data, &event.data),
             meta: meta_salt.commit(Part::Metadata, &event.metadata),
         };
-        let leaf = entry.leaf();
+        let text = entry.text();
+        let leaf = Hash::leaf(text.as_bytes());
         self.first = self.first.or(Some(leaf));
         self.last = Some(leaf);
         self.count += 1;
         let (data, data_base64) = text_or_base64(&event.data);
         let (metadata, metadata_base64) = text_or_base64(&event.metadata);
-        EventLine {
+        let line = EventLine {
             run: match self.stream {
                 Stream::Run { number, .. } => Some(number),
                 Stream::Administration => None,
@@ -67,7 +88,8 @@ impl Chain {
             metadata_base64,
             meta_salt: Some(meta_salt),
             meta_hash: None,
-        }
+        };
+        (line, text)
     }
 
     /// What is wrong with it, if it should have this head; where `whole` is not set, only its first event is there.

@@ -15,6 +15,22 @@ pub enum ExportError {
     /// The tenant has no such run.
     #[error("there is no run {0}")]
     NoSuchRun(RunId),
+    /// The run has no such event.
+    #[error("the run {run} has no event of revision {revision}")]
+    NoSuchEvent {
+        /// Which run.
+        run: RunId,
+        /// Which event.
+        revision: u64,
+    },
+    /// The event log has another event there than was sealed.
+    #[error("revision {revision} of run {run} is not in the event log as it was sealed")]
+    Differs {
+        /// Which run.
+        run: RunId,
+        /// Which event.
+        revision: u64,
+    },
     /// More runs are concerned than are held in memory.
     #[error(
         "{runs} runs are concerned, at most {most} go into one export: choose shorter periods that follow each other"
@@ -62,6 +78,11 @@ pub enum NotSealed {
     /// The run began after the newest checkpoint.
     #[error("the run is not sealed yet: that takes about 10 s after an event")]
     Run,
+    /// The event came after the newest checkpoint.
+    #[error(
+        "the event is not sealed yet: that takes about 10 s. If it lasts, the sealer has stopped or lacks its key"
+    )]
+    Event,
     /// A checkpoint is being signed, and takes long.
     #[error(
         "a checkpoint is being signed: that takes a moment. If it lasts, the sealer has stopped or lacks its key"

@@ -8,9 +8,11 @@
 mod archive;
 mod chain;
 mod error;
+mod leaves;
 mod prepare;
 mod prove;
 mod read;
+mod receipt;
 mod record;
 mod report;
 mod select;
@@ -18,12 +20,16 @@ mod snapshot;
 mod state;
 mod tables;
 mod texts;
+mod time_stamp;
+mod waiting;
 mod write;
 
 pub use error::{ExportError, NotSealed};
 pub use prepare::{Export, Exporter, Request};
+pub use receipt::Given;
 pub use select::Which;
 pub use snapshot::SignedCheckpoint;
 pub use state::{Found, SealState};
 pub use tables::text as spreadsheet_text;
+pub use waiting::Sealing;
 pub use write::{Progress, Written};

@@ -7,10 +7,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use domain::TenantId;
 use eventlog::{EventLog, Position};
 use seal::export::{FORMAT, Manifest, RunRange};
+use seal::receipt::TimeStamp;
 use sqlx::PgPool;
 
 use crate::error::{ExportError, NotSealed};
 use crate::prove::{Proofs, prove};
+use crate::receipt::Chained;
 use crate::select::Which;
 use crate::snapshot::{self, RunRow, Sealed, SignedCheckpoint, Snapshot};
 
@@ -27,6 +29,7 @@ const MANY_RUNS: usize = 250;
 pub struct Exporter {
     pool: PgPool,
     log: Arc<dyn EventLog>,
+    chained: Chained,
 }
 
 /// What is wanted.
@@ -58,13 +61,22 @@ pub struct Export {
     pub(crate) sealed: Sealed,
     pub(crate) proofs: Proofs,
     pub(crate) runs: Vec<RunRow>,
+    pub(crate) time_stamp: Option<TimeStamp>,
 }
 
 impl Exporter {
     /// From the tables of that database, and the log that they were made from.
     #[must_use]
     pub fn new(pool: PgPool, log: Arc<dyn EventLog>) -> Self {
-        Self { pool, log }
+        Self { pool, log, chained: Chained::default() }
+    }
+
+    pub(crate) fn log(&self) -> &Arc<dyn EventLog> {
+        &self.log
+    }
+
+    pub(crate) fn chained(&self) -> &Chained {
+        &self.chained
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -111,7 +123,8 @@ impl Exporter {
             administration,
             consistency: proofs.consistency.clone(),
         };
-        Ok(Export { log: self.log.clone(), tenant, which, at, manifest, sealed, proofs, runs })
+        let time_stamp = snapshot.newest_stamp(sealed.log_id, sealed.size).await?;
+        Ok(Export { log: self.log.clone(), tenant, which, at, manifest, sealed, proofs, runs, time_stamp })
     }
 
     /// A snapshot, and the newest checkpoint in it. One that is about to be signed is waited for.

@@ -84,7 +84,7 @@ pub(crate) async fn read(export: &Export, pieces: mpsc::Sender<Piece>) -> Result
 }
 
 /// The events with the revisions from `from` on, at most [`PAGE`], and below `count`.
-async fn page(
+pub(crate) async fn page(
     log: &Arc<dyn EventLog>,
     stream: &str,
     from: u64,

@@ -73,6 +73,8 @@ struct Page<'a> {
     failures: &'a [FailureLine],
     failures_not_shown: u64,
     differences: &'a [String],
+    /// Where the history was restored, in words.
+    restorations: Vec<String>,
 }
 
 impl Report {
@@ -196,6 +198,7 @@ impl Report {
             failures: &self.failures,
             failures_not_shown: self.failures_not_shown,
             differences,
+            restorations: crate::texts::restorations(export),
         };
         page.render().map_err(|error| ExportError::Io(std::io::Error::other(error)))
     }

@@ -60,25 +60,25 @@ pub(crate) struct RunRow {
 
 pub(crate) struct Snapshot(Transaction<'static, Postgres>);
 
-fn damaged(what: impl Into<String>) -> ExportError {
+pub(crate) fn damaged(what: impl Into<String>) -> ExportError {
     ExportError::Damaged(what.into())
 }
 
-fn unsigned(number: i64) -> Result<u64, ExportError> {
+pub(crate) fn unsigned(number: i64) -> Result<u64, ExportError> {
     u64::try_from(number).map_err(|_| damaged(format!("{number} where nothing below 0 can be")))
 }
 
 /// For a `bigint` column: beyond what it holds there is nothing.
-fn bigint(number: u64) -> i64 {
+pub(crate) fn bigint(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn hash(bytes: &[u8]) -> Result<Hash, ExportError> {
+pub(crate) fn hash(bytes: &[u8]) -> Result<Hash, ExportError> {
     Hash::from_slice(bytes).ok_or_else(|| damaged(format!("a hash has {} bytes", bytes.len())))
 }
 
-fn salt(bytes: &[u8]) -> Result<Salt, ExportError> {
-    bytes.try_into().map(Salt).map_err(|_| damaged(format!("a salt has {} bytes", bytes.len())))
+pub(crate) fn salt(bytes: &[u8]) -> Result<Salt, ExportError> {
+    bytes.try_into().map(Salt::new).map_err(|_| damaged(format!("a salt has {} bytes", bytes.len())))
 }
 
 impl Snapshot {
@@ -86,7 +86,7 @@ impl Snapshot {
         Ok(Self(pool.begin_with(SNAPSHOT).await?))
     }
 
-    fn conn(&mut self) -> &mut PgConnection {
+    pub fn conn(&mut self) -> &mut PgConnection {
         &mut self.0
     }
 
@@ -118,6 +118,17 @@ impl Snapshot {
         let position = Position(unsigned(row.position)?);
         let signed = SignedCheckpoint { note, position };
         Ok(Sealed { log_id: row.log_id, admin_salt: salt(&row.admin_salt)?, size, root, heads, signed })
+    }
+
+    /// The entries with which the log was begun anew: their places in the tree and their texts, the newest first.
+    pub async fn continues(&mut self, sealed: &Sealed) -> Result<Vec<(u64, String)>, ExportError> {
+        let rows = sqlx::query!(
+            "SELECT index, text FROM seal.continues WHERE log_id = $1 AND index < $2 ORDER BY index DESC",
+            sealed.log_id,
+            bigint(sealed.size)
+        );
+        let rows = rows.fetch_all(self.conn()).await?;
+        rows.into_iter().map(|row| Ok((unsigned(row.index)?, row.text))).collect()
     }
 
     /// The number of a run, if the log has it; also of one that began after the checkpoint.
@@ -219,12 +230,7 @@ impl Snapshot {
     }
 
     /// The tiles of a tree from which the roots of these ranges are computed.
-    pub async fn tiles(
-        &mut self,
-        sealed: &Sealed,
-        tree: Tree,
-        ranges: &[Range<u64>],
-    ) -> Result<Tiles, ExportError> {
+    pub async fn tiles(&mut self, log: i32, tree: Tree, ranges: &[Range<u64>]) -> Result<Tiles, ExportError> {
         let ids = needed(ranges.iter().cloned());
         let levels: Vec<i16> = ids.iter().map(|id| i16::from(id.level)).collect();
         let indexes: Vec<i64> = ids.iter().map(|id| bigint(id.index)).collect();
@@ -236,7 +242,7 @@ impl Snapshot {
             "SELECT level, index, hashes FROM seal.tiles JOIN unnest($3::smallint[], $4::bigint[]) AS wanted (level, index)
                  USING (level, index)
              WHERE log_id = $1 AND tree = $2",
-            sealed.log_id,
+            log,
             tree,
             &levels,
             &indexes

@@ -1,5 +1,6 @@
 //! `README.txt` and `WARNING.txt`: what people read first.
 
+use seal::continues::Continues;
 use seal::export::Selection;
 
 use crate::prepare::Export;
@@ -20,6 +21,25 @@ pub(crate) fn selection(selection: &Selection) -> String {
     }
 }
 
+/// Where the history was restored, in words: one for each time, the newest first.
+pub(crate) fn restorations(export: &Export) -> Vec<String> {
+    let said = export.proofs.continues.iter().map(|line| match line.text.parse::<Continues>() {
+        Ok(said) => {
+            let known = said.known.map_or_else(
+                || "How far it had come before is not known here".to_owned(),
+                |known| format!("{} is known to have had {} entries before", known.log, known.size),
+            );
+            format!(
+                "On {} the history was restored to an earlier moment, and goes on as the log {}. Of the log {} it has the first {} \
+                 entries. {known}: what was sealed beyond is missing. Why: {}",
+                said.at, said.log, said.from, said.agrees.0, said.why
+            )
+        }
+        Err(error) => format!("The history was restored to an earlier moment; what is said of it can't be read: {error}"),
+    });
+    said.collect()
+}
+
 /// `README.txt`.
 pub(crate) fn readme(export: &Export) -> String {
     let manifest = &export.manifest;
@@ -27,6 +47,14 @@ pub(crate) fn readme(export: &Export) -> String {
     let what = selection(&manifest.selection);
     let also = if manifest.administration { ", and all events of the tenant's administration" } else { "" };
     let (origin, size) = export.checkpoint();
+    let restored: String =
+        restorations(export).iter().map(|said| format!("\n  RESTORED. {said}.\n")).collect();
+    let file = match restored.is_empty() {
+        true => "",
+        false => {
+            "  continues.ndjson   with which entries the log goes on after the history was restored to an earlier moment\n"
+        }
+    };
     format!(
         "\
 SEALED HISTORY OF {tenant}
@@ -37,7 +65,7 @@ What this is
   Exported at {at} from the log
   {origin}
   as of its checkpoint of {size} entries.
-
+{restored}
   What happened to these runs, event by event as the ledger stored it, with a proof that these are all of their events,
   in this order and unchanged, and that no run of the selection was left out. The proof rests on the ledger's signature,
   and on those of witnesses where there are some. No network and no access to the ledger is needed to check it.
@@ -59,9 +87,14 @@ What is checked
   manifest.json      what was asked for, and proofs for the list of runs
   heads.txt          how many runs there are, and the hash over their heads
   heads.tlog-proof   that this is the last entry of the log, with the signed checkpoint
-  runs.ndjson        the runs, one a line. To show that none is missing, all runs of the period are there and one on each
+{file}  runs.ndjson        the runs, one a line. To show that none is missing, all runs of the period are there and one on each
                      side: where \"selected\" is false, only the first event is told
   events.ndjson      the events, one a line, as they are stored
+
+  timestamp.json     where there is one: what ties this export to a time stamp of the ledger's log. timestamp.checkpoint
+                     holds the stamped bytes, timestamp.tsr the answer of the time-stamping authority. Whether it has
+                     signed, you check with its certificates, which you have from itself:
+                     openssl ts -verify -data timestamp.checkpoint -in timestamp.tsr -CAfile AUTHORITY.pem
 
 What is for reading only, and proves nothing
 

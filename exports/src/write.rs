@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use domain::Event;
 use eventlog::RecordedEvent;
@@ -93,10 +95,22 @@ impl<'e> Writing<'e> {
     /// Writes what comes before the events.
     fn begin(export: &'e Export, taker: mpsc::Sender<Bytes>) -> Result<Self, ExportError> {
         let mut archive = Archive::new(taker, export.at);
-        archive.file("README.txt", &texts::readme(export))?;
-        archive.file("manifest.json", &format!("{}\n", serde_json::to_string_pretty(&export.manifest)?))?;
-        archive.file("heads.txt", &export.sealed.heads.text())?;
+        archive.file("README.txt", texts::readme(export))?;
+        archive.file("manifest.json", format!("{}\n", serde_json::to_string_pretty(&export.manifest)?))?;
+        archive.file("heads.txt", export.sealed.heads.text())?;
         archive.file("heads.tlog-proof", &export.proofs.heads)?;
+        if !export.proofs.continues.is_empty() {
+            let file = archive.begin("continues.ndjson", false)?;
+            for line in &export.proofs.continues {
+                write_line(file, line)?;
+            }
+        }
+        if let Some(stamp) = &export.time_stamp {
+            archive.file("timestamp.json", format!("{}\n", serde_json::to_string_pretty(stamp)?))?;
+            archive
+                .file("timestamp.checkpoint", stamp.proof.split_once("\n\n").map_or("", |(_, note)| note))?;
+            archive.file("timestamp.tsr", STANDARD.decode(&stamp.response).unwrap_or_default())?;
+        }
         let runs = archive.begin("runs.ndjson", false)?;
         for run in &export.runs {
             let line = RunLine {
@@ -189,13 +203,13 @@ impl<'e> Writing<'e> {
     fn finish(mut self) -> Result<Written, ExportError> {
         let Written { events, differences, more_differences, .. } = &self.written;
         self.tables.put_in(&mut self.archive, self.export.may_be_large())?;
-        self.archive.file("report.html", &self.report.page(self.export, *events, differences)?)?;
+        self.archive.file("report.html", self.report.page(self.export, *events, differences)?)?;
         if !differences.is_empty() {
             tracing::error!(
                 tenant = %self.export.tenant, first = differences[0], count = differences.len() as u64 + more_differences,
                 "an export shows that the event log is not what was sealed"
             );
-            self.archive.file("WARNING.txt", &texts::warning(differences, *more_differences))?;
+            self.archive.file("WARNING.txt", texts::warning(differences, *more_differences))?;
         }
         self.archive.finish()?;
         Ok(self.written)

@@ -178,7 +178,9 @@ fn said(data: &Value) -> String {
         (Some(name), None) => parts.push(name.to_owned()),
         _ => {}
     }
-    if let Some(kind) = text("kind") {
+    if let (Some(form), Some(kind), Some(principal)) = (text("inlet_type"), text("kind"), text("principal")) {
+        parts.push(format!("{form} of {kind} by {principal}"));
+    } else if let Some(kind) = text("kind") {
         parts.push(if kind == "*" { "all other kinds".to_owned() } else { kind.to_owned() });
         parts.extend(number("queued_limit_seconds").map(|limit| format!("queued for {limit} s at most")));
         let fails = data.get("fail_stale").and_then(Value::as_bool) == Some(true);
@@ -210,6 +212,10 @@ mod tests {
             (
                 json!({"kind": "*", "queued_limit_seconds": 60, "fail_stale": true}),
                 "all other kinds · queued for 60 s at most · presumed failed when stalled",
+            ),
+            (
+                json!({"inlet_id": "x", "inlet_type": "pings", "kind": "backup.nightly", "principal": "cron@db1"}),
+                "pings of backup.nightly by cron@db1",
             ),
             (json!({"what": "all", "events": 1}), "all · 1 event"),
             (json!({}), ""),

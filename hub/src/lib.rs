@@ -9,10 +9,12 @@ mod administration;
 mod assets;
 mod chart;
 mod chips;
+mod compare;
 mod filters;
 mod form;
 mod frame;
 mod items;
+mod linked;
 mod links;
 mod notifications;
 mod protect;
@@ -45,6 +47,7 @@ pub fn routes() -> Router<ApiState> {
         .route("/t/{tenant}", get(runs::of_tenant))
         .route("/t/{tenant}/runs", get(runs::page))
         .route("/t/{tenant}/runs/{run}", get(run::page))
+        .route("/t/{tenant}/runs/{run}/difference", get(compare::page))
         .route("/t/{tenant}/notifications", get(notifications::page))
         .route("/t/{tenant}/notifications/read", post(notifications::mark_all_read))
         .route("/t/{tenant}/notifications/{id}/read", post(notifications::mark_read))

@@ -13,11 +13,12 @@ use reads::Params;
 use reads::TenantRead;
 use reads::events::{EventsQuery, page_of_events};
 use reads::items::ItemsQuery;
-use reads::runs::{LivenessState, RunView, one_run, past_run};
+use reads::runs::{LivenessState, RunReference, RunView, one_run, past_run};
 use reads::{ReadError, ReadQuery};
 
 use super::frame::{Frame, Here};
 use super::items::{self, Items};
+use super::linked::{self, LinkedRun};
 use super::links::Links;
 use super::refusal::{Refusal, html};
 use super::summary::{self, Summary};
@@ -73,6 +74,9 @@ struct RunPage {
 
 /// What else is known of a run.
 struct Facts {
+    /// Whose event started it, and whose ended it.
+    started_by: Option<String>,
+    ended_by: Option<String>,
     worker: Option<String>,
     progress_message: Option<String>,
     liveness: Option<Liveness>,
@@ -81,6 +85,12 @@ struct Facts {
     quarantined: Option<String>,
     context: Option<String>,
     idempotency_key: Option<String>,
+    /// The runs that it names.
+    linked: Vec<LinkedRun>,
+    /// The source and the id of the name that its producer gave it.
+    reference: Option<RunReference>,
+    /// Its counts are the producer's own, and its items may have no names.
+    tallied: bool,
     last_event: DisplayTime,
 }
 
@@ -182,6 +192,8 @@ impl Facts {
             Some(words::json(&value))
         });
         Self {
+            started_by: run.started_by.clone(),
+            ended_by: run.ended_by.clone(),
             worker: run.worker.clone(),
             progress_message: run.progress_message.clone(),
             liveness: Liveness::of(run, moment),
@@ -196,6 +208,9 @@ impl Facts {
             }),
             context: context.filter(|context| context != "{}"),
             idempotency_key: run.idempotency_key.clone(),
+            linked: linked::named(run),
+            reference: run.reference.clone(),
+            tallied: run.items.tallied,
             last_event: DisplayTime::new(run.last_event_at, now),
         }
     }

@@ -5,6 +5,7 @@ use domain::{EndedAs, Status};
 use reads::failures::LastFailure;
 use reads::runs::{InitiatorView, ItemCounts, LivenessState, RunView};
 
+use super::linked::{self, Parts};
 use super::words::{self, DisplayTime};
 
 /// A run at a glance.
@@ -22,6 +23,10 @@ pub(super) struct Summary {
     pub(super) quarantined: bool,
     pub(super) initiator: Option<Initiator>,
     pub(super) labels: Vec<String>,
+    /// What it is a part of: the list of that one's parts.
+    pub(super) siblings: Option<String>,
+    /// Its own parts.
+    pub(super) parts: Option<Parts>,
     pub(super) progress: Progress,
     pub(super) queued: DisplayTime,
     pub(super) started: Option<DisplayTime>,
@@ -91,6 +96,8 @@ impl Summary {
                 .clone()
                 .map(|InitiatorView { id, name }| Initiator { name: name.filter(|name| *name != id), id }),
             labels: run.labels.iter().map(|(name, value)| format!("{name}:{value}")).collect(),
+            siblings: linked::siblings(run),
+            parts: linked::parts(run),
             progress: Progress::of(run.items, run.status),
             queued: DisplayTime::new(run.queued_at, now),
             started: run.started_at.map(|at| DisplayTime::new(at, now)),
@@ -103,7 +110,7 @@ impl Summary {
 }
 
 impl Badge {
-    fn of(run: &RunView) -> Self {
+    pub(super) fn of(run: &RunView) -> Self {
         let note = match (run.presumed, run.superseded, run.ended_as) {
             (true, ..) => Some("presumed"),
             (_, true, _) => Some("was presumed failed before"),
@@ -155,7 +162,7 @@ impl From<LastFailure> for Failure {
 }
 
 impl Progress {
-    fn of(items: ItemCounts, status: Status) -> Self {
+    pub(super) fn of(items: ItemCounts, status: Status) -> Self {
         let done = items.succeeded + items.failed + items.skipped;
         let whole = items.total.unwrap_or(0).max(done);
         // What is there is seen, however small a part it is.
@@ -194,7 +201,7 @@ mod tests {
     use super::*;
 
     fn progress(total: Option<u64>, succeeded: u64, failed: u64) -> Progress {
-        Progress::of(ItemCounts { total, succeeded, failed, skipped: 0 }, Status::Running)
+        Progress::of(ItemCounts { total, succeeded, failed, skipped: 0, tallied: false }, Status::Running)
     }
 
     #[test]

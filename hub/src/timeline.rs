@@ -31,6 +31,10 @@ pub(super) struct Entry {
     pub(super) data: String,
     /// The run as it was after it.
     pub(super) href: String,
+    /// What it changed, where there was a run before it.
+    pub(super) changed: Option<String>,
+    /// What has changed since.
+    pub(super) since: String,
 }
 
 /// The events of a run that was queued then, in their order.
@@ -54,7 +58,7 @@ impl Entry {
         let number = |name: &str| data.get(name).and_then(Value::as_u64);
         let said = match event.event_type.as_str() {
             "Queued" => text("title").or_else(|| text("kind")),
-            "Started" => match (text("worker"), number("heartbeat_seconds")) {
+            "Started" | "Resumed" => match (text("worker"), number("heartbeat_seconds")) {
                 (Some(worker), Some(seconds)) => {
                     Some(format!("by {worker}, with a sign of life every {seconds} s"))
                 }
@@ -68,6 +72,14 @@ impl Entry {
             }
             "Progressed" => {
                 text("message").or_else(|| number("items_total").map(|n| format!("{n} items in all")))
+            }
+            "Completed" => {
+                let tally = data.get("tally").map(|tally| {
+                    let of = |name: &str| words::number(tally.get(name).and_then(Value::as_u64).unwrap_or(0));
+                    let (succeeded, failed, skipped) = (of("succeeded"), of("failed"), of("skipped"));
+                    format!("{succeeded} succeeded, {failed} failed, {skipped} skipped")
+                });
+                Some([tally, text("message")].into_iter().flatten().collect::<Vec<_>>().join(": "))
             }
             _ => text("message"),
         };
@@ -93,6 +105,11 @@ impl Entry {
             skewed,
             data: words::json(&data),
             href: format!("{run_href}?revision={}", event.revision),
+            changed: event
+                .revision
+                .checked_sub(1)
+                .map(|before| format!("{run_href}/difference?from={before}&to={}", event.revision)),
+            since: format!("{run_href}/difference?from={}", event.revision),
         }
     }
 }

@@ -98,9 +98,10 @@ fn from_form(name: &str, value: &str) -> Option<String> {
         return None;
     }
     // `datetime-local` has no zone (HTML standard, section 2.3.5.3). Pages speak UTC.
-    if ["since", "until"].contains(&name) && !value.ends_with(['Z', 'z']) {
+    if ["since", "until", "from", "to"].contains(&name) && !value.ends_with(['Z', 'z']) {
         let seconds = if value.len() == "2026-11-24T10:00".len() { ":00" } else { "" };
-        let local = format!("{value}{seconds}Z");
+        // People put a blank between day and hour.
+        let local = format!("{}{seconds}Z", value.replacen(' ', "T", 1));
         if chrono::DateTime::parse_from_rfc3339(&local).is_ok() {
             return Some(local);
         }
@@ -142,6 +143,8 @@ mod tests {
             from_form("until", "2026-11-24T10:00:30+01:00").as_deref(),
             Some("2026-11-24T10:00:30+01:00")
         );
+        assert_eq!(from_form("from", "2026-11-24 10:00:00.5").as_deref(), Some("2026-11-24T10:00:00.5Z"));
+        assert_eq!(from_form("to", "17").as_deref(), Some("17"));
         assert_eq!(from_form("since", "yesterday").as_deref(), Some("yesterday"));
     }
 }

@@ -31,7 +31,7 @@ roles AS (
         ) AS of_tenants
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND (
-        n.nspname IN ('log', 'access', 'policy', 'projection', 'ledger', 'administration', 'seal')
+        n.nspname IN ('log', 'access', 'policy', 'projection', 'ledger', 'administration', 'seal', 'inlet')
         OR (n.nspname = 'public' AND c.relname = '_sqlx_migrations')
     )
 ), serving AS (
@@ -68,11 +68,15 @@ rights (role, schema, name, privileges) AS (
         ('runledger_serve', 'ledger', 'sampler', 'UPDATE'),
         ('runledger_serve', 'seal', '*', 'SELECT, INSERT, UPDATE'),
         ('runledger_serve', 'seal', 'findings', 'DELETE'),
+        ('runledger_serve', 'inlet', 'inlets', 'SELECT'),
+        ('runledger_serve', 'inlet', 'runs', 'SELECT, INSERT, UPDATE'),
+        ('runledger_serve', 'inlet', 'received', 'SELECT, INSERT, UPDATE, DELETE'),
+        ('runledger_serve', 'inlet', 'set_aside', 'SELECT, INSERT, DELETE'),
         ('runledger_serve', 'public', '_sqlx_migrations', 'SELECT')
 ), calls (oid, name) AS (
     -- What runledger_serve does with its owner's rights, and nobody else may.
     SELECT p.oid, p.oid::regprocedure::text FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-    WHERE n.nspname = 'administration' AND p.proname IN ('make_token', 'revoke_token', 'tell_of_expired_tokens')
+    WHERE n.nspname = 'administration' AND p.proname IN ('make_token', 'revoke_token', 'tell_of_expired_tokens', 'make_inlet', 'revoke_inlet')
 ), privileges (place, privilege) AS (
     VALUES (1, 'SELECT'), (2, 'INSERT'), (3, 'UPDATE'), (4, 'DELETE'), (5, 'TRUNCATE'), (6, 'REFERENCES'),
         (7, 'TRIGGER')
@@ -94,6 +98,8 @@ rights (role, schema, name, privileges) AS (
             'AFTER INSERT OR UPDATE OR DELETE ON access.tenants FOR EACH ROW EXECUTE FUNCTION administration.tell_of_tenant()', false),
         ('access.tokens', 'changes_are_told',
             'AFTER INSERT OR UPDATE OR DELETE ON access.tokens FOR EACH ROW EXECUTE FUNCTION administration.tell_of_token()', false),
+        ('inlet.inlets', 'changes_are_told',
+            'AFTER INSERT OR UPDATE OR DELETE ON inlet.inlets FOR EACH ROW EXECUTE FUNCTION administration.tell_of_inlet()', false),
         ('policy.stale_policies', 'changes_are_told',
             'AFTER INSERT OR UPDATE OR DELETE ON policy.stale_policies FOR EACH ROW EXECUTE FUNCTION administration.tell_of_policy()', false),
         ('ledger.idempotency', 'changes_are_told',
@@ -104,6 +110,8 @@ rights (role, schema, name, privileges) AS (
             'BEFORE TRUNCATE ON access.tenants FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate()', false),
         ('access.tokens', 'no_truncate',
             'BEFORE TRUNCATE ON access.tokens FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate()', false),
+        ('inlet.inlets', 'no_truncate',
+            'BEFORE TRUNCATE ON inlet.inlets FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate()', false),
         ('policy.stale_policies', 'no_truncate',
             'BEFORE TRUNCATE ON policy.stale_policies FOR EACH STATEMENT EXECUTE FUNCTION administration.refuse_truncate()', false)
 ),
@@ -202,7 +210,7 @@ missing (step, concern, what, mend) AS (
     SELECT 6, CASE g.name WHEN 'runledger_serve' THEN 'program' ELSE 'readers' END,
         format('the role %s may make things of its own in the schema %s', g.name, n.nspname),
         format('REVOKE CREATE ON SCHEMA %I FROM %I, PUBLIC', n.nspname, g.name)
-    FROM grantees AS g JOIN pg_namespace AS n ON n.nspname IN ('log', 'access', 'policy', 'projection', 'ledger', 'administration', 'seal')
+    FROM grantees AS g JOIN pg_namespace AS n ON n.nspname IN ('log', 'access', 'policy', 'projection', 'ledger', 'administration', 'seal', 'inlet')
     WHERE NOT g.rolsuper AND has_schema_privilege(g.oid, n.oid, 'CREATE')
     UNION ALL
     SELECT 6, 'program', format('the role runledger_serve lacks %s on the database', wanted),
@@ -225,7 +233,7 @@ missing (step, concern, what, mend) AS (
     FROM grantees AS g CROSS JOIN calls AS c
     WHERE g.name = 'runledger_serve' AND NOT has_function_privilege(g.oid, c.oid, 'EXECUTE')
     UNION ALL
-    SELECT 7, 'readers', format('the role %s may call %s, which changes tokens', g.name, c.name),
+    SELECT 7, 'readers', format('the role %s may call %s, which changes tokens or inlets', g.name, c.name),
         format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, %I', c.name, g.name)
     FROM grantees AS g CROSS JOIN calls AS c
     WHERE g.name <> 'runledger_serve' AND NOT g.rolsuper AND has_function_privilege(g.oid, c.oid, 'EXECUTE')

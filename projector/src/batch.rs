@@ -9,7 +9,7 @@ use eventlog::RecordedEvent;
 use redaction::CleanText;
 
 use crate::counters::Counters;
-use crate::decode::{Administered, Decoded, Entry, Quarantined, Read};
+use crate::decode::{Administered, Decoded, Entry, Quarantined, Read, Reference};
 use crate::notifications::{Notification, notification_for};
 
 /// A run as far as the projection knows it.
@@ -32,6 +32,8 @@ pub(crate) struct Facts {
     pub kind: Arc<str>,
     pub title: Option<String>,
     pub initiator: Option<PrincipalId>,
+    /// The run that it is a part of.
+    pub parent: Option<RunId>,
 }
 
 /// A run's stream within a batch.
@@ -51,6 +53,7 @@ pub(crate) struct Changes<'a> {
     /// With the slot and the event that brought it about.
     pub notifications: Vec<(usize, &'a RecordedEvent, Notification)>,
     pub reads: Vec<&'a Read<'a>>,
+    pub references: &'a [Reference<'a>],
     pub admin: &'a [Administered<'a>],
     pub counters: Counters<'a>,
     pub quarantined: Vec<Quarantined<'a>>,
@@ -127,7 +130,9 @@ impl CountFrom {
 /// Folds a batch into the runs that it touches.
 pub(crate) fn fold<'a>(decoded: &'a Decoded<'a>, slots: Vec<Slot>, count: CountFrom) -> Changes<'a> {
     let reads = decoded.reads.iter().collect();
-    let mut changes = Changes { slots, reads, admin: &decoded.admin, ..Changes::default() };
+    let mut changes = Changes { slots, reads, ..Changes::default() };
+    changes.references = &decoded.references;
+    changes.admin = &decoded.admin;
     let mut items: HashMap<(usize, &ItemName), usize> = HashMap::new();
     for refused in &decoded.refused {
         changes.quarantined.push(Quarantined { record: refused.record, error: refused.error.clone() });
@@ -193,6 +198,7 @@ impl<'a> Changes<'a> {
                 kind: queued.kind.as_str().into(),
                 title: queued.title.as_ref().map(|title| title.as_str().to_owned()),
                 initiator: queued.initiator.as_ref().map(|initiator| initiator.id.clone()),
+                parent: queued.parent.map(|parent| parent.run_id),
             });
         }
         self.timeline.push((entry, event));
@@ -213,14 +219,11 @@ impl<'a> Changes<'a> {
         let Some(facts) = &state.facts else { return };
         if event.revision >= count.0 {
             let status = (before, state.run.status);
-            self.counters.count(
-                tenant,
-                &facts.kind,
-                event,
-                position,
-                status,
-                outcome.map(|item| item.outcome),
-            );
+            let outcome = outcome.map(|item| item.outcome);
+            self.counters.count(tenant, &facts.kind, event, position, status, outcome);
+            if let Some(parent) = facts.parent {
+                self.counters.count_child(tenant, parent, position, status);
+            }
         }
         let changed = before != state.run.status || presumed != state.run.presumed;
         let told = changed.then(|| notification_for(event.run, &state.run, facts.initiator.as_ref()));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use domain::{Event, Outcome, Status};
+use domain::{Event, Outcome, RunId, Status};
 
 /// What a batch adds to the counters.
 #[derive(Default)]
@@ -12,6 +12,8 @@ pub(crate) struct Counters<'a> {
     /// How many runs more (or fewer) have a status. A pair that a run only passed through is here with
     /// a change of 0, so that its row does not depend on how the log was cut into batches.
     pub counts: HashMap<(&'a str, Arc<str>, Status), Change>,
+    /// The same of the parts of runs.
+    pub children: HashMap<(&'a str, RunId, Status), Change>,
     /// What happened in each hour.
     pub hours: HashMap<(&'a str, DateTime<Utc>, Arc<str>), Hour>,
 }
@@ -51,13 +53,8 @@ impl<'a> Counters<'a> {
     ) {
         let (before, after) = status;
         let moved = before != after;
-        if moved {
-            for (status, runs) in [(before, -1), (after, 1)] {
-                let Some(status) = status else { continue };
-                let change = self.counts.entry((tenant, kind.clone(), status)).or_default();
-                change.runs += runs;
-                change.position = position;
-            }
+        for (status, runs) in moves(status) {
+            self.counts.entry((tenant, kind.clone(), status)).or_default().add(runs, position);
         }
         let seconds = event.recorded_at.timestamp();
         // Rounding down stays within chrono's range but for the very first hour of it.
@@ -74,5 +71,32 @@ impl<'a> Counters<'a> {
             Some(Status::Failed) => hour.failed += 1,
             Some(Status::Running) | None => {}
         }
+    }
+
+    /// Counts a change of the status of a part of a run, before and after an event.
+    pub fn count_child(
+        &mut self,
+        tenant: &'a str,
+        parent: RunId,
+        position: u64,
+        status: (Option<Status>, Option<Status>),
+    ) {
+        for (status, runs) in moves(status) {
+            self.children.entry((tenant, parent, status)).or_default().add(runs, position);
+        }
+    }
+}
+
+/// The statuses of which there is a run fewer, and a run more.
+fn moves((before, after): (Option<Status>, Option<Status>)) -> impl Iterator<Item = (Status, i64)> {
+    let moved = before != after;
+    let both = [(before, -1), (after, 1)].into_iter().filter(move |_| moved);
+    both.filter_map(|(status, runs)| Some((status?, runs)))
+}
+
+impl Change {
+    fn add(&mut self, runs: i64, position: u64) {
+        self.runs += runs;
+        self.position = position;
     }
 }

@@ -7,7 +7,8 @@ use domain::admin::AdminEvent;
 use domain::{Event, RunId};
 use eventlog::RecordedEvent;
 use eventlog::streams::{
-    NotificationRead, StreamKind, admin_event, notification_read, run_event, run_of, stream_kind,
+    NotificationRead, Referenced, StreamKind, admin_event, notification_read, referenced, run_event, run_of,
+    stream_kind,
 };
 
 /// What a batch says, in the order of the log. Records of other kinds of streams are left out.
@@ -17,11 +18,13 @@ pub(crate) struct Decoded<'a> {
     pub streams: Vec<RunStream<'a>>,
     /// The events of runs.
     pub entries: Vec<Entry<'a>>,
+    /// Which runs references name.
+    pub references: Vec<Reference<'a>>,
     /// Which notifications were read.
     pub reads: Vec<Read<'a>>,
     /// What was done to the tenants' administration.
     pub admin: Vec<Administered<'a>>,
-    /// Records of notification and administration streams that can't be read: each stands alone.
+    /// Records of reference, notification and administration streams that can't be read: each stands alone.
     pub refused: Vec<Quarantined<'a>>,
 }
 
@@ -41,6 +44,14 @@ pub(crate) struct Entry<'a> {
     pub stream: usize,
     /// What it says, or why it can't be read.
     pub event: Result<Event, String>,
+}
+
+/// A reference names a run from now on.
+pub(crate) struct Reference<'a> {
+    /// As the log has it.
+    pub record: &'a RecordedEvent,
+    /// What it says.
+    pub what: Referenced,
 }
 
 /// A notification was read.
@@ -82,6 +93,10 @@ pub(crate) fn decode<'a>(records: &[&'a RecordedEvent]) -> Decoded<'a> {
                 let event = event_of(record, decoded.streams[stream].run);
                 decoded.entries.push(Entry { record, stream, event });
             }
+            StreamKind::Reference => match referenced(record) {
+                Ok(what) => decoded.references.push(Reference { record, what }),
+                Err(error) => decoded.refused.push(Quarantined { record, error: error.to_string() }),
+            },
             StreamKind::Notification => match notification_read(record) {
                 Ok(read) => decoded.reads.push(Read { record, read }),
                 Err(error) => decoded.refused.push(Quarantined { record, error: error.to_string() }),

@@ -104,7 +104,7 @@ fn recorded_at(record: &RecordedEvent) -> Option<DateTime<Utc>> {
             serde_json::from_slice(&record.data).ok().map(|read: NotificationRead| read.read_at)
         }
         StreamKind::Admin => admin_event(record).ok().map(|event| event.recorded_at),
-        StreamKind::Reservation | StreamKind::Foreign => None,
+        StreamKind::Reservation | StreamKind::Reference | StreamKind::Foreign => None,
     }
 }
 

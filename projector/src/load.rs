@@ -26,7 +26,9 @@ struct Row {
     items_succeeded: i64,
     items_failed: i64,
     items_skipped: i64,
+    items_tallied: bool,
     initiator_id: Option<String>,
+    parent_id: Option<Uuid>,
     worker: Option<String>,
     progress_message: Option<String>,
     reason_code: Option<String>,
@@ -53,7 +55,7 @@ pub(crate) async fn slots(db: &mut PgConnection, decoded: &Decoded<'_>) -> Resul
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT tenant, run_id, kind, title, status, ended_as, presumed, superseded, items_total, items_succeeded, items_failed,
-                items_skipped, initiator_id, worker, progress_message, reason_code, message, queued_at,
+                items_skipped, items_tallied, initiator_id, parent_id, worker, progress_message, reason_code, message, queued_at,
                 started_at, ended_at, started_recorded_at, ended_recorded_at, started_by, ended_by, last_event_at, heartbeat_seconds, revision,
                 EXISTS (SELECT FROM dead_letters WHERE stream = 'run-' || tenant || '-' || run_id) AS "held!"
          FROM runs WHERE run_id = ANY($1)"#,
@@ -115,6 +117,9 @@ fn restore(row: Row) -> Result<Result<RunState, String>, ProjectorError> {
     let [Ok(initiator), Ok(started_by), Ok(ended_by)] = principals else {
         return Ok(Err("its row has a principal that is none".to_owned()));
     };
+    let Ok(parent) = row.parent_id.map(RunId::new).transpose() else {
+        return Ok(Err("its row has a parent that is no run".to_owned()));
+    };
     let run = Run {
         revision: Some(unsigned(row.revision)?),
         status: Some(status),
@@ -127,6 +132,7 @@ fn restore(row: Row) -> Result<Result<RunState, String>, ProjectorError> {
             failed: unsigned(row.items_failed)?,
             skipped: unsigned(row.items_skipped)?,
         },
+        tallied: row.items_tallied,
         worker: text(row.worker),
         heartbeat_seconds: row.heartbeat_seconds.map(|seconds| unsigned(seconds.into())).transpose()?,
         progress_message: text(row.progress_message),
@@ -142,7 +148,7 @@ fn restore(row: Row) -> Result<Result<RunState, String>, ProjectorError> {
         last_event_at: Some(row.last_event_at),
         ..Run::default()
     };
-    let facts = Facts { kind: row.kind.into(), title: row.title, initiator };
+    let facts = Facts { kind: row.kind.into(), title: row.title, initiator, parent };
     Ok(Ok(RunState { run, facts: Some(facts), stored: true, position: None }))
 }
 

@@ -1,6 +1,6 @@
 //! `GET /v1/tenants/{tenant}/runs/{run}/difference`: what became of a run between two points of its life.
 
-use domain::{RunId, TenantId};
+use domain::{Outcome, RunId, TenantId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -21,6 +21,8 @@ pub struct DifferenceQuery {
     from: AsOf,
     /// None for today.
     to: Option<AsOf>,
+    /// Only items that have come to this.
+    status: Option<Outcome>,
     limit: u64,
     after: Option<ChangeKey>,
     list: Fingerprint,
@@ -42,6 +44,8 @@ pub struct Difference {
     pub from: RunView,
     /// The run as it was then, without its context.
     pub to: RunView,
+    /// How many items' outcome or reason is another, by what they have come to, whatever `status` asks for.
+    pub changed: ChangeCounts,
     /// The items whose outcome or reason is another, in the order of their names.
     pub items: Vec<ItemChange>,
     /// For the next page of items; null on the last.
@@ -49,6 +53,17 @@ pub struct Difference {
     /// The position that the page reflects.
     #[schema(value_type = forms::Position)]
     pub position: u64,
+}
+
+/// How many items have come to something else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ChangeCounts {
+    /// They are failed then.
+    pub failed: u64,
+    /// They are skipped then.
+    pub skipped: u64,
+    /// They are succeeded then.
+    pub succeeded: u64,
 }
 
 /// An item that has come to something else.
@@ -67,16 +82,17 @@ pub struct ItemChange {
 }
 
 impl ReadQuery for DifferenceQuery {
-    const ALLOWED: &'static [&'static str] = &["from", "to", "cursor", "limit"];
+    const ALLOWED: &'static [&'static str] = &["from", "to", "status", "cursor", "limit"];
 
     fn from_params(params: &mut Params) -> Result<Self, ReadError> {
         let needed = || wrong("from", "is needed: a revision, or a moment (RFC 3339)");
         let from = AsOf::take(params, "from")?.ok_or_else(needed)?;
         let to = AsOf::take(params, "to")?;
+        let status = params.parse_enum("status", "failed, skipped, succeeded", Outcome::parse)?;
         let limit = params.number("limit", 1, LONGEST_PAGE)?.unwrap_or(USUAL_PAGE);
-        let list = Fingerprint::of("difference", &(from, to));
+        let list = Fingerprint::of("difference", &(from, to, status));
         let after = cursor::take(params, &list)?;
-        Ok(Self { from, to, limit, after, list })
+        Ok(Self { from, to, status, limit, after, list })
     }
 }
 
@@ -136,7 +152,7 @@ pub async fn difference(
     let to = if then == last { one_run(read, tenant, run, None).await? } else { to };
     let most = usize::try_from(query.limit.saturating_add(1)).unwrap_or(usize::MAX);
     let behind = query.after.as_ref().map(|key| key.item.as_str());
-    let mut changes = before.changes(&after, behind, most);
+    let mut changes = before.changes(&after, (query.status, behind), most);
     let next = cut(&mut changes, query.limit).map(|change| ChangeKey {
         run: run.uuid(),
         from: first,
@@ -151,6 +167,7 @@ pub async fn difference(
         to: change.to,
     });
     Ok(Difference {
+        changed: before.change_counts(&after),
         items: items.collect(),
         from: RunView { context: None, ..from },
         to: RunView { context: None, ..to },

@@ -52,7 +52,7 @@ pub(crate) fn refused(plan: &Value, found: &mut Vec<String>) {
         Value::Object(members) => {
             let member = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
             let (node, table) = (member("Node Type"), member("Relation Name"));
-            let whole = ["runs", "run_labels", "run_events"].contains(&table)
+            let whole = ["runs", "run_labels", "run_events", "run_refs", "run_children"].contains(&table)
                 && (node == "Seq Scan" || node.starts_with("Index") && !members.contains_key("Index Cond"));
             let rows = members.get("Plan Rows").and_then(Value::as_u64).unwrap_or_default();
             if whole || node == "Sort" && rows > MOST_SORTED {

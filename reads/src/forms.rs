@@ -52,6 +52,12 @@ named_schemas! {
     CorrelationId = id();
     /// An id of a principal, or one that ties events together: nothing in it is invisible.
     VisibleId = form(forms::VISIBLE_ID, "import-2026-01");
+    /// A part of a reference: compared to the letter, and nothing in it is invisible.
+    ReferencePart = form(forms::REFERENCE_PART, "nightly-2026-01-31");
+    /// A key in quotes (RFC 9651, 3.3.3), or bare and then without quotes, spaces, commas and semicolons.
+    IdempotencyHeader = text()
+        .pattern(Some(r#"^("[!#-\[\]-~]([ !#-\[\]-~]{0,253}[!#-\[\]-~])?"|[!#-+\-.-:<-\[\]-~]{1,255})$"#))
+        .examples(["\"8e03978e-40d5-43e8-bc93-6894a57f9324\""]);
     /// What an item is called within its run. It holds at least one printable character.
     ItemName = text().min_length(Some(1));
     /// A word for people. It holds at least one printable character.
@@ -74,6 +80,10 @@ named_schemas! {
     ActorKind = choice(domain::admin::ActorKind::ALL.map(domain::admin::ActorKind::as_str));
     /// What a token may do.
     Role = choice(access::Role::ALL.map(access::Role::as_str));
+    /// A job, as its pings name it.
+    Slug = text().pattern(Some("^[A-Za-z0-9._-]+$")).max_length(Some(100));
+    /// In which form reports come in through an inlet.
+    InletType = choice(access::InletType::ALL.map(access::InletType::as_str));
     /// What became of an event that was sent: it is new, or was there already.
     EventResult = choice(["created", "duplicate"]);
     /// The order of runs: by when they were queued, the newest first (usual) or the oldest first, or by when they ended,
@@ -95,6 +105,10 @@ named_schemas! {
     OnlyTrue = choice(["true"]);
     /// Whether it is so.
     YesOrNo = choice(["true", "false"]);
+    /// What an append may wait for.
+    WaitFor = choice(["sealed"]);
+    /// How long it waits, in seconds; the server's own bound may be lower.
+    WaitSeconds = between((1, 3_600));
     /// How many entries the tree of a checkpoint has: its second line.
     TreeSize = between((1, LAST));
     /// A zip file with sealed history.

@@ -16,6 +16,7 @@ mod explain;
 pub mod failures;
 pub mod forms;
 pub mod freshness;
+pub mod inlets;
 pub mod items;
 mod ledger;
 pub mod live;

@@ -24,8 +24,12 @@ use uuid::Uuid;
 use crate::hash::Hash;
 
 /// The secret of a stream, 32 random bytes. Who has it can open the commitments of the stream's entries.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Salt(pub [u8; 32]);
+#[derive(Clone)]
+pub struct Salt {
+    bytes: [u8; 32],
+    /// Keyed by the bytes: every event of the stream begins with the same two blocks.
+    keyed: Hmac<Sha256>,
+}
 
 /// What opens one commitment: derived from the [`Salt`] for one part of one event, so that it can be given away
 /// without giving away the others.
@@ -59,13 +63,26 @@ impl fmt::Debug for Salt {
 }
 
 impl Salt {
+    /// From its bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        // As HMAC wants it: a key shorter than a block is filled up with zeros.
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&bytes);
+        Self { bytes, keyed: Hmac::new(&block.into()) }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.bytes
+    }
+
     /// The salt of a part of the event with that revision: HMAC-SHA-256 (RFC 2104), keyed by this one, of the part's
     /// name and the revision in eight bytes, most significant first.
     #[must_use]
     pub fn of(&self, part: Part, revision: u64) -> PartSalt {
-        let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
-            unreachable!("HMAC takes keys of any length");
-        };
+        let mut hmac = self.keyed.clone();
         hmac.update(part.label());
         hmac.update(&revision.to_be_bytes());
         PartSalt(Hash(hmac.finalize().into_bytes().into()))
@@ -94,6 +111,9 @@ pub enum Stream {
     Administration,
 }
 
+/// Bytes that the text of an entry hardly ever exceeds.
+const ROOM: usize = 384;
+
 /// One event's entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry<'a> {
@@ -119,18 +139,24 @@ impl Entry<'_> {
     /// The text.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self { revision, event_id, .. } = self;
-        let stream = match self.stream {
-            Stream::Run { number, id } => format!("run {number} {id}"),
-            Stream::Administration => "admin".to_owned(),
-        };
-        let prev = self.prev.map_or_else(|| "-".to_owned(), |prev| prev.to_string());
-        let (event_type, recorded_at) = (Word(self.event_type), Word(self.recorded_at));
-        let (data, meta) = (self.data, self.meta);
-        format!(
-            "runledger/entry/1\n{stream} {revision}\nprev {prev}\nevent {event_id} {event_type} {recorded_at}\n\
-             data {data}\nmeta {meta}\n"
-        )
+        let mut text = String::with_capacity(ROOM);
+        // Writing to a string never fails.
+        let _ok: fmt::Result = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut impl fmt::Write) -> fmt::Result {
+        text.write_str("runledger/entry/1\n")?;
+        match self.stream {
+            Stream::Run { number, id } => writeln!(text, "run {number} {id} {}", self.revision)?,
+            Stream::Administration => writeln!(text, "admin {}", self.revision)?,
+        }
+        match self.prev {
+            Some(prev) => writeln!(text, "prev {prev}")?,
+            None => text.write_str("prev -\n")?,
+        }
+        writeln!(text, "event {} {} {}", self.event_id, Word(self.event_type), Word(self.recorded_at))?;
+        writeln!(text, "data {}\nmeta {}", self.data, self.meta)
     }
 
     /// The hash of the leaf that holds it.
@@ -180,7 +206,7 @@ mod tests {
     use super::*;
 
     fn entry(event_type: &str) -> Entry<'_> {
-        let salt = Salt([7; 32]);
+        let salt = Salt::new([7; 32]);
         Entry {
             stream: Stream::Run { number: 7, id: Uuid::from_u128(1) },
             revision: 3,

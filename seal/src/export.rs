@@ -67,6 +67,17 @@ pub struct Consistency {
     pub proof: Vec<Hash>,
 }
 
+/// A line of `continues.ndjson`, which is there where the log was begun anew: the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContinuesLine {
+    /// Which entry of the tree it is, from 0.
+    pub index: u64,
+    /// See [`Continues`](crate::continues::Continues).
+    pub text: String,
+    /// See [`verify_inclusion`](crate::proof::verify_inclusion).
+    pub proof: Vec<Hash>,
+}
+
 /// A line of `runs.ndjson`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunLine {

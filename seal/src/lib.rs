@@ -10,6 +10,7 @@
 //! `tlog-checkpoint`, `tlog-cosignature`, `tlog-policy`, `tlog-proof`, `tlog-witness`, and tiles of 256 hashes as in `tlog-tiles`.
 
 pub mod checkpoint;
+pub mod continues;
 pub mod entry;
 pub mod export;
 mod hash;
@@ -18,7 +19,9 @@ mod key;
 pub mod note;
 pub mod policy;
 pub mod proof;
+pub mod receipt;
 pub mod tiles;
+pub mod time_stamp;
 pub mod tlog_proof;
 pub mod witness;
 

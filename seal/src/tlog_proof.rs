@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::checkpoint::decimal;
+use crate::checkpoint::{Checkpoint, decimal};
 use crate::hash::Hash;
 use crate::note::{NoteError, SignedNote};
 
@@ -61,10 +61,23 @@ impl FromStr for TlogProof {
     }
 }
 
+/// Reads a checkpoint that was kept: a signed note, or a `tlog-proof`, of which its checkpoint is taken. Who has signed it
+/// is not looked at.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn kept_checkpoint(text: &str) -> Result<(SignedNote, Checkpoint), String> {
+    let note = match text.starts_with("c2sp.org/tlog-proof@") {
+        true => text.parse().map(|proof: TlogProof| proof.checkpoint).map_err(|error| error.to_string()),
+        false => text.parse().map_err(|error: NoteError| error.to_string()),
+    }?;
+    let checkpoint = note.text.parse::<Checkpoint>().map_err(|error| error.to_string())?;
+    Ok((note, checkpoint))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::Checkpoint;
     use crate::note::{KeyKind, SignerKey};
 
     #[test]

@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::checkpoint::{Checkpoint, decimal};
+use crate::continues::generation;
 use crate::hash::Hash;
 use crate::note::{KeyKind, NoteError, SignedNote, VerifierKey};
 use crate::proof::{ProofError, verify_consistency};
@@ -117,7 +118,10 @@ impl LogKeys {
         for key in &self.ledgers {
             let rest = origin.strip_prefix(key.name());
             if rest.is_some_and(|rest| {
-                rest.is_empty() || rest.len() > OF_TENANT.len() && rest.starts_with(OF_TENANT)
+                rest.is_empty()
+                    || rest.len() > OF_TENANT.len() && rest.starts_with(OF_TENANT)
+                    // Begun anew after a restore.
+                    || rest.strip_prefix('/').and_then(generation).is_some()
             }) {
                 keys.extend(key.named(origin));
             }

@@ -10,7 +10,7 @@ use seal::note::{Signature, SignedNote, VerifierKey};
 use seal::witness::Submission;
 
 /// The largest answer that is read: some lines.
-const MOST_BYTES: usize = 64 * 1024;
+pub(crate) const MOST_BYTES: usize = 64 * 1024;
 
 /// How much of what a witness says in words is told.
 const MOST_WORDS: usize = 200;
@@ -106,6 +106,6 @@ pub(crate) fn is_by(signature: &Signature, text: &str, key: &VerifierKey) -> boo
 }
 
 /// A stranger's words, as a log line can hold them.
-fn words(body: &str) -> String {
+pub(crate) fn words(body: &str) -> String {
     body.chars().filter(|c| !c.is_control()).take(MOST_WORDS).collect()
 }

@@ -1,18 +1,22 @@
 //! Recomputes all that was ever sealed from the event log, and compares it: each leaf, and each root that was signed.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use eventlog::{EventLog, Position};
+use seal::continues::Continues;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::checkpoint::{self, Which};
+use crate::continues;
 use crate::error::{SealError, signed};
 use crate::findings::{self, Finding};
 use crate::integrate::{Source, sealable};
 use crate::key::KeyFile;
 use crate::logs::salt;
+use crate::pace::Pace;
 use crate::publish::{listed, listed_text};
 use crate::recomputed::Recomputed;
 use crate::runs;
@@ -40,6 +44,8 @@ pub struct Audited {
     pub tenants: u64,
     /// Signed checkpoints whose roots were recomputed, those of the ledger's own log too.
     pub checkpoints: u64,
+    /// Where history was restored to an earlier moment and its logs begun anew. These are no findings: they are sealed.
+    pub restored: Vec<Restoration>,
     /// What differs; nothing where all is as it was sealed.
     pub findings: Vec<Finding>,
     /// The position of the last event that is sealed.
@@ -48,18 +54,34 @@ pub struct Audited {
     pub(crate) unsealed: bool,
 }
 
+/// A log that was begun anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restoration {
+    /// Whose; none of the ledger's own log.
+    pub tenant: Option<String>,
+    /// What its entry says.
+    pub said: Continues,
+}
+
 /// An audit of everything, or of one tenant.
 pub struct Audit {
     log: Arc<dyn EventLog>,
     pool: PgPool,
     keys: Option<KeyFile>,
+    rate: Option<NonZeroU32>,
 }
 
 impl Audit {
     /// An audit of that log against the tables of that database; with the keys, of signatures too.
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, pool: PgPool, keys: Option<KeyFile>) -> Self {
-        Self { log, pool, keys }
+        Self { log, pool, keys, rate: None }
+    }
+
+    /// The same at a rate of so many events a second at most, beside a ledger at work.
+    #[must_use]
+    pub fn at_most(self, rate: Option<NonZeroU32>) -> Self {
+        Self { rate, ..self }
     }
 
     /// Recomputes all trees up to the newest checkpoint that each log had when this began, and keeps what it finds. What
@@ -103,13 +125,19 @@ impl Audit {
     ) -> Result<Audited, SealError> {
         let mut db = self.pool.acquire().await?;
         let mut logs = self.begin(&mut db, tenant, same_log).await?;
+        if let Some(tenant) = tenant
+            && logs.is_empty()
+        {
+            return Err(SealError::NothingSealed(tenant.to_owned()));
+        }
         let mut audited = Audited::default();
         let goal = logs.values().map(|log| log.goal).max().unwrap_or(0);
-        let mut reached = Position(0);
+        let (mut reached, mut pace) = (Position(0), Pace::new(self.rate));
         while logs.values().any(|log| !log.is_done()) || (same_log && reached.0 < goal) {
-            let page = self.log.read_all(reached, PAGE).await?;
+            let page = self.log.read_all(reached, pace.at_once(PAGE)).await?;
             let Some(last) = page.last() else { break };
             reached = last.position;
+            pace.after(page.len()).await;
             let events: Vec<_> = page
                 .iter()
                 .filter_map(|record| Some((record.position.0, sealable(record)?)))
@@ -149,6 +177,7 @@ impl Audit {
             let id = log.id;
             let found = log.end(&mut db).await?;
             audited.checkpoints += log.checked;
+            audited.restored.append(&mut log.restored);
             audited.reached = audited.reached.max(log.reached);
             audited.unsealed |= log.has_unsealed_before(audited.reached);
             if found.is_empty() {
@@ -176,11 +205,12 @@ impl Audit {
         let mut logs = HashMap::new();
         for row in rows.fetch_all(&mut *db).await? {
             let checkpoints = checkpoint::read(&mut *db, Which::Of(row.log_id)).await?;
+            let continues = continues::of(&mut *db, row.log_id).await?;
             let log = Recomputed::new(
                 row.log_id,
                 Some(row.tenant.clone()),
                 salt(&row.admin_salt)?,
-                checkpoints,
+                (checkpoints, continues),
                 self.keys.clone(),
                 same_log,
             );
@@ -194,8 +224,9 @@ impl Audit {
         let row = sqlx::query!("SELECT log_id, admin_salt FROM seal.logs WHERE tenant IS NULL");
         let Some(row) = row.fetch_optional(&mut *db).await? else { return Ok(None) };
         let checkpoints = checkpoint::read(&mut *db, Which::Of(row.log_id)).await?;
+        let kept = (checkpoints, continues::of(&mut *db, row.log_id).await?);
         let mut log =
-            Recomputed::new(row.log_id, None, salt(&row.admin_salt)?, checkpoints, self.keys.clone(), false);
+            Recomputed::new(row.log_id, None, salt(&row.admin_salt)?, kept, self.keys.clone(), false);
         let mut revisions: HashMap<Uuid, u64> = HashMap::new();
         let mut after = -1;
         loop {

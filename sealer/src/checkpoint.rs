@@ -3,13 +3,14 @@
 use chrono::{DateTime, Utc};
 use seal::Hash;
 use seal::checkpoint::Checkpoint;
+use seal::continues::Named;
 use seal::heads::{Head, Heads, RunHead};
 use seal::note::{NoteError, SignedNote};
 use seal::tiles::Tiles;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::error::{SealError, hash, signed, unsigned};
+use crate::error::{SealError, generation, hash, signed, unsigned};
 use crate::key::KeyFile;
 use crate::logs::{Logs, head, suffix};
 use crate::tiles::{self, Tree};
@@ -57,8 +58,8 @@ pub(crate) async fn prepare(
     let admin = heads.administration;
     sqlx::query!(
         "INSERT INTO seal.checkpoints (log_id, size, root, runs, heads_root, admin_count, admin_first, admin_last,
-             position)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             position, generation)
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, generation FROM seal.logs WHERE log_id = $1",
         id,
         signed(size)?,
         &root.0[..],
@@ -81,6 +82,8 @@ pub(crate) struct Prepared {
     /// None of the ledger's own log.
     pub tenant: Option<String>,
     pub suffix: Uuid,
+    /// The how manyth name of the log it is signed under.
+    pub generation: u32,
     pub size: u64,
     pub root: Hash,
     pub heads: Heads,
@@ -96,17 +99,18 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// What is signed.
     pub fn checkpoint(&self, ledger: &str) -> Checkpoint {
-        let origin = origin_of(ledger, self.tenant.as_deref(), self.suffix);
+        let origin = origin_of(ledger, self.tenant.as_deref(), self.suffix, self.generation);
         Checkpoint { origin, size: self.size, root: self.root }
     }
 }
 
 /// The name of a log.
-pub(crate) fn origin_of(ledger: &str, tenant: Option<&str>, suffix: Uuid) -> String {
-    match tenant {
+pub(crate) fn origin_of(ledger: &str, tenant: Option<&str>, suffix: Uuid, generation: u32) -> String {
+    let first = match tenant {
         None => ledger.to_owned(),
         Some(_) => format!("{ledger}/t/{}", suffix.simple()),
-    }
+    };
+    Named { first: &first, generation }.to_string()
 }
 
 /// Which rows of the table.
@@ -116,6 +120,8 @@ pub(crate) enum Which {
     Unsigned,
     /// The newest of each log.
     Newest,
+    /// The newest of the ledger's own log.
+    NewestOfLedger,
     /// The newest of one log.
     NewestOf(i32),
     /// All of one log, in the order of sizes.
@@ -127,9 +133,10 @@ pub(crate) enum Which {
 /// Reads rows of the table.
 pub(crate) async fn read(db: &mut PgConnection, which: Which) -> Result<Vec<Prepared>, SealError> {
     let (mut log, mut unsigned_only, mut newest, mut listed, mut limit) = (None, false, false, None, None);
+    let own_log = matches!(which, Which::NewestOfLedger);
     match which {
         Which::Unsigned => unsigned_only = true,
-        Which::Newest => newest = true,
+        Which::Newest | Which::NewestOfLedger => newest = true,
         Which::NewestOf(of) => (log, newest) = (Some(of), true),
         Which::Of(of) => log = Some(of),
         Which::ListedAfter(leaf, most) => {
@@ -138,17 +145,18 @@ pub(crate) async fn read(db: &mut PgConnection, which: Which) -> Result<Vec<Prep
     }
     let rows = sqlx::query!(
         r#"SELECT c.log_id, l.tenant AS "tenant?", l.suffix, c.size, c.root, c.runs, c.heads_root, c.admin_count, c.admin_first,
-               c.admin_last, c.position, c.note, c.created_at, c.leaf
+               c.admin_last, c.position, c.note, c.created_at, c.leaf, c.generation
            FROM seal.checkpoints AS c JOIN seal.logs AS l USING (log_id)
            WHERE ($1::int IS NULL OR c.log_id = $1) AND (NOT $2 OR c.note IS NULL)
              AND (NOT $3 OR c.size = (SELECT max(size) FROM seal.checkpoints AS n WHERE n.log_id = c.log_id))
-             AND ($4::bigint IS NULL OR c.leaf > $4)
+             AND ($4::bigint IS NULL OR c.leaf > $4) AND (NOT $6 OR l.tenant IS NULL)
            ORDER BY CASE WHEN $4::bigint IS NOT NULL THEN c.leaf END, c.log_id, c.size LIMIT $5"#,
         log,
         unsigned_only,
         newest,
         listed,
-        limit
+        limit,
+        own_log
     );
     let mut found = Vec::new();
     for row in rows.fetch_all(db).await? {
@@ -158,6 +166,7 @@ pub(crate) async fn read(db: &mut PgConnection, which: Which) -> Result<Vec<Prep
             log: row.log_id,
             tenant: row.tenant,
             suffix: suffix(&row.suffix)?,
+            generation: generation(row.generation)?,
             size: unsigned(row.size)?,
             root: hash(&row.root)?,
             heads,

@@ -43,8 +43,8 @@ pub enum SealError {
     /// A checkpoint outside of the database is of a larger tree.
     #[error(
         "{place} holds a checkpoint of {outside} entries of this ledger's log, and the database has {ours}: the database \
-         was restored to an earlier moment. Nothing is signed over it: restore what is missing \
-         (docs/sealing.md)"
+         was restored to an earlier moment. Nothing is signed over it: restore what is missing, or begin new logs with \
+         `runledger seal begin-anew` (docs/sealing.md)"
     )]
     Restored {
         /// Where the checkpoint is.
@@ -65,15 +65,48 @@ pub enum SealError {
         /// Its size.
         size: u64,
     },
+    /// New logs were begun in the database, and the file beside the key does not know of it.
+    #[error(
+        "the database says that new logs were begun (the name number {database}), and what is known outside of it is of number \
+         {outside}: if `runledger seal begin-anew` was interrupted, call it again; else somebody has changed the database"
+    )]
+    Unfinished {
+        /// Under the how manyth name the database would sign.
+        database: u32,
+        /// Under the how manyth name was signed last, as is known outside.
+        outside: u32,
+    },
+    /// Nothing outside of the database says that it has less than was signed.
+    #[error(
+        "nothing says that the database was restored to an earlier moment: it has all that the file beside the key and the \
+         witnesses know of. There is no reason to begin new logs"
+    )]
+    NothingLost,
+    /// A checkpoint that was given is of no use.
+    #[error("the checkpoint {place}: {what}")]
+    Given {
+        /// Where it is.
+        place: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A copy of a log has events that were not sealed when it was made.
     #[error(
         "the copy has events that were not sealed yet: seal them first, from the log that it was copied from (start \
          `runledger serve` on it for a moment, with nothing that appends), and copy what has come since"
     )]
     NotAllSealed,
+    /// Nothing of that tenant is sealed.
+    #[error(
+        "nothing of a tenant {0:?} is sealed: see `runledger tenant list` for its name, and `runledger seal status`"
+    )]
+    NothingSealed(String),
     /// The policy's witnesses can't be asked.
     #[error("the witnesses of the policy can't be asked: {0}")]
     Witnesses(String),
+    /// The time-stamping authorities can't be asked.
+    #[error("time stamps can't be asked for: {0}")]
+    TimeStamps(String),
     /// A file can't be read or written.
     #[error("{path}: {source}")]
     File {
@@ -92,6 +125,11 @@ pub(crate) fn unsigned(number: i64) -> Result<u64, SealError> {
 /// A number for the database.
 pub(crate) fn signed(number: u64) -> Result<i64, SealError> {
     i64::try_from(number).map_err(|_| SealError::Damaged(format!("{number} is too large")))
+}
+
+/// The how manyth name of a log, of the database.
+pub(crate) fn generation(number: i32) -> Result<u32, SealError> {
+    u32::try_from(number).map_err(|_| SealError::Damaged(format!("{number} is no number of a name")))
 }
 
 /// A hash of the database.

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::collections::hash_map::Entry;
 
 use chrono::{DateTime, Utc};
 use domain::TenantId;
 use eventlog::RecordedEvent;
 use eventlog::streams::{admin_of, run_of};
 use seal::Hash;
-use seal::entry::{Entry, Part, Salt, Stream, recorded_at};
+use seal::entry::{self, Part, Salt, Stream, recorded_at};
 use seal::heads::Head;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -65,7 +66,7 @@ impl Sealable<'_> {
     /// The leaf hash of its entry.
     pub fn leaf(&self, stream: Stream, salt: &Salt, before: Option<Head>) -> Hash {
         let commit = |part, bytes| salt.of(part, self.revision).commit(part, bytes);
-        Entry {
+        entry::Entry {
             stream,
             revision: self.revision,
             prev: before.map(|head| head.last),
@@ -96,36 +97,43 @@ pub(crate) async fn integrate(
     if events.is_empty() {
         return Ok(());
     }
-    let tenants: HashSet<_> = events.iter().map(|event| event.tenant).collect();
+    // A producer's batch is one group: its log and its run are looked for once.
+    let groups = || events.chunk_by(|one, next| one.tenant == next.tenant && one.source == next.source);
+    let firsts = || groups().filter_map(<[_]>::first);
+    let tenants: HashSet<_> = firsts().map(|event| event.tenant).collect();
     logs.open(&mut *db, tenants).await?;
     let mut wanted = HashSet::new();
-    for event in events {
+    for event in firsts() {
         if let Source::Run(run) = event.source {
             wanted.insert((logs.get(event.tenant)?.id, run));
         }
     }
     let wanted: Vec<_> = wanted.into_iter().collect();
     let mut chains = runs::load(&mut *db, &wanted).await?;
-    for event in events {
-        let log = logs.get(event.tenant)?;
-        let leaf = match event.source {
+    for group in groups() {
+        let Some(first) = group.first() else { continue };
+        let log = logs.get(first.tenant)?;
+        match first.source {
             Source::Administration => {
-                let leaf = event.leaf(Stream::Administration, &log.admin_salt, log.admin);
-                log.admin = Some(after(log.admin, leaf));
-                leaf
+                for event in group {
+                    let leaf = event.leaf(Stream::Administration, &log.admin_salt, log.admin);
+                    log.admin = Some(after(log.admin, leaf));
+                    log.push(leaf)?;
+                }
             }
             Source::Run(id) => {
                 let chain = match chains.entry((log.id, id)) {
-                    std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-                    std::collections::hash_map::Entry::Vacant(new) => new.insert(begin(log, event)?),
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(begin(log, first)?),
                 };
                 let stream = Stream::Run { number: chain.number, id };
-                let leaf = event.leaf(stream, &chain.salt, chain.head);
-                chain.head = Some(after(chain.head, leaf));
-                leaf
+                for event in group {
+                    let leaf = event.leaf(stream, &chain.salt, chain.head);
+                    chain.head = Some(after(chain.head, leaf));
+                    log.push(leaf)?;
+                }
             }
-        };
-        log.push(leaf)?;
+        }
     }
     runs::write(&mut *db, &chains).await?;
     logs.write(db).await
@@ -136,5 +144,5 @@ fn begin(log: &mut Log, event: &Sealable<'_>) -> Result<RunChain, SealError> {
     let number = log.runs;
     log.runs += 1;
     let began_at = DateTime::parse_from_rfc3339(&event.recorded_at).ok().map(|at| at.with_timezone(&Utc));
-    Ok(RunChain { number, salt: Salt(random_salt()?), head: None, began_at })
+    Ok(RunChain { number, salt: Salt::new(random_salt()?), head: None, began_at })
 }

@@ -177,8 +177,11 @@ fn new_key(name: &str) -> Result<SignerKey, KeyFileError> {
     Ok(SignerKey::new(name, KeyKind::Note, &random_salt()?)?)
 }
 
-/// Writes a file whole or not at all, durably.
-pub(crate) fn write_whole(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
+/// Writes a file whole or not at all, durably, with that mode. Who has it open reads what it was.
+///
+/// # Errors
+/// The system's.
+pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
     let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(&fresh)?;

@@ -4,31 +4,39 @@
 //! Appends are not touched. What is signed was committed before, durably, so that after a crash at any step the
 //! sealer goes on from there and never signs two trees of one size.
 
+mod anew;
 mod ask;
 mod audit;
 mod checkpoint;
+mod continues;
 mod error;
 mod findings;
+mod gathered;
 mod integrate;
 mod key;
 mod logs;
 mod outside;
+mod pace;
 mod progress;
 mod publish;
 mod recomputed;
+mod rfc3161;
 mod round;
 mod run;
 mod runs;
 mod sampler;
 mod status;
 mod tiles;
+mod timestamps;
 mod told;
 mod witnesses;
 
-pub use audit::{Audit, AuditProgress, Audited};
+pub use anew::{Anew, Begun};
+pub use audit::{Audit, AuditProgress, Audited, Restoration};
 pub use error::SealError;
 pub use findings::Finding;
-pub use key::{KeyFile, KeyFileError};
+pub use key::{KeyFile, KeyFileError, write_whole};
 pub use run::{Sealer, SealerConfig};
 pub use status::{LogStatus, origin, status};
+pub use timestamps::{StampStatus, TimeStamping, time_stamps};
 pub use told::tell_stopped;

@@ -34,10 +34,12 @@ pub(crate) struct Log {
     pub changed: bool,
 }
 
-/// Logs by tenant; none is the ledger's own.
+/// Logs that were opened.
 #[derive(Debug, Default)]
 pub(crate) struct Logs {
-    known: HashMap<Option<String>, Log>,
+    /// The ledger's own.
+    ledger: Option<Log>,
+    tenants: HashMap<String, Log>,
 }
 
 /// 32 random bytes from the system.
@@ -62,7 +64,7 @@ impl Logs {
     ) -> Result<(), SealError> {
         let missing: Vec<Option<String>> = tenants
             .into_iter()
-            .filter(|tenant| !self.known.contains_key(&tenant.map(ToOwned::to_owned)))
+            .filter(|tenant| self.known(*tenant).is_none())
             .map(|tenant| tenant.map(ToOwned::to_owned))
             .collect();
         if missing.is_empty() {
@@ -107,14 +109,26 @@ impl Logs {
                 entries,
                 changed: false,
             };
-            self.known.insert(row.tenant, log);
+            match row.tenant {
+                Some(tenant) => {
+                    self.tenants.insert(tenant, log);
+                }
+                None => self.ledger = Some(log),
+            }
         }
         Ok(())
     }
 
+    fn known(&self, tenant: Option<&str>) -> Option<&Log> {
+        tenant.map_or(self.ledger.as_ref(), |tenant| self.tenants.get(tenant))
+    }
+
     /// A log that was opened.
     pub fn get(&mut self, tenant: Option<&str>) -> Result<&mut Log, SealError> {
-        let log = self.known.get_mut(&tenant.map(ToOwned::to_owned));
+        let log = match tenant {
+            Some(name) => self.tenants.get_mut(name),
+            None => self.ledger.as_mut(),
+        };
         log.ok_or_else(|| SealError::Damaged(format!("the log of tenant {tenant:?} is missing")))
     }
 
@@ -123,7 +137,7 @@ impl Logs {
         let mut changed = tiles::Changed::default();
         let (mut ids, mut sizes, mut runs) = (Vec::new(), Vec::new(), Vec::new());
         let (mut counts, mut firsts, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
-        for log in self.known.values_mut().filter(|log| log.changed) {
+        for log in self.tenants.values_mut().chain(self.ledger.as_mut()).filter(|log| log.changed) {
             changed.take(log.id, Tree::Entries, &mut log.entries)?;
             ids.push(log.id);
             sizes.push(signed(log.size)?);
@@ -157,8 +171,8 @@ impl Logs {
 
     /// Forgets what may differ from the tables, or all of it where it is too much.
     pub fn forget(&mut self, all: bool) {
-        if all || self.known.len() > KEPT {
-            self.known.clear();
+        if all || self.tenants.len() > KEPT {
+            *self = Self::default();
         }
     }
 }
@@ -175,7 +189,7 @@ impl Log {
 
 /// A salt of the database.
 pub(crate) fn salt(bytes: &[u8]) -> Result<Salt, SealError> {
-    Ok(Salt(hash(bytes)?.0))
+    Ok(Salt::new(hash(bytes)?.0))
 }
 
 /// A suffix of the database.

@@ -4,11 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use seal::checkpoint::Checkpoint;
+use seal::continues::generation_of;
 use seal::note::SignedNote;
 use seal::tiles::{Tiles, needed};
 use sqlx::PgPool;
 
-use crate::checkpoint::{self, Which};
+use crate::checkpoint::{self, Prepared, Which};
 use crate::error::SealError;
 use crate::key::{KeyFile, write_whole};
 use crate::publish::beginning;
@@ -34,22 +35,72 @@ pub(crate) fn keep(keys: &KeyFile, note: &str) -> Result<(), SealError> {
     write_whole(&path, note.as_bytes(), 0o600).map_err(|source| failed(&path, source))
 }
 
-/// Makes sure that the database has the tree of which a checkpoint was kept outside.
+/// What is kept of the ledger's own log: under the how manyth name, and the checkpoint; none where there is no file.
 ///
 /// # Errors
-/// [`SealError::Restored`], [`SealError::Forked`], or what failed.
-pub(crate) async fn check(pool: &PgPool, keys: &KeyFile) -> Result<(), SealError> {
+/// Where it is none of this ledger, or not signed by its key.
+pub(crate) fn kept(keys: &KeyFile) -> Result<Option<(u32, Checkpoint)>, SealError> {
     let path = place(keys);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(&path, error)),
     };
     let note: SignedNote = text.parse()?;
-    note.verified_by(&keys.verifiers(keys.name())?)?;
     let malformed = |error: seal::checkpoint::NoCheckpoint| SealError::Damaged(error.to_string());
     let kept: Checkpoint = note.text.parse().map_err(malformed)?;
-    must_have(pool, &kept, &path.display().to_string()).await
+    let generation = generation_of(keys.name(), &kept.origin);
+    let strange = || SealError::Damaged(format!("{} is of another ledger, {}", path.display(), kept.origin));
+    let generation = generation.ok_or_else(strange)?;
+    note.verified_by(&keys.verifiers(&kept.origin)?)?;
+    Ok(Some((generation, kept)))
+}
+
+/// Under the how manyth name the database would sign.
+pub(crate) async fn in_database(pool: &PgPool) -> Result<u32, SealError> {
+    let newest = sqlx::query_scalar!(r#"SELECT COALESCE(max(generation), 1) AS "newest!" FROM seal.logs"#);
+    crate::error::generation(newest.fetch_one(pool).await?)
+}
+
+/// Makes sure that the database has the tree of which a checkpoint was kept outside. Gives under the how manyth name logs are
+/// signed.
+///
+/// # Errors
+/// [`SealError::Restored`], [`SealError::Forked`], [`SealError::Unfinished`], or what failed.
+pub(crate) async fn check(pool: &PgPool, keys: &KeyFile) -> Result<u32, SealError> {
+    let database = in_database(pool).await?;
+    let Some((outside, kept)) = kept(keys)? else { return Ok(database) };
+    if database > outside {
+        return Err(SealError::Unfinished { database, outside });
+    }
+    let place = place(keys).display().to_string();
+    let newest = checkpoint::read(&mut *pool.acquire().await?, Which::NewestOfLedger).await?.pop();
+    let ours = newest.as_ref().map_or(0, |ours| ours.size);
+    if database < outside {
+        let place = format!("{place} (of the log {})", kept.origin);
+        return Err(SealError::Restored { place, outside: kept.size, ours });
+    }
+    match newest {
+        Some(newest) if newest.size >= kept.size => must_have(pool, &newest, &kept, place).await?,
+        _ => return Err(SealError::Restored { place, outside: kept.size, ours }),
+    }
+    Ok(database)
+}
+
+/// Makes sure that our ledger's log begins with the tree of a checkpoint.
+async fn must_have(
+    pool: &PgPool,
+    newest: &Prepared,
+    kept: &Checkpoint,
+    place: String,
+) -> Result<(), SealError> {
+    let mut tree = Tiles::default();
+    let wanted = needed(std::iter::once(0..kept.size));
+    tiles::load(&mut *pool.acquire().await?, newest.log, Tree::Entries, wanted, &mut tree).await?;
+    if tree.root(0..kept.size)? == kept.root {
+        return Ok(());
+    }
+    Err(SealError::Forked { place, size: kept.size })
 }
 
 /// Makes sure that no witness has cosigned a larger tree of the ledger's own log than the database has, or another one.
@@ -61,32 +112,12 @@ pub(crate) async fn check_witnesses(
     keys: &KeyFile,
     witnesses: &Witnesses,
 ) -> Result<(), SealError> {
-    let newest = checkpoint::read(&mut *pool.acquire().await?, Which::Newest).await?;
-    let newest = newest.into_iter().find(|newest| newest.tenant.is_none());
+    let newest = checkpoint::read(&mut *pool.acquire().await?, Which::NewestOfLedger).await?.pop();
     let most = newest.as_ref().map_or(0, |newest| newest.size);
     // One that is not signed yet is not signed for this.
     let signed = match newest.as_ref().and_then(|newest| Some((newest, newest.note.as_ref()?))) {
         Some((newest, note)) => Signed { prepared: newest.clone(), note: note.parse()? },
-        None => beginning(keys)?,
+        None => beginning(keys, newest.as_ref().map_or(1, |newest| newest.generation))?,
     };
     witnesses.compare(pool, &signed, most).await
-}
-
-/// Makes sure that our ledger's log begins with the tree of a checkpoint.
-pub(crate) async fn must_have(pool: &PgPool, kept: &Checkpoint, place: &str) -> Result<(), SealError> {
-    let mut db = pool.acquire().await?;
-    let newest = checkpoint::read(&mut db, Which::Newest).await?;
-    let Some(ours) = newest.into_iter().find(|newest| newest.tenant.is_none()) else {
-        return Err(SealError::Restored { place: place.to_owned(), outside: kept.size, ours: 0 });
-    };
-    if ours.size < kept.size {
-        return Err(SealError::Restored { place: place.to_owned(), outside: kept.size, ours: ours.size });
-    }
-    let mut tree = Tiles::default();
-    let wanted = needed(std::iter::once(0..kept.size));
-    tiles::load(&mut db, ours.log, Tree::Entries, wanted, &mut tree).await?;
-    if tree.root(0..kept.size)? != kept.root {
-        return Err(SealError::Forked { place: place.to_owned(), size: kept.size });
-    }
-    Ok(())
 }

@@ -28,6 +28,16 @@ impl Lease {
         Ok(fence.fetch_optional(pool).await?.map(|fence| Self { fence }))
     }
 
+    /// Takes the lease from whoever holds it: for a command that does what a sealer waits for.
+    pub async fn take_over(pool: &PgPool) -> Result<Self, SealError> {
+        let fence = sqlx::query_scalar!(
+            "UPDATE seal.progress SET fence = fence + 1, lease_until = clock_timestamp() + make_interval(secs => $1)
+             RETURNING fence",
+            TERM.as_secs_f64()
+        );
+        Ok(Self { fence: fence.fetch_one(pool).await? })
+    }
+
     /// Begins a transaction that changes the tables, and gives the position up to which the log is sealed.
     ///
     /// It is durable when its commit returns, whatever the database's default is: what is signed must not be lost.

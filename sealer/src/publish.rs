@@ -10,7 +10,7 @@ use seal::note::SignedNote;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::checkpoint::{self, Prepared, Which};
+use crate::checkpoint::{self, Prepared, Which, origin_of};
 use crate::error::{SealError, signed, unsigned};
 use crate::integrate::{Sealable, Source, integrate};
 use crate::key::KeyFile;
@@ -24,15 +24,19 @@ const CHECKPOINT: &str = "Checkpoint";
 
 /// Signs what is committed and not signed, for it to be cosigned and then kept. After a crash this goes on where it was:
 /// sizes and roots are committed, and the signature of the same text by the same key is the same. With `again`, also
-/// the newest checkpoints that have too few cosignatures.
+/// the newest checkpoints that have too few cosignatures. Under no newer name than that.
 pub(crate) async fn gather(
     pool: &PgPool,
     lease: Lease,
     keys: &KeyFile,
-    again: Option<&Witnesses>,
+    (generation, again): (u32, Option<&Witnesses>),
 ) -> Result<Vec<Signed>, SealError> {
     let (mut tx, _) = lease.begin(pool).await?;
     let unsigned = checkpoint::read(&mut tx, Which::Unsigned).await?;
+    // That new names are begun is for the holder of the key to say, not for the database.
+    if let Some(database) = unsigned.iter().map(|one| one.generation).find(|one| *one > generation) {
+        return Err(SealError::Unfinished { database, outside: generation });
+    }
     let newest = match again {
         Some(_) => checkpoint::read(&mut tx, Which::Newest).await?,
         None => Vec::new(),
@@ -97,13 +101,15 @@ fn sign_checkpoint(keys: &KeyFile, checkpoint: &Checkpoint) -> Result<SignedNote
 }
 
 /// The ledger's own log without entries: what every tree of it goes on from.
-pub(crate) fn beginning(keys: &KeyFile) -> Result<Signed, SealError> {
+pub(crate) fn beginning(keys: &KeyFile, generation: u32) -> Result<Signed, SealError> {
     let root = Hash::empty();
-    let note = sign_checkpoint(keys, &Checkpoint { origin: keys.name().to_owned(), size: 0, root })?;
+    let origin = origin_of(keys.name(), None, Uuid::nil(), generation);
+    let note = sign_checkpoint(keys, &Checkpoint { origin, size: 0, root })?;
     let prepared = Prepared {
         log: 0,
         tenant: None,
         suffix: Uuid::nil(),
+        generation,
         size: 0,
         root,
         heads: Heads { runs: 0, root, administration: None },

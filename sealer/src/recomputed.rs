@@ -4,13 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use seal::Hash;
+use seal::continues::generation;
 use seal::entry::{Salt, Stream};
 use seal::heads::{Head, Heads, RunHead};
 use seal::tiles::{TileId, Tiles, WIDTH};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::audit::Restoration;
 use crate::checkpoint::{Prepared, check_note};
+use crate::continues::Kept;
 use crate::error::{SealError, unsigned};
 use crate::findings::Finding;
 use crate::integrate::{Sealable, Source, after};
@@ -29,6 +32,12 @@ pub(crate) struct Recomputed {
     tenant: Option<String>,
     /// Those that are still to come.
     checkpoints: VecDeque<Prepared>,
+    /// The entries with which it was begun anew that are still to come.
+    continues: VecDeque<Kept>,
+    /// The how manyth name it has by those that came.
+    generation: u32,
+    /// What these say.
+    pub restored: Vec<Restoration>,
     /// Up to where the event log is in the newest of them.
     pub goal: u64,
     pub checked: u64,
@@ -77,7 +86,7 @@ impl Recomputed {
         id: i32,
         tenant: Option<String>,
         admin_salt: Salt,
-        checkpoints: Vec<Prepared>,
+        (checkpoints, continues): (Vec<Prepared>, Vec<Kept>),
         keys: Option<KeyFile>,
         same_log: bool,
     ) -> Self {
@@ -86,6 +95,9 @@ impl Recomputed {
             tenant,
             goal: checkpoints.last().map_or(0, |newest| newest.position),
             checkpoints: checkpoints.into(),
+            continues: continues.into(),
+            generation: 1,
+            restored: Vec::new(),
             checked: 0,
             reached: 0,
             size: 0,
@@ -187,6 +199,9 @@ impl Recomputed {
             if self.is_done() {
                 return Ok(());
             }
+            if self.continues_here(db).await? {
+                continue;
+            }
             let Some(leaf) = self.stored_leaf(db).await? else {
                 // The tables end before what was signed.
                 self.lost += 1;
@@ -240,6 +255,31 @@ impl Recomputed {
         Ok(())
     }
 
+    /// Adds the entry with which the log was begun anew, where that comes next; says whether it did. It must be the one that
+    /// was sealed: no event has it.
+    async fn continues_here(&mut self, db: &mut PgConnection) -> Result<bool, SealError> {
+        let Some(kept) = self.continues.pop_front_if(|next| next.index == self.size) else {
+            return Ok(false);
+        };
+        let leaf = Hash::leaf(kept.text.as_bytes());
+        let stored = self.stored_leaf(db).await?;
+        let named = kept.said.as_ref().is_some_and(|said| {
+            let number = said.log.rsplit_once('/').and_then(|(_, number)| generation(number));
+            number == Some(kept.generation) && kept.generation > self.generation
+        });
+        if stored != Some(leaf) || !named {
+            let what = format!(
+                "entry {}, with which the log was begun anew, is not the one that was sealed",
+                self.size
+            );
+            self.found(None, None, None, what);
+        }
+        self.generation = kept.generation;
+        self.restored.extend(kept.said.map(|said| Restoration { tenant: self.tenant.clone(), said }));
+        self.push(stored.unwrap_or(leaf))?;
+        Ok(true)
+    }
+
     /// Adds the entries of heads that come next, and compares roots.
     fn checkpoints_here(&mut self) -> Result<(), SealError> {
         while self.checkpoints.front().is_some_and(|next| next.size == self.size + 1) {
@@ -267,6 +307,13 @@ impl Recomputed {
                 self.forked = true;
             }
             self.checked += 1;
+            if next.generation != self.generation {
+                let what = format!(
+                    "the checkpoint of {} entries was signed under name {} of the log, which no entry had begun",
+                    next.size, next.generation
+                );
+                self.found(None, None, Some(next.position), what);
+            }
             let signed = next.note.as_ref().map(|note| check_note(note, &next, self.keys.as_ref()));
             if let Some(Err(wrong)) = signed {
                 let what = format!("the note of the checkpoint of {} entries: {wrong}", next.size);

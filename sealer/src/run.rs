@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::{EventLog, LogError, Position, RecordedEvent};
+use eventlog::{EventLog, LogError, Position, RecordedEvent, Subscription};
 use seal::policy::Policy;
 use sqlx::PgPool;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::SealError;
 use crate::findings::Finding;
+use crate::gathered::Gathered;
 use crate::integrate::{integrate, sealable};
 use crate::key::{KeyFile, KeyFileError};
 use crate::logs::Logs;
@@ -20,6 +21,7 @@ use crate::outside;
 use crate::progress::{Lease, reach};
 use crate::round::answered;
 use crate::sampler;
+use crate::timestamps::{Authorities, TimeStamping};
 use crate::told::tell;
 use crate::witnesses::Witnesses;
 
@@ -44,6 +46,8 @@ pub struct SealerConfig {
     /// The policy whose witnesses, those with a URL, are asked to cosign each checkpoint, and whose quorum says when
     /// they are enough; none by default.
     pub witnesses: Option<Policy>,
+    /// Who time-stamps the ledger's own log; nobody by default.
+    pub time_stamps: Option<TimeStamping>,
 }
 
 impl Default for SealerConfig {
@@ -51,20 +55,22 @@ impl Default for SealerConfig {
         Self {
             sign_every: Duration::from_secs(10),
             integrate_every: Duration::from_secs(1),
-            max_batch_events: 5_000,
+            max_batch_events: 20_000,
             sample_every: Duration::from_secs(1),
             witnesses: None,
+            time_stamps: None,
         }
     }
 }
 
 /// Seals a log into the tables of a database. Of several on one database one works and the others stand by.
 pub struct Sealer {
-    log: Arc<dyn EventLog>,
+    pub(crate) log: Arc<dyn EventLog>,
     pub(crate) pool: PgPool,
     keys: PathBuf,
     config: SealerConfig,
     pub(crate) witnesses: Option<Arc<Witnesses>>,
+    authorities: Option<Authorities>,
 }
 
 /// What one holder of the lease knows.
@@ -74,6 +80,8 @@ pub(crate) struct Work {
     /// Tenants whose logs have more than their newest checkpoint.
     pub news: BTreeSet<String>,
     pub keys: KeyFile,
+    /// Under the how manyth name logs are signed at most.
+    pub generation: u32,
     /// Logs whose newest checkpoint has too few cosignatures; none before it was looked.
     pub lacking: Option<HashSet<i32>>,
 }
@@ -91,14 +99,20 @@ impl Sealer {
     ) -> Result<Self, KeyFileError> {
         KeyFile::read(&keys)?;
         let witnesses = config.witnesses.clone().map(Witnesses::new).transpose()?.map(Arc::new);
-        Ok(Self { log, pool, keys, config, witnesses })
+        let authorities = config.time_stamps.as_ref().map(Authorities::new).transpose()?;
+        Ok(Self { log, pool, keys, config, witnesses, authorities })
     }
 
     /// Seals until `stop`. Whatever fails is tried again, and told.
     pub async fn run(self, stop: CancellationToken) {
         tokio::join!(
             self.seal(&stop),
-            sampler::sample(&self.pool, &self.log, &self.keys, self.config.sample_every, &stop)
+            sampler::sample(&self.pool, &self.log, &self.keys, self.config.sample_every, &stop),
+            async {
+                if let Some(authorities) = &self.authorities {
+                    authorities.keep_up(&self.pool, &stop).await;
+                }
+            }
         );
     }
 
@@ -136,6 +150,17 @@ impl Sealer {
         Ok(sampler::check_next(&self.pool, &*self.log, &self.keys).await?.0)
     }
 
+    /// Has the ledger's own log time-stamped, if it is due, and says whether it was.
+    ///
+    /// # Errors
+    /// [`SealError`]; that an authority gives none is no error, and is kept for [`time_stamps`](crate::time_stamps).
+    pub async fn stamp_now(&self) -> Result<bool, SealError> {
+        match &self.authorities {
+            Some(authorities) => authorities.once(&self.pool).await,
+            None => Ok(false),
+        }
+    }
+
     async fn seal(&self, stop: &CancellationToken) {
         let active = metrics::gauge!("runledger_sealer_active");
         active.set(0.0);
@@ -144,36 +169,46 @@ impl Sealer {
                 None => return,
                 Some(Ok(Some(lease))) => {
                     active.set(1.0);
-                    self.work(lease, stop).await;
+                    let lasts = self.work(lease, stop).await;
                     active.set(0.0);
-                    continue;
+                    if !lasts {
+                        continue;
+                    }
                 }
                 Some(Ok(None)) => {}
-                Some(Err(error)) => report(&error),
+                Some(Err(error)) => {
+                    report(&error);
+                }
             }
             stop.run_until_cancelled(tokio::time::sleep(BEAT)).await;
         }
     }
 
-    /// Follows the log, again and again, until it is stopped or another has the lease.
-    async fn work(&self, lease: Lease, stop: &CancellationToken) {
-        let mut pause = FIRST_PAUSE;
+    /// Follows the log, again and again, until it is stopped or another has the lease. What does not pass by itself ends
+    /// it too (true): without a holder of the lease all can see that nothing is sealed, and another process may do better.
+    async fn work(&self, lease: Lease, stop: &CancellationToken) -> bool {
+        let (mut pause, mut lasts) = (FIRST_PAUSE, false);
         while !stop.is_cancelled() {
             let mut progress = false;
             match self.follow(lease, stop, &mut progress).await {
                 Ok(()) => continue,
                 Err(error @ SealError::Fenced) => {
                     tracing::warn!(%error, "sealing elsewhere");
-                    return;
+                    return false;
                 }
-                Err(error) => report(&error),
+                Err(error) => {
+                    if !report(&error) {
+                        lasts = true;
+                        break;
+                    }
+                }
             }
             pause = if progress { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
             let until = Instant::now() + pause;
             while Instant::now() < until && !stop.is_cancelled() {
                 // Whoever stands by would meet the same.
                 if let Err(SealError::Fenced) = lease.beat(&self.pool).await {
-                    return;
+                    return false;
                 }
                 let next = until.min(Instant::now() + BEAT);
                 stop.run_until_cancelled(sleep_until(next)).await;
@@ -182,6 +217,7 @@ impl Sealer {
         if let Err(error) = lease.give_back(&self.pool).await {
             tracing::debug!(%error, "the lease was not given back and ends by itself");
         }
+        lasts
     }
 
     async fn follow(
@@ -191,14 +227,16 @@ impl Sealer {
         progress: &mut bool,
     ) -> Result<(), SealError> {
         let (mut work, position) = self.begin(lease).await?;
-        let mut subscription = self.log.subscribe(position).await?;
+        let subscription = self.log.subscribe(position).await?;
         let every = |period: Duration| {
             let mut interval = tokio::time::interval(period.max(Duration::from_millis(1)));
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
             interval
         };
         let (mut signing, mut beat) = (every(self.config.sign_every), every(BEAT));
-        let (mut next, mut asking) = (Instant::now(), None);
+        let mut gathered = Gathered::new(self.config.max_batch_events, self.config.integrate_every);
+        let mut reading = Box::pin(read_on(subscription, Instant::now(), gathered.room()));
+        let mut asking = None;
         loop {
             tokio::select! {
                 biased;
@@ -206,18 +244,14 @@ impl Sealer {
                 _ = signing.tick(), if asking.is_none() => asking = self.begin_round(&mut work).await?,
                 cosigned = answered(&mut asking) => asking = self.go_on(&mut work, cosigned?).await?,
                 _ = beat.tick() => lease.beat(&self.pool).await?,
-                batch = async {
-                    sleep_until(next).await;
-                    subscription.next_batch(self.config.max_batch_events.max(1)).await
-                } => {
-                    let batch = batch?;
-                    let begun = Instant::now();
-                    self.integrate(&mut work, &batch).await?;
+                () = gathered.due() => {
+                    self.integrate(&mut work, &gathered.take()).await?;
                     *progress = true;
-                    // A full batch has more behind it. Else events gather until the next one.
-                    if batch.len() < self.config.max_batch_events {
-                        next = begun + self.config.integrate_every;
-                    }
+                }
+                // Kept while the others work: a slow log would never come to the end of a read.
+                (subscription, batch) = &mut reading => {
+                    let look = Instant::now() + gathered.add(batch?);
+                    reading = Box::pin(read_on(subscription, look, gathered.room()));
                 }
             }
         }
@@ -227,7 +261,7 @@ impl Sealer {
     /// database says that more was signed already.
     async fn begin(&self, lease: Lease) -> Result<(Work, Position), SealError> {
         let keys = self.read_keys()?;
-        outside::check(&self.pool, &keys).await?;
+        let generation = outside::check(&self.pool, &keys).await?;
         if let Some(witnesses) = &self.witnesses {
             outside::check_witnesses(&self.pool, &keys, witnesses).await?;
         }
@@ -243,7 +277,7 @@ impl Sealer {
                    COALESCE((SELECT max(size) FROM seal.checkpoints AS c WHERE c.log_id = l.log_id), 0)"#
         );
         let news = news.fetch_all(&self.pool).await?.into_iter().collect();
-        Ok((Work { lease, logs: Logs::default(), news, keys, lacking: None }, position))
+        Ok((Work { lease, logs: Logs::default(), news, keys, generation, lacking: None }, position))
     }
 
     pub(crate) fn read_keys(&self) -> Result<KeyFile, SealError> {
@@ -268,13 +302,28 @@ impl Sealer {
     }
 }
 
-/// What passes by itself is a warning; what waits for an operator is an error.
-fn report(error: &SealError) {
+/// The next events after a moment, with what reads on.
+async fn read_on(
+    mut subscription: Box<dyn Subscription>,
+    look: Instant,
+    limit: usize,
+) -> (Box<dyn Subscription>, Result<Vec<RecordedEvent>, LogError>) {
+    sleep_until(look).await;
+    let batch = subscription.next_batch(limit).await;
+    (subscription, batch)
+}
+
+/// What passes by itself (true) is a warning; what waits for an operator is an error.
+fn report(error: &SealError) -> bool {
     metrics::counter!("runledger_sealer_failures_total").increment(1);
     match error {
         SealError::Database(_) | SealError::Log(LogError::Unavailable(_)) => {
             tracing::warn!(%error, "sealing failed; trying again");
+            true
         }
-        _ => tracing::error!(%error, "nothing is sealed until this is mended; trying again"),
+        _ => {
+            tracing::error!(%error, "nothing is sealed until this is mended; trying again");
+            false
+        }
     }
 }

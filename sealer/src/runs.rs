@@ -60,7 +60,7 @@ pub(crate) async fn write(db: &mut PgConnection, chains: &Chains) -> Result<(), 
         numbers.push(signed(chain.number)?);
         ids.push(*id);
         began.push(chain.began_at);
-        salts.push(chain.salt.0.to_vec());
+        salts.push(chain.salt.bytes().to_vec());
         counts.push(signed(head.count)?);
         firsts.push(head.first.0.to_vec());
         lasts.push(head.last.0.to_vec());

@@ -1,5 +1,6 @@
 //! Compares runs with what was sealed of them, one after another, slowly and for ever.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +24,14 @@ use crate::findings::{self, Finding};
 use crate::integrate::{after, sealable};
 use crate::key::KeyFile;
 use crate::logs::salt;
+use crate::pace::Pace;
 use crate::tiles::{self, Tree};
 
 /// How many events of a stream are read at once.
 const PAGE: usize = 1_000;
+
+/// How many events a second are compared at most: some hundredths of a core.
+const RATE: Option<NonZeroU32> = NonZeroU32::new(2_000);
 
 /// Compares one run after another until it is stopped. (The ledger's own log is made of these tables alone: the audit
 /// looks at it.)
@@ -84,13 +89,13 @@ pub(crate) async fn check_next(
     let mut db = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let sample = take(&mut db, keys.as_ref()).await?;
     db.rollback().await?;
-    let mut db = pool.acquire().await?;
-    let Some(sample) = sample else { return Ok((None, findings::count(&mut db).await?)) };
+    let Some(sample) = sample else { return Ok((None, findings::count(&mut *pool.acquire().await?).await?)) };
     let number = i64::try_from(sample.number).unwrap_or(i64::MAX);
     sqlx::query!("UPDATE seal.sampler SET log_id = $1, number = $2", sample.checkpoint.log, number)
-        .execute(&mut *db)
+        .execute(pool)
         .await?;
-    let finding = compare(&mut db, log, &sample).await?;
+    let finding = compare(pool, log, &sample).await?;
+    let mut db = pool.acquire().await?;
     match &finding {
         Some(finding) => findings::keep(&mut db, sample.checkpoint.log, finding).await?,
         None => findings::clear(&mut db, sample.checkpoint.log, Some(sample.number)).await?,
@@ -161,12 +166,8 @@ async fn proof_of(
     Ok(ranges.into_iter().map(|range| loaded.root(range)).collect::<Result<_, _>>().ok())
 }
 
-/// What is wrong with a run, if anything is.
-async fn compare(
-    db: &mut PgConnection,
-    log: &dyn EventLog,
-    sample: &Sample,
-) -> Result<Option<Finding>, SealError> {
+/// What is wrong with a run, if anything is. A long one takes long, and holds no connection meanwhile.
+async fn compare(pool: &PgPool, log: &dyn EventLog, sample: &Sample) -> Result<Option<Finding>, SealError> {
     let Sample { checkpoint, tenant, number, id, head, .. } = sample;
     let finding = |what: String, revision, position| {
         let (tenant, run) = (Some(tenant.to_string()), Some((*number, *id)));
@@ -178,7 +179,7 @@ async fn compare(
     }
     let run = RunId::new(*id).map_err(|error| SealError::Damaged(error.to_string()))?;
     let stream = run_stream(tenant, run);
-    let (mut chain, mut leaves, mut from) = (None, Vec::new(), 0);
+    let (mut chain, mut leaves, mut from, mut pace) = (None, Vec::new(), 0, Pace::new(RATE));
     while from < head.count {
         let limit = usize::try_from(head.count - from).map_or(PAGE, |rest| rest.min(PAGE));
         let page = log.read_stream(&stream, from, limit).await?;
@@ -191,11 +192,14 @@ async fn compare(
             chain = Some(after(chain, leaf));
             leaves.push((leaf, record.revision, record.position.0));
         }
+        if from < head.count {
+            pace.after(page.len()).await;
+        }
     }
     if chain == Some(*head) {
         return Ok(None);
     }
-    let good = sealed_leaves(db, checkpoint.log, &leaves).await?;
+    let good = sealed_leaves(&mut *pool.acquire().await?, checkpoint.log, &leaves).await?;
     match leaves.get(good) {
         Some((_, revision, position)) => {
             finding("this event is not the one that was sealed".to_owned(), Some(*revision), Some(*position))

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use crate::checkpoint::origin_of;
-use crate::error::{SealError, unsigned};
+use crate::error::{SealError, generation, unsigned};
 use crate::logs::suffix;
 
 /// How far a tenant's log has come.
@@ -30,7 +30,7 @@ pub struct LogStatus {
 /// The database's.
 pub async fn status(pool: &PgPool, ledger: &str, tenant: Option<&str>) -> Result<Vec<LogStatus>, SealError> {
     let rows = sqlx::query!(
-        r#"SELECT l.tenant AS "tenant!", l.suffix, l.size AS "leaves", c.size AS "size?", c.runs AS "runs?",
+        r#"SELECT l.tenant AS "tenant!", l.suffix, l.generation, l.size AS "leaves", c.size AS "size?", c.runs AS "runs?",
                c.created_at AS "signed_at?"
            FROM seal.logs AS l LEFT JOIN LATERAL (
                SELECT size, runs, created_at FROM seal.checkpoints AS c
@@ -43,7 +43,7 @@ pub async fn status(pool: &PgPool, ledger: &str, tenant: Option<&str>) -> Result
     for row in rows.fetch_all(pool).await? {
         let size = unsigned(row.size.unwrap_or(0))?;
         logs.push(LogStatus {
-            origin: origin_of(ledger, Some(&row.tenant), suffix(&row.suffix)?),
+            origin: origin_of(ledger, Some(&row.tenant), suffix(&row.suffix)?, generation(row.generation)?),
             tenant: row.tenant,
             size,
             runs: unsigned(row.runs.unwrap_or(0))?,

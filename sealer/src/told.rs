@@ -14,7 +14,7 @@ fn by_the_ledger() -> AdminActor {
     AdminActor { kind: ActorKind::System, name: CleanText::new("system"), token_id: None, request_id: None }
 }
 
-fn failed(error: AccessError) -> SealError {
+pub(crate) fn failed(error: AccessError) -> SealError {
     match error {
         AccessError::Database(error) => error.into(),
         other => SealError::Damaged(other.to_string()),

@@ -17,7 +17,7 @@ use seal::witness::Submission;
 use sqlx::PgPool;
 use tokio::time::{Instant, timeout_at};
 
-use crate::ask::{Answer, Unanswered, ask, client, is_by};
+use crate::ask::{Answer, ask, client, is_by};
 use crate::checkpoint::Prepared;
 use crate::error::SealError;
 use crate::tiles::{self, Tree};
@@ -249,9 +249,9 @@ impl Witnesses {
 }
 
 /// An error with what is behind it: of a connection that failed the first words say only that.
-fn told(error: &Unanswered) -> String {
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
     let mut told = error.to_string();
-    let mut behind = std::error::Error::source(error);
+    let mut behind = error.source();
     while let Some(error) = behind {
         let words = error.to_string();
         if !told.contains(&words) {

@@ -103,7 +103,7 @@ fn life(token: &TokenRow, now: DateTime<Utc>) -> String {
     }
 }
 
-fn moment(at: DateTime<Utc>) -> impl std::fmt::Display {
+pub fn moment(at: DateTime<Utc>) -> impl std::fmt::Display {
     at.format("%F %T")
 }
 
@@ -143,6 +143,6 @@ fn show(policy: &StalePolicy) {
     print_line!("{:<24}  {:<32}  {limit:<30}  {fails}", policy.tenant, policy.kind);
 }
 
-fn parsed<T: std::str::FromStr<Err = domain::InvalidId>>(text: &str) -> Result<T, Error> {
+pub fn parsed<T: std::str::FromStr<Err = domain::InvalidId>>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|error: domain::InvalidId| Error::Usage(error.to_string()))
 }

@@ -6,6 +6,7 @@
 
 mod administration;
 mod export;
+mod inlet;
 mod projector;
 mod seal;
 mod serve;
@@ -20,6 +21,7 @@ use crate::event_log::LogLocation;
 
 pub use administration::{PolicyCommand, TenantCommand, TokenCommand};
 pub use export::ExportArgs;
+pub use inlet::{InletArgs, InletCommand};
 pub use projector::{ProjectorCommand, ProjectorRunArgs, WhichRun};
 pub use seal::{SealArgs, SealCommand, SealKeyArgs};
 pub use serve::{DevArgs, DevDatabaseArgs, HttpArgs, KeyArgs, ServeArgs, SweeperArgs, TlsArgs};
@@ -82,6 +84,9 @@ pub enum Command {
     /// Policies: when a run counts as stalled, and whether it is then presumed failed.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Inlets: addresses by which emitters that know nothing of this ledger report.
+    #[command(subcommand)]
+    Inlet(InletCommand),
     /// The event log.
     #[command(subcommand)]
     Log(LogCommand),

@@ -12,8 +12,8 @@ use eventlog::Position;
 use exports::{Export, Exporter, Request, Which, Written};
 use projector::Progress;
 use seal::checkpoint::Checkpoint;
-use seal::note::SignedNote;
-use seal::tlog_proof::TlogProof;
+use seal::continues::Named;
+use seal::tlog_proof::kept_checkpoint;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -122,12 +122,7 @@ struct Older {
 impl Older {
     fn read(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
-        // An export's `heads.tlog-proof` has one in it.
-        let note: Option<SignedNote> = match text.starts_with("c2sp.org/tlog-proof@") {
-            true => text.parse().ok().map(|proof: TlogProof| proof.checkpoint),
-            false => text.parse().ok(),
-        };
-        let said: Option<Checkpoint> = note.and_then(|note| note.text.parse().ok());
+        let said = kept_checkpoint(&text).ok().map(|(_, said)| said);
         let Checkpoint { origin, size, .. } = said.filter(|said| said.size > 0).ok_or_else(|| {
             let path = path.display();
             Error::Usage(format!(
@@ -139,7 +134,8 @@ impl Older {
 
     fn must_be_of(&self, export: &Export) -> Result<(), Error> {
         let (origin, _) = export.checkpoint();
-        if origin == self.origin {
+        // One of before a restore is of the same log, under another name.
+        if Named::of(origin).first == Named::of(&self.origin).first {
             return Ok(());
         }
         let (path, theirs) = (self.path.display(), &self.origin);

@@ -17,7 +17,7 @@ const SECONDS: [f64; 14] =
 /// Upper bounds of the batch-size histograms, in events.
 const EVENTS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 100.0, 500.0, 2_000.0, 10_000.0];
 
-const COUNTERS: [(&str, &str); 13] = [
+const COUNTERS: [(&str, &str); 15] = [
     ("runledger_appended_events_total", "Events that this process has appended to the log."),
     (
         "runledger_append_conflicts_total",
@@ -27,6 +27,8 @@ const COUNTERS: [(&str, &str); 13] = [
     ("runledger_http_requests_total", "Requests by method, route and status."),
     ("runledger_projector_dead_letters_total", "Events that this process has put into the dead letters."),
     ("runledger_projector_failures_total", "Batches that could not be applied and are tried again."),
+    ("runledger_seal_timestamps_total", "Time stamps of the ledger's own log that were got."),
+    ("runledger_seal_timestamp_failures_total", "Time-stamping authorities that were asked and gave none."),
     (
         "runledger_seal_witness_conflicts_total",
         "Checkpoints that a witness refused for it has cosigned a larger or another tree.",
@@ -42,7 +44,7 @@ const COUNTERS: [(&str, &str); 13] = [
     ("runledger_verify_wrong_rows_total", "Rows that the sampler found different, missing or one too many."),
 ];
 
-const GAUGES: [(&str, &str); 10] = [
+const GAUGES: [(&str, &str); 11] = [
     ("runledger_append_queue_depth", "Appends that wait for the writer or are being written."),
     ("runledger_dead_letters", "Events in the dead letters."),
     ("runledger_held_runs", "Runs with events in the dead letters."),
@@ -54,6 +56,10 @@ const GAUGES: [(&str, &str); 10] = [
     ("runledger_projector_lag_seconds", "Age of the oldest event that is not projected."),
     ("runledger_read_lag_events", "The same, as the API sees it."),
     ("runledger_read_lag_seconds", "The same, as the API sees it."),
+    (
+        "runledger_seal_timestamp_seconds",
+        "The time that the newest time stamp claims, in seconds since 1970.",
+    ),
     (
         "runledger_seal_quorum_missing",
         "Logs whose newest checkpoint is cosigned by fewer witnesses than the policy demands.",

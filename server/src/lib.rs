@@ -12,6 +12,7 @@ mod expiry;
 mod export;
 mod exporter;
 mod files;
+mod inlet;
 mod keys;
 mod lacking;
 pub mod listen;
@@ -74,6 +75,7 @@ async fn obey(cli: Cli) -> Result<ExitCode, Error> {
         Command::Migrate(args) => run::migrate(args).await?,
         Command::Tenant(command) => admin::tenant(command).await?,
         Command::Token(command) => admin::token(command).await?,
+        Command::Inlet(command) => inlet::inlet(command).await?,
         Command::Policy(command) => admin::policy(command).await?,
         Command::Restored(args) => restored::restored(args).await?,
         Command::WithPostgres(args) => return run::with_postgres(args).await.map(ExitCode::from),

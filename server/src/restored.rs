@@ -16,7 +16,7 @@ use crate::meter::Meter;
 use crate::print_line;
 
 /// What is left to do, which no program can do.
-const NEXT: [&str; 5] = [
+const NEXT: [&str; 6] = [
     "Start the processes of the ledger. Those that still ran end by themselves.",
     "Producers that come with a position or an epoch of before are answered 412, position_ahead or epoch_changed: \
      they look at their runs again and repeat what is missing. Tell the others.",
@@ -24,6 +24,8 @@ const NEXT: [&str; 5] = [
      have repeated it: their runs may look stalled.",
     "If the database was restored: tokens, tenants and policies are as they were. Revoke again what was revoked since.",
     "Compare with `runledger projector verify`.",
+    "Where history is sealed and the database was restored: `runledger seal begin-anew --reason ...`, with the key. Until then \
+     nothing is sealed.",
 ];
 
 /// What was done.

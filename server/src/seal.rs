@@ -3,15 +3,21 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use chrono::Utc;
 use domain::TenantId;
 use projector::Progress;
-use sealer::{Audit, AuditProgress, Audited, KeyFile, SealError};
+use redaction::CleanText;
+use seal::continues::{Continues, Named};
+use sealer::{
+    Anew, Audit, AuditProgress, Audited, Begun, KeyFile, Restoration, SealError, Sealer, SealerConfig,
+};
 use serde_json::{Value, json};
 
 use crate::cli::{DatabaseArgs, EventLogArgs, OutputArgs, SealCommand};
 use crate::error::Error;
 use crate::meter::Meter;
-use crate::{database, print_line};
+use crate::operator::operator;
+use crate::{database, print_line, services};
 
 /// Runs a `runledger seal` command.
 ///
@@ -27,10 +33,10 @@ pub async fn seal(command: SealCommand) -> Result<ExitCode, Error> {
         SealCommand::Status { key, output, database } => {
             status(&KeyFile::read(&key.seal_key)?, output, &database).await?;
         }
-        SealCommand::Audit { tenant, seal_key, output, database, event_log } => {
+        SealCommand::Audit { tenant, rate, seal_key, output, database, event_log } => {
             let keys = seal_key.as_deref().map(KeyFile::read).transpose()?;
             let which = async |audit: Audit, show: &(dyn Fn(AuditProgress) + Sync)| {
-                audit.run(tenant.as_deref(), show).await
+                audit.at_most(rate).run(tenant.as_deref(), show).await
             };
             return audit(which, keys, output, &database, &event_log).await;
         }
@@ -38,6 +44,11 @@ pub async fn seal(command: SealCommand) -> Result<ExitCode, Error> {
             let keys = seal_key.as_deref().map(KeyFile::read).transpose()?;
             let which = async |audit: Audit, show: &(dyn Fn(AuditProgress) + Sync)| audit.adopt(show).await;
             return audit(which, keys, output, &database, &event_log).await;
+        }
+        SealCommand::BeginAnew { reason, known_checkpoint, database, event_log, key, seal_policy } => {
+            let (why, by) = (CleanText::new(&reason), operator());
+            let anew = Anew { why, by, at: Utc::now(), known: known_checkpoint };
+            begin_anew(&anew, (&key.seal_key, seal_policy.as_deref()), &database, &event_log).await?;
         }
         SealCommand::RotateKey { key } => {
             let mut keys = KeyFile::read(&key.seal_key)?;
@@ -83,6 +94,18 @@ async fn policy(keys: &KeyFile, tenant: &str, args: &DatabaseArgs) -> Result<(),
     for key in keys.verifiers(&origin).map_err(SealError::from)? {
         print_line!("log {key}");
     }
+    let named = Named::of(&origin);
+    if named.generation > 1 {
+        print_line!(
+            "# Its names before the history was restored: for checkpoints and exports that you have kept from then."
+        );
+    }
+    for generation in 1..named.generation {
+        let before = Named { generation, ..named }.to_string();
+        for key in keys.verifiers(&before).map_err(SealError::from)? {
+            print_line!("log {key}");
+        }
+    }
     print_line!("quorum none");
     Ok(())
 }
@@ -90,13 +113,18 @@ async fn policy(keys: &KeyFile, tenant: &str, args: &DatabaseArgs) -> Result<(),
 async fn status(keys: &KeyFile, output: OutputArgs, args: &DatabaseArgs) -> Result<(), Error> {
     let pool = database::connect_existing(args).await?;
     let logs = sealer::status(&pool, keys.name(), None).await;
+    let stamps = sealer::time_stamps(&pool).await;
     pool.close().await;
-    let logs = logs?;
+    let (logs, stamps) = (logs?, stamps?);
+    let (stamped_at, authority) = stamps.newest.unzip();
     let told: Vec<Value> = logs
         .iter()
         .map(|log| {
             json!({"tenant": log.tenant, "origin": log.origin, "entries": log.size, "runs": log.runs,
-                "signed_at": log.signed_at, "waiting": log.waiting})
+                "signed_at": log.signed_at, "waiting": log.waiting,
+                // Of the ledger's own log: for all of them the same.
+                "time_stamp": {"claimed_at": stamped_at, "authority": authority, "failures": stamps.failures,
+                    "failure": stamps.failure}})
         })
         .collect();
     output.tell(&told, |_| {
@@ -111,7 +139,44 @@ async fn status(keys: &KeyFile, output: OutputArgs, args: &DatabaseArgs) -> Resu
                 log.origin
             );
         }
+        if let (Some(at), Some(authority)) = (stamped_at, &authority) {
+            print_line!("the newest time stamp is of {}, by {authority}", at.format("%F %T"));
+        }
+        if let Some(failure) = &stamps.failure {
+            print_line!("time stamps have failed {} times since: {failure}", stamps.failures);
+        }
     })
+}
+
+async fn begin_anew(
+    anew: &Anew,
+    (key, policy): (&Path, Option<&Path>),
+    args: &DatabaseArgs,
+    event_log: &EventLogArgs,
+) -> Result<(), Error> {
+    if anew.why.as_str().is_empty() {
+        return Err(Error::Usage("--reason: say why the database was restored".to_owned()));
+    }
+    let witnesses = policy.map(services::policy).transpose()?;
+    let pool = database::connect_existing(args).await?;
+    let log = event_log.event_log.open(&(*pool.connect_options()).clone()).await?;
+    let config = SealerConfig { witnesses, ..SealerConfig::default() };
+    let begun = async {
+        let sealer = Sealer::new(log.clone(), pool.clone(), key.to_owned(), config)?;
+        Ok::<_, Error>(sealer.begin_anew(anew).await?)
+    };
+    let begun = begun.await;
+    log.shutdown().await;
+    pool.close().await;
+    let Begun { generation, tenants } = begun?;
+    print_line!(
+        "the logs of {tenants} tenants are sealed anew, their names end with /{generation} from now on."
+    );
+    print_line!("What was signed after the backup is gone; each export says so, and why.");
+    print_line!(
+        "Give readers the new policies (`runledger seal policy`): they trust no log that they do not know."
+    );
+    Ok(())
 }
 
 async fn audit(
@@ -146,9 +211,23 @@ fn tell(output: OutputArgs, audited: &Audited) -> Result<(), Error> {
                 "position": finding.position, "what": finding.what})
         })
         .collect();
+    let restored: Vec<Value> = audited
+        .restored
+        .iter()
+        .map(|Restoration { tenant, said }| {
+            let known = said.known.as_ref().map(|known| json!({"log": known.log, "entries": known.size}));
+            json!({"tenant": tenant, "at": said.at, "why": said.why, "log": said.log, "from": said.from,
+                "entries": said.agrees.0, "known": known})
+        })
+        .collect();
     let told = json!({"events": audited.events, "tenants": audited.tenants, "checkpoints": audited.checkpoints,
-        "findings": findings});
+        "restored": restored, "findings": findings});
     output.tell(&told, |_| {
+        for Restoration { tenant, said } in audited.restored.iter().filter(|one| one.tenant.is_some()) {
+            let tenant = tenant.as_deref().unwrap_or_default();
+            let Continues { at, why, agrees: (size, _), from, .. } = said;
+            print_line!("tenant {tenant}: restored at {at} to {size} entries of {from}: {why}");
+        }
         for finding in &audited.findings {
             print_line!("{finding}");
         }

@@ -7,20 +7,21 @@ use std::time::Duration;
 
 use api::{ApiConfig, ApiParts, ApiState};
 use chrono::TimeDelta;
-use commands::{Commands, Keys, Relay, Sweeper, SweeperConfig};
+use commands::{Commands, CommandsConfig, Keys, Relay, Sweeper, SweeperConfig};
 use eventlog::EventLog;
+use inlets::Orderer;
 use projector::{Projector, ProjectorConfig, ProjectorError};
 use reads::Ledger;
 use reads::ReadPool;
 use seal::policy::Policy;
-use sealer::{Sealer, SealerConfig};
+use sealer::{Sealer, SealerConfig, TimeStamping};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use web::{Door, Listeners, ServeConfig};
 
-use crate::cli::{HttpArgs, KeyArgs, SealArgs, SweeperArgs};
+use crate::cli::{HttpArgs, InletArgs, KeyArgs, SealArgs, SweeperArgs};
 use crate::error::Error;
 use crate::event_log::LogLocation;
 use crate::tls::Certificate;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub projector: bool,
     /// The sweeper, as it is set; it comes with the API.
     pub sweeper: Option<SweeperArgs>,
+    /// What takes to the log what comes in through inlets, as it is set; it comes with the API.
+    pub inlets: Option<InletArgs>,
     /// What seals history, if anything does.
     pub seal: Option<SealArgs>,
     /// Where a page with the metrics is, in a process without the API.
@@ -122,7 +125,8 @@ impl Services {
             let keys = keys::load(&pool, &*services.log, parts.keys.as_ref()).await?;
             let reads = read_pool(database, &http);
             services.pools.push(reads.clone());
-            let state = services.api_state(reads.clone(), &pool, &http, ledger, keys).await;
+            let inlets = parts.inlets.unwrap_or_default();
+            let state = services.api_state(reads.clone(), &pool, &http, &inlets, ledger, keys).await;
             let freshness = state.freshness.clone();
             let stop = services.stop_rest.clone();
             services.tasks.spawn(async move {
@@ -134,6 +138,7 @@ impl Services {
             });
             services.start_sweeper(&state, &pool, parts.sweeper);
             services.start_relay(&state, &pool);
+            services.start_orderer(&state, &inlets);
             fill(&reads).await;
             door.open(web::router(state, pool.clone(), move || metrics.render()));
         }
@@ -151,20 +156,24 @@ impl Services {
         reads: PgPool,
         pool: &PgPool,
         http: &HttpArgs,
+        inlets: &InletArgs,
         ledger: Ledger,
         keys: Keys,
     ) -> ApiState {
+        let max_age = http.max_age_seconds.map(|seconds| TimeDelta::seconds(seconds.into()));
+        let commands = CommandsConfig { max_age, ..CommandsConfig::default() };
         ApiState::start(ApiParts {
             config: ApiConfig {
                 max_body_bytes: http.max_body_bytes,
                 request_timeout: Duration::from_secs(http.request_timeout_seconds),
                 base_path: http.base_path.clone(),
                 cors_origins: http.cors_origins.clone(),
+                inlets: inlets.receiving(),
                 ..ApiConfig::default()
             },
             ledger,
             log: self.log.clone(),
-            commands: Commands::new(self.log.clone(), keys),
+            commands: Commands::with_config(self.log.clone(), keys, commands),
             pool: pool.clone(),
             reads,
             stop_streams: self.stop_api.clone(),
@@ -195,6 +204,10 @@ impl Services {
         };
         let config = SealerConfig {
             sign_every: Duration::from_secs(seal.seal_every_seconds),
+            time_stamps: (!seal.seal_timestamp.is_empty()).then(|| TimeStamping {
+                authorities: seal.seal_timestamp.clone(),
+                every: Duration::from_secs(seal.seal_timestamp_every_seconds),
+            }),
             witnesses: seal.seal_policy.as_deref().map(policy).transpose()?,
             ..SealerConfig::default()
         };
@@ -213,6 +226,16 @@ impl Services {
         let stop = self.stop_rest.clone();
         self.tasks.spawn(async move {
             relay.run(stop).await;
+            Ok(())
+        });
+    }
+
+    /// What comes in through inlets gets into the log by whatever process serves.
+    fn start_orderer(&mut self, state: &ApiState, inlets: &InletArgs) {
+        let orderer = Orderer::new(state.commands.clone(), state.inlets.clone(), inlets.ordering());
+        let stop = self.stop_rest.clone();
+        self.tasks.spawn(async move {
+            orderer.run(stop).await;
             Ok(())
         });
     }
@@ -309,7 +332,7 @@ async fn open_once(
         database::migrate(database, None).await?;
     }
     let pool = PgPoolOptions::new()
-        .max_connections(6)
+        .max_connections(8)
         .acquire_timeout(PATIENCE)
         .connect_with(database.clone())
         .await?;
@@ -338,7 +361,11 @@ async fn must_agree(event_log: &LogLocation, log: &Arc<dyn EventLog>, pool: &PgP
 }
 
 /// The policy whose witnesses are asked.
-fn policy(path: &Path) -> Result<Policy, Error> {
+/// A policy of a file.
+///
+/// # Errors
+/// When it can't be read, or is none.
+pub fn policy(path: &Path) -> Result<Policy, Error> {
     let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
     Policy::parse(&text).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))
 }

@@ -29,6 +29,7 @@ from runledger_client.models import (
     Problem,
     ProgressedEvent,
     ReadAnswer,
+    ResumedEvent,
     Run,
     RunPage,
     RunStatus,
@@ -45,6 +46,7 @@ Event = (
     | ItemSkippedEvent
     | ItemSucceededEvent
     | ProgressedEvent
+    | ResumedEvent
     | StartedEvent
 )
 

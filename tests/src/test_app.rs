@@ -10,6 +10,7 @@ use api::{ApiConfig, ApiParts, ApiState};
 use commands::{Commands, CommandsConfig, Keys, Relay};
 use eventlog::EventLog;
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
+use inlets::{Orderer, OrdererConfig, Receiver, ReceiverConfig};
 use projector::{Projector, ProjectorConfig};
 use reads::Ledger;
 use reads::ReadPool;
@@ -94,6 +95,14 @@ impl TestApp {
     pub async fn relay(&self) -> Relay {
         let keys = Keys::load(&self.pool).await.unwrap();
         Relay::new(Commands::new(self.log.clone(), keys), self.pool.clone())
+    }
+
+    /// What takes to the log what came in through inlets, with a cache of its own as another process would have it. It
+    /// is not running: a test says when.
+    pub async fn orderer(&self) -> Orderer {
+        let keys = Keys::load(&self.pool).await.unwrap();
+        let receiver = Receiver::new(self.pool.clone(), ReceiverConfig::default());
+        Orderer::new(Commands::new(self.log.clone(), keys), receiver, OrdererConfig::default())
     }
 
     /// Starts the projector, where the setup left it out.

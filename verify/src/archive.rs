@@ -6,8 +6,8 @@ use zip::CompressionMethod;
 use zip::read::{ZipArchive, ZipFile};
 use zip::result::ZipError;
 
-use crate::CHECKED;
 use crate::refused::{Place, Refused, shown};
+use crate::{CHECKED, CONTINUES};
 
 /// The most files that a zip may have.
 const MOST_FILES: usize = 100;
@@ -59,11 +59,16 @@ impl<R: Read + Seek> Archive<R> {
 
     /// The names of the files that are not checked, in order, as they can be shown.
     pub fn others(&self) -> Vec<String> {
-        let names =
-            self.zip.file_names_raw().filter(|name| !CHECKED.iter().any(|known| known.as_bytes() == *name));
+        let checked = |name: &[u8]| CHECKED.iter().chain([&CONTINUES]).any(|known| known.as_bytes() == name);
+        let names = self.zip.file_names_raw().filter(|name| !checked(name));
         let mut names: Vec<_> = names.map(|name| shown(&String::from_utf8_lossy(name))).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Whether it has that file.
+    pub fn has(&self, name: &str) -> bool {
+        self.zip.index_for_name_raw(name.as_bytes()).is_some()
     }
 
     fn file(&mut self, name: &'static str) -> Result<ZipFile<'_, R>, Refused> {

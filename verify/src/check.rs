@@ -3,23 +3,27 @@
 use std::io::{self, Read, Seek};
 
 use seal::checkpoint::Checkpoint;
+use seal::continues::Named;
 use seal::entry::Stream;
 use seal::export::{FORMAT, Manifest};
 use seal::heads::Heads;
 use seal::note::SignedNote;
 use seal::policy::{Policy, Trusted};
-use seal::proof::{verify_consistency, verify_inclusion};
-use seal::tlog_proof::TlogProof;
+use seal::proof::verify_inclusion;
+use seal::receipt::TimeStamp;
+use seal::tlog_proof::{TlogProof, kept_checkpoint};
 
 use crate::archive::Archive;
+use crate::continues::{self, is_beginning};
 use crate::form;
 use crate::moment::Moment;
 use crate::refused::{Place, Refused};
-use crate::report::{Older, Report, cosigners};
+use crate::report::{Older, Report, Restored, cosigners};
 use crate::runs;
 use crate::selected::Wanted;
 use crate::stream::{Chain, Events};
-use crate::{EVENTS, HEADS, MANIFEST, PROOF, RUNS};
+use crate::time_stamp::{self, Stamped};
+use crate::{EVENTS, HEADS, MANIFEST, PROOF, RUNS, STAMP, STAMP_CHECKPOINT, STAMP_RESPONSE};
 
 /// Checks an export. `open` opens it anew; it is called twice, since two of its files are read side by side. `older` is a
 /// checkpoint from before.
@@ -42,7 +46,10 @@ pub fn verify<R: Read + Seek>(
         return Err(Place::file(MANIFEST)
             .refused(format_args!("it says that the tenant has {said} runs; sealed are {sealed}")));
     }
-    let older = older.map(|older| check_older(older, &trusted.checkpoint, &manifest, policy)).transpose()?;
+    let restored = continues::check(&mut archive, &trusted.checkpoint, &manifest)?;
+    let newer = (&trusted.checkpoint, restored.as_slice());
+    let older = older.map(|older| check_older(older, newer, &manifest, policy)).transpose()?;
+    let time_stamp = read_stamp(&mut archive, &trusted.checkpoint)?;
     let others = archive.others();
     let mut events = Events::new(beside.lines(EVENTS)?, &manifest.tenant);
     let head = heads.administration.filter(|_| manifest.administration);
@@ -72,7 +79,9 @@ pub fn verify<R: Read + Seek>(
         events_erased: events.erased,
         earliest: events.earliest.take().map(|(_, text)| text),
         latest: events.latest.take().map(|(_, text)| text),
+        restored,
         older,
+        time_stamp,
         not_checked: others,
     })
 }
@@ -82,11 +91,7 @@ pub fn verify<R: Read + Seek>(
 /// # Errors
 /// What is wrong with it.
 pub fn older_checkpoint(text: &str) -> Result<SignedNote, String> {
-    if text.starts_with("c2sp.org/tlog-proof@") {
-        return text.parse().map(|proof: TlogProof| proof.checkpoint).map_err(|error| error.to_string());
-    }
-    let note: SignedNote = text.parse().map_err(|error: seal::note::NoteError| error.to_string())?;
-    note.text.parse::<Checkpoint>().map(|_| note).map_err(|error| error.to_string())
+    kept_checkpoint(text).map(|(note, _)| note)
 }
 
 fn read_manifest(manifest: &Manifest) -> Result<Wanted, String> {
@@ -122,29 +127,54 @@ fn read_heads(archive: &mut Archive<impl Read + Seek>, policy: &Policy) -> Resul
     Ok((trusted, heads))
 }
 
-/// Step 6: that the older tree is the beginning of the newer one.
+/// Step 6: that the older tree is the beginning of the newer one. It may be of the same log under an earlier name.
 fn check_older(
     older: &SignedNote,
-    newer: &Checkpoint,
+    (newer, restored): (&Checkpoint, &[Restored]),
     manifest: &Manifest,
     policy: &Policy,
 ) -> Result<Older, Refused> {
     let refused = |what: String| Place::default().refused(format_args!("the older checkpoint: {what}"));
     let trusted = policy.trust(older).map_err(|error| refused(error.to_string()))?;
     let Checkpoint { origin, size, root } = &trusted.checkpoint;
-    if *origin != newer.origin {
-        return Err(refused(format!("it is of another log, {}", origin)));
+    let (then, now) = (Named::of(origin), Named::of(&newer.origin));
+    if then.first != now.first || then.generation > now.generation {
+        return Err(refused(format!("it is of another log, {origin}")));
     }
-    if *size > newer.size {
-        return Err(refused(format!("it has {size} entries, and the export's only {}", newer.size)));
+    let checked = is_beginning((*size, *root), newer, manifest);
+    if let Err(what) = checked {
+        // The first restoration after it that does not reach as far.
+        let later = |one: &&Restored| Named::of(&one.log).generation > then.generation;
+        let gone = restored.iter().rev().filter(later).find(|one| one.agrees < *size);
+        return Err(refused(match gone {
+            Some(Restored { at, why, agrees, .. }) => format!(
+                "it has {size} entries of {origin}. The history was restored at {at} to a moment at which it had {agrees} of \
+                 them: what the others told is missing. Why: {why}"
+            ),
+            None if *size > newer.size => {
+                format!("it has {size} entries, and the export's only {}", newer.size)
+            }
+            None => what,
+        }));
     }
-    let known = manifest.consistency.iter().find(|proof| proof.size == *size);
-    let proof = match known {
-        Some(known) => known.proof.as_slice(),
-        None if *size == newer.size || *size == 0 => &[],
-        None => return Err(refused(format!("the export has no proof for its size, {size}"))),
-    };
-    verify_consistency((*size, *root), (newer.size, newer.root), proof)
-        .map_err(|error| refused(format!("its tree is not the beginning of the export's: {error}")))?;
-    Ok(Older { size: *size, root: *root, cosigners: cosigners(&trusted) })
+    Ok(Older { origin: origin.clone(), size: *size, root: *root, cosigners: cosigners(&trusted) })
+}
+
+/// Step 9: what says when some of it was there at the latest. Its two files for `openssl ts` hold what was checked.
+fn read_stamp(archive: &mut Archive<impl Read + Seek>, of: &Checkpoint) -> Result<Option<Stamped>, Refused> {
+    let there = [STAMP, STAMP_CHECKPOINT, STAMP_RESPONSE].map(|name| archive.has(name));
+    if there == [false; 3] {
+        return Ok(None);
+    }
+    let stamp = serde_json::from_slice::<TimeStamp>(&archive.content(STAMP)?);
+    let stamp = stamp.map_err(|error| Place::file(STAMP).refused(error))?;
+    let checked = time_stamp::check(&stamp, of).map_err(|error| Place::file(STAMP).refused(error))?;
+    for (name, content) in
+        [(STAMP_CHECKPOINT, checked.note.as_bytes()), (STAMP_RESPONSE, checked.response.as_slice())]
+    {
+        if archive.content(name)? != content {
+            return Err(Place::file(name).refused(format_args!("it holds something else than {STAMP}")));
+        }
+    }
+    Ok(Some(checked.stamped))
 }

@@ -30,11 +30,28 @@ impl Content<'_> {
 /// # Errors
 /// What is wrong.
 pub fn content(event: &EventLine, part: Part) -> Result<Content<'_>, String> {
-    let (name, text, base64, salt, hash) = match part {
-        Part::Data => ("data", &event.data, &event.data_base64, event.data_salt, event.data_hash),
+    match part {
+        Part::Data => opened(part, &event.data, &event.data_base64, event.data_salt, event.data_hash),
         Part::Metadata => {
-            ("metadata", &event.metadata, &event.metadata_base64, event.meta_salt, event.meta_hash)
+            opened(part, &event.metadata, &event.metadata_base64, event.meta_salt, event.meta_hash)
         }
+    }
+}
+
+/// A part as it stands somewhere: text or base64 with its salt, or a commitment alone.
+///
+/// # Errors
+/// What is wrong.
+pub fn opened<'a>(
+    part: Part,
+    text: &'a Option<String>,
+    base64: &Option<String>,
+    salt: Option<PartSalt>,
+    hash: Option<Hash>,
+) -> Result<Content<'a>, String> {
+    let name = match part {
+        Part::Data => "data",
+        Part::Metadata => "metadata",
     };
     let committed = |bytes: Cow<'_, [u8]>, salt: PartSalt| salt.commit(part, &bytes);
     match (text, base64, salt, hash) {

@@ -1,22 +1,27 @@
 //! The `runledger-verify` program.
 
+use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use seal::policy::Policy;
 use serde::Serialize;
-use verify::{Refused, Report, older_checkpoint, verify};
+use verify::{Receipted, Refused, Report, older_checkpoint, receipt, verify};
 
-/// Checks an export of sealed history. Reads these files, and nothing else: no network, no ledger, no clock.
+/// The most that is read of a receipt, in bytes. What is longer does not end, and is refused.
+const LARGEST: u64 = 64 << 20;
+
+/// Checks an export of sealed history, or a receipt for one event. Reads these files, and nothing else: no network, no
+/// ledger, no clock.
 ///
-/// Ends with 0 where all is proven, with 1 where the export is refused, and with 2 where nothing could be checked.
+/// Ends with 0 where all is proven, with 1 where it is refused, and with 2 where nothing could be checked.
 #[derive(Debug, Parser)]
 #[command(name = "runledger-verify", version, max_term_width = 100)]
 struct Cli {
-    /// The export, a zip.
+    /// The export, a zip, or a receipt, which is JSON.
     file: PathBuf,
     /// Which keys are trusted: your own file, from before. One that came with the export proves nothing.
     #[arg(long)]
@@ -29,11 +34,28 @@ struct Cli {
     json: bool,
 }
 
+/// What was found in an export or a receipt.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Found {
+    Export(Box<Report>),
+    Receipt(Box<Receipted>),
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Export(report) => report.fmt(f),
+            Self::Receipt(receipt) => receipt.fmt(f),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Answer<'a> {
     verified: bool,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    report: Option<&'a Report>,
+    report: Option<&'a Found>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<&'a Refused>,
 }
@@ -42,7 +64,7 @@ fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn run(cli: &Cli) -> Result<Result<Report, Refused>, String> {
+fn run(cli: &Cli) -> Result<Result<Found, Refused>, String> {
     let policy = Policy::parse(&read(&cli.policy)?);
     let policy = policy.map_err(|error| format!("{}: {error}", cli.policy.display()))?;
     let older = cli
@@ -51,11 +73,21 @@ fn run(cli: &Cli) -> Result<Result<Report, Refused>, String> {
         .map(|path| older_checkpoint(&read(path)?).map_err(|error| format!("{}: {error}", path.display())));
     let older = older.transpose()?;
     let open = || File::open(&cli.file).map(BufReader::new);
-    open().map_err(|error| format!("{}: {error}", cli.file.display()))?;
-    Ok(verify(open, &policy, older.as_ref()))
+    let failed = |error| format!("{}: {error}", cli.file.display());
+    let mut file = open().map_err(failed)?;
+    if !file.fill_buf().map_err(failed)?.trim_ascii_start().starts_with(b"{") {
+        let report = verify(open, &policy, older.as_ref());
+        return Ok(report.map(|report| Found::Export(Box::new(report))));
+    }
+    if older.is_some() {
+        return Err("--since is for exports: a receipt has no proof from an older checkpoint".into());
+    }
+    let mut text = Vec::new();
+    file.take(LARGEST).read_to_end(&mut text).map_err(failed)?;
+    Ok(receipt(&text, &policy).map(|receipt| Found::Receipt(Box::new(receipt))))
 }
 
-fn say(cli: &Cli, result: &Result<Report, Refused>) -> io::Result<()> {
+fn say(cli: &Cli, result: &Result<Found, Refused>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if cli.json {
         let (report, refused) = (result.as_ref().ok(), result.as_ref().err());

@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// What in the export a refusal is about. What does not apply is left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Place {
-    /// The file within the zip.
+    /// The file within the zip, or the member of a receipt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<&'static str>,
     /// The line in it, from 1.

@@ -3,12 +3,15 @@
 use std::fmt;
 
 use seal::Hash;
+use seal::continues::Continues;
 use seal::export::Selection;
 use seal::policy::Trusted;
 use serde::Serialize;
 
 use crate::moment;
 use crate::refused::shown;
+use crate::time_stamp::{self, Stamped};
+use crate::{STAMP_CHECKPOINT, STAMP_RESPONSE};
 
 /// What an export proves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,8 +56,12 @@ pub struct Report {
     pub earliest: Option<String>,
     /// The latest.
     pub latest: Option<String>,
+    /// Where the history was restored to an earlier moment, the newest first.
+    pub restored: Vec<Restored>,
     /// The older checkpoint that the tree goes on from.
     pub older: Option<Older>,
+    /// What says when some of it was there at the latest.
+    pub time_stamp: Option<Stamped>,
     /// Other files in the zip.
     pub not_checked: Vec<String>,
 }
@@ -68,9 +75,35 @@ pub struct Cosigner {
     pub at: String,
 }
 
+/// The history was restored to an earlier moment, and its log begun anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    /// When it was begun anew, as its entry says.
+    pub at: String,
+    /// Why, in the words of the ledger's operator.
+    pub why: String,
+    /// The log's name since.
+    pub log: String,
+    /// Its name before.
+    pub from: String,
+    /// How many entries of that are in this log.
+    pub agrees: u64,
+    /// Under which name it was known outside of the restored database, and how many entries it had.
+    pub known: Option<(String, u64)>,
+}
+
+impl From<Continues> for Restored {
+    fn from(said: Continues) -> Self {
+        let Continues { log, from, agrees, known, at, why, .. } = said;
+        Self { at, why, log, from, agrees: agrees.0, known: known.map(|known| (known.log, known.size)) }
+    }
+}
+
 /// An older checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Older {
+    /// The log's name then.
+    pub origin: String,
     /// How many entries its tree has.
     pub size: u64,
     /// Its root.
@@ -84,9 +117,24 @@ pub(crate) fn cosigners(trusted: &Trusted) -> Vec<Cosigner> {
     trusted.cosigners.iter().map(cosigner).collect()
 }
 
-fn named(cosigners: &[Cosigner]) -> String {
+pub(crate) fn named(cosigners: &[Cosigner]) -> String {
     let named = cosigners.iter().map(|Cosigner { name, at }| format!("{} at {at}", shown(name)));
     named.collect::<Vec<_>>().join(", ")
+}
+
+/// What cosignatures are worth.
+pub(crate) fn witnessed(cosigners: &[Cosigner], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match cosigners.len() {
+        0 => writeln!(
+            f,
+            "- No witness has cosigned: the holder of the log's key could show others another history."
+        )?,
+        _ => writeln!(
+            f,
+            "- The witnesses vouch that they saw one history only, unless a quorum of them lies with the log."
+        )?,
+    }
+    Ok(())
 }
 
 fn selected(selection: &Selection) -> String {
@@ -113,7 +161,14 @@ impl fmt::Display for Report {
 
 impl Report {
     fn found(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "VERIFIED: the export is what was sealed.\n")?;
+        match self.restored.as_slice() {
+            [] => writeln!(f, "VERIFIED: the export is what was sealed.\n")?,
+            _ => writeln!(
+                f,
+                "VERIFIED, OF A HISTORY THAT WAS RESTORED: the export is what was sealed, but what came after an earlier \
+                 moment is missing in it.\n"
+            )?,
+        }
         writeln!(f, "Tenant         {}", shown(&self.tenant))?;
         writeln!(f, "Log            {}", shown(&self.origin))?;
         writeln!(f, "Selection      {}", selected(&self.selection))?;
@@ -143,13 +198,36 @@ impl Report {
             [] => writeln!(f, "Cosigned by    none of the policy's witnesses")?,
             some => writeln!(f, "Cosigned by    {}", named(some))?,
         }
-        match &self.older {
-            None => writeln!(f, "Older one      none was given"),
-            Some(Older { size, cosigners, .. }) => {
-                let by = if cosigners.is_empty() { "none".to_owned() } else { named(cosigners) };
-                writeln!(f, "Older one      its {size} entries are the beginning of these; cosigned by {by}")
+        for Restored { at, why, from, agrees, known, .. } in &self.restored {
+            writeln!(f, "Restored       at {}: {}", shown(at), shown(why))?;
+            writeln!(f, "               of {} the first {agrees} entries are in this log", shown(from))?;
+            match known {
+                Some((log, size)) => {
+                    writeln!(
+                        f,
+                        "               {} is known to have had {size}: what those beyond told is missing",
+                        shown(log)
+                    )?;
+                }
+                None => writeln!(
+                    f,
+                    "               how many it had is not known here: whatever those beyond told is missing"
+                )?,
             }
         }
+        match &self.older {
+            None => writeln!(f, "Older one      none was given"),
+            Some(Older { origin, size, cosigners, .. }) => {
+                let by = if cosigners.is_empty() { "none".to_owned() } else { named(cosigners) };
+                let of =
+                    if *origin == self.origin { String::new() } else { format!(" of {}", shown(origin)) };
+                writeln!(
+                    f,
+                    "Older one      its {size} entries{of} are the beginning of these; cosigned by {by}"
+                )
+            }
+        }?;
+        time_stamp::found(self.time_stamp.as_ref(), f)
     }
 
     fn proven(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -174,6 +252,16 @@ impl Report {
 
     fn not_proven(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nTo know besides:")?;
+        if !self.restored.is_empty() {
+            writeln!(
+                f,
+                "- What was sealed between a backup and its being restored is not here, and nothing here says what it was."
+            )?;
+            writeln!(
+                f,
+                "  With --since a checkpoint of before shows whether something that it has is missing."
+            )?;
+        }
         if self.events_erased > 0 {
             let count = self.events_erased;
             writeln!(
@@ -208,20 +296,18 @@ impl Report {
             )?,
         }
         writeln!(f, "- That it was exported at {} is not sealed.", shown(&self.exported_at))?;
-        match self.cosigners.len() {
-            0 => writeln!(
-                f,
-                "- No witness has cosigned: the holder of the log's key could show others another history."
-            )?,
-            _ => writeln!(
-                f,
-                "- The witnesses vouch that they saw one history only, unless a quorum of them lies with the log."
-            )?,
-        }
+        witnessed(&self.cosigners, f)?;
         if self.older.is_none() {
             writeln!(
                 f,
                 "- Without --since nothing ties this to what you were shown before. Keep the checkpoint for next time."
+            )?;
+        }
+        if let Some(stamp) = &self.time_stamp {
+            stamp.to_check(f)?;
+            writeln!(
+                f,
+                "    openssl ts -verify -data {STAMP_CHECKPOINT} -in {STAMP_RESPONSE} -CAfile AUTHORITY.pem"
             )?;
         }
         if !self.not_checked.is_empty() {

@@ -7,10 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Credential, Tokens};
+use access::{Credential, LookupError, TokenHash, Tokens};
 use api::ApiConfig;
 use api::ProblemCode;
 use api::extract::{Identified, credential};
+use api::inlet::{KnownInlet, shown_key};
 use api::outside::Outside;
 use api::permit::AdmissionPermit;
 use api::problem::Problem;
@@ -66,7 +67,13 @@ impl Admission {
     async fn let_in(&self, request: Request) -> Result<(Request, Admitted), Problem> {
         // A form that is still coming holds nothing but what has come of it.
         let (mut request, form) = self.with_form(request).await?;
-        let (found, permit) = if belongs_to_a_tenant(&request) {
+        let mut inlet_known = false;
+        let (found, permit) = if let Some(shown) = key_shown(&request) {
+            let (found, permit) = self.through_inlet(shown).await?;
+            inlet_known = found.0.is_ok();
+            request.extensions_mut().insert(found);
+            (None, permit)
+        } else if belongs_to_a_tenant(&request) {
             // A request can't be held while something is waited for: it is not to be shared.
             let shown = credential(&Outside::of_request(&request), request.headers());
             let (found, permit) = self.identified(shown).await?;
@@ -74,7 +81,7 @@ impl Admission {
         } else {
             (None, enter(&self.strangers)?)
         };
-        let known = found.as_ref().is_some_and(|found| found.0.is_ok());
+        let known = inlet_known || found.as_ref().is_some_and(|found| found.0.is_ok());
         if known && let Some(connection) = request.extensions().get::<Arc<Connection>>() {
             connection.is_known();
         }
@@ -94,21 +101,45 @@ impl Admission {
         &self,
         shown: Result<Credential, Problem>,
     ) -> Result<(Identified, AdmissionPermit), Problem> {
-        let shown = match shown {
-            Ok(shown) => shown,
-            Err(none) => return Ok((Identified(Err(none)), enter(&self.strangers)?)),
-        };
-        if self.tokens.is_familiar(&shown) {
+        match shown {
+            Ok(shown) => {
+                let (found, permit) = self.look_up(shown.hash(), self.tokens.holder(&shown)).await?;
+                Ok((Identified(found), permit))
+            }
+            Err(none) => Ok((Identified(Err(none)), enter(&self.strangers)?)),
+        }
+    }
+
+    /// The same of the key of an inlet.
+    async fn through_inlet(
+        &self,
+        shown: Result<TokenHash, Problem>,
+    ) -> Result<(KnownInlet, AdmissionPermit), Problem> {
+        match shown {
+            Ok(shown) => {
+                let (found, permit) = self.look_up(shown, self.tokens.inlet(shown)).await?;
+                Ok((KnownInlet(found), permit))
+            }
+            Err(none) => Ok((KnownInlet(Err(none)), enter(&self.strangers)?)),
+        }
+    }
+
+    /// Looks up what was shown, where there is room for it.
+    async fn look_up<T>(
+        &self,
+        shown: TokenHash,
+        looking: impl Future<Output = Result<T, LookupError>>,
+    ) -> Result<(Result<T, Problem>, AdmissionPermit), Problem> {
+        if self.tokens.is_familiar(shown) {
             let permit = enter(&self.requests)?;
-            let found = self.tokens.holder(&shown).await.map_err(Problem::from);
-            return Ok((Identified(found), permit));
+            return Ok((looking.await.map_err(Problem::from), permit));
         }
         // A caller that makes tokens up by the thousand waits with others that were never seen.
         let turn = self.newcomers.acquire().await.map_err(|_| overloaded())?;
-        let found = self.tokens.holder(&shown).await.map_err(Problem::from);
+        let found = looking.await.map_err(Problem::from);
         drop(turn);
         let room = if found.is_ok() { &self.requests } else { &self.strangers };
-        Ok((Identified(found), enter(room)?))
+        Ok((found, enter(room)?))
     }
 
     /// The request with all of its form, where it is that of a page, and the room that the form takes.
@@ -153,12 +184,20 @@ fn path(request: &Request) -> &str {
     request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str)
 }
 
+/// The key of an inlet, where the request is for one.
+fn key_shown(request: &Request) -> Option<Result<TokenHash, Problem>> {
+    shown_key(request.extensions().get(), request.uri(), request.headers())
+}
+
 fn belongs_to_a_tenant(request: &Request) -> bool {
     path(request).contains("{tenant}")
 }
 
-/// Whether it brings a form to a page. What calls itself one and is sent to the API is refused by its type.
+/// Whether it brings a form to a page. What calls itself one and is sent to the API is refused by its type; and curl
+/// calls so whatever it sends to an inlet.
 fn is_form(request: &Request) -> bool {
     let kind = request.headers().get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
-    kind.starts_with(b"application/x-www-form-urlencoded") && !path(request).starts_with("/v1/")
+    kind.starts_with(b"application/x-www-form-urlencoded")
+        && !path(request).starts_with("/v1/")
+        && key_shown(request).is_none()
 }

@@ -30,6 +30,9 @@ use crate::{head, health};
 /// Shorter answers are not packed, in bytes: they are in one packet either way.
 const WORTH_PACKING: u16 = 1_024;
 
+/// By which a sender of webhooks says who it is.
+const WEBHOOK_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
+
 /// Every route. `pool` leads to the database as the program's own user; `metrics` gives the text that `/metrics`
 /// answers (Prometheus' own format).
 pub fn router<M>(state: ApiState, pool: PgPool, metrics: M) -> Router
@@ -124,7 +127,15 @@ fn entered(routes: Router, config: &ApiConfig) -> Router {
     let entered = Router::new().fallback_service(entered);
     match config.cors_origins.as_slice() {
         [] => entered,
-        origins => entered.layer(cors::layer(origins)),
+        origins => {
+            let open = entered.clone().layer(cors::layer(origins));
+            // A sender of webhooks asks by the same method as a browser, and for something else.
+            let asks_for_webhooks = |request: &Request| request.headers().contains_key(WEBHOOK_ORIGIN);
+            Router::new().fallback(move |request: Request| {
+                let routes = if asks_for_webhooks(&request) { entered.clone() } else { open.clone() };
+                routes.oneshot(request)
+            })
+        }
     }
 }
 

@@ -7,12 +7,12 @@ use axum::http::header::{ETAG, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use commands::{AppendRequest, Changed, CommandError};
+use commands::{AppendRequest, Changed, CommandError, EventResult, Opening};
 use domain::Origin;
 use eventlog::Position;
 use reads::forms;
 use reads::notifications::told_at;
-use reads::runs::{RunLinks, RunStatus};
+use reads::runs::{RunLinks, RunReference, RunStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,16 +20,19 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::parse::{EventsBody, StartBody};
+use super::sealed::{SealAnswer, UntilSealed, Waiting};
 use crate::aside::aside;
 use crate::body::JsonBody;
 use crate::etag::if_match;
 use crate::extract::{Producer, Viewer, path_param};
+use crate::idempotency_key;
 use crate::observe::ThisRequest;
 use crate::outside::Outside;
 use crate::preconditions;
 use crate::problem::Problem;
 use crate::request::{PreconditionsMet, RunInPath};
 use crate::state::ApiState;
+use chrono::{DateTime, Utc};
 
 /// The routes of the commands.
 pub fn routes() -> OpenApiRouter<ApiState> {
@@ -47,8 +50,15 @@ struct StartAnswer {
     /// Its status.
     #[schema(value_type = RunStatus)]
     status: &'static str,
-    /// Whether it was there before.
+    /// Whether another start has made it: this one was not taken in, and neither were its events.
     reused: bool,
+    /// Whether this very start has made it before: it is a repeat, known by its reference or its event id. Then
+    /// `reused` is false, as it was the first time.
+    repeated: bool,
+    /// Who has started it, when, and under which title.
+    queued: QueuedAnswer,
+    /// One entry for each event that was sent with the start, in the same order; none where the run is reused.
+    events: Vec<EventAnswer>,
     /// Its last revision.
     #[schema(value_type = forms::Revision)]
     revision: u64,
@@ -65,6 +75,36 @@ struct StartAnswer {
     #[serde(skip_serializing_if = "is_zero")]
     changed_not_named: u64,
     links: Links,
+    /// With `wait=sealed`: what proves that it was queued, and the events of the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seal: Option<SealAnswer>,
+}
+
+/// How a run was started.
+#[derive(Debug, Serialize, ToSchema)]
+struct QueuedAnswer {
+    /// The principal whose request has started it.
+    #[schema(value_type = forms::PrincipalId)]
+    by: String,
+    /// When the ledger took it in.
+    at: DateTime<Utc>,
+    /// Under which title.
+    #[schema(value_type = Option<forms::ShownText>)]
+    title: Option<String>,
+    /// Under which reference.
+    #[serde(rename = "ref")]
+    reference: Option<RunReference>,
+}
+
+impl From<&Opening> for QueuedAnswer {
+    fn from(opening: &Opening) -> Self {
+        Self {
+            by: opening.by.as_str().to_owned(),
+            at: opening.at,
+            title: opening.title.as_ref().map(|title| title.as_str().to_owned()),
+            reference: opening.reference.as_ref().map(RunReference::from),
+        }
+    }
 }
 
 /// Where a run is found.
@@ -77,15 +117,22 @@ struct Links {
     view: String,
 }
 
-/// Starts a run, or names the active run that does the same work.
+/// Starts a run, or names the run of its reference, or the active run that does the same work.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/runs",
     tag = "runs",
+    params(
+        ("Idempotency-Key" = Option<forms::IdempotencyHeader>, Header,
+         description = "Short for ref: its source is the caller's principal, its id the key. In quotes, or bare"),
+        ("wait" = Option<forms::WaitFor>, Query, description = "Answer when the run's first event and those of the start are sealed, with their receipts"),
+        ("timeout" = Option<forms::WaitSeconds>, Query, description = "With wait: for so many seconds at most, usually 20. Then the answer comes without receipt"),
+    ),
     request_body = StartBody,
     responses(
-        (status = 201, description = "The run is new", body = StartAnswer),
-        (status = 200, description = "An active run does this work already", body = StartAnswer),
+        (status = 201, description = "The run is new, or this very start has made it before", body = StartAnswer),
+        (status = 200, description = "Another start has made the run that does this work, or that the reference names", body = StartAnswer),
+        (status = 409, description = "The reference, or the event id, is of a start that says something else. With wait: the ledger seals nothing. Nothing was done", body = Problem),
         (status = 412, description = "The ledger was restored since", body = Problem),
     )
 )]
@@ -93,15 +140,19 @@ async fn start_run(
     State(state): State<ApiState>,
     outside: Outside,
     Producer(caller): Producer,
-    _: PreconditionsMet,
+    wait: UntilSealed,
     ThisRequest(request_id): ThisRequest,
+    headers: HeaderMap,
     JsonBody { body, bytes }: JsonBody<StartBody>,
 ) -> Result<Response, Problem> {
+    let reference = idempotency_key::of(&headers, &caller.principal)?;
     let origin = Origin::Request { token_id: caller.token_id, request_id };
+    let waiting = wait.begin(&state, caller.token_id).await?;
     let Caller { tenant, principal, .. } = caller;
     let (commands, of_tenant) = (state.commands.clone(), tenant.clone());
     let prepared = aside(bytes, move || {
-        let (request, changes) = body.read()?.request(of_tenant, principal, Some(origin));
+        let (request, changes) =
+            body.read(reference, commands.secret())?.request(of_tenant, principal, Some(origin));
         Ok::<_, Problem>((commands.prepare(request)?, changes))
     });
     let (prepared, mut changes) = prepared.await??;
@@ -109,6 +160,9 @@ async fn start_run(
     state.freshness.note_appended(started.position);
     let RunLinks { this, view, .. } = RunLinks::new(tenant.as_str(), started.run).under(&outside.base);
     let location = header(&this)?;
+    let revisions: Vec<u64> =
+        std::iter::once(0).chain(started.events.iter().map(|event| event.revision)).collect();
+    let seal = Waiting::receipts(waiting, &state, (&tenant, started.run), &revisions).await;
     changes.extend(started.changes);
     let (changed, changed_not_named) = match started.reused {
         true => Default::default(),
@@ -118,12 +172,16 @@ async fn start_run(
         run_id: started.run.uuid(),
         status: started.status.as_str(),
         reused: started.reused,
+        repeated: started.repeated,
+        queued: QueuedAnswer::from(&*started.opening),
+        events: started.events.iter().map(EventAnswer::of).collect(),
         revision: started.revision,
         position: started.position.0,
         epoch: state.freshness.ledger().epoch,
         changed,
         changed_not_named,
         links: Links { view, this },
+        seal,
     };
     let status = if started.reused { StatusCode::OK } else { StatusCode::CREATED };
     Ok(marked(&state, started.position, (status, [(LOCATION, location)], Json(answer))))
@@ -153,6 +211,9 @@ struct AppendAnswer {
     /// How many further texts that is true of.
     #[serde(skip_serializing_if = "is_zero")]
     changed_not_named: u64,
+    /// With `wait=sealed`: what proves each event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seal: Option<SealAnswer>,
 }
 
 /// What became of an event.
@@ -168,6 +229,13 @@ struct EventAnswer {
     result: &'static str,
 }
 
+impl EventAnswer {
+    fn of(event: &EventResult) -> Self {
+        let result = if event.created { "created" } else { "duplicate" };
+        Self { id: event.id, revision: event.revision, result }
+    }
+}
+
 /// Appends events to a run, all or none.
 #[utoipa::path(
     post,
@@ -176,26 +244,30 @@ struct EventAnswer {
     params(
         ("If-Match" = Option<forms::IfMatch>, Header,
          description = "The revisions of which the run must be at one, each in quotes, or *"),
+        ("wait" = Option<forms::WaitFor>, Query, description = "Answer when the events are sealed, with a receipt for each"),
+        ("timeout" = Option<forms::WaitSeconds>, Query, description = "With wait: for so many seconds at most, usually 20. Then the answer comes without receipts"),
     ),
     request_body = EventsBody,
     responses(
         (status = 200, description = "All of it is in the run", body = AppendAnswer),
-        (status = 409, description = "Not possible in the run's status", body = Problem),
+        (status = 409, description = "Not possible in the run's status; with wait also where the ledger seals nothing", body = Problem),
         (status = 412, description = "The run is at another revision, or the ledger was restored since", body = Problem),
     )
 )]
 async fn append_events(
     State(state): State<ApiState>,
     Producer(caller): Producer,
-    _: PreconditionsMet,
+    wait: UntilSealed,
     RunInPath(run): RunInPath,
     ThisRequest(request_id): ThisRequest,
     headers: HeaderMap,
     JsonBody { body, bytes }: JsonBody<EventsBody>,
 ) -> Result<Response, Problem> {
     let expected_revision = if_match(&headers)?;
+    let waiting = wait.begin(&state, caller.token_id).await?;
     let secret = state.commands.secret().clone();
     let (events, changes) = aside(bytes, move || body.read(&secret)).await??;
+    let tenant = caller.tenant.clone();
     let request = AppendRequest {
         tenant: caller.tenant,
         run,
@@ -207,11 +279,9 @@ async fn append_events(
     let appended = state.commands.append(request).await?;
     state.freshness.note_appended(appended.position);
     let etag = header(&format!("\"{}\"", appended.revision))?;
-    let events = appended.events.iter().map(|event| EventAnswer {
-        id: event.id,
-        revision: event.revision,
-        result: if event.created { "created" } else { "duplicate" },
-    });
+    let revisions: Vec<u64> = appended.events.iter().map(|event| event.revision).collect();
+    let seal = Waiting::receipts(waiting, &state, (&tenant, run), &revisions).await;
+    let events = appended.events.iter().map(EventAnswer::of);
     let (changed, changed_not_named) = changes.into_parts();
     let answer = AppendAnswer {
         run_id: run.uuid(),
@@ -222,6 +292,7 @@ async fn append_events(
         events: events.collect(),
         changed,
         changed_not_named,
+        seal,
     };
     Ok(marked(&state, appended.position, ([(ETAG, etag)], Json(answer))))
 }

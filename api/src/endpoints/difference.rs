@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use reads::difference::{Difference, DifferenceQuery, difference};
 use reads::forms;
+use reads::items::ItemStatus;
 
 use crate::answer::answer_page;
 use crate::problem::Problem;
@@ -20,6 +21,7 @@ use crate::state::ApiState;
         ("from" = forms::PointOfRun, Query,
          description = "A revision, or a time: as the ledger knew the run then"),
         ("to" = Option<forms::PointOfRun>, Query, description = "The same; as it is, where it is left out"),
+        ("status" = Option<ItemStatus>, Query, description = "Only items that have come to this"),
     ),
     responses(
         (status = 200, description = "Both, and a page of items. The header Link names the next one",

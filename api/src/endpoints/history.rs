@@ -6,7 +6,7 @@ use reads::events::{EventPage, HistoryQuery, page_of_history};
 use reads::forms;
 
 use crate::answer::answer_list;
-use crate::extract::{Searcher, for_auditors};
+use crate::extract::{Overseer, for_auditors};
 use crate::problem::Problem;
 use crate::request::ReadRequest;
 use crate::state::ApiState;
@@ -37,7 +37,7 @@ use crate::state::ApiState;
 )]
 pub async fn list_history(
     State(state): State<ApiState>,
-    Searcher(caller): Searcher,
+    Overseer(caller): Overseer,
     request: ReadRequest<HistoryQuery>,
 ) -> Result<Response, Problem> {
     if request.query.asks_for_a_token() && !caller.role.may_audit() {

@@ -6,11 +6,14 @@ mod difference;
 mod events;
 mod exports;
 mod history;
+mod inlets;
 mod items;
 mod notifications;
 mod parse;
+mod receipts;
 mod run;
 mod runs;
+mod sealed;
 mod stats;
 mod tokens;
 
@@ -21,7 +24,8 @@ use crate::state::ApiState;
 
 pub use commands::mark_read;
 pub use exports::Exports;
-pub(crate) use parse::{EventsBody, StartBody};
+pub use inlets::usual_principal;
+pub(crate) use parse::{EventsBody, StartBody, id_of_ours};
 
 /// The routes, to be served with the rest.
 pub fn routes() -> OpenApiRouter<ApiState> {
@@ -37,7 +41,9 @@ pub fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(stats::get_stats))
         .routes(routes!(administration::list_admin_events))
         .merge(tokens::routes())
+        .merge(inlets::routes())
         .merge(exports::routes())
+        .routes(routes!(receipts::get_receipt))
 }
 
 #[cfg(test)]
@@ -46,7 +52,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use reads::{
-        Params, ReadQuery, administration, difference, events, items, notifications, runs, stats, tokens,
+        Params, ReadQuery, administration, difference, events, inlets, items, notifications, runs, stats,
+        tokens,
     };
 
     use super::exports::{CheckpointQuery, PopulationQuery, RunQuery};
@@ -66,9 +73,12 @@ mod tests {
             ("stats", stats::StatsQuery::ALLOWED),
             ("admin/events", administration::AdminQuery::ALLOWED),
             ("tokens", tokens::TokensQuery::ALLOWED),
+            ("inlets", inlets::InletsQuery::ALLOWED),
+            ("inlets/{inlet_id}/set-aside", inlets::SetAsideQuery::ALLOWED),
             ("runs/{run}/export", RunQuery::ALLOWED),
             ("export", PopulationQuery::ALLOWED),
             ("checkpoint", CheckpointQuery::ALLOWED),
+            ("runs/{run}/events/{revision}/receipt", CheckpointQuery::ALLOWED),
         ] {
             let operation = &document["paths"][format!("/v1/tenants/{{tenant}}/{path}")]["get"];
             let parameters = operation["parameters"].as_array().unwrap().iter();
@@ -109,12 +119,12 @@ mod tests {
                 "runs/$RUN/export" => is_taken::<RunQuery>(&query),
                 "admin/events" => is_taken::<administration::AdminQuery>(&query),
                 "export" => is_taken::<PopulationQuery>(&query),
-                "checkpoint" => is_taken::<CheckpointQuery>(&query),
+                "checkpoint" | "runs/$RUN/events/7/receipt" => is_taken::<CheckpointQuery>(&query),
                 other => panic!("{other}"),
             };
             assert!(taken, "{line}");
             seen.insert(resource);
         }
-        assert_eq!(seen.len(), 10);
+        assert_eq!(seen.len(), 11);
     }
 }

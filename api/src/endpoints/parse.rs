@@ -5,12 +5,20 @@ mod events;
 
 use commands::{Changes, StartRequest};
 use domain::json::Strict;
-use domain::{Initiator, ItemCount, Kind, Labels, Origin, PrincipalId, TenantId, invisible};
+use domain::key::IdempotencySecret;
+use domain::{
+    CorrelationId, Initiator, ItemCount, Kind, Labels, LinkedRun, Origin, PrincipalId, ProposedEvent,
+    Reference, TenantId, invisible,
+};
 use reads::forms;
 use redaction::{CleanText, recognized_secret, secret_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
+use uuid::Uuid;
+
+use chrono::{DateTime, Utc};
 
 use crate::body::from_value;
 use crate::problem::Problem;
@@ -49,6 +57,59 @@ pub struct StartBody {
     /// For people.
     #[serde(default)]
     title: Option<String>,
+    /// The caller's own name for this start. Under the same one it is the same start for as long as the ledger keeps
+    /// the run, whatever has become of that. The header Idempotency-Key is its short form.
+    #[serde(default, deserialize_with = "domain::json::object", rename = "ref")]
+    #[schema(value_type = Option<RefBody>)]
+    reference: Option<Reference>,
+    /// The id of the run's first event, Queued.
+    #[serde(default)]
+    event_id: Option<Uuid>,
+    /// When it was asked for; now, without.
+    #[serde(default)]
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    occurred_at: Option<Value>,
+    /// Ties it to what else belongs together.
+    #[serde(default)]
+    #[schema(value_type = Option<forms::VisibleId>)]
+    correlation_id: Option<CorrelationId>,
+    /// The run that it is a part of.
+    #[serde(default, deserialize_with = "domain::json::object")]
+    #[schema(value_type = Option<LinkBody>)]
+    parent: Option<LinkedRun>,
+    /// The run whose work it tries once more.
+    #[serde(default, deserialize_with = "domain::json::object")]
+    #[schema(value_type = Option<LinkBody>)]
+    retry_of: Option<LinkedRun>,
+    /// The run with whose items it goes on.
+    #[serde(default, deserialize_with = "domain::json::object")]
+    #[schema(value_type = Option<LinkBody>)]
+    resumes: Option<LinkedRun>,
+    /// What has happened to the run already, in order, at most 1,000: appended with the start, or nothing of it is. Not
+    /// appended where another start has made the run.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<forms::EventItem>>, max_items = 1000)]
+    events: Option<Vec<Box<RawValue>>>,
+}
+
+/// A caller's own name for a start.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct RefBody {
+    /// Within what the id is unique: a system's name, or a URI.
+    #[schema(value_type = forms::ReferencePart)]
+    source: String,
+    /// Which one.
+    #[schema(value_type = forms::ReferencePart)]
+    id: String,
+}
+
+/// Another run of the same tenant.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct LinkBody {
+    /// Which one.
+    run_id: Uuid,
 }
 
 /// The principal that started a run.
@@ -69,6 +130,8 @@ pub struct Start {
     initiator: Option<Initiator>,
     labels: Labels,
     title: Option<CleanText>,
+    occurred_at: Option<DateTime<Utc>>,
+    events: Vec<ProposedEvent>,
     changes: Changes,
 }
 
@@ -80,12 +143,17 @@ impl Start {
         actor: PrincipalId,
         origin: Option<Origin>,
     ) -> (StartRequest, Changes) {
-        let Self { body, initiator, labels, title, changes } = self;
+        let Self { body, initiator, labels, title, occurred_at, events, changes } = self;
         let StartBody { kind, context: Strict(context), unordered, items_total, .. } = body;
+        let linked = |link: Option<LinkedRun>| link.map(|link| link.run_id);
         let request = StartRequest {
             tenant,
             actor,
             origin,
+            reference: body.reference,
+            event_id: body.event_id,
+            occurred_at,
+            correlation_id: body.correlation_id,
             kind,
             initiator,
             context,
@@ -93,17 +161,40 @@ impl Start {
             items_total,
             labels,
             title,
+            parent: linked(body.parent),
+            retry_of: linked(body.retry_of),
+            resumes: linked(body.resumes),
+            events,
         };
         (request, changes)
     }
 }
 
 impl StartBody {
-    /// Reads what serde does not: names that must not look like secrets, and texts, with what became of them.
+    /// Reads what serde does not: names that must not look like secrets, and texts, with what became of them. `header`
+    /// is the reference that the header Idempotency-Key is short for. The ledger's secret tells items apart whose names
+    /// lose something.
     ///
     /// # Errors
     /// 422 naming the field.
-    pub fn read(mut self) -> Result<Start, Problem> {
+    pub fn read(mut self, header: Option<Reference>, secret: &IdempotencySecret) -> Result<Start, Problem> {
+        if self.reference.is_some() && header.is_some() {
+            let detail = "the header Idempotency-Key is its short form: give one of the two";
+            return Err(Problem::invalid("/ref", detail));
+        }
+        if let Some(Reference { source, id }) = &self.reference {
+            id_of_ours(source.as_str(), "/ref/source")?;
+            id_of_ours(id.as_str(), "/ref/id")?;
+        }
+        self.reference = self.reference.or(header);
+        if self.event_id.is_some_and(|id| id.is_nil()) {
+            return Err(Problem::invalid("/event_id", "the nil UUID names nothing; make a fresh one"));
+        }
+        if let Some(id) = &self.correlation_id {
+            id_of_ours(id.as_str(), "/correlation_id")?;
+        }
+        let occurred_at = self.occurred_at.take();
+        let occurred_at = occurred_at.map_or(Ok(None), |time| event::moment(&time, "/occurred_at".into()))?;
         if self.unordered.len() > MAX_UNORDERED {
             let detail = format!("at most {MAX_UNORDERED} arrays can be named");
             return Err(Problem::invalid("/unordered", detail));
@@ -121,7 +212,15 @@ impl StartBody {
         if let Some(sent) = &title {
             compare(&mut changes, "/title", sent, &clean)?;
         }
-        Ok(Start { body: self, initiator, labels: labels.unwrap_or_default(), title: clean, changes })
+        let events = events::read_all(&self.events.take().unwrap_or_default(), secret, &mut changes)?;
+        if let Some(id) = self.event_id
+            && let Some(index) = events.iter().position(|event| event.id == id)
+        {
+            let detail = "it is also the event_id of the start, which says something else";
+            return Err(Problem::invalid(format!("/events/{index}/id"), detail));
+        }
+        let labels = labels.unwrap_or_default();
+        Ok(Start { body: self, initiator, labels, title: clean, occurred_at, events, changes })
     }
 }
 
@@ -154,7 +253,7 @@ fn compare(changes: &mut Changes, at: &str, sent: &Value, kept: &impl Serialize)
 
 /// Ids are kept to the letter, so one that is a secret can't be let in; nor one that looks like another and
 /// is not: what is sent to `ann` and to `ann` with a zero-width space behind it is not for the same person.
-fn id_of_ours(id: &str, at: &str) -> Result<(), Problem> {
+pub(crate) fn id_of_ours(id: &str, at: &str) -> Result<(), Problem> {
     if let Some(kind) = recognized_secret(id) {
         return Err(Problem::invalid(at, looks_secret("it", kind)));
     }

@@ -10,6 +10,8 @@ enum By {
     All,
     /// Those of a tenant, which need a token.
     Tenants,
+    /// Those, and those of an inlet, which need its key.
+    Known,
     /// Those that change something: a producer's, or a session's with its word against forgery.
     Writes,
     /// Those that take a body.
@@ -19,9 +21,9 @@ enum By {
 /// A problem that many operations may answer: its status, name and meaning, and who answers it.
 const PROBLEMS: [(&str, &str, &str, By); 15] = [
     ("400", "Malformed", "The request can't be read: it is not JSON, or not HTTP as it should be", By::All),
-    ("401", "Unauthorized", "No token, or none that is valid", By::Tenants),
-    ("403", "Forbidden", "The token's role, or a session, does not allow this", By::Writes),
-    ("404", "NotFound", "There is nothing like that for this token", By::Tenants),
+    ("401", "Unauthorized", "No token or key, or none that is valid", By::Known),
+    ("403", "Forbidden", "The token's role, a session, or an inlet's type does not allow this", By::Writes),
+    ("404", "NotFound", "There is nothing like that for this token", By::Known),
     ("405", "MethodNotAllowed", "The path has other methods", By::All),
     ("408", "BodyTimeout", "The body did not come in time", By::Bodies),
     ("412", "Restored", "The ledger was restored since, or is another one", By::Tenants),
@@ -33,7 +35,7 @@ const PROBLEMS: [(&str, &str, &str, By); 15] = [
         "The body is not called JSON, or is compressed in an unknown way",
         By::Bodies,
     ),
-    ("422", "Invalid", "A field or a parameter is wrong: `errors` names it", By::Tenants),
+    ("422", "Invalid", "A field or a parameter is wrong: `errors` names it", By::Known),
     ("429", "TooManyRequests", "This token has asked for too much at once", By::Tenants),
     ("431", "HeadersTooLarge", "The headers are too large", By::All),
     (
@@ -103,6 +105,7 @@ fn headers_of(operation: &Traits, status: &str) -> Vec<&'static str> {
 #[derive(Debug, Default)]
 struct Traits {
     tenants: bool,
+    known: bool,
     writes: bool,
     bodies: bool,
     /// It answers JSON from the read tables.
@@ -110,7 +113,7 @@ struct Traits {
     paged: bool,
     /// It names what it answers by a tag.
     tagged: bool,
-    /// Its answer has a position. What is changed in tokens gets into the log a moment later.
+    /// Its answer has a position. What is changed in tokens and inlets gets into the log a moment later.
     placed: bool,
     /// It makes something that is found elsewhere.
     starts: bool,
@@ -124,13 +127,15 @@ impl Traits {
         let bodies = members.contains_key("requestBody");
         Self {
             tenants,
+            known: tenants || path.starts_with("/in") || path.starts_with("/api/"),
             writes: *method != "get",
             bodies,
-            reads: *method == "get" && tenants && schema.is_some(),
+            // What is sealed comes from elsewhere than the read tables.
+            reads: *method == "get" && tenants && schema.is_some() && !path.ends_with("/receipt"),
             paged: schema.is_some_and(|schema| pages.iter().any(|page| page == schema)),
             tagged: schema == Some("AppendAnswer") || (*method == "get" && schema.is_some()),
-            placed: tenants && (*method == "get" || !path.contains("/tokens")),
-            starts: !path.ends_with("/tokens")
+            placed: tenants && (*method == "get" || !kept_aside(path)),
+            starts: !kept_aside(path)
                 && members.get("responses").is_some_and(|answers| answers.get("201").is_some()),
         }
     }
@@ -139,10 +144,16 @@ impl Traits {
         match by {
             By::All => true,
             By::Tenants => self.tenants,
+            By::Known => self.known,
             By::Writes => self.writes,
             By::Bodies => self.bodies,
         }
     }
+}
+
+/// Whether it is of what is no projection, and gets into the log a moment later.
+fn kept_aside(path: &str) -> bool {
+    path.contains("/tokens") || path.contains("/inlets")
 }
 
 /// Gives every operation the answers that it shares with others, and every answer its form and headers.

@@ -7,13 +7,14 @@ use super::{add_components, put};
 /// A type of event: its name, what it says, and its own members, of which those with a `?` may be left out.
 type EventType = (&'static str, &'static str, &'static [&'static str]);
 
-const TYPES: [EventType; 8] = [
+const TYPES: [EventType; 9] = [
     ("Started", "A worker took the run up.", &["worker?", "heartbeat_seconds?"]),
+    ("Resumed", "Another worker goes on with it, whose own is gone.", &["worker?", "heartbeat_seconds?"]),
     ("ItemSucceeded", "An item is done.", &["item", "label?"]),
     ("ItemFailed", "An item could not be done.", &["item", "label?", "reason_code", "message"]),
     ("ItemSkipped", "An item was left alone on purpose.", &["item", "label?", "reason_code?"]),
     ("Progressed", "A sign of life, with or without news.", &["message?", "items_total?"]),
-    ("Completed", "The run went through all it had to do.", &["message?"]),
+    ("Completed", "The run went through all it had to do.", &["message?", "tally?"]),
     ("Failed", "The run could not proceed.", &["reason_code", "message"]),
     ("Aborted", "Somebody or something stopped the run.", &["reason_code", "message"]),
 ];
@@ -40,6 +41,18 @@ fn member(name: &str) -> Value {
         "label" => text("The name people know the item by."),
         "reason_code" => named("ReasonCode", "Why, for machines."),
         "message" => named("Message", "In words, for people."),
+        "tally" => {
+            let count = |description: &str| named("ItemCount", description);
+            json!({"type": "object", "description":
+                "How many items there were, of a run that counts them and need not name them. Those that it has \
+                 named are counted as well.",
+                "properties": {
+                    "succeeded": count("How many were done."),
+                    "failed": count("How many could not be done."),
+                    "skipped": count("How many were left alone on purpose."),
+                },
+                "additionalProperties": false})
+        }
         "items_total" => named("ItemCount", "A better estimate of the number of items."),
         _ => json!({}),
     }
@@ -111,6 +124,7 @@ mod tests {
             "id" => json!("0198c0de-7000-4000-8000-00000000000a"),
             "occurred_at" => json!("2026-01-31T08:15:00Z"),
             "heartbeat_seconds" | "items_total" => json!(30),
+            "tally" => json!({"succeeded": 7, "skipped": 0}),
             _ => json!("some_text"),
         }
     }

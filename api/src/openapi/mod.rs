@@ -24,8 +24,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         (name = "runs", description = "Runs, their items and their events"),
         (name = "audit", description = "What happened over all runs, and what became of one"),
         (name = "notifications", description = "What the caller was told"),
-        (name = "administration", description = "Tokens, and what was done to the tenant's administration"),
+        (name = "administration", description = "Tokens, inlets, and what was done to the tenant's administration"),
         (name = "sealed history", description = "What happened, with what proves it: docs/exports.md"),
+        (name = "inlets", description = "Emitters that know nothing of this ledger report here: docs/inlets.md"),
         (name = "live", description = "What happens, as it happens: server-sent events"),
     )
 )]
@@ -41,6 +42,11 @@ pub fn base() -> utoipa::openapi::OpenApi {
         .description(Some("A token of the tenant in the path, as `runledger token create` showed it."));
     let components = base.components.get_or_insert_default();
     components.add_security_scheme("token", SecurityScheme::Http(token.build()));
+    let key = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("rlg_, 43 characters of secret, 6 of checksum")
+        .description(Some("The key of an inlet, as `runledger inlet create` showed it."));
+    components.add_security_scheme("inlet", SecurityScheme::Http(key.build()));
     components.schemas.extend(reads::forms::all().map(|(name, schema)| (name.to_owned(), schema)));
     base
 }

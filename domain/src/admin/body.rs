@@ -64,6 +64,14 @@ admin_bodies! {
     PolicySet(PolicyTold),
     /// A policy was removed, and was this.
     PolicyRemoved(PolicyTold),
+    /// An inlet was made: others' emitters may report with its key.
+    InletCreated(InletTold),
+    /// Something of an inlet was changed by hand.
+    InletChanged(InletChange),
+    /// An inlet was revoked: its key is good no longer.
+    InletRevoked(InletTold),
+    /// An inlet was removed from the database.
+    InletRemoved(InletTold),
     /// History was taken out of the ledger.
     Exported(Exported),
     /// Events are sealed with another key from now on.
@@ -72,6 +80,8 @@ admin_bodies! {
     SealingStarted(SealTold),
     /// Events are not sealed any more.
     SealingStopped(SealTold),
+    /// The ledger was restored to an earlier moment, and is sealed under other names from now on. Told to every tenant.
+    SealedAnew(SealedAnew),
     /// The ledger knows equal operations by another secret from now on. Told to every tenant.
     IdempotencySecretChanged(Nothing),
     /// The ledger was restored, and began another epoch. Told to every tenant.
@@ -133,6 +143,30 @@ pub struct PolicyTold {
     pub fail_stale: bool,
 }
 
+/// An inlet; never its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InletTold {
+    /// By which it is revoked.
+    pub inlet_id: Uuid,
+    /// In which form reports come in.
+    pub inlet_type: CleanText,
+    /// Which kind of operation its runs are of.
+    pub kind: CleanText,
+    /// The principal that its events are by.
+    pub principal: CleanText,
+}
+
+/// An inlet as it is after a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InletChange {
+    /// The inlet now.
+    #[serde(flatten)]
+    pub inlet: InletTold,
+    /// What was changed: `inlet_type`, `kind`, `principal`, `heartbeat_seconds`, `secret`, `created_at` or
+    /// `revoked_at`.
+    pub changed: Vec<CleanText>,
+}
+
 /// What was taken out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exported {
@@ -153,6 +187,15 @@ pub struct SealTold {
     /// By which the key before is known, where it was another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_key_id: Option<CleanText>,
+}
+
+/// Why history is sealed under other names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedAnew {
+    /// Why the ledger was restored, in the operator's words.
+    pub why: CleanText,
+    /// The number behind the names.
+    pub generation: u32,
 }
 
 /// An epoch of the ledger.

@@ -15,7 +15,8 @@ use crate::ids::{RequestId, TenantId};
 use crate::wire::{Encoded, Stored, WireError};
 
 pub use body::{
-    AdminBody, EpochTold, Exported, Nothing, PolicyTold, SealTold, TenantTold, TokenChange, TokenTold,
+    AdminBody, EpochTold, Exported, InletChange, InletTold, Nothing, PolicyTold, SealTold, SealedAnew,
+    TenantTold, TokenChange, TokenTold,
 };
 
 /// The version in which they are written today.

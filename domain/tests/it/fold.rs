@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::support::*;
 use chrono::TimeDelta;
-use domain::{EventBody, Run, Status, decide, evolve, wire};
+use domain::{Counts, EventBody, Run, Status, decide, evolve, wire};
 use proptest::prelude::*;
 
 fn any_event() -> impl Strategy<Value = EventBody> {
@@ -12,15 +12,21 @@ fn any_event() -> impl Strategy<Value = EventBody> {
     prop_oneof![
         2 => Just(queued()),
         3 => Just(started()),
+        1 => Just(resumed()),
         6 => name.clone().prop_map(succeeded),
         6 => name.clone().prop_map(failed_item),
         3 => name.prop_map(skipped),
         2 => Just(progressed()),
         1 => Just(completed()),
+        1 => any_tally(),
         1 => Just(failed()),
         2 => Just(presumed_failed()),
         1 => Just(aborted()),
     ]
+}
+
+fn any_tally() -> impl Strategy<Value = EventBody> {
+    (0u64..5, 0u64..5, 0u64..5).prop_map(|(succeeded, failed, skipped)| tallied(succeeded, failed, skipped))
 }
 
 /// What a worker reports on its way.
@@ -31,6 +37,7 @@ fn any_work() -> impl Strategy<Value = EventBody> {
         name.clone().prop_map(failed_item),
         name.prop_map(skipped),
         Just(progressed()),
+        Just(resumed()),
     ]
 }
 
@@ -80,10 +87,14 @@ proptest! {
             }
         }
         let count = |c| last.values().filter(|outcome| **outcome == c).count() as u64;
-        prop_assert_eq!(
-            (run.counts.succeeded, run.counts.failed, run.counts.skipped),
-            (count('s'), count('f'), count('k'))
-        );
+        let named = Counts { succeeded: count('s'), failed: count('f'), skipped: count('k') };
+        let tally = log.last().and_then(|event| match &event.body {
+            EventBody::Completed(e) => e.tally.map(Counts::from),
+            _ => None,
+        });
+        prop_assert_eq!(run.counts, tally.unwrap_or(named));
+        prop_assert_eq!(run.tallied, tally.is_some());
+        prop_assert!(run.counts.cover(named), "nothing that has a name is left out");
         let presumed = log.iter().filter(|event| event.body.is_presumed()).count();
         let ended = log.last().is_some_and(|event| event.body.is_terminal());
         prop_assert!(presumed <= 1, "one presumption is enough");

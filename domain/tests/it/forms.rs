@@ -6,17 +6,20 @@ use domain::forms::{self, Form};
 use domain::key::IdempotencyKey;
 use domain::reason::ReasonCode;
 
-use domain::{CorrelationId, HeartbeatSeconds, ItemCount, Kind, Labels, TenantId, invisible};
+use domain::{CorrelationId, HeartbeatSeconds, ItemCount, Kind, Labels, ReferencePart, TenantId, invisible};
 use proptest::prelude::*;
 use redaction::CleanText;
 use regex::Regex;
 
 type Takes = fn(&str) -> bool;
 
-const FORMS: [(&str, Form, Takes); 6] = [
+const FORMS: [(&str, Form, Takes); 7] = [
     ("tenant", forms::TENANT, |text| text.parse::<TenantId>().is_ok()),
     ("kind", forms::KIND, |text| text.parse::<Kind>().is_ok()),
     ("new id", forms::VISIBLE_ID, |text| text.parse::<CorrelationId>().is_ok() && invisible(text).is_none()),
+    ("part of a reference", forms::REFERENCE_PART, |text| {
+        text.parse::<ReferencePart>().is_ok() && invisible(text).is_none()
+    }),
     ("reason code", forms::REASON_CODE, |text| ReasonCode::parse(text).is_ok()),
     ("label's name", forms::LABEL_NAME, |text| labels(1, text).is_ok()),
     ("key", forms::IDEMPOTENCY_KEY, |text| text.parse::<IdempotencyKey>().is_ok()),

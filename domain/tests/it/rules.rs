@@ -6,10 +6,11 @@ use domain::{EndedAs, EventBody, Rejection, Status};
 
 type Make = fn() -> EventBody;
 
-fn every_event() -> [(&'static str, Make); 10] {
+fn every_event() -> [(&'static str, Make); 11] {
     [
         ("Queued", queued),
         ("Started", started),
+        ("Resumed", resumed),
         ("ItemSucceeded", || succeeded("a")),
         ("ItemFailed", || failed_item("a")),
         ("ItemSkipped", || skipped("a")),
@@ -65,8 +66,8 @@ fn nothing_follows_a_terminal_event() {
 }
 
 /// What may happen to a run that a worker is at.
-const AT_WORK: [&str; 7] =
-    ["ItemSucceeded", "ItemFailed", "ItemSkipped", "Progressed", "Completed", "Failed", "Aborted"];
+const AT_WORK: [&str; 8] =
+    ["Resumed", "ItemSucceeded", "ItemFailed", "ItemSkipped", "Progressed", "Completed", "Failed", "Aborted"];
 
 #[test]
 fn a_presumed_end_leaves_open_what_was_open_but_for_another_one() {

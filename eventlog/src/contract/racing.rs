@@ -1,6 +1,7 @@
 //! Many callers at once.
 
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 
@@ -98,8 +99,10 @@ pub async fn the_same_append_many_times_at_once_is_one(log: Log) {
     assert_eq!(whole(&log, &name).await.len(), 3);
 }
 
-/// A writer that gives an append up may ask again: it is there once, whole, whether or not it had happened.
+/// A writer that gives an append up may ask again: it is there once, whole, whether or not it had happened. And it is
+/// told so as soon as it is there: a log that lets such a repeat wait for a time limit of its own does so each time.
 pub async fn an_append_that_is_given_up_can_be_repeated(log: Log) {
+    let mut slow = 0;
     for patience in 0..60 {
         let name = stream();
         let append = to(&name, after(None), events(2));
@@ -108,11 +111,14 @@ pub async fn an_append_that_is_given_up_can_be_repeated(log: Log) {
             answer = log.append(append.clone()) => assert!(!answer.unwrap().duplicate),
             () = async { for _ in 0..patience { tokio::task::yield_now().await } } => {}
         }
+        let since = Instant::now();
         let repeated = soon(log.append(append)).await.unwrap();
+        slow += usize::from(since.elapsed() > Duration::from_secs(1));
         let there = whole(&log, &name).await;
         assert_eq!(there.len(), 2);
         assert_eq!(repeated.position, there[1].position);
     }
+    assert!(slow < 6, "{slow} of 60 repeats took more than a second");
 }
 
 /// An append that is answered before another begins has the lower position.

@@ -1,10 +1,13 @@
 //! Appending, and finding out what became of it.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
 
-use eventstore::{AppendToStreamOptions, CurrentRevision, Error, EventData, StreamPosition, StreamState};
+use eventstore::{
+    AppendToStreamOptions, CurrentRevision, Error, EventData, StreamPosition, StreamState, WriteResult,
+};
 use lru::LruCache;
 use uuid::Uuid;
 
@@ -16,6 +19,7 @@ use super::size::{MAX_APPEND_BYTES, size, taken_at_most, too_large};
 use super::wire::proposed;
 use crate::error::{AppendError, LogError};
 use crate::port::{Appended, ExpectedRevision, Position, StreamAppend};
+use crate::repeat::{There, end_of};
 use crate::validate;
 
 /// Positions that were answered as new. An answer that names one of them again is a repeat.
@@ -26,6 +30,18 @@ const TRIAL: &str = "run-trial";
 
 /// A revision that no stream comes to.
 const NEVER: u64 = 1 << 40;
+
+/// Pauses between looks for events that may be there in a moment.
+const FIRST_LOOK: Duration = Duration::from_millis(5);
+const LONGEST_LOOK: Duration = Duration::from_millis(160);
+
+/// What became of a call.
+enum Sent {
+    /// The server has answered it.
+    Written(WriteResult),
+    /// Its events are there.
+    Found(Appended),
+}
 
 /// What was answered of late.
 pub(super) struct Answered {
@@ -68,15 +84,45 @@ impl Inner {
         let name = format!("{}{}", self.prefix, append.stream);
         let heard_before = self.known.load(Ordering::SeqCst);
         let first = append.events.first().map(|event| event.id).unwrap_or_default();
-        let in_doubt = self.answered().doubtful.contains(&first);
+        // What another call has sent is answered as soon as it is there, by whichever way that is seen first.
+        let turn = tokio::select! {
+            biased;
+            turn = self.in_hand.turn(first) => turn,
+            found = self.wait_for(self.link.client(), &append, &attempt) => return Ok(found),
+        };
+        let in_doubt = turn.waited || self.answered().doubtful.contains(&first);
+        // Where an earlier try may have been done, it is looked for before another one is sent.
+        let sent_before = AtomicBool::new(in_doubt);
         let call = |client: eventstore::Client| {
             let (name, options, events) = (name.clone(), options.clone(), events.clone());
-            async move { client.append_to_stream(name, &options, events).await }
+            let sent_before = sent_before.swap(true, Ordering::SeqCst);
+            let (append, attempt) = (&append, &attempt);
+            async move {
+                let send = client.clone();
+                let send =
+                    async move { send.append_to_stream(name, &options, events).await.map(Sent::Written) };
+                if !sent_before {
+                    return send.await;
+                }
+                if let Some(found) = self.find(&client, append, attempt).await? {
+                    return Ok(Sent::Found(found));
+                }
+                tokio::select! {
+                    sent = send => sent,
+                    found = self.wait_for(client.clone(), append, attempt) => Ok(Sent::Found(found)),
+                }
+            }
         };
         let done = self.link.call(call).await;
+        drop(turn);
         self.appended.notify_waiters();
         match done.result {
-            Ok(written) => {
+            Ok(Sent::Found(appended)) => {
+                self.hear(appended.position);
+                self.answered().positions.put(appended.position.0, ());
+                Ok(appended)
+            }
+            Ok(Sent::Written(written)) => {
                 let answered = Appended {
                     revision: written.next_expected_version,
                     position: Position(written.position.commit),
@@ -105,6 +151,43 @@ impl Inner {
                 self.untried.store(true, Ordering::SeqCst);
                 Err(failure(&error).into())
             }
+        }
+    }
+
+    /// Where the append has its events, if they are there: by their ids and in this order, just behind the revision that
+    /// it expects.
+    async fn find(
+        &self,
+        client: &eventstore::Client,
+        append: &StreamAppend,
+        attempt: &Attempt,
+    ) -> Result<Option<Appended>, Error> {
+        let Some(first) = append.expected.next() else { return Ok(None) };
+        let found = self.look_once(client, &append.stream, first, append.events.len()).await?;
+        let there: Vec<There> = found.iter().map(|(event, _)| (event.id, event.position)).collect();
+        let in_place = found.first().is_some_and(|(event, _)| event.revision == first);
+        let Some((revision, position)) = end_of(append, first, &there).filter(|_| in_place) else {
+            return Ok(None);
+        };
+        let by = found.last().and_then(|(_, by)| by.as_ref());
+        Ok(Some(Appended { revision, position, duplicate: by != Some(attempt) }))
+    }
+
+    /// Looks for the append's events until they are there.
+    async fn wait_for(
+        &self,
+        client: eventstore::Client,
+        append: &StreamAppend,
+        attempt: &Attempt,
+    ) -> Appended {
+        let mut pause = FIRST_LOOK;
+        loop {
+            tokio::time::sleep(pause).await;
+            // Where that fails, sending does as well, and says why.
+            if let Ok(Some(found)) = self.find(&client, append, attempt).await {
+                return found;
+            }
+            pause = (pause * 2).min(LONGEST_LOOK);
         }
     }
 

@@ -67,6 +67,11 @@ impl Link {
         self.user.as_ref()
     }
 
+    /// The client of this moment, for a call whose failure does not matter.
+    pub(super) fn client(&self) -> Client {
+        self.current().0
+    }
+
     /// What is wrong where a call has failed, as far as the way to the nodes tells.
     pub(super) async fn explain(&self, error: LogError) -> LogError {
         match error {

@@ -12,6 +12,7 @@ mod door;
 mod drain;
 mod follow;
 mod head;
+mod in_hand;
 mod link;
 mod nodelay;
 mod options;
@@ -35,6 +36,7 @@ pub use config::{ConfigError, KurrentConfig};
 use append::Answered;
 use follow::Follower;
 use head::Scan;
+use in_hand::InHand;
 use link::Link;
 use size::{MAX_APPEND_BYTES, MOST_BESIDE};
 
@@ -53,6 +55,8 @@ struct Inner {
     /// The highest position that was heard of.
     known: AtomicU64,
     answered: Mutex<Answered>,
+    /// Appends in hand, by their first events.
+    in_hand: InHand,
     /// Nothing was appended yet, or the last append failed.
     untried: AtomicBool,
     scan: Mutex<Scan>,
@@ -83,6 +87,7 @@ impl KurrentLog {
                 room,
                 known: AtomicU64::new(0),
                 answered: Mutex::default(),
+                in_hand: InHand::default(),
                 untried: AtomicBool::new(true),
                 scan: Mutex::default(),
                 searching: tokio::sync::Mutex::default(),

@@ -85,19 +85,7 @@ impl Inner {
             ReadStreamOptions::default().position(from).max_count(limit).to_leader(self.link.user());
         let call = |client: eventstore::Client| {
             let (name, options) = (name.clone(), options.clone());
-            async move {
-                let mut events = Vec::new();
-                let over = drain(client.read_stream(name, &options), WITHIN, |event| {
-                    events.push(event);
-                    Then::On
-                });
-                match over.await {
-                    Ok(Over::Cut) if events.is_empty() => Err(Error::DeadlineExceeded),
-                    Ok(over) => Ok((events, over == Over::Ended)),
-                    Err(Error::ResourceNotFound | Error::ResourceDeleted) => Ok((Vec::new(), true)),
-                    Err(error) => Err(error),
-                }
-            }
+            async move { events_of(&client, &name, &options).await }
         };
         let (events, ended) = self.link.call(call).await.result.map_err(|error| failure(&error))?;
         let events: Vec<Signed> = events
@@ -110,8 +98,44 @@ impl Inner {
         Ok(Part { events, ended })
     }
 
+    /// The events of a stream from a revision on, asked of that client once.
+    pub(super) async fn look_once(
+        &self,
+        client: &eventstore::Client,
+        stream: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Signed>, Error> {
+        let name = format!("{}{stream}", self.prefix);
+        let from = StreamPosition::Position(from);
+        let options =
+            ReadStreamOptions::default().position(from).max_count(limit).to_leader(self.link.user());
+        let (events, _) = events_of(client, &name, &options).await?;
+        // What can't be read is none of the events that are looked for.
+        Ok(events.into_iter().filter_map(|event| recorded(event, &self.prefix).ok().flatten()).collect())
+    }
+
     /// Takes note of a position that is certain.
     pub(super) fn hear(&self, position: Position) {
         self.known.fetch_max(position.0, Ordering::SeqCst);
+    }
+}
+
+/// The events that one call gives, and whether the server said that there is no more.
+async fn events_of(
+    client: &eventstore::Client,
+    name: &str,
+    options: &ReadStreamOptions,
+) -> Result<(Vec<eventstore::ResolvedEvent>, bool), Error> {
+    let mut events = Vec::new();
+    let over = drain(client.read_stream(name, options), WITHIN, |event| {
+        events.push(event);
+        Then::On
+    });
+    match over.await {
+        Ok(Over::Cut) if events.is_empty() => Err(Error::DeadlineExceeded),
+        Ok(over) => Ok((events, over == Over::Ended)),
+        Err(Error::ResourceNotFound | Error::ResourceDeleted) => Ok((Vec::new(), true)),
+        Err(error) => Err(error),
     }
 }

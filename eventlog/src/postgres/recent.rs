@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::port::{Position, RecordedEvent};
 
 /// How many bytes of events are kept.
-const MOST_BYTES: usize = 1 << 20;
+const MOST_BYTES: usize = 4 << 20;
 
 /// What an event takes beside its data and metadata.
 const EACH: usize = 256;

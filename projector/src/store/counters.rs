@@ -1,4 +1,4 @@
-//! `projection.run_counts` and `projection.run_hours`.
+//! `projection.run_counts`, `projection.run_children` and `projection.run_hours`.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -48,6 +48,60 @@ pub(super) async fn counts(db: &mut PgConnection, counters: &Counters<'_>) -> Re
          SELECT (SELECT count(*) FROM down) + (SELECT count(*) FROM up) AS \"rows!\"",
         &tenants as _,
         &kinds as _,
+        &statuses as _,
+        &runs,
+        &positions
+    )
+    .fetch_one(db)
+    .await
+    .map_err(astray)?
+    .rows;
+    if usize::try_from(written).ok() != Some(rows) {
+        return Err(ProjectorError::CountsAstray);
+    }
+    Ok(())
+}
+
+/// Adds to the number of parts of runs in each status, as [`counts`] does.
+pub(super) async fn children(db: &mut PgConnection, counters: &Counters<'_>) -> Result<(), ProjectorError> {
+    // Most runs are no parts of others.
+    if counters.children.is_empty() {
+        return Ok(());
+    }
+    let rows = counters.children.len();
+    let mut tenants = Vec::with_capacity(rows);
+    let mut parents = Vec::with_capacity(rows);
+    let mut statuses = Vec::with_capacity(rows);
+    let mut runs = Vec::with_capacity(rows);
+    let mut positions = Vec::with_capacity(rows);
+    for ((tenant, parent, status), change) in &counters.children {
+        tenants.push(*tenant);
+        parents.push(parent.uuid());
+        statuses.push(status.as_str());
+        runs.push(change.runs);
+        positions.push(bigint(change.position)?);
+    }
+    let written = sqlx::query!(
+        "WITH change AS (
+             SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[])
+                 AS t (tenant, parent_id, status, runs, position)
+         ), down AS (
+             UPDATE run_children AS known
+             SET runs = known.runs + change.runs, position = GREATEST(known.position, change.position)
+             FROM change
+             WHERE change.runs < 0 AND known.tenant = change.tenant AND known.parent_id = change.parent_id
+                 AND known.status = change.status
+             RETURNING 1
+         ), up AS (
+             INSERT INTO run_children AS known (tenant, parent_id, status, runs, position)
+             SELECT tenant, parent_id, status, runs, position FROM change WHERE runs >= 0
+             ON CONFLICT (tenant, parent_id, status) DO UPDATE
+             SET runs = known.runs + excluded.runs, position = GREATEST(known.position, excluded.position)
+             RETURNING 1
+         )
+         SELECT (SELECT count(*) FROM down) + (SELECT count(*) FROM up) AS \"rows!\"",
+        &tenants as _,
+        &parents,
         &statuses as _,
         &runs,
         &positions

@@ -21,6 +21,7 @@ macro_rules! row_type {
 mod admin;
 mod counters;
 mod notifications;
+mod references;
 mod runs;
 mod timeline;
 mod upsert;
@@ -45,7 +46,9 @@ pub(crate) async fn changes(
     // After the insert: a read may come in the same batch as what it is about.
     notifications::mark_read(db, changes).await?;
     admin::insert(db, changes.admin).await?;
+    references::insert(db, changes.references).await?;
     counters::counts(db, &changes.counters).await?;
+    counters::children(db, &changes.counters).await?;
     quarantine(db, &changes.quarantined).await
 }
 

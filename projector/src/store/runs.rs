@@ -2,7 +2,7 @@
 //! can change ([`super::upsert`]), so that a large context is written once.
 
 use chrono::{DateTime, Utc};
-use domain::{EndedAs, Run, Status, search_key};
+use domain::{EndedAs, LinkedRun, Run, Status, search_key};
 use redaction::CleanText;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -23,6 +23,7 @@ pub(super) struct RunChange<'a> {
     items_succeeded: i64,
     items_failed: i64,
     items_skipped: i64,
+    items_tallied: bool,
     worker: Option<&'a str>,
     progress_message: Option<&'a str>,
     reason_code: Option<&'a str>,
@@ -40,7 +41,7 @@ pub(super) struct RunChange<'a> {
     position: i64,
 }
 
-row_type!(RunChange<'_>, "projection.run_standing");
+row_type!(RunChange<'_>, "projection.run_progress");
 
 impl<'a> RunChange<'a> {
     fn of(run_id: Uuid, run: &'a Run, position: u64) -> Result<Self, ProjectorError> {
@@ -56,6 +57,7 @@ impl<'a> RunChange<'a> {
             items_succeeded: bigint(run.counts.succeeded)?,
             items_failed: bigint(run.counts.failed)?,
             items_skipped: bigint(run.counts.skipped)?,
+            items_tallied: run.tallied,
             worker: text(&run.worker),
             progress_message: text(&run.progress_message),
             reason_code: run.reason_code.as_ref().map(|code| code.as_str()),
@@ -88,9 +90,14 @@ struct RunBeginning<'a> {
     context: String,
     idempotency_key: Option<String>,
     queued_at: Option<DateTime<Utc>>,
+    ref_source: Option<&'a str>,
+    ref_id: Option<&'a str>,
+    parent_id: Option<Uuid>,
+    retry_of: Option<Uuid>,
+    resumes: Option<Uuid>,
 }
 
-row_type!(RunBeginning<'_>, "projection.run_origin");
+row_type!(RunBeginning<'_>, "projection.run_opening");
 
 /// Inserts the runs that have no row yet.
 pub(super) async fn insert(
@@ -107,6 +114,7 @@ pub(super) async fn insert(
         rows.push(RunChange::of(id.uuid(), &state.run, position)?);
         let initiator = queued.initiator.as_ref();
         let name = initiator.and_then(|initiator| initiator.name.as_ref());
+        let linked = |link: Option<LinkedRun>| link.map(|link| link.run_id.uuid());
         let unwritable = |error: serde_json::Error| sqlx::Error::Encode(error.into());
         beginnings.push(RunBeginning {
             tenant,
@@ -119,6 +127,11 @@ pub(super) async fn insert(
             context: serde_json::to_string(&queued.context).map_err(unwritable)?,
             idempotency_key: queued.idempotency_key.map(|key| key.to_string()),
             queued_at: state.run.queued_at,
+            ref_source: queued.reference.as_ref().map(|reference| reference.source.as_str()),
+            ref_id: queued.reference.as_ref().map(|reference| reference.id.as_str()),
+            parent_id: linked(queued.parent),
+            retry_of: linked(queued.retry_of),
+            resumes: linked(queued.resumes),
         });
     }
     if rows.is_empty() {
@@ -126,15 +139,17 @@ pub(super) async fn insert(
     }
     sqlx::query!(
         "INSERT INTO runs (run_id, status, ended_as, presumed, superseded, items_total, items_succeeded,
-             items_failed, items_skipped, worker, progress_message, reason_code, message, started_at, ended_at,
+             items_failed, items_skipped, items_tallied, worker, progress_message, reason_code, message, started_at, ended_at,
              started_recorded_at, ended_recorded_at, started_by, ended_by, last_event_at, heartbeat_seconds,
-             heartbeat_due_at, revision, position, tenant, kind, title, title_key, initiator_id, initiator_name, labels, context, idempotency_key, queued_at)
+             heartbeat_due_at, revision, position, tenant, kind, title, title_key, initiator_id, initiator_name, labels, context, idempotency_key, queued_at,
+             ref_source, ref_id, parent_id, retry_of, resumes)
          SELECT t.run_id, t.status, t.ended_as, t.presumed, t.superseded, t.items_total, t.items_succeeded,
-             t.items_failed, t.items_skipped, t.worker, t.progress_message, t.reason_code, t.message,
+             t.items_failed, t.items_skipped, t.items_tallied, t.worker, t.progress_message, t.reason_code, t.message,
              t.started_at, t.ended_at, t.started_recorded_at, t.ended_recorded_at, t.started_by, t.ended_by,
              t.last_event_at, t.heartbeat_seconds, t.heartbeat_due_at, t.revision, t.position, t.tenant, t.kind, t.title, t.title_key, t.initiator_id, t.initiator_name, t.labels::jsonb,
-             t.context::json, t.idempotency_key, t.queued_at
-         FROM unnest($1::projection.run_standing[], $2::projection.run_origin[]) AS t",
+             t.context::json, t.idempotency_key, t.queued_at,
+             t.ref_source, t.ref_id, t.parent_id, t.retry_of, t.resumes
+         FROM unnest($1::projection.run_progress[], $2::projection.run_opening[]) AS t",
         &rows as _,
         &beginnings as _
     )

@@ -26,14 +26,15 @@ pub(super) async fn write(
              UPDATE runs AS r SET
                  status = t.status, ended_as = t.ended_as, presumed = t.presumed, superseded = t.superseded,
                  items_total = t.items_total, items_succeeded = t.items_succeeded,
-                 items_failed = t.items_failed, items_skipped = t.items_skipped, worker = t.worker,
+                 items_failed = t.items_failed, items_skipped = t.items_skipped,
+                 items_tallied = t.items_tallied, worker = t.worker,
                  progress_message = t.progress_message, reason_code = t.reason_code, message = t.message,
                  started_at = t.started_at, ended_at = t.ended_at, started_recorded_at = t.started_recorded_at,
                  ended_recorded_at = t.ended_recorded_at, started_by = t.started_by, ended_by = t.ended_by,
                  last_event_at = t.last_event_at,
                  heartbeat_seconds = t.heartbeat_seconds, heartbeat_due_at = t.heartbeat_due_at,
                  revision = t.revision, position = t.position
-             FROM unnest($1::projection.run_standing[]) AS t
+             FROM unnest($1::projection.run_progress[]) AS t
              WHERE r.run_id = t.run_id
          ), items AS (
              INSERT INTO run_items AS known

@@ -16,10 +16,15 @@ fn any_body() -> impl Strategy<Value = EventBody> {
     let initiator = prop::sample::select(vec![json!({"id": "ada"}), json!({"id": "system"}), json!(null)]);
     let kind = prop::sample::select(vec!["copy", "move"]);
     let total = prop::option::of(0_u64..9);
+    // Parents that are there later, or never.
+    let parent = prop::option::of(0_u8..7);
     prop_oneof![
-        4 => (initiator, kind, total.clone()).prop_map(|(initiator, kind, total)| queued_with(json!({
-            "initiator": initiator, "kind": kind, "items_total": total, "labels": {"team": "ops"}
-        }))),
+        4 => (initiator, kind, total.clone(), parent).prop_map(|(initiator, kind, total, parent)| {
+            let parent = parent.map(|n| json!({"run_id": run_id(n)}));
+            queued_with(json!({
+                "initiator": initiator, "kind": kind, "items_total": total, "labels": {"team": "ops"}, "parent": parent
+            }))
+        }),
         2 => Just(started()),
         3 => (1_u64..100).prop_map(started_promising),
         6 => name.clone().prop_map(succeeded),
@@ -28,6 +33,8 @@ fn any_body() -> impl Strategy<Value = EventBody> {
         3 => (prop::option::of("[a-z]{1,9}"), total)
             .prop_map(|(message, total)| progressed(message.as_deref(), total)),
         2 => Just(completed()),
+        1 => (0_u64..4, 0_u64..4).prop_map(|(succeeded, failed)| tallied(succeeded, failed)),
+        1 => (1_u64..100).prop_map(resumed_promising),
         1 => Just(failed()),
         1 => Just(aborted()),
     ]
@@ -52,7 +59,8 @@ fn folded(n: u8, run: &Run) -> Value {
         "items_total": run.items_total,
         "items_succeeded": run.counts.succeeded,
         "items_failed": run.counts.failed,
-        "items_skipped": run.counts.skipped,
+        "items_skipped": run.counts.skipped, "items_tallied": run.tallied,
+        "parent_id": queued.parent.map(|parent| parent.run_id),
         "worker": text(&run.worker),
         "progress_message": text(&run.progress_message),
         "reason_code": run.reason_code.as_ref().map(|code| code.as_str()),
@@ -112,6 +120,14 @@ fn check_counters(tables: &Tables, story: &Story) {
     }
     let counts = tables.rows("run_counts").iter().map(|row| (key(row), row["runs"].as_u64().unwrap()));
     assert_eq!(counts.filter(|(_, runs)| *runs > 0).collect::<BTreeMap<_, _>>(), counted);
+
+    let key = |row: &Value| format!("{} {} {}", row["tenant"], row["parent_id"], row["status"]);
+    let mut parts: BTreeMap<String, u64> = BTreeMap::new();
+    for row in tables.rows("runs").iter().filter(|row| !row["parent_id"].is_null()) {
+        *parts.entry(key(row)).or_default() += 1;
+    }
+    let counts = tables.rows("run_children").iter().map(|row| (key(row), row["runs"].as_u64().unwrap()));
+    assert_eq!(counts.filter(|(_, runs)| *runs > 0).collect::<BTreeMap<_, _>>(), parts);
 
     let columns = ["queued", "succeeded", "partially_succeeded", "failed", "events", "items_failed"];
     let hour = |row: &Value| {

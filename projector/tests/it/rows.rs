@@ -42,6 +42,47 @@ async fn succeeded_run(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn run_with_names_links_and_a_tally(pool: PgPool) {
+    let mut story = Story::default();
+    let linked = queued_with(json!({
+        "ref": {"source": "ci", "id": "7"}, "parent": {"run_id": run_id(2)}, "retry_of": {"run_id": run_id(4)},
+        "resumes": {"run_id": run_id(6)},
+    }));
+    story.named(0, "ci", "7").await;
+    story.given(0, [linked, started_promising(60), resumed_promising(30), tallied(5, 1)]).await;
+    // Another name has found it, and one that can't be read is nobody's.
+    story.named(0, "cron", "7").await;
+    let bad = eventlog::NewEvent {
+        id: uuid::Uuid::new_v4(),
+        event_type: "Referenced".into(),
+        data: b"{}".to_vec(),
+        metadata: b"{}".to_vec(),
+    };
+    story.raw("runref-abc", bad).await;
+    let tables = story.project(&pool, &[]).await;
+    tables.then_run(
+        0,
+        &json!({
+            "ref_source": "ci", "ref_id": "7", "parent_id": run_id(2), "retry_of": run_id(4), "resumes": run_id(6),
+            "worker": "worker-2", "heartbeat_seconds": 30, "status": "partially_succeeded",
+            "items_succeeded": 5, "items_failed": 1, "items_tallied": true,
+        }),
+    );
+    assert_eq!(
+        tables.rows("run_refs"),
+        [
+            json!({"tenant": "demo", "ref_id": "7", "ref_source": "ci", "named_run": run_id(0), "position": 1}),
+            json!({"tenant": "demo", "ref_id": "7", "ref_source": "cron", "named_run": run_id(0), "position": 6}),
+        ]
+    );
+    let parts: Vec<_> =
+        tables.rows("run_children").iter().map(|row| json!([row["status"], row["runs"]])).collect();
+    assert_eq!(parts.len(), 3, "it passed through them: {parts:?}");
+    assert!(parts.contains(&json!(["partially_succeeded", 1])) && parts.contains(&json!(["running", 0])));
+    assert_eq!(tables.quarantined().len(), 1, "{:?}", tables.quarantined());
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn partially_succeeded_run(pool: PgPool) {
     let tables = given(&pool, [queued(), started(), succeeded("a"), failed_item("b"), completed()]).await;
     tables.then_run(

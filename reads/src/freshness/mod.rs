@@ -25,7 +25,7 @@ use asking::LastAnswer;
 use head_samples::HeadSamples;
 use waiting::Waiting;
 
-pub use waiting::{Crowded, MOST_OF_A_TOKEN};
+pub use waiting::{Crowded, MOST_OF_A_TOKEN, WaitingSlot};
 
 /// How far the projections are behind the log.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -192,6 +192,14 @@ impl Freshness {
     /// Whether the log is known to have `position`, so that it need not be asked.
     pub fn has(&self, position: Position) -> bool {
         position <= self.heads().known()
+    }
+
+    /// A place among the requests that wait, for one that waits for something else.
+    ///
+    /// # Errors
+    /// [`Crowded`] where that token, or all together, have as many as may wait.
+    pub fn wait_slot(&self, token_id: Uuid) -> Result<WaitingSlot<'_>, Crowded> {
+        self.shared.waiting.enter(token_id)
     }
 
     /// Makes sure that the log has `position`, for a request of that token's holder.

@@ -36,7 +36,7 @@ struct Tokens {
 
 /// A slot among the requests that wait, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct WaitingSlot<'a> {
+pub struct WaitingSlot<'a> {
     waiting: &'a Waiting,
     token: Uuid,
 }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::query::ItemsQuery;
 use super::{ItemPage, ItemView, OutcomeView};
 use crate::corrupt::{Corrupt, non_negative};
+use crate::difference::ChangeCounts;
 use crate::error::ReadError;
 use crate::failures::{FailureGroup, REASONS};
 use crate::page::cut;
@@ -100,21 +101,42 @@ impl PastItems {
     }
 
     /// What differs in `later`, which is of the same run at a later revision: the items whose last outcome or reason is
-    /// another, or that were not there. In the order of their names, behind `after`, as many as that.
+    /// another, or that were not there.
+    fn differing<'a>(
+        &'a self,
+        later: &'a Self,
+    ) -> impl Iterator<Item = (&'a ItemName, Option<&'a Last>, &'a Last)> {
+        let differs = |from: &Last, to: &Last| (from.outcome, &from.reason) != (to.outcome, &to.reason);
+        let pairs = later.last.iter().map(|(item, to)| (item, self.last.get(item), to));
+        pairs.filter(move |(_, from, to)| from.is_none_or(|from| differs(from, to)))
+    }
+
+    /// How many items differ in `later`, by what they have come to.
+    pub(crate) fn change_counts(&self, later: &Self) -> ChangeCounts {
+        let mut counts = ChangeCounts::default();
+        for (_, _, to) in self.differing(later) {
+            match to.outcome {
+                Outcome::Failed => counts.failed += 1,
+                Outcome::Skipped => counts.skipped += 1,
+                Outcome::Succeeded => counts.succeeded += 1,
+            }
+        }
+        counts
+    }
+
+    /// The items that differ in `later`, those alone that have come to `status` where it is given: in the order of their
+    /// names, behind `after`, as many as that.
     pub(crate) fn changes<'a>(
         &'a self,
         later: &'a Self,
-        after: Option<&str>,
+        (status, after): (Option<Outcome>, Option<&str>),
         most: usize,
     ) -> Vec<Change<'a>> {
-        let mut changed: Vec<_> = later
-            .last
-            .iter()
-            .filter(|(item, _)| after.is_none_or(|after| item.as_str() > after))
-            .map(|(item, to)| (item.as_str(), self.last.get(item), to))
-            .filter(|(_, from, to)| {
-                from.is_none_or(|from| (from.outcome, &from.reason) != (to.outcome, &to.reason))
-            })
+        let mut changed: Vec<_> = self
+            .differing(later)
+            .filter(|(item, ..)| after.is_none_or(|after| item.as_str() > after))
+            .filter(|(_, _, to)| status.is_none_or(|status| to.outcome == status))
+            .map(|(item, from, to)| (item.as_str(), from, to))
             .collect();
         changed.sort_unstable_by_key(|(item, ..)| *item);
         changed.truncate(most);

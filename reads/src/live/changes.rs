@@ -92,7 +92,7 @@ pub async fn changes(
     let positions: Vec<i64> = after.iter().map(|(_, at)| i64::try_from(at.0).unwrap_or(i64::MAX)).collect();
     let rows = sqlx::query!(
         r#"SELECT wanted.index AS "index!", r.run_id, r.kind, r.title, r.status, r.items_total,
-                  r.items_succeeded, r.items_failed, r.items_skipped, r.revision, changed.position AS "position!",
+                  r.items_succeeded, r.items_failed, r.items_skipped, r.items_tallied, r.revision, changed.position AS "position!",
                   changed.events AS "events!", changed.looked_at AS "looked_at!", n.notification_id AS "notification_id?",
                   n.transition AS "transition?", n.recipient AS "recipient?"
            FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS wanted (tenant, after, index)
@@ -140,6 +140,7 @@ pub async fn changes(
                 succeeded: number("items_succeeded", row.items_succeeded)?,
                 failed: number("items_failed", row.items_failed)?,
                 skipped: number("items_skipped", row.items_skipped)?,
+                tallied: row.items_tallied,
             },
             events: number("events", row.events)?,
             revision: number("revision", row.revision)?,

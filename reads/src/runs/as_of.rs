@@ -1,7 +1,7 @@
 //! A run as it was, folded from its events.
 
 use chrono::{DateTime, Utc};
-use domain::{Course, Event, PrincipalId, Run, RunId, Status, TenantId, evolve, wire};
+use domain::{Course, Event, LinkedRun, PrincipalId, Run, RunId, Status, TenantId, evolve, wire};
 use futures::TryStreamExt;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
@@ -10,7 +10,9 @@ use uuid::Uuid;
 
 use super::moment::{AsOf, not_reached, not_yet, revision_at};
 use super::row;
-use super::view::{InitiatorView, ItemCounts, Liveness, RunLinks, RunView, seconds};
+use super::view::{
+    InitiatorView, ItemCounts, LinkedRunView, Liveness, RunLinks, RunReference, RunView, seconds,
+};
 use crate::corrupt::{Corrupt, non_negative};
 use crate::error::ReadError;
 use crate::items::PastItems;
@@ -159,6 +161,7 @@ fn show(
     let status = run.status.ok_or_else(|| missing("status"))?;
     let context = serde_json::value::to_raw_value(&queued.context).map_err(ReadError::failed)?;
     let text = |text: &redaction::CleanText| text.as_str().to_owned();
+    let linked = |link: LinkedRun| LinkedRunView { run_id: link.run_id };
     let course = Course::of(run);
     Ok(RunView {
         run_id,
@@ -173,11 +176,17 @@ fn show(
             succeeded: run.counts.succeeded,
             failed: run.counts.failed,
             skipped: run.counts.skipped,
+            tallied: run.tallied,
         },
         initiator: queued.initiator.as_ref().map(|initiator| InitiatorView {
             id: initiator.id.as_str().to_owned(),
             name: initiator.name.as_ref().map(text),
         }),
+        reference: queued.reference.as_ref().map(RunReference::from),
+        parent: queued.parent.map(linked),
+        retry_of: queued.retry_of.map(linked),
+        resumes: queued.resumes.map(linked),
+        children: None,
         labels: queued.labels.iter().map(|(name, value)| (name.to_owned(), text(value))).collect(),
         context: Some(context),
         idempotency_key: queued.idempotency_key.map(|key| key.to_string()),

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::{Kind, PrincipalId, Status};
+use domain::key::IdempotencyKey;
+use domain::{Kind, PrincipalId, ReferencePart, RunId, Status};
 use redaction::CleanText;
+use uuid::Uuid;
 
 use super::order::{By, Order, RunKey, asked_order};
 use super::search::Search;
@@ -20,6 +22,12 @@ pub struct Filter {
     pub status: Vec<&'static str>,
     pub kind: Option<String>,
     pub initiator: Option<String>,
+    /// Named by a reference with that id, and with that source where one is given.
+    pub reference: Option<(String, Option<String>)>,
+    /// That did the work of this key.
+    pub idempotency_key: Option<String>,
+    /// That are parts of this run.
+    pub parent: Option<Uuid>,
     /// All of these.
     pub labels: BTreeMap<String, String>,
     /// Queued then or later.
@@ -62,6 +70,10 @@ impl ReadQuery for ListQuery {
         "status",
         "kind",
         "initiator",
+        "ref",
+        "ref_source",
+        "idempotency_key",
+        "parent",
         "label",
         "since",
         "until",
@@ -81,6 +93,9 @@ impl ReadQuery for ListQuery {
             status: statuses(params)?,
             kind: params.parsed::<Kind>("kind")?.map(String::from),
             initiator: params.parsed::<PrincipalId>("initiator")?.map(String::from),
+            reference: reference(params)?,
+            idempotency_key: idempotency_key(params)?,
+            parent: params.parsed::<RunId>("parent")?.map(Uuid::from),
             labels: labels(params)?,
             since: params.time("since")?,
             until: params.time("until")?,
@@ -124,13 +139,15 @@ impl Filter {
     /// no value makes another plan better.
     pub(super) fn plans(&self, by: By) -> Plans {
         let Self { status, kind, initiator, labels, search, stalled, quarantined, .. } = self;
-        let columns = status.len() + usize::from(kind.is_some()) + usize::from(initiator.is_some());
+        let others = [kind, initiator, &self.idempotency_key].into_iter().flatten().count();
+        let columns = status.len() + others + usize::from(self.parent.is_some());
         let most = match by {
             By::Queued => 1,
             By::Ended => 0,
         };
         let queued = self.since.is_some() || self.until.is_some();
-        let more = *stalled || *quarantined || search.is_some() || !labels.is_empty();
+        let more =
+            *stalled || *quarantined || search.is_some() || !labels.is_empty() || self.reference.is_some();
         if columns > most || more || by == By::Ended && queued { Plans::ForValues } else { Plans::Kept }
     }
 }
@@ -168,6 +185,29 @@ fn statuses(params: &mut Params) -> Result<Vec<&'static str>, ReadError> {
     Ok(statuses)
 }
 
+fn reference(params: &mut Params) -> Result<Option<(String, Option<String>)>, ReadError> {
+    let id = params.parsed::<ReferencePart>("ref")?.map(String::from);
+    let source = params.parsed::<ReferencePart>("ref_source")?.map(String::from);
+    match (id, source) {
+        (None, Some(_)) => Err(wrong("ref_source", "says whose reference it is: give ref, its id, as well")),
+        (id, source) => Ok(id.map(|id| (id, source))),
+    }
+}
+
+fn idempotency_key(params: &mut Params) -> Result<Option<String>, ReadError> {
+    let Some(text) = params.one("idempotency_key")? else { return Ok(None) };
+    match text.parse::<IdempotencyKey>() {
+        Ok(key) => Ok(Some(key.to_string())),
+        Err(error) => {
+            let detail = format!(
+                "{error}, as a run's idempotency_key shows it; what was sent in the header Idempotency-Key is found \
+                 by ref"
+            );
+            Err(wrong("idempotency_key", detail))
+        }
+    }
+}
+
 fn labels(params: &mut Params) -> Result<BTreeMap<String, String>, ReadError> {
     let mut labels = BTreeMap::new();
     for text in params.all("label") {
@@ -193,7 +233,6 @@ fn labels(params: &mut Params) -> Result<BTreeMap<String, String>, ReadError> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
 
     fn read(query: &str) -> Result<ListQuery, ReadError> {
         let mut params = Params::of(Some(query)).unwrap();
@@ -221,6 +260,13 @@ mod tests {
         assert_eq!((filter.labels["env"].as_str(), filter.labels["url"].as_str()), ("prod", "a:b"));
         assert!(filter.since < filter.until && filter.search.is_some() && filter.stalled);
         assert_eq!((list.order, list.limit), (Order::OldestFirst, 200));
+        let key = "0a".repeat(32);
+        let run = "0190f000-0000-7000-8000-000000000000";
+        let list = read(&format!("ref=n%207&ref_source=urn:ci&idempotency_key={key}&parent={run}")).unwrap();
+        assert_eq!(list.filter.reference, Some(("n 7".to_owned(), Some("urn:ci".to_owned()))));
+        assert_eq!(list.filter.idempotency_key, Some(key));
+        assert_eq!(list.filter.parent.map(|run| run.to_string()).as_deref(), Some(run));
+        assert_eq!(read("ref=7").unwrap().filter.reference, Some(("7".to_owned(), None)));
     }
 
     #[test]
@@ -231,6 +277,12 @@ mod tests {
             ("kind=Not%20A%20Kind", "kind"),
             ("kind=a&kind=b", "kind"),
             ("initiator=", "initiator"),
+            ("ref=", "ref"),
+            ("ref_source=ci", "ref_source"),
+            ("ref=a&ref=b", "ref"),
+            ("idempotency_key=abc", "idempotency_key"),
+            ("parent=abc", "parent"),
+            ("parent=0190f000-0000-4000-8000-000000000000", "parent"),
             ("label=env", "label"),
             ("label=:x", "label"),
             ("label=env:a&label=env:b", "label"),

@@ -23,5 +23,6 @@ pub(crate) use moment::revision_as_of;
 pub use one::{OneQuery, one_run, past_run};
 pub use row::{must_exist, revision_of};
 pub use view::{
-    EndedAsName, InitiatorView, ItemCounts, Liveness, LivenessState, RunLinks, RunStatus, RunView,
+    ChildCounts, EndedAsName, InitiatorView, ItemCounts, LinkedRunView, Liveness, LivenessState, RunLinks,
+    RunReference, RunStatus, RunView,
 };

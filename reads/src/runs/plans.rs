@@ -23,14 +23,16 @@ const ROWS: i64 = 20_000;
 const MAKE: &str = "
     INSERT INTO projection.runs (tenant, run_id, kind, title, title_key, status, items_succeeded, items_failed,
         items_skipped, initiator_id, labels, context, idempotency_key, queued_at, last_event_at, heartbeat_due_at,
-        ended_at, held_revision, revision, position)
+        ended_at, held_revision, revision, position, parent_id, ref_source, ref_id)
     SELECT CASE WHEN n % 10 < 9 THEN 'demo' ELSE 'other' END,
         overlay(overlay(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || md5(n::text)
             PLACING '7' FROM 13) PLACING '8' FROM 17 FOR 1)::varchar(32)::uuid,
         'kind.k' || n % 20, 'Drift ' || n % 997, 'drift ' || n % 997, status, 1, 0, 0, 'user-' || n % 300,
         jsonb_build_object('env', CASE n % 7 WHEN 0 THEN 'test' ELSE 'prod' END, 'region', 'r' || n % 50, 'n', n % 5),
-        '{}', repeat('0', 64), at, at, CASE status WHEN 'running' THEN at END,
-        CASE WHEN n % 100 > 1 THEN at + n % 90 * interval '1 s' END, CASE WHEN n % 5000 = 7 THEN 2 END, 2, n
+        '{}', lpad(to_hex(n % 5000), 64, '0'), at, at, CASE status WHEN 'running' THEN at END,
+        CASE WHEN n % 100 > 1 THEN at + n % 90 * interval '1 s' END, CASE WHEN n % 5000 = 7 THEN 2 END, 2, n,
+        CASE WHEN n % 3 = 0 THEN ('0190f000-0000-7000-8000-' || lpad(to_hex(n % 300), 12, '0'))::uuid END,
+        'ci', 'job-' || n
     FROM (
         SELECT n, timestamptz '2026-01-01T00:00:00Z' + n * interval '20 s' AS at,
             CASE WHEN n % 100 = 0 THEN 'running' WHEN n % 100 = 1 THEN 'queued' WHEN n % 5 = 0 THEN 'failed'
@@ -47,6 +49,20 @@ const CHOICES: [&[&str]; 8] = [
     &["", "&since=2026-01-03T00:00:00Z&until=2026-01-05T00:00:00Z"],
     &["", "&q=drift%2042", "&q=019b7"],
     &["", "&liveness=stalled", "&held=true"],
+    &["", "&sort=queued_at"],
+];
+
+/// What names few runs, with some of what narrows them further.
+const OF_NAMED: [&[&str]; 5] = [
+    &[
+        "&parent=0190f000-0000-7000-8000-000000000003",
+        "&ref=job-77&ref_source=ci",
+        "&ref=job-77",
+        "&idempotency_key=0000000000000000000000000000000000000000000000000000000000000007",
+    ],
+    &["", "&status=succeeded"],
+    &["", "&kind=kind.k7", "&label=env:prod&label=region:r7"],
+    &["", "&q=drift%2042", "&liveness=stalled", "&since=2026-01-03T00:00:00Z"],
     &["", "&sort=queued_at"],
 ];
 
@@ -102,7 +118,11 @@ async fn kept_plan(conn: &mut PgConnection, statement: &Statement) -> Value {
 
 async fn make(pool: &PgPool, rows: i64) {
     sqlx::query(MAKE).bind(rows).execute(pool).await.unwrap();
-    for table in ["ANALYZE projection.runs", "ANALYZE projection.run_labels"] {
+    sqlx::query("INSERT INTO projection.run_refs SELECT tenant, ref_id, ref_source, run_id, position FROM projection.runs")
+        .execute(pool)
+        .await
+        .unwrap();
+    for table in ["ANALYZE projection.run_refs", "ANALYZE projection.runs", "ANALYZE projection.run_labels"] {
         sqlx::query(table).execute(pool).await.unwrap();
     }
 }
@@ -130,7 +150,9 @@ async fn wrong(pool: &PgPool, queries: &[String]) -> Vec<String> {
 async fn no_list_reads_a_whole_table(pool: PgPool) {
     make(&pool, ROWS).await;
     enlarge(&pool).await;
-    let found = wrong(&pool, &[combinations(&CHOICES), combinations(&OF_ENDED)].concat()).await;
+    let found =
+        wrong(&pool, &[combinations(&CHOICES), combinations(&OF_ENDED), combinations(&OF_NAMED)].concat())
+            .await;
     assert!(found.is_empty(), "{} lists, such as {:#?}", found.len(), &found[..found.len().min(20)]);
 
     pool.execute("DROP INDEX projection.runs_newest").await.unwrap();
@@ -152,6 +174,11 @@ async fn plans_of_small_tables_are_good_for_large_ones(pool: PgPool) {
             ("&status=failed&until=2026-01-03T00:00:00Z", "runs_by_status"),
             ("&kind=kind.k7", "runs_by_kind"),
             ("&initiator=user-77&sort=queued_at", "runs_by_initiator"),
+            ("&parent=0190f000-0000-7000-8000-000000000003", "runs_by_parent"),
+            (
+                "&idempotency_key=0000000000000000000000000000000000000000000000000000000000000007",
+                "runs_by_idempotency_key",
+            ),
             ("&sort=ended_at", "runs_by_end"),
             ("&ended_since=2026-01-03T00:00:00Z&ended_until=2026-01-04T00:00:00Z", "runs_by_end"),
         ] {

@@ -10,7 +10,10 @@ use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::order::By;
-use super::view::{InitiatorView, ItemCounts, Liveness, Quarantined, RunLinks, RunView, seconds};
+use super::view::{
+    ChildCounts, InitiatorView, ItemCounts, LinkedRunView, Liveness, Quarantined, RunLinks, RunReference,
+    RunView, seconds,
+};
 use crate::corrupt::{Corrupt, non_negative, parse_enum};
 use crate::error::ReadError;
 
@@ -19,9 +22,12 @@ const TABLE: &str = "projection.runs";
 /// The columns of a run `r` that every reader of rows wants.
 const COLUMNS: &str = "r.run_id, r.kind, r.title, r.status, r.ended_as, r.presumed, r.superseded, r.items_total,
     r.items_succeeded, r.items_failed, r.items_skipped, r.initiator_id, r.initiator_name, r.labels, r.idempotency_key,
+    r.ref_source, r.ref_id, r.parent_id, r.retry_of, r.resumes, r.items_tallied,
     r.worker, r.progress_message, r.reason_code, r.message, r.queued_at, r.started_at, r.ended_at,
     r.started_recorded_at, r.ended_recorded_at, r.started_by, r.ended_by, r.last_event_at, r.heartbeat_seconds, r.heartbeat_due_at,
-    r.held_revision, r.held_position, r.held_error, r.revision, r.position";
+    r.held_revision, r.held_position, r.held_error, r.revision, r.position,
+    (SELECT jsonb_object_agg(c.status, c.runs) FROM projection.run_children AS c
+     WHERE c.tenant = r.tenant AND c.parent_id = r.run_id) AS children";
 
 /// How long a run `r` may wait in the queue: its kind's policy says so as a whole, or else the tenant's usual one.
 pub(super) const QUEUED_LIMIT: &str = "(SELECT p.queued_limit_seconds FROM policy.stale_policies AS p
@@ -54,6 +60,13 @@ pub(super) struct RunRow {
     #[sqlx(default)]
     pub(super) context: Option<Json<Box<RawValue>>>,
     pub(super) idempotency_key: Option<String>,
+    pub(super) ref_source: Option<String>,
+    pub(super) ref_id: Option<String>,
+    pub(super) parent_id: Option<Uuid>,
+    pub(super) retry_of: Option<Uuid>,
+    pub(super) resumes: Option<Uuid>,
+    pub(super) items_tallied: bool,
+    pub(super) children: Option<Json<ChildCounts>>,
     pub(super) worker: Option<String>,
     pub(super) progress_message: Option<String>,
     pub(super) reason_code: Option<String>,
@@ -96,6 +109,10 @@ impl RunRow {
             self.ended_as.map(|text| parse_enum(TABLE, "ended_as", id, &text, EndedAs::parse)).transpose()?;
         let labels: BTreeMap<String, String> = serde_json::from_str(self.labels.get())
             .map_err(|error| Corrupt::new(TABLE, "labels", id, error))?;
+        let linked = |column, run: Option<Uuid>| {
+            let run = run.map(|run| RunId::new(run).map(|run_id| LinkedRunView { run_id }));
+            run.transpose().map_err(|error| Corrupt::new(TABLE, column, id, error))
+        };
         let quarantined = match (self.held_revision, self.held_position, self.held_error) {
             (Some(revision), Some(position), Some(message)) => Some(Quarantined {
                 revision: number("held_revision", revision)?,
@@ -124,8 +141,14 @@ impl RunRow {
                 succeeded: number("items_succeeded", self.items_succeeded)?,
                 failed: number("items_failed", self.items_failed)?,
                 skipped: number("items_skipped", self.items_skipped)?,
+                tallied: self.items_tallied,
             },
             initiator: self.initiator_id.map(|id| InitiatorView { id, name: self.initiator_name }),
+            reference: self.ref_source.zip(self.ref_id).map(|(source, id)| RunReference { source, id }),
+            parent: linked("parent_id", self.parent_id)?,
+            retry_of: linked("retry_of", self.retry_of)?,
+            resumes: linked("resumes", self.resumes)?,
+            children: self.children.map(|Json(counts)| counts),
             labels,
             context: self.context.map(|Json(context)| context),
             idempotency_key: self.idempotency_key,

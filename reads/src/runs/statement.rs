@@ -110,7 +110,9 @@ impl Page<'_> {
     /// Whether nothing but a title's beginning, an id's, or a time narrows the list.
     fn is_alone(&self) -> bool {
         let Filter { status, kind, initiator, labels, .. } = self.filter;
-        status.is_empty() && kind.is_none() && initiator.is_none() && labels.is_empty()
+        let Filter { reference, idempotency_key, parent, .. } = self.filter;
+        let named = reference.is_some() || idempotency_key.is_some() || parent.is_some();
+        status.is_empty() && kind.is_none() && initiator.is_none() && labels.is_empty() && !named
     }
 
     /// The labels are joined to the runs by all that they share, and the times are asked of each: whichever table
@@ -237,6 +239,21 @@ impl Page<'_> {
         }
         if let Some(initiator) = initiator {
             sql.push(" AND r.initiator_id = ").push_bind(initiator);
+        }
+        if let Some(key) = &self.filter.idempotency_key {
+            sql.push(" AND r.idempotency_key = ").push_bind(key);
+        }
+        if let Some(parent) = self.filter.parent {
+            sql.push(" AND r.parent_id = ").push_bind(parent);
+        }
+        if let Some((id, source)) = &self.filter.reference {
+            // As many as there are sources that use that id.
+            sql.push(" AND r.run_id = ANY (ARRAY(SELECT n.named_run FROM projection.run_refs AS n WHERE n.tenant = ");
+            sql.push_bind(self.tenant).push(" AND n.ref_id = ").push_bind(id);
+            if let Some(source) = source {
+                sql.push(" AND n.ref_source = ").push_bind(source);
+            }
+            sql.push("))");
         }
         // Two are joined; only where there are more, or few keys are found without them, must the rows be asked.
         if labels.len() > 2 || from != From::Labels && !labels.is_empty() {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Course, EndedAs, RunId, Stamp, Status};
-use serde::Serialize;
+use domain::{Course, EndedAs, Reference, RunId, Stamp, Status};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -39,6 +39,17 @@ pub struct RunView {
     pub items: ItemCounts,
     /// The principal that asked for it; null where nobody did.
     pub initiator: Option<InitiatorView>,
+    /// The name under which its producer started it; null where it gave none. Other names may have found it since.
+    #[serde(rename = "ref")]
+    pub reference: Option<RunReference>,
+    /// The run that it is a part of.
+    pub parent: Option<LinkedRunView>,
+    /// The run whose work it tries once more.
+    pub retry_of: Option<LinkedRunView>,
+    /// The run with whose items it goes on.
+    pub resumes: Option<LinkedRunView>,
+    /// Its parts by their status; null where it has none, and in past states, which are of the run alone.
+    pub children: Option<ChildCounts>,
     /// Labels to find it by.
     #[schema(value_type = forms::Labels)]
     pub labels: BTreeMap<String, String>,
@@ -116,6 +127,37 @@ pub struct ItemCounts {
     pub failed: u64,
     /// Left alone on purpose.
     pub skipped: u64,
+    /// The three are what the run said when it completed: not all of its items need have names.
+    pub tallied: bool,
+}
+
+/// Another run of the tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = LinkedRun)]
+pub struct LinkedRunView {
+    /// Which one.
+    #[schema(value_type = uuid::Uuid)]
+    pub run_id: RunId,
+}
+
+/// The number of a run's parts by their status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names are the statuses")]
+pub struct ChildCounts {
+    pub queued: u64,
+    pub running: u64,
+    pub succeeded: u64,
+    pub partially_succeeded: u64,
+    pub failed: u64,
+}
+
+impl ChildCounts {
+    /// How many parts it has.
+    #[must_use]
+    pub fn all(self) -> u64 {
+        self.queued + self.running + self.succeeded + self.partially_succeeded + self.failed
+    }
 }
 
 /// The principal that started a run.
@@ -128,6 +170,23 @@ pub struct InitiatorView {
     /// The name people know.
     #[schema(value_type = Option<forms::ShownText>)]
     pub name: Option<String>,
+}
+
+/// The name under which a run was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RunReference {
+    /// Within what the id is unique.
+    #[schema(value_type = forms::ReferencePart)]
+    pub source: String,
+    /// Which one.
+    #[schema(value_type = forms::ReferencePart)]
+    pub id: String,
+}
+
+impl From<&Reference> for RunReference {
+    fn from(reference: &Reference) -> Self {
+        Self { source: reference.source.as_str().to_owned(), id: reference.id.as_str().to_owned() }
+    }
 }
 
 /// Whether a running run gives signs of life, and whether a queued one has waited for too long.

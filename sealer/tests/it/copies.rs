@@ -58,3 +58,13 @@ async fn a_copy_with_events_that_were_not_sealed_is_not_gone_on_from(pool: PgPoo
     assert!(matches!(refused, Err(SealError::NotAllSealed)), "{refused:?}");
     assert_eq!(ledger.number("SELECT position FROM seal.progress").await, before);
 }
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn an_audit_of_nobody_fails(pool: PgPool) {
+    let ledger = Ledger::start(&pool).await;
+    ledger.story().await;
+    let audit = Audit::new(ledger.log.clone(), pool.clone(), None);
+    assert!(audit.run(Some("acme"), &|_| {}).await.unwrap().findings.is_empty());
+    let refused = audit.run(Some("acne"), &|_| {}).await;
+    assert!(matches!(refused, Err(SealError::NothingSealed(tenant)) if tenant == "acne"));
+}

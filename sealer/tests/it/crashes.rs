@@ -1,9 +1,5 @@
 //! A sealer that dies at any step.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
-
 use crate::support::*;
 use sealer::SealError;
 use sqlx::PgPool;
@@ -14,17 +10,7 @@ async fn killed_after(ledger: &Ledger, steps: usize) -> bool {
     let options = (*ledger.pool.connect_options()).clone().application_name("doomed");
     let pool = PgPoolOptions::new().connect_lazy_with(options);
     let sealer = ledger.sealer_on(&pool);
-    let mut sealing = pin!(sealer.seal_now());
-    let mut left = steps;
-    let ended = poll_fn(|context| match sealing.as_mut().poll(context) {
-        Poll::Ready(done) => Poll::Ready(Some(done)),
-        Poll::Pending if left == 0 => Poll::Ready(None),
-        Poll::Pending => {
-            left -= 1;
-            Poll::Pending
-        }
-    });
-    let ended = ended.await;
+    let ended = polled(sealer.seal_now(), steps).await;
     // Its connections die with it.
     let killed = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
                   WHERE application_name = 'doomed' AND datname = current_database()";

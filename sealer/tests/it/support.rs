@@ -1,6 +1,9 @@
 //! A log with runs of two tenants, and a sealer of it.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use eventlog::postgres::{PostgresLog, PostgresLogConfig};
@@ -27,6 +30,22 @@ pub fn run_id(n: u64) -> Uuid {
 
 pub fn run_stream(tenant: &str, n: u64) -> String {
     format!("run-{tenant}-{}", run_id(n))
+}
+
+/// Lets something go so many steps (what it awaits), and drops it there, as a kill would; none where it did not come to its
+/// end.
+pub async fn polled<T>(work: impl Future<Output = T>, steps: usize) -> Option<T> {
+    let mut work = pin!(work);
+    let mut left = steps;
+    let ended = poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    });
+    ended.await
 }
 
 impl Ledger {

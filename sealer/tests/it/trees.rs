@@ -36,7 +36,7 @@ async fn leaves(ledger: &Ledger, tenant: &str) -> Vec<Hash> {
     .fetch_all(&ledger.pool)
     .await
     .unwrap();
-    let salt = |bytes: &[u8]| Salt(bytes.try_into().unwrap());
+    let salt = |bytes: &[u8]| Salt::new(bytes.try_into().unwrap());
     let salts: BTreeMap<Uuid, Salt> = salts.iter().map(|(id, bytes)| (*id, salt(bytes))).collect();
     let (mut leaves, mut runs, mut admin_head) = (Vec::new(), Runs::new(), None);
     let heads = |runs: &Runs, administration| {

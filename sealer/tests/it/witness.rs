@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 /// A witness of a ledger.
-struct Cosigner {
+pub struct Cosigner {
     folder: TempDir,
     key: VerifierKey,
     address: SocketAddr,
@@ -33,7 +33,7 @@ impl Cosigner {
         Self { folder, key: key.unwrap(), address, serving: None }
     }
 
-    async fn start(ledger: &Ledger) -> Self {
+    pub async fn start(ledger: &Ledger) -> Self {
         let mut cosigner = Self::away().await;
         cosigner.comes(ledger).await;
         cosigner
@@ -57,7 +57,7 @@ impl Cosigner {
 }
 
 /// A policy of these witnesses, so many of whom must cosign, and of the logs with those origins.
-fn policy(ledger: &Ledger, witnesses: &[&Cosigner], quorum: usize, origins: &[&str]) -> Policy {
+pub fn policy(ledger: &Ledger, witnesses: &[&Cosigner], quorum: usize, origins: &[&str]) -> Policy {
     let keys = KeyFile::read(&ledger.key()).unwrap();
     let mut text = String::new();
     for origin in origins {
@@ -76,7 +76,7 @@ async fn seal(ledger: &Ledger, policy: &Policy) -> Result<(), SealError> {
 }
 
 /// The newest note of each log, with its origin.
-async fn newest(ledger: &Ledger) -> Vec<(String, SignedNote)> {
+pub async fn newest(ledger: &Ledger) -> Vec<(String, SignedNote)> {
     let notes: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT ON (log_id) note FROM seal.checkpoints WHERE note IS NOT NULL ORDER BY log_id, size DESC",
     )

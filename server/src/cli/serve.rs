@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use reads::BasePath;
 
-use super::{DatabaseArgs, EventLogArgs, PrivateArgs, SealArgs};
+use super::{DatabaseArgs, EventLogArgs, InletArgs, PrivateArgs, SealArgs};
 use crate::event_log::LogLocation;
 use crate::listen;
 
@@ -33,6 +33,10 @@ pub struct HttpArgs {
     /// The largest request body, in bytes.
     #[arg(long, env = "RUNLEDGER_MAX_BODY_BYTES", default_value_t = 4 * 1024 * 1024, value_parser = bytes)]
     pub max_body_bytes: usize,
+    /// How long ago an event that is taken in may have happened, in seconds; back to the year 2000, where nothing is
+    /// set. Repeats of what is there are answered however late they come.
+    #[arg(long, env = "RUNLEDGER_MAX_AGE_SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_age_seconds: Option<u32>,
     /// How long one request may take, in seconds.
     #[arg(long, env = "RUNLEDGER_REQUEST_TIMEOUT_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     pub request_timeout_seconds: u64,
@@ -106,6 +110,8 @@ pub struct DevArgs {
     pub keys: KeyArgs,
     #[command(flatten)]
     pub sweeper: SweeperArgs,
+    #[command(flatten)]
+    pub inlets: InletArgs,
 }
 
 /// Where `dev` keeps what it makes. What it makes is for trying out, so it goes nowhere but where it was told to for
@@ -146,6 +152,8 @@ pub struct ServeArgs {
     pub keys: KeyArgs,
     #[command(flatten)]
     pub sweeper: SweeperArgs,
+    #[command(flatten)]
+    pub inlets: InletArgs,
     #[command(flatten)]
     pub seal: SealArgs,
 }

@@ -85,6 +85,7 @@ async fn start(
         keys: Some(args.keys.clone()),
         projector: true,
         sweeper: Some(args.sweeper.clone()),
+        inlets: Some(args.inlets.clone()),
         seal: Some(seal_key(&args.database.private.data_dir)?),
         metrics: None,
         event_log: args.database.event_log.clone(),
@@ -119,7 +120,7 @@ fn seal_key(data_dir: &Path) -> Result<SealArgs, Error> {
     if !path.exists() {
         sealer::KeyFile::create(&path, SEAL_NAME)?;
     }
-    Ok(SealArgs { seal_key: Some(path), seal_every_seconds: 10, seal_policy: None })
+    Ok(SealArgs { seal_key: Some(path), seal_every_seconds: 10, ..SealArgs::default() })
 }
 
 /// A link that signs a browser in as the demo operator.

@@ -8,10 +8,11 @@ use clap::{Arg, ArgAction, Command, CommandFactory};
 use server::cli::Cli;
 
 /// Variables that other programs know as well, and one that would otherwise mean two things at once.
-const OTHER_NAMES: [(&str, &str); 8] = [
+const OTHER_NAMES: [(&str, &str); 9] = [
     // These hold several.
     ("cors-origin", "RUNLEDGER_CORS_ORIGINS"),
     ("database-url", "DATABASE_URL"),
+    ("known-checkpoint", "RUNLEDGER_KNOWN_CHECKPOINTS"),
     ("dev database-url", "RUNLEDGER_DEV_DATABASE_URL"),
     ("dev event-log", "RUNLEDGER_DEV_EVENT_LOG"),
     ("pg-bin-dir", "PG_BIN_DIR"),

@@ -42,6 +42,7 @@ async fn main() {
         ("runs", runs.clone()),
         ("run", format!("{base}/runs/{}?limit=14", world.partial)),
         ("run-as-it-was", format!("{base}/runs/{}?revision=24&limit=14", world.partial)),
+        ("difference", format!("{base}/runs/{}/difference?from=12&to=34&limit=14", world.partial)),
         ("notifications", format!("{base}/notifications")),
     ] {
         tab.go(&page).await;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 mod sealed;
 
-pub use sealed::{export, sealed_json, sealed_text};
+pub use sealed::{export, receipt, sealed_json, sealed_text};
 
 /// The types of the events that are stored.
 const TYPES: [&str; 10] = [
@@ -36,7 +36,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target {
         name: "event",
         run: event,
@@ -112,6 +112,7 @@ pub const TARGETS: [Target; 10] = [
     sealed::TEXT,
     sealed::JSON,
     sealed::EXPORT,
+    sealed::RECEIPT,
 ];
 
 /// The bodies of the two commands: never a panic, and refused only in the ways that are documented.

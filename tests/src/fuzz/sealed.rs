@@ -6,9 +6,12 @@ use std::str::FromStr;
 
 use seal::Hash;
 use seal::checkpoint::Checkpoint;
+use seal::continues::{Continues, Named};
 use seal::heads::Heads;
 use seal::note::{SignedNote, SignerKey, VerifierKey};
 use seal::policy::Policy;
+use seal::receipt::{Receipt, entered};
+use seal::time_stamp::claimed;
 use seal::tlog_proof::TlogProof;
 use verify::{Moment, members, older_checkpoint, verify};
 use zip::write::SimpleFileOptions;
@@ -18,6 +21,8 @@ use super::Target;
 
 /// A good export's files, each after a line `== NAME`, and the policy for it.
 const GOOD: &str = include_str!("export.txt");
+/// A good receipt, and the policy for it, likewise.
+const RECEIVED: &str = include_str!("receipt.txt");
 /// Between two files.
 const NEXT: &str = "== ";
 
@@ -33,6 +38,8 @@ pub const TEXT: Target = Target {
         "a\n\n\u{2014} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n",
         "log PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW https://x\n# c\ngroup a any b\nquorum none\n",
         "runledger/heads/1\nruns 0 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\nadmin 0 - -\n",
+        "runledger/continues/1\nlog l.example/t/0123456789abcdef0123456789abcdef/3\nfrom l.example/t/0123456789abcdef0123456789abcdef/2\n\
+         agrees 0 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\nknown l.example 7 -\nprev -\nat 2026-03-01T12:00:00Z\nwhy x\n",
     ],
 };
 
@@ -51,6 +58,18 @@ pub const JSON: Target = Target {
 /// A whole export.
 pub const EXPORT: Target =
     Target { name: "export", run: export, seeds: &[GOOD, "PK\u{5}\u{6}", "== manifest.json\n{}\n"] };
+
+/// A receipt, an entry's text, an authority's answer.
+pub const RECEIPT: Target = Target {
+    name: "receipt",
+    run: receipt,
+    seeds: &[
+        RECEIVED,
+        "== receipt\n{\"format\":\"runledger/receipt/1\"}\n",
+        "runledger/entry/1\nadmin 3\nprev -\nevent 00000000-0000-0000-0000-000000000002 A %\ndata \
+         47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\nmeta 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n",
+    ],
+};
 
 fn one_spelling<T: FromStr + Display>(text: &str) {
     if let Ok(read) = text.parse::<T>() {
@@ -74,6 +93,10 @@ pub fn sealed_text(data: &[u8]) {
         if let Ok(heads) = text.parse::<Heads>() {
             assert_eq!(heads.text(), text);
         }
+        if let Ok(entry) = text.parse::<Continues>() {
+            assert_eq!(entry.text(), text);
+            assert_eq!(Named::of(&entry.log).to_string(), entry.log);
+        }
         if let Ok(key) = text.parse::<SignerKey>() {
             assert_eq!(key.reveal(), text);
         }
@@ -96,6 +119,28 @@ pub fn sealed_json(data: &[u8]) {
         let epoch = (Moment::parse("1970-01-01T00:00:00Z").unwrap(), chrono::DateTime::UNIX_EPOCH);
         assert_eq!(moment.cmp(&epoch.0), known.to_utc().cmp(&epoch.1));
     }
+}
+
+/// A receipt is verified or refused, and nothing else happens. What is verified is what was sealed: of a changed receipt,
+/// no other event.
+pub fn receipt(data: &[u8]) {
+    let of =
+        |name: &'static str| files(RECEIVED).find(|(known, _)| *known == name).map_or("", |(_, text)| text);
+    let text = String::from_utf8_lossy(data);
+    let changed = files(&text).find(|(name, _)| *name == "receipt").map_or(&*text, |(_, text)| text);
+    let policy = Policy::parse(of("policy")).ok();
+    for bytes in [changed.as_bytes(), data] {
+        let Some(Ok(report)) = policy.as_ref().map(|policy| verify::receipt(bytes, policy)) else { continue };
+        assert!(report.to_string().starts_with("VERIFIED"));
+        let read = |bytes| serde_json::from_slice::<Receipt>(bytes).unwrap();
+        let (good, said) = (read(of("receipt").as_bytes()), read(bytes));
+        assert_eq!(good.entry, said.entry);
+        assert!(said.data.is_none() || said.data == good.data);
+    }
+    if let Some(read) = entered(&text) {
+        assert!(text.starts_with("runledger/entry/1\n") && text.contains(&read.event_id.to_string()));
+    }
+    let _ = claimed(data);
 }
 
 /// An export is verified or refused, and nothing else happens. Bytes that begin as a zip are one; others are the files
@@ -129,6 +174,15 @@ pub fn export(data: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_seed_is_a_good_receipt() {
+        let of = |wanted: &str| files(RECEIVED).find(|(name, _)| *name == wanted).unwrap().1;
+        let policy = Policy::parse(of("policy")).unwrap();
+        assert!(verify::receipt(of("receipt").as_bytes(), &policy).unwrap().time_stamp.is_some());
+        verify::receipt(of("receipt").replace("Completed", "Complete").as_bytes(), &policy).unwrap_err();
+        receipt(RECEIVED.as_bytes());
+    }
 
     #[test]
     fn the_seed_is_a_good_export() {

@@ -172,7 +172,8 @@ async fn an_id_again_with_other_content_is_refused_by_where_it_is(
     let mut app = TestApp::with(pool, database, Setup { without_projector: true, ..Setup::default() }).await;
     let producer = app.producer();
     let elsewhere = producer.at(&app.another_api().await);
-    let run = producer.new_run("taken", json!({})).await;
+    let then = json!({"kind": "taken", "context": {}, "occurred_at": "2026-03-01T11:59:00Z"});
+    let run = producer.post_run(&then).await.expect(201).text_at("/run_id");
     let ids: Vec<String> = (0..4).map(|_| Uuid::new_v4().to_string()).collect();
     let started =
         json!({"type": "Started", "id": ids[0], "worker": "w-1", "occurred_at": "2026-03-01T12:00:00Z"});

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use access::Role;
 use commands::{Commands, Keys, KeysError, StartRequest};
+use domain::RunId;
 use domain::key::{IdempotencySecret, idempotency_key, unkeyed};
-use domain::{Labels, RunId};
 use eventlog::fact::Fact;
 use eventlog::memory::MemoryLog;
 use eventlog::streams::{Reserved, reservation_stream, run_stream};
@@ -84,18 +84,7 @@ async fn a_secret_from_elsewhere_is_taken_by_a_fresh_database_alone(
 }
 
 fn request() -> StartRequest {
-    StartRequest {
-        tenant: "demo".parse().unwrap(),
-        actor: "producer".parse().unwrap(),
-        origin: None,
-        kind: "t.x".parse().unwrap(),
-        initiator: None,
-        context: sample(),
-        unordered: vec![],
-        items_total: None,
-        labels: Labels::default(),
-        title: None,
-    }
+    StartRequest::new("demo".parse().unwrap(), "producer".parse().unwrap(), "t.x".parse().unwrap(), sample())
 }
 
 /// A run as it was started before keys were made with a secret, as far as the start came.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use commands::{AppendRequest, CommandError, Commands, StartRequest};
-use domain::{Completed, EventBody, Labels, Progressed, ProposedEvent, RunId, Started, Status};
+use domain::{Completed, EventBody, Progressed, ProposedEvent, RunId, Started, Status};
 use eventlog::memory::MemoryLog;
 use eventlog::{EventLog, LogError};
 use serde_json::json;
@@ -28,18 +28,12 @@ fn append(run: RunId, events: Vec<ProposedEvent>) -> AppendRequest {
 }
 
 async fn queued(commands: &Commands) -> RunId {
-    let request = StartRequest {
-        tenant: "demo".parse().unwrap(),
-        actor: "producer".parse().unwrap(),
-        origin: None,
-        kind: "bulk".parse().unwrap(),
-        initiator: None,
-        context: json!({}),
-        unordered: vec![],
-        items_total: None,
-        labels: Labels::default(),
-        title: None,
-    };
+    let request = StartRequest::new(
+        "demo".parse().unwrap(),
+        "producer".parse().unwrap(),
+        "bulk".parse().unwrap(),
+        json!({}),
+    );
     commands.start(request).await.unwrap().run
 }
 
@@ -72,7 +66,7 @@ async fn what_was_lost_before_the_log_is_appended_by_the_repeat() {
     let repeat = commands.append(append(run, vec![start])).await.unwrap();
     assert!(repeat.events[0].created);
 
-    let end = proposed(EventBody::Completed(Completed { message: None }));
+    let end = proposed(EventBody::Completed(Completed { message: None, tally: None }));
     commands.append(append(run, vec![end.clone()])).await.unwrap_err();
     let repeat = commands.append(append(run, vec![end])).await.unwrap();
     assert_eq!((repeat.events[0].created, repeat.revision, repeat.status), (false, 2, Status::Succeeded));

@@ -1,5 +1,6 @@
 //! All crates together, over real HTTP and a real Postgres.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![recursion_limit = "256"]
 
 mod administration;
 mod append_events;
@@ -10,6 +11,7 @@ mod fuzz;
 mod hub;
 mod idempotency_secret;
 mod idle_listeners;
+mod inlets;
 mod item_names;
 mod kept;
 mod live;
@@ -20,9 +22,12 @@ mod positions;
 mod reads;
 mod roles;
 mod start_crash;
+mod start_links;
+mod start_named;
 mod start_run;
 mod strangers;
 mod stuck_runs;
 mod surface;
+mod tallies;
 mod tokens;
 mod transport;

@@ -27,7 +27,7 @@ impl Call {
     fn needed_role(&self) -> &'static str {
         match self.path.as_str() {
             path if path.starts_with("/tokens") => "owner",
-            path if path.starts_with("/admin") => "owner or auditor",
+            path if path.starts_with("/admin") => "auditor",
             _ => "producer",
         }
     }

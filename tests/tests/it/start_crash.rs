@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use commands::{CommandError, Commands, StartRequest, Started};
-use domain::Labels;
 use eventlog::memory::MemoryLog;
 use eventlog::{EventLog, LogError, Position};
 use futures::future::join_all;
@@ -11,18 +10,12 @@ use serde_json::json;
 use tests::{Fault, FaultyLog};
 
 fn request() -> StartRequest {
-    StartRequest {
-        tenant: "demo".parse().unwrap(),
-        actor: "producer".parse().unwrap(),
-        origin: None,
-        kind: "drift.check".parse().unwrap(),
-        initiator: None,
-        context: json!({"same": "work"}),
-        unordered: vec![],
-        items_total: None,
-        labels: Labels::default(),
-        title: None,
-    }
+    StartRequest::new(
+        "demo".parse().unwrap(),
+        "producer".parse().unwrap(),
+        "drift.check".parse().unwrap(),
+        json!({"same": "work"}),
+    )
 }
 
 /// One process: commands with a cache of their own.
@@ -55,16 +48,102 @@ async fn whoever_comes_after_a_crash_finishes_the_start() {
         let found = next.start(request()).await.unwrap();
         assert_eq!(found.reused, queued == 1, "{plan:?}");
         let again = next.start(request()).await.unwrap();
-        assert_eq!(again, Started { reused: true, ..found });
+        assert_eq!(again, Started { reused: true, changes: again.changes.clone(), ..found });
         assert_eq!(events_of_type(&log, "Reserved").await, 1, "{plan:?}");
         assert_eq!(events_of_type(&log, "Queued").await, 1, "{plan:?}");
+    }
+}
+
+fn named() -> StartRequest {
+    let reference = serde_json::from_value(json!({"source": "test", "id": "1"})).unwrap();
+    StartRequest { reference: Some(reference), ..request() }
+}
+
+/// The name and the key of a start are two streams, and its run is a third.
+#[tokio::test]
+async fn a_named_start_heals_wherever_it_was_cut_off() {
+    use Fault::{Lost, None, Unanswered};
+    for (plan, written) in [
+        (vec![Lost], [0, 0, 0]),
+        (vec![Unanswered], [1, 0, 0]),
+        (vec![None, Lost], [1, 0, 0]),
+        (vec![None, Unanswered], [1, 1, 0]),
+        (vec![None, None, Lost], [1, 1, 0]),
+        (vec![None, None, Unanswered], [1, 1, 1]),
+    ] {
+        // Whether the next one to come is the same start, or another one of the same work.
+        for same in [true, false] {
+            let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
+            process(&log, &plan).start(named()).await.unwrap_err();
+            let mut found = Vec::new();
+            for event_type in ["Reserved", "Referenced", "Queued"] {
+                found.push(events_of_type(&log, event_type).await);
+            }
+            assert_eq!(found, written, "{plan:?}");
+
+            let next = process(&log, &[]);
+            let first = next.start(if same { named() } else { request() }).await.unwrap();
+            let (queued, ours) = (written[2] == 1, written[1] == 1);
+            assert_eq!(first.reused, queued && !same, "{plan:?} {same}");
+            assert_eq!(first.repeated, queued && same, "{plan:?} {same}");
+            let again = process(&log, &[]).start(named()).await.unwrap();
+            assert_eq!(again.run, first.run, "{plan:?} {same}");
+            // The run is another one's where that has queued it.
+            assert_eq!(again.reused, !same && !queued, "{plan:?} {same} {ours}");
+            for event_type in ["Reserved", "Referenced", "Queued"] {
+                assert_eq!(events_of_type(&log, event_type).await, 1, "{plan:?} {same}");
+            }
+        }
+    }
+}
+
+/// A name that was reserved for some work is for that work, also where it was never finished.
+#[tokio::test]
+async fn a_name_is_never_given_to_other_work() {
+    let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
+    process(&log, &[Fault::None, Fault::None, Fault::Lost]).start(named()).await.unwrap_err();
+    let other = StartRequest { context: json!({"other": "work"}), ..named() };
+    let refused = process(&log, &[]).start(other.clone()).await.unwrap_err();
+    assert!(matches!(refused, CommandError::StartDiffers { run: None, .. }), "{refused:?}");
+    let first = process(&log, &[]).start(named()).await.unwrap();
+    assert!(!first.reused);
+    let refused = process(&log, &[]).start(other.clone()).await.unwrap_err();
+    let CommandError::StartDiffers { run, differences, .. } = refused else { panic!("{refused:?}") };
+    assert_eq!((run, differences.len()), (Some(first.run), 2), "{differences:?}");
+    // What the other start has left behind is in nobody's way.
+    let free = StartRequest { reference: None, ..other };
+    assert!(!process(&log, &[]).start(free).await.unwrap().reused);
+}
+
+#[tokio::test]
+async fn many_processes_with_one_name_make_one_run_while_others_die() {
+    for _ in 0..20 {
+        let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
+        let faults = |n: usize| match n % 4 {
+            0 => vec![Fault::Unanswered],
+            1 => vec![Fault::None, Fault::Unanswered],
+            2 => vec![Fault::None, Fault::None, Fault::Unanswered],
+            _ => vec![],
+        };
+        let processes: Vec<_> = (0..12).map(|n| process(&log, &faults(n))).collect();
+        // Half of them by the name, half by the work.
+        let starts = processes.iter().enumerate().flat_map(|(n, commands)| {
+            (0..4).map(move |_| commands.start(if n % 2 == 0 { named() } else { request() }))
+        });
+        let found: Vec<Started> = join_all(starts).await.into_iter().filter_map(Result::ok).collect();
+        assert!(found.iter().all(|started| started.run == found[0].run));
+        assert!(found.iter().filter(|started| !started.reused && !started.repeated).count() <= 1);
+        assert_eq!(events_of_type(&log, "Queued").await, 1);
+        let last = process(&log, &[]).start(named()).await.unwrap();
+        assert_eq!(last.run, found[0].run);
+        assert_eq!(events_of_type(&log, "Referenced").await, 1);
     }
 }
 
 #[tokio::test]
 async fn the_same_process_also_goes_on_after_a_lost_answer() {
     let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
-    let commands = process(&log, &[Fault::Unanswered, Fault::Unanswered, Fault::None]);
+    let commands = process(&log, &[Fault::Unanswered, Fault::None, Fault::Unanswered]);
     commands.start(request()).await.unwrap_err();
     commands.start(request()).await.unwrap_err();
     let found = commands.start(request()).await.unwrap();

@@ -29,7 +29,9 @@ async fn a_new_run_is_created_and_found(pool: PgPoolOptions, database: PgConnect
     assert_eq!(
         answer.body,
         json!({
-            "run_id": run, "status": "queued", "reused": false, "revision": 0, "position": position,
+            "run_id": run, "status": "queued", "reused": false, "repeated": false,
+            "queued": {"by": "producer", "at": answer.text_at("/queued/at"), "title": "Add policies", "ref": null},
+            "events": [], "revision": 0, "position": position,
             "epoch": answer.number_at("/epoch"),
             "changed": [
                 {"pointer": "/title", "what": "cleaned"},

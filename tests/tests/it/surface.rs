@@ -36,6 +36,17 @@ async fn health_readiness_and_description_need_no_token(pool: PgPoolOptions, dat
         ("/v1/tenants/{tenant}/admin/events", &["get"]),
         ("/v1/tenants/{tenant}/tokens", &["get", "post"]),
         ("/v1/tenants/{tenant}/tokens/{token_id}", &["delete"]),
+        ("/v1/tenants/{tenant}/inlets", &["get", "post"]),
+        ("/v1/tenants/{tenant}/inlets/{inlet_id}", &["delete"]),
+        ("/v1/tenants/{tenant}/inlets/{inlet_id}/set-aside", &["get"]),
+        ("/in/{key}/{slug}", &["get", "post"]),
+        ("/in/{key}/{slug}/{signal}", &["get", "post"]),
+        ("/in/{key}/api/v1/lineage", &["post"]),
+        ("/in/{key}/api/v1/lineage/batch", &["post"]),
+        ("/in/api/v1/lineage", &["post"]),
+        ("/api/v1/lineage", &["post"]),
+        ("/in/{key}", &["post", "options"]),
+        ("/in", &["post", "options"]),
     ] {
         for method in methods {
             let operation = &document["paths"][path][method];

@@ -1,14 +1,15 @@
 //! A ledger in memory, which seals and exports as the forms say; and exports as they can be changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use seal::Hash;
 use seal::checkpoint::Checkpoint;
+use seal::continues::{Continues, Known, Named};
 use seal::entry::{Entry, Part, Salt, Stream};
-use seal::export::{Consistency, EventLine, FORMAT, Manifest, RunLine, RunRange, Selection};
+use seal::export::{Consistency, ContinuesLine, EventLine, FORMAT, Manifest, RunLine, RunRange, Selection};
 use seal::heads::{Head, Heads, RunHead};
 use seal::note::{KeyKind, SignedNote, SignerKey};
 use seal::policy::Policy;
@@ -17,6 +18,8 @@ use seal::tlog_proof::TlogProof;
 use uuid::Uuid;
 use verify::{Moment, Refused, Report};
 use zip::write::SimpleFileOptions;
+
+use crate::stamps;
 
 pub const TENANT: &str = "acme";
 
@@ -37,6 +40,12 @@ pub struct Ledger {
     pub admin: Sealed,
     pub runs: Vec<Sealed>,
     pub tree: Vec<Hash>,
+    /// How many entries the newest checkpoint has.
+    pub sealed: usize,
+    /// With which entries it was begun anew, and where they are.
+    pub continues: Vec<(usize, Continues)>,
+    /// Its keys under earlier names.
+    pub former: Vec<SignerKey>,
 }
 
 fn id(seed: u64, number: u64) -> Uuid {
@@ -45,7 +54,7 @@ fn id(seed: u64, number: u64) -> Uuid {
 
 impl Sealed {
     fn new(stream: Stream, salt: u8) -> Self {
-        Self { stream, salt: Salt([salt; 32]), events: Vec::new(), leaves: Vec::new() }
+        Self { stream, salt: Salt::new([salt; 32]), events: Vec::new(), leaves: Vec::new() }
     }
 
     pub fn head(&self) -> Option<Head> {
@@ -136,7 +145,25 @@ impl Ledger {
             admin: Sealed::new(Stream::Administration, 99),
             runs: Vec::new(),
             tree: Vec::new(),
+            sealed: 0,
+            continues: Vec::new(),
+            former: Vec::new(),
         }
+    }
+
+    /// Begins the log anew under another name, after all of this was restored from a backup.
+    pub fn begin_anew(&mut self, generation: u32, known: Option<Known>) {
+        let from = self.log.name().to_owned();
+        let log = Named { first: Named::of(&from).first, generation }.to_string();
+        let agrees = (self.sealed as u64, Hash::root(&self.tree[..self.sealed]));
+        let prev = self.continues.last().map(|(_, entry)| entry.leaf());
+        let (at, why) = ("2026-03-01T13:00:00Z".to_owned(), "the disk is gone: é".to_owned());
+        let named = self.log.named(&log).unwrap();
+        self.former.push(std::mem::replace(&mut self.log, named));
+        let entry = Continues { log, from, agrees, known, prev, at, why };
+        self.continues.push((self.tree.len(), entry.clone()));
+        self.tree.push(entry.leaf());
+        self.seal();
     }
 
     /// Begins a run; its number.
@@ -192,11 +219,13 @@ impl Ledger {
     /// Seals what there is; the checkpoint.
     pub fn seal(&mut self) -> SignedNote {
         self.tree.push(self.heads().leaf());
+        self.sealed = self.tree.len();
         self.sign(&self.checkpoint())
     }
 
     pub fn policy_text(&self, quorum: &str) -> String {
         let mut text = format!("# of {TENANT}\nlog {}\n", self.log.verifier());
+        self.former.iter().for_each(|key| text += &format!("log {}\n", key.verifier()));
         for (n, witness) in self.witnesses.iter().enumerate() {
             text += &format!("witness w{} {}\n", n + 1, witness.verifier());
         }
@@ -277,7 +306,14 @@ impl Ledger {
                 proof: roots(&self.run_heads(), proof::range(&span, total as u64).unwrap()),
             },
             administration,
-            consistency: older.iter().map(consistency).collect(),
+            consistency: older
+                .iter()
+                .copied()
+                .chain(self.continues.iter().map(|(_, entry)| entry.agrees.0).filter(|size| *size > 0))
+                .collect::<BTreeSet<_>>()
+                .iter()
+                .map(consistency)
+                .collect(),
         };
         let proof = TlogProof {
             index: size - 1,
@@ -286,14 +322,29 @@ impl Ledger {
         };
         let mut manifest = serde_json::to_vec_pretty(&manifest).unwrap();
         manifest.push(b'\n');
-        Export(BTreeMap::from([
+        let mut files = BTreeMap::from([
             (verify::MANIFEST.into(), manifest),
             (verify::HEADS.into(), self.heads().text().into_bytes()),
             (verify::PROOF.into(), proof.to_string().into_bytes()),
             (verify::RUNS.into(), runs),
             (verify::EVENTS.into(), events),
             ("README.txt".into(), b"For people.\n".to_vec()),
-        ]))
+        ]);
+        let mut continues = Vec::new();
+        for (index, entry) in self.continues.iter().rev() {
+            let index = *index as u64;
+            let proof = roots(&self.tree, proof::inclusion(index, size).unwrap());
+            push(&mut continues, &ContinuesLine { index, text: entry.text(), proof });
+        }
+        if !continues.is_empty() {
+            files.insert(verify::CONTINUES.to_owned(), continues);
+        }
+        let mut export = Export(files);
+        stamps::put(
+            &mut export,
+            &stamps::stamp(self, older.first().copied().filter(|old| *old > 0).unwrap_or(size), size),
+        );
+        export
     }
 }
 
@@ -373,6 +424,25 @@ pub fn period(since: &str, until: &str, kind: &str) -> Selection {
 pub fn only(ledger: &Ledger, run: usize) -> Selection {
     let Stream::Run { id, .. } = ledger.runs[run].stream else { panic!("a run") };
     Selection { run_id: Some(id), ..Selection::default() }
+}
+
+/// The sample, restored once from the backup of its second checkpoint, and once more from one of just after that. With the newest
+/// checkpoint of before.
+pub fn restored() -> (Ledger, SignedNote) {
+    let (mut ledger, _) = sample();
+    let mut lost = ledger.clone();
+    lost.begin("drift", "2026-03-01T12:30:00Z");
+    let lost = lost.seal();
+    let Checkpoint { origin, size, root } = lost.text.parse().unwrap();
+    // An event was a leaf already, and not sealed.
+    ledger.append(10, "Progressed", b"{}", "2026-03-01T12:30:00Z");
+    ledger.begin_anew(2, Some(Known { log: origin, size, root: Some(root) }));
+    ledger.begin("backup", "2026-03-01T14:00:00Z");
+    ledger.seal();
+    ledger.begin_anew(4, None);
+    ledger.begin("drift", "2026-03-01T15:00:00Z");
+    ledger.seal();
+    (ledger, lost)
 }
 
 /// A ledger with eleven runs of two kinds, one begun each hour of a day, an administration, bytes that are no text, and

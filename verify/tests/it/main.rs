@@ -10,4 +10,7 @@ mod ledger;
 mod mutations;
 mod others;
 mod python;
+mod receipts;
+mod restored;
 mod speed;
+mod stamps;

@@ -27,7 +27,7 @@ fn an_export_for_others() {
     write("policy", ledger.policy_text("two").as_bytes());
 }
 
-/// What the search for inputs that break the verifier begins with: `tests/src/fuzz/export.txt`.
+/// What the search for inputs that break the verifier begins with: `tests/src/fuzz/export.txt`, `receipt.txt`.
 #[test]
 #[ignore = "writes into RUNLEDGER_SEALED"]
 fn a_seed_for_fuzzing() {
@@ -41,8 +41,15 @@ fn a_seed_for_fuzzing() {
     ledger.seal();
     let mut text = format!("== policy\nlog {}\nquorum none\n", ledger.log.verifier());
     for (name, content) in ledger.export(&crate::ledger::period("", "", "a"), true, &[1]).0 {
+        if name.starts_with("timestamp.") {
+            continue;
+        }
         write!(text, "== {name}\n{}", String::from_utf8(content).unwrap()).unwrap();
     }
-    std::fs::write(PathBuf::from(std::env::var_os("RUNLEDGER_SEALED").unwrap()).join("export.txt"), text)
-        .unwrap();
+    let folder = PathBuf::from(std::env::var_os("RUNLEDGER_SEALED").unwrap());
+    std::fs::write(folder.join("export.txt"), text).unwrap();
+    let receipt = crate::receipts::receipt(&ledger, 1, 1, ledger.tree.len() as u64);
+    let receipt = serde_json::to_string(&receipt).unwrap();
+    let text = format!("== policy\nlog {}\nquorum none\n== receipt\n{receipt}\n", ledger.log.verifier());
+    std::fs::write(folder.join("receipt.txt"), text).unwrap();
 }

@@ -10,15 +10,15 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
-use domain::{RequestId, TenantId};
-use exports::{ExportError, Exporter, Request, SealState, Which};
+use domain::{RequestId, RunId, TenantId};
+use exports::{ExportError, Exporter, Given, Request, SealState, Sealing, Which};
 use reads::{ReadQuery, forms};
 use tokio::sync::{Mutex, Semaphore};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::tokens::actor;
-use crate::extract::Viewer;
+use crate::extract::{Overseer, Viewer};
 use crate::observe::ThisRequest;
 use crate::preconditions::mark;
 use crate::problem::Problem;
@@ -26,10 +26,13 @@ use crate::problem_code::ProblemCode;
 use crate::request::ReadRequest;
 use crate::state::ApiState;
 
-pub(crate) use query::{CheckpointQuery, Exporting, PopulationQuery, RunInExport, RunQuery, Wishes};
+pub(crate) use query::{CheckpointQuery, PopulationQuery, RunInExport, RunQuery, Wishes};
 
 /// How many exports are made at once by a process. Each takes a thread and some connections to the log while it lasts.
 const AT_ONCE: usize = 4;
+
+/// How many requests' receipts are made at once by a process.
+const RECEIPTS_AT_ONCE: usize = 2;
 
 /// How many runs one export may be concerned with: 200,000 take about 32 MB.
 const MOST_RUNS: u64 = 200_000;
@@ -41,13 +44,36 @@ pub struct Exports {
     room: Arc<Semaphore>,
     /// One is prepared after another: it holds one of the few connections by which callers are looked up, too.
     turn: Arc<Mutex<()>>,
+    sealing: Sealing,
+    receipts: Arc<Semaphore>,
 }
 
 impl Exports {
-    /// With that exporter.
+    /// With that exporter, and what tells of new checkpoints.
     #[must_use]
-    pub fn new(exporter: Exporter) -> Self {
-        Self { exporter, room: Arc::new(Semaphore::new(AT_ONCE)), turn: Arc::default() }
+    pub fn new(exporter: Exporter, sealing: Sealing) -> Self {
+        let (room, receipts) = (Semaphore::new(AT_ONCE), Semaphore::new(RECEIPTS_AT_ONCE));
+        Self { exporter, room: room.into(), turn: Arc::default(), sealing, receipts: receipts.into() }
+    }
+
+    /// What tells of new checkpoints.
+    pub(super) fn sealing(&self) -> &Sealing {
+        &self.sealing
+    }
+
+    /// Receipts of a run's events, a few requests at a time: each holds a connection for some milliseconds.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub(super) async fn receipts(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        revisions: &[u64],
+    ) -> Result<Vec<Given>, ExportError> {
+        // Nobody closes the semaphore.
+        let _turn = self.receipts.acquire().await.map_err(|_| ExportError::Gone)?;
+        self.exporter.receipts(tenant, run, revisions).await
     }
 }
 
@@ -90,7 +116,7 @@ pub fn routes() -> OpenApiRouter<ApiState> {
 pub async fn export_run(
     State(state): State<ApiState>,
     method: Method,
-    _: Exporting,
+    _: Overseer,
     ThisRequest(request_id): ThisRequest,
     request: ReadRequest<RunQuery>,
     RunInExport(run): RunInExport,
@@ -121,7 +147,7 @@ pub async fn export_run(
 pub async fn export_runs(
     State(state): State<ApiState>,
     method: Method,
-    _: Exporting,
+    _: Overseer,
     ThisRequest(request_id): ThisRequest,
     request: ReadRequest<PopulationQuery>,
 ) -> Result<Response, Problem> {
@@ -153,7 +179,7 @@ pub async fn show_checkpoint(
 }
 
 /// It is for this caller alone.
-const NOT_KEPT: (HeaderName, &str) = (CACHE_CONTROL, "private, no-store");
+pub(super) const NOT_KEPT: (HeaderName, &str) = (CACHE_CONTROL, "private, no-store");
 
 async fn answer<Q: ReadQuery>(
     state: &ApiState,

@@ -1,6 +1,5 @@
-//! Who may export, and what exports take.
+//! What exports take.
 
-use access::Caller;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
@@ -13,23 +12,6 @@ use crate::state::ApiState;
 
 /// How many older sizes may be asked for at once.
 const MOST_SIZES: usize = 16;
-
-/// A caller that may take history out of the ledger: the roles `auditor` and `owner`; 403 for the others.
-#[derive(Debug, Clone, Copy)]
-pub struct Exporting;
-
-impl FromRequestParts<ApiState> for Exporting {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        let role = Caller::from_request_parts(parts, state).await?.role;
-        if role.may_oversee() {
-            return Ok(Self);
-        }
-        let detail = format!("Exports need a token of the role auditor or owner; this one's role is {role}.");
-        Err(Problem::forbidden(detail).with("role", role.as_str()).with("needed_role", "auditor"))
-    }
-}
 
 /// The run in the path of an export. Unlike elsewhere it may be one of which nothing can be read: an auditor must
 /// see that too.

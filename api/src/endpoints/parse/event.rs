@@ -83,8 +83,15 @@ fn tie(fields: &mut Map<String, Value>, name: &str, at: &str) -> Result<Option<C
 
 fn occurred_at(fields: &mut Map<String, Value>, at: &str) -> Result<Option<DateTime<Utc>>, Problem> {
     let Some(value) = fields.remove("occurred_at") else { return Ok(None) };
-    let place = format!("{at}/occurred_at");
-    match &value {
+    moment(&value, format!("{at}/occurred_at"))
+}
+
+/// Reads a time; none where it is null.
+///
+/// # Errors
+/// 422 naming its place.
+pub(super) fn moment(value: &Value, place: String) -> Result<Option<DateTime<Utc>>, Problem> {
+    match value {
         Value::String(text) => {
             text.parse().map(Some).map_err(|error| Problem::invalid(place, time::explain(text, error)))
         }
@@ -96,6 +103,7 @@ fn occurred_at(fields: &mut Map<String, Value>, at: &str) -> Result<Option<DateT
 fn body(event_type: &str, fields: &Value, at: &str) -> Result<EventBody, Problem> {
     Ok(match event_type {
         "Started" => EventBody::Started(from_value(fields, at)?),
+        "Resumed" => EventBody::Resumed(from_value(fields, at)?),
         "ItemSucceeded" => EventBody::ItemSucceeded(from_value(fields, at)?),
         "ItemFailed" => EventBody::ItemFailed(from_value(fields, at)?),
         "ItemSkipped" => EventBody::ItemSkipped(from_value(fields, at)?),
@@ -151,7 +159,7 @@ mod tests {
         let failed = |message: &str| json!({"type": "Failed", "reason_code": "timeout", "message": message});
         for (event, pointer, says) in [
             (json!({}), "/events/0/type", "missing"),
-            (json!({"type": "started"}), "/events/0/type", "Started, ItemSucceeded"),
+            (json!({"type": "started"}), "/events/0/type", "Started, Resumed, ItemSucceeded"),
             (json!({"type": "Queued"}), "/events/0/type", "POST"),
             (json!({"type": 7}), "/events/0/type", "string"),
             (json!({"type": "Started", "id": "x"}), "/events/0/id", "UUID"),

@@ -31,35 +31,44 @@ impl EventsBody {
     /// The events and what of them is kept otherwise than it was sent, or what is wrong with each bad one. The
     /// ledger's secret tells items apart whose names lose something.
     pub fn read(self, secret: &IdempotencySecret) -> Result<(Vec<ProposedEvent>, Changes), Problem> {
-        match self.events.len() {
-            0 => return Err(Problem::invalid("/events", "at least one event is needed")),
-            count if count > MAX_EVENTS => {
-                return Err(Problem::new(
-                    ProblemCode::TooManyEvents,
-                    format!(
-                        "{count} events are too many for one request: send at most {MAX_EVENTS} at once."
-                    ),
-                )
-                .with("max_events", MAX_EVENTS));
-            }
-            _ => {}
+        if self.events.is_empty() {
+            return Err(Problem::invalid("/events", "at least one event is needed"));
         }
         let mut changes = Changes::default();
-        let mut events = Vec::with_capacity(self.events.len());
-        let mut wrong = Vec::new();
-        // Each by itself, so that the producer that mends a batch hears of all that is to be mended.
-        for (index, sent) in self.events.iter().enumerate() {
-            match read(sent.get(), &format!("/events/{index}"), secret, &mut changes) {
-                Ok(event) => events.push(event),
-                Err(problem) => wrong.push(problem),
-            }
-        }
-        if let Some(problem) = Problem::of_all(wrong) {
-            return Err(problem);
-        }
-        same_id_same_event(&events)?;
+        let events = read_all(&self.events, secret, &mut changes)?;
         Ok((events, changes))
     }
+}
+
+/// Reads the member `events` of a body, which may be empty.
+///
+/// # Errors
+/// 422 that names what is wrong with each, 413 where there are too many.
+pub(super) fn read_all(
+    sent: &[Box<RawValue>],
+    secret: &IdempotencySecret,
+    changes: &mut Changes,
+) -> Result<Vec<ProposedEvent>, Problem> {
+    let count = sent.len();
+    if count > MAX_EVENTS {
+        let detail =
+            format!("{count} events are too many for one request: send at most {MAX_EVENTS} at once.");
+        return Err(Problem::new(ProblemCode::TooManyEvents, detail).with("max_events", MAX_EVENTS));
+    }
+    let mut events = Vec::with_capacity(count);
+    let mut wrong = Vec::new();
+    // Each by itself, so that the producer that mends a batch hears of all that is to be mended.
+    for (index, sent) in sent.iter().enumerate() {
+        match read(sent.get(), &format!("/events/{index}"), secret, changes) {
+            Ok(event) => events.push(event),
+            Err(problem) => wrong.push(problem),
+        }
+    }
+    if let Some(problem) = Problem::of_all(wrong) {
+        return Err(problem);
+    }
+    same_id_same_event(&events)?;
+    Ok(events)
 }
 
 /// Two events of a request with one id are a repeat if they say the same, and a mistake if they do not.

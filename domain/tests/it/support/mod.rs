@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     Command, Completed, Event, EventBody, Failure, ItemFailed, ItemName, ItemSkipped, ItemSucceeded,
-    ProposedEvent, Queued, Rejection, Run, Started, decide, evolve,
+    ProposedEvent, Queued, Rejection, Resumed, Run, Started, Tally, decide, evolve,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -33,6 +33,10 @@ pub fn started() -> EventBody {
     EventBody::Started(Started { worker: None, heartbeat_seconds: None })
 }
 
+pub fn resumed() -> EventBody {
+    EventBody::Resumed(Resumed { worker: None, heartbeat_seconds: None })
+}
+
 pub fn item(name: &str) -> ItemName {
     ItemName::try_from(name.to_owned()).unwrap()
 }
@@ -60,7 +64,13 @@ pub fn progressed() -> EventBody {
 }
 
 pub fn completed() -> EventBody {
-    EventBody::Completed(Completed { message: None })
+    EventBody::Completed(Completed { message: None, tally: None })
+}
+
+/// Completed with a tally of succeeded, failed and skipped items.
+pub fn tallied(succeeded: u64, failed: u64, skipped: u64) -> EventBody {
+    let [succeeded, failed, skipped] = [succeeded, failed, skipped].map(|n| n.try_into().unwrap());
+    EventBody::Completed(Completed { message: None, tally: Some(Tally { succeeded, failed, skipped }) })
 }
 
 pub fn failure() -> Failure {
@@ -91,6 +101,7 @@ pub fn command(events: Vec<ProposedEvent>) -> Command {
         actor: "worker-1".parse().unwrap(),
         origin: None,
         expected_revision: None,
+        max_age: None,
         events,
     }
 }
@@ -103,12 +114,13 @@ pub fn given(history: impl IntoIterator<Item = EventBody>) -> Given {
         let events = decide(&run, command(vec![proposed(id(n.into()), body)]), at).expect("a legal history");
         run = events.iter().fold(run, evolve);
     }
-    Given { run, expected_revision: None }
+    Given { run, expected_revision: None, max_age: None }
 }
 
 pub struct Given {
     pub run: Run,
     expected_revision: Option<Vec<u64>>,
+    max_age: Option<TimeDelta>,
 }
 
 pub struct Outcome {
@@ -122,6 +134,12 @@ impl Given {
         self
     }
 
+    /// Of a ledger that takes events for so long.
+    pub fn taking_for(mut self, max_age: TimeDelta) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
     /// Proposes events with fresh ids.
     pub fn when(self, bodies: impl IntoIterator<Item = EventBody>) -> Outcome {
         let events = (1000u128..).zip(bodies).map(|(n, body)| proposed(id(n), body)).collect();
@@ -131,6 +149,7 @@ impl Given {
     pub fn when_proposed(self, events: Vec<ProposedEvent>) -> Outcome {
         let mut wish = command(events);
         wish.expected_revision = self.expected_revision;
+        wish.max_age = self.max_age;
         let result = decide(&self.run, wish, noon() + TimeDelta::hours(1));
         let decided = result.as_deref().unwrap_or_default();
         let run = decided.iter().fold(self.run, evolve);

@@ -97,6 +97,32 @@ async fn who_gave_up_on_an_answer_can_repeat_the_append() {
     assert_eq!(whole(&log, "run-a").await.len(), 2);
 }
 
+/// As a server does that has written the first one and is slow to say so: the repeat is not sent, but looked for.
+#[tokio::test]
+async fn a_repeat_of_what_is_on_its_way_is_answered_by_what_is_there() {
+    let cluster = Cluster::start(1).await;
+    let log = log(&cluster);
+    let faults = cluster.nodes[0].faults.clone();
+    let events = [event(), event()];
+    let append = || log.append(to("run-a", ExpectedRevision::NoStream, &events));
+    faults.hold_answers.store(1, SeqCst);
+    let sent = async {
+        while faults.appends.load(SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        answer = append() => panic!("it is held: {answer:?}"),
+        () = sent => {}
+    }
+    let repeated = append().await.unwrap();
+    assert!(repeated.duplicate && repeated.revision == 1);
+    assert_eq!(faults.appends.load(SeqCst), 1, "it was not sent again");
+    faults.let_go();
+    assert_eq!(whole(&log, "run-a").await, ids(&events));
+    assert_eq!(append().await.unwrap(), repeated);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_come_late_and_in_another_order_are_the_right_ones() {
     let cluster = Cluster::start(1).await;

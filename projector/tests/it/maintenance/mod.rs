@@ -22,7 +22,12 @@ async fn given() -> Story {
     }));
     story.given(0, [labelled, started(), succeeded("a"), failed_item("b"), skipped("c"), completed()]).await;
     story.given(1, [queued(), started_promising(60), progressed(Some("half"), Some(4))]).await;
-    story.given(2, [queued(), failed()]).await;
+    let part = queued_with(serde_json::json!({
+        "parent": {"run_id": run_id(0)}, "retry_of": {"run_id": run_id(0)}, "resumes": {"run_id": run_id(0)},
+        "ref": {"source": "ci", "id": "7"},
+    }));
+    story.named(2, "ci", "7").await;
+    story.given(2, [part, failed()]).await;
     story.given(3, [queued()]).await;
     story.bad(3, started(), |event| event.data = b"{".to_vec()).await;
     story.bad(3, completed(), |_| {}).await;

@@ -53,6 +53,7 @@ async fn the_same_tables_from_wrong_ones(pool: PgPool) {
         &pool,
         "UPDATE projection.runs SET status = 'failed'; DELETE FROM projection.run_items;
          DELETE FROM projection.notifications; UPDATE projection.run_counts SET runs = 77;
+         UPDATE projection.run_children SET runs = 77; DELETE FROM projection.run_refs;
          DELETE FROM projection.dead_letters; DELETE FROM projection.admin_events WHERE revision = 0;
          UPDATE projection.admin_events SET actor = 'nobody'",
     )

@@ -3,7 +3,7 @@
 use domain::admin::{AdminBody, TenantTold, TokenTold};
 use domain::{
     Completed, EventBody, Failure, ItemFailed, ItemName, ItemSkipped, ItemSucceeded, Progressed, Queued,
-    Started,
+    Resumed, Started, Tally,
 };
 use serde_json::{Value, json};
 
@@ -33,6 +33,19 @@ pub fn started_promising(seconds: u64) -> EventBody {
     EventBody::Started(serde_json::from_value(started).unwrap())
 }
 
+pub fn resumed_promising(seconds: u64) -> EventBody {
+    let resumed = json!({"worker": "worker-2", "heartbeat_seconds": seconds});
+    EventBody::Resumed(serde_json::from_value::<Resumed>(resumed).unwrap())
+}
+
+pub fn tallied(succeeded: u64, failed: u64) -> EventBody {
+    let tally = json!({"succeeded": succeeded, "failed": failed});
+    EventBody::Completed(Completed {
+        message: None,
+        tally: Some(serde_json::from_value::<Tally>(tally).unwrap()),
+    })
+}
+
 pub fn item(name: &str) -> ItemName {
     ItemName::try_from(name.to_owned()).unwrap()
 }
@@ -58,7 +71,7 @@ pub fn progressed(message: Option<&str>, items_total: Option<u64>) -> EventBody 
 }
 
 pub fn completed() -> EventBody {
-    EventBody::Completed(Completed { message: None })
+    EventBody::Completed(Completed { message: None, tally: None })
 }
 
 pub fn failure() -> Failure {

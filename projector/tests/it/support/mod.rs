@@ -14,7 +14,10 @@ use domain::{
 };
 use eventlog::fact::Fact;
 use eventlog::memory::MemoryLog;
-use eventlog::streams::{NOTIFICATION_READ, NotificationRead, admin_stream, notification_stream, run_stream};
+use eventlog::streams::{
+    NOTIFICATION_READ, NotificationRead, Referenced, admin_stream, notification_stream, reference_stream,
+    run_stream,
+};
 use eventlog::{EventLog, ExpectedRevision, NewEvent, Position, RecordedEvent, StreamAppend};
 use projector::{Projector, ProjectorConfig};
 use sqlx::PgPool;
@@ -81,6 +84,7 @@ impl Story {
             actor: actor_of(&body),
             origin: None,
             expected_revision: None,
+            max_age: None,
             events: vec![ProposedEvent {
                 id: Uuid::from_u128(u128::try_from(self.ticks).unwrap()),
                 occurred_at: Some(now - TimeDelta::minutes(1)),
@@ -130,6 +134,20 @@ impl Story {
             let name = body.type_name();
             assert!(self.propose(n, body).await, "{name} is refused");
         }
+    }
+
+    /// A reference names the n-th run.
+    pub async fn named(&self, n: u8, source: &str, id: &str) -> Position {
+        let named = serde_json::from_value(serde_json::json!({"source": source, "id": id})).unwrap();
+        let (tenant, run_id) = (tenant(n), self.id_of(n));
+        let what = Referenced {
+            tenant,
+            reference: named,
+            run_id,
+            idempotency_key: "ab".repeat(32).parse().unwrap(),
+        };
+        let stream = reference_stream(&what.tenant, &what.reference);
+        self.raw(&stream, Fact::Referenced(Uuid::new_v4(), &what, None).record().unwrap()).await
     }
 
     /// Puts a record into the log, whatever it is. The fold does not hear of it.

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use super::run_id;
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 12] = [
     "checkpoints",
     "runs",
     "run_labels",
@@ -17,6 +17,8 @@ const NAMES: [&str; 10] = [
     "run_events",
     "notifications",
     "run_counts",
+    "run_children",
+    "run_refs",
     "run_hours",
     "dead_letters",
     "admin_events",

@@ -73,7 +73,7 @@ const DAMAGES: [(&str, &str); 21] = [
     ),
     (
         "GRANT EXECUTE ON FUNCTION administration.revoke_token TO PUBLIC",
-        "runledger_api may call administration.revoke_token(text,uuid), which changes tokens",
+        "runledger_api may call administration.revoke_token(text,uuid), which changes tokens or inlets",
     ),
 ];
 

@@ -16,5 +16,6 @@ mod outage;
 mod pressure;
 mod program;
 mod rebuild;
+mod sealing;
 mod several;
 mod site;

@@ -9,7 +9,7 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use seal::export::{EventLine, Manifest, RunLine};
 use seal::policy::Policy;
-use sealer::{KeyFile, Sealer, SealerConfig};
+use sealer::{KeyFile, Sealer, SealerConfig, TimeStamping};
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use tests::{Client, TestApp};
@@ -28,6 +28,16 @@ pub struct Sealing {
 
 impl Sealing {
     pub async fn start(app: &TestApp) -> Self {
+        Self::with(app, None).await
+    }
+
+    /// With a time stamp of the ledger's own log as soon as there is news.
+    pub async fn stamped(app: &TestApp, authority: &str) -> Self {
+        let every = Duration::from_millis(10);
+        Self::with(app, Some(TimeStamping { authorities: vec![authority.to_owned()], every })).await
+    }
+
+    async fn with(app: &TestApp, time_stamps: Option<TimeStamping>) -> Self {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("seal.key");
         let keys = KeyFile::create(&path, "ledger.test").unwrap();
@@ -35,6 +45,7 @@ impl Sealing {
             sign_every: Duration::from_millis(30),
             integrate_every: Duration::from_millis(10),
             sample_every: Duration::from_secs(3_600),
+            time_stamps,
             ..SealerConfig::default()
         };
         let sealer = Sealer::new(app.log.clone(), app.pool.clone(), path, config).unwrap();
@@ -50,8 +61,13 @@ impl Sealing {
 
     /// What a reader trusts who was given the key of a log beforehand.
     pub fn policy(&self, origin: &str) -> Policy {
+        Policy::parse(&self.policy_text(origin)).unwrap()
+    }
+
+    /// The same as a file.
+    pub fn policy_text(&self, origin: &str) -> String {
         let key = self.keys.verifiers(origin).unwrap().remove(0);
-        Policy::parse(&format!("log {key}\nquorum none\n")).unwrap()
+        format!("log {key}\nquorum none\n")
     }
 }
 

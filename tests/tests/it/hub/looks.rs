@@ -58,7 +58,7 @@ const NAMELESS: &str =
     !(e.labels?.length || e.textContent.trim() || e.ariaLabel || e.title)).map((e) => e.outerHTML)";
 
 /// Targets smaller than 24 CSS pixels in height that are not within a sentence (WCAG 2.2, 2.5.8).
-const SMALL: &str = "[...document.querySelectorAll('button, input:not([type=hidden]), select, summary, nav a, .chip, .groups a, .label, a.title, a.revision, .clear')].filter((e) =>
+const SMALL: &str = "[...document.querySelectorAll('button, input:not([type=hidden]), select, summary, nav a, .chip, .groups a, .label, a.title, a.revision, .clear, .onward a, .compare a')].filter((e) =>
     e.checkVisibility() && !e.closest('.hidden') && !e.classList.contains('skip') && e.getBoundingClientRect().height < 24).map((e) => e.outerHTML)";
 
 async fn pages(app: &TestApp, tab: &Tab) -> Vec<String> {
@@ -80,6 +80,9 @@ async fn pages(app: &TestApp, tab: &Tab) -> Vec<String> {
         "/t/demo/runs?status=nonsense".to_owned(),
         format!("/t/demo/runs/{run}"),
         format!("/t/demo/runs/{run}?revision=3"),
+        format!("/t/demo/runs/{run}/difference?from=1&to=4"),
+        format!("/t/demo/runs/{run}/difference?from=soon&to=4"),
+        format!("/t/demo/runs/{aborted}/difference"),
         format!("/t/demo/runs/{failed}"),
         format!("/t/demo/runs/{aborted}"),
         "/t/demo/notifications".to_owned(),

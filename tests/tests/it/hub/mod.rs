@@ -3,6 +3,7 @@
 mod access;
 mod browser;
 mod burst;
+mod compare;
 mod connection;
 mod hostile;
 mod lists;

@@ -160,20 +160,14 @@ async fn filters_of_items_never_contradict_each_other(pool: PgPoolOptions, datab
 async fn times_are_told_in_full(pool: PgPoolOptions, database: PgConnectOptions) {
     let app = TestApp::start(pool, database).await;
     let producer = app.producer();
-    let run = producer.new_run("pages.times", json!({})).await;
-    let events = json!([
+    let then = json!({"kind": "pages.times", "context": {}, "occurred_at": "2026-01-31T23:59:50Z", "events": [
         {"type": "Started", "occurred_at": "2026-01-31T23:59:58.250Z"},
         {"type": "ItemSucceeded", "item": "a", "occurred_at": "2026-02-01T00:00:01.007Z"},
-    ]);
-    let position = producer.append(&run, events).await.expect(200).number_at("/position");
+    ]});
+    let started = producer.post_run(&then).await.expect(201);
+    let (run, position) = (started.text_at("/run_id"), started.number_at("/position"));
     let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
     visitor.get(&format!("/t/demo/runs?after={position}")).await.expect(200);
-    for statement in [
-        "UPDATE projection.runs SET queued_at = '2026-01-31T23:59:50Z'",
-        "UPDATE projection.run_events SET occurred_at = '2026-01-31T23:59:50Z' WHERE revision = 0",
-    ] {
-        sqlx::query(statement).execute(&app.pool).await.unwrap();
-    }
     let page = visitor.get(&format!("/t/demo/runs/{run}")).await.expect(200).text;
     let (head, timeline) = page.split_once("id=\"timeline\"").unwrap();
     assert!(head.contains(">31 Jan 2026 23:59:58 UTC</time>") && head.contains(" days ago"), "{head}");

@@ -81,6 +81,8 @@ async fn what_became_of_a_run_between_two_points(pool: PgPool) {
         ("from=2&to=3", [2, 3], json!([b])),
         ("from=2025-06-15T15:06:44Z&to=2025-06-15T15:06:45.9Z", [4, 5], json!([a])),
         ("from=5&to=5", [5, 5], json!([])),
+        ("from=4&status=failed", [4, 7], json!([c])),
+        ("from=4&status=skipped", [4, 7], json!([])),
     ] {
         let answer = served.get(&format!("{path}?{query}")).await;
         assert_eq!(answer.status, 200, "{query}: {}", answer.body);
@@ -94,6 +96,9 @@ async fn what_became_of_a_run_between_two_points(pool: PgPool) {
         assert_eq!(json!(walked), expected, "{query}, page by page");
     }
     let whole = served.get(&format!("{path}?from=4")).await.body;
+    let counts = json!({"failed": 1, "skipped": 0, "succeeded": 1});
+    assert_eq!(whole["changed"], counts);
+    assert_eq!(served.get(&format!("{path}?from=4&status=skipped&limit=1")).await.body["changed"], counts);
     assert_eq!(
         (&whole["from"]["status"], &whole["to"]["status"]),
         (&json!("running"), &json!("partially_succeeded"))
@@ -113,6 +118,7 @@ async fn points_that_are_none_are_named(pool: PgPool) {
         ("from=1&to=2025-06-15", "?to"),
         ("from=5&to=4", "?to"),
         ("from=1&at=2", "?at"),
+        ("from=1&status=done", "?status"),
         ("from=1&cursor=x", "?cursor"),
     ] {
         assert_eq!(served.get(&format!("{path}?{query}")).await.pointer(), pointer, "{query}");

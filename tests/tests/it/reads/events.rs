@@ -34,7 +34,7 @@ async fn only_auditors_see_the_metadata(pool: PgPool) {
         if role == Role::Auditor {
             let metadata = event.as_object_mut().unwrap().remove("metadata").unwrap();
             assert!(metadata["event_id"].is_string());
-            assert_eq!(metadata["schema_version"], 2);
+            assert_eq!(metadata["schema_version"], 3);
             assert_eq!(metadata["correlation_id"], "corr-1");
             assert_eq!(metadata["causation_id"], Value::Null);
             assert_eq!((&metadata["tenant"], &metadata["run_id"]), (&json!("demo"), &json!(run.id)));

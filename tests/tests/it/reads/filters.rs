@@ -96,7 +96,10 @@ async fn a_list_shows_whole_rows_without_the_context(pool: PgPool) {
     assert_eq!(run["run_id"], runs[1].as_str());
     assert_eq!(run["initiator"], json!({"id": "bob", "name": null}));
     assert_eq!(run["liveness"]["state"], "stalled");
-    assert_eq!(run["items"], json!({"total": null, "succeeded": 0, "failed": 0, "skipped": 0}));
+    assert_eq!(
+        run["items"],
+        json!({"total": null, "succeeded": 0, "failed": 0, "skipped": 0, "tallied": false})
+    );
     assert_eq!(run["links"]["self"], format!("/v1/tenants/demo/runs/{}", runs[1]));
     assert!(run.get("context").is_none() && run["reason_code"] == Value::Null);
     assert_eq!(answer.body["position"].as_u64().unwrap().to_string(), answer.header("runledger-position"));

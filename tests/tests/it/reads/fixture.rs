@@ -65,6 +65,7 @@ impl Story {
             run: self.id,
             actor: "producer".parse().unwrap(),
             origin: None,
+            max_age: None,
             expected_revision: None,
             events: vec![proposed],
         };

@@ -35,8 +35,9 @@ async fn the_row_has_every_member(pool: PgPool) {
         answer.body,
         json!({
             "run_id": run.id, "kind": "drift.check", "title": "Add policies", "status": "succeeded",
-            "ended_as": "completed", "presumed": false, "superseded": false, "items": {"total": 2, "succeeded": 2, "failed": 0, "skipped": 0},
-            "initiator": {"id": "ann", "name": "Ann"}, "labels": {"env": "prod"},
+            "ended_as": "completed", "presumed": false, "superseded": false, "items": {"total": 2, "succeeded": 2, "failed": 0, "skipped": 0, "tallied": false},
+            "initiator": {"id": "ann", "name": "Ann"}, "ref": null, "parent": null, "retry_of": null, "resumes": null,
+            "children": null, "labels": {"env": "prod"},
             "context": {"b": 1.50, "a": [1, 12345678901234567890_u64]}, "idempotency_key": "0".repeat(64),
             "reason_code": null, "message": "all done", "progress_message": "almost there", "worker": "w1",
             "queued_at": "2025-06-15T15:06:39.500Z", "started_at": "2025-06-15T15:06:40.500Z",
@@ -97,7 +98,10 @@ async fn a_run_is_shown_as_it_was_then(pool: PgPool) {
     }
     let at = |revision: u64| format!("/runs/{}?revision={revision}", run.id);
     let failed_item = served.get(&at(3)).await.body;
-    assert_eq!(failed_item["items"], json!({"total": 3, "succeeded": 1, "failed": 1, "skipped": 0}));
+    assert_eq!(
+        failed_item["items"],
+        json!({"total": 3, "succeeded": 1, "failed": 1, "skipped": 0, "tallied": false})
+    );
     assert_eq!(failed_item["status"], "running");
     // Just then it was alive, whatever it is now.
     assert_eq!(failed_item["liveness"], json!({"state": "alive", "due_at": "2025-06-15T15:07:43Z"}));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::{AppendRequest, Commands, CommandsConfig, StaleLimits, StartRequest};
-use domain::{EventBody, Labels, ProposedEvent, wire};
+use domain::{EventBody, ProposedEvent, wire};
 use eventlog::memory::MemoryLog;
 use eventlog::{EventLog, Position};
 use projector::{Projector, ProjectorConfig};
@@ -27,16 +27,8 @@ async fn story(log: Arc<dyn EventLog>) {
     let (tenant, ann): (domain::TenantId, domain::PrincipalId) =
         ("demo".parse().unwrap(), "ann".parse().unwrap());
     let request = StartRequest {
-        tenant: tenant.clone(),
-        actor: ann.clone(),
-        origin: None,
-        kind: "bulk".parse().unwrap(),
         initiator: serde_json::from_value(json!({"id": "ann"})).unwrap(),
-        context: json!({}),
-        unordered: vec![],
-        items_total: None,
-        labels: Labels::default(),
-        title: None,
+        ..StartRequest::new(tenant.clone(), ann.clone(), "bulk".parse().unwrap(), json!({}))
     };
     let run = at(0).start(request).await.unwrap().run;
     let notification = Uuid::new_v5(&run.uuid(), b"ended:ann");

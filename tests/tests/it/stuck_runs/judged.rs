@@ -5,9 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::{AppendRequest, CommandError, Commands, CommandsConfig, StaleLimits, StartRequest};
-use domain::{
-    Completed, EventBody, HeartbeatSeconds, Labels, ProposedEvent, RunId, Started, Status, TenantId,
-};
+use domain::{Completed, EventBody, HeartbeatSeconds, ProposedEvent, RunId, Started, Status, TenantId};
 use eventlog::contract::Layer;
 use eventlog::memory::MemoryLog;
 use eventlog::streams::{run_event, run_stream};
@@ -54,18 +52,12 @@ async fn append(commands: &Commands, run: RunId, body: EventBody) {
 
 /// A run queued at noon.
 async fn queued(log: &Arc<dyn EventLog>) -> RunId {
-    let request = StartRequest {
-        tenant: tenant(),
-        actor: "producer".parse().unwrap(),
-        origin: None,
-        kind: "bulk".parse().unwrap(),
-        initiator: None,
-        context: json!({"nonce": Uuid::new_v4()}),
-        unordered: vec![],
-        items_total: None,
-        labels: Labels::default(),
-        title: None,
-    };
+    let request = StartRequest::new(
+        tenant(),
+        "producer".parse().unwrap(),
+        "bulk".parse().unwrap(),
+        json!({"nonce": Uuid::new_v4()}),
+    );
     commands_at(log.clone(), 0).start(request).await.unwrap().run
 }
 
@@ -141,7 +133,12 @@ async fn a_run_that_promised_nothing_or_has_ended_or_is_not_there_is_left_alone(
     let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
     let silent = running(&log, None).await;
     let ended = running(&log, Some(30)).await;
-    append(&commands_at(log.clone(), 10), ended, EventBody::Completed(Completed { message: None })).await;
+    append(
+        &commands_at(log.clone(), 10),
+        ended,
+        EventBody::Completed(Completed { message: None, tally: None }),
+    )
+    .await;
     let late = commands_at(log.clone(), 1_000_000);
     let head = log.head().await.unwrap();
     for run in [silent, ended, RunId::new(Uuid::now_v7()).unwrap()] {
@@ -216,18 +213,12 @@ async fn a_cache_that_is_behind_does_not_fail_a_run() {
 #[tokio::test]
 async fn the_work_of_a_run_presumed_failed_may_be_started_again() {
     let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
-    let request = StartRequest {
-        tenant: tenant(),
-        actor: "producer".parse().unwrap(),
-        origin: None,
-        kind: "bulk".parse().unwrap(),
-        initiator: None,
-        context: json!({"same": true}),
-        unordered: vec![],
-        items_total: None,
-        labels: Labels::default(),
-        title: None,
-    };
+    let request = StartRequest::new(
+        tenant(),
+        "producer".parse().unwrap(),
+        "bulk".parse().unwrap(),
+        json!({"same": true}),
+    );
     let commands = commands_at(log.clone(), 0);
     let first = commands.start(request.clone()).await.unwrap();
     assert!(commands.start(request.clone()).await.unwrap().reused);
@@ -243,8 +234,8 @@ async fn a_producer_is_refused_after_the_real_end_only() {
     let run = running(&log, Some(30)).await;
     assert!(commands_at(log.clone(), 200).presume_failed(&tenant(), run, limits(None)).await.unwrap());
     let worker = commands_at(log.clone(), 201);
-    append(&worker, run, EventBody::Completed(Completed { message: None })).await;
-    let body = EventBody::Completed(Completed { message: None });
+    append(&worker, run, EventBody::Completed(Completed { message: None, tally: None })).await;
+    let body = EventBody::Completed(Completed { message: None, tally: None });
     let request = AppendRequest {
         tenant: tenant(),
         run,

@@ -1,0 +1,99 @@
+// The outbox, in Postgres: see clients/behaviours.md.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { test, type TestContext } from "node:test";
+import pg from "pg";
+import { LedgerAway, POSTGRES_SCHEMA, events, type Client, type Ticket } from "../src/index.js";
+import { Proxy, kind, onlyRun, runs, types, world } from "./harness.js";
+
+/** A client of a database of the caller's own, with the outbox's table and one of the caller's. */
+async function database(context: TestContext): Promise<pg.Client> {
+  const url = new URL(process.env["DATABASE_URL"] as string);
+  const connect = async (name: string): Promise<pg.Client> => {
+    const client = new pg.Client({
+      user: decodeURIComponent(url.username),
+      password: decodeURIComponent(url.password),
+      host: url.searchParams.get("host") ?? url.hostname,
+      port: Number(url.searchParams.get("port") ?? (url.port || 5432)),
+      database: name,
+    });
+    await client.connect();
+    context.after(() => client.end());
+    return client;
+  };
+  const name = `app_${randomUUID().slice(0, 8)}`;
+  await (await connect(url.pathname.slice(1))).query(`CREATE DATABASE ${name}`);
+  const client = await connect(name);
+  await client.query(POSTGRES_SCHEMA);
+  await client.query("CREATE TABLE jobs (id INTEGER)");
+  return client;
+}
+
+test("the_outbox_commits_with_the_work", async (context) => {
+  const [client, ledger, kept, undone] = [await database(context), world().make(), kind(), kind()];
+  let ticket: Ticket | undefined;
+  for (const [name, end] of [[undone, "ROLLBACK"], [kept, "COMMIT"]] as const) {
+    await client.query("BEGIN");
+    ticket = await ledger.outbox(client).start(name, { set: "finance" }, { initiator: "ann", itemsTotal: 1 });
+    await client.query("INSERT INTO jobs VALUES (1)");
+    await client.query(end);
+  }
+  const stop = new AbortController();
+  const relaying = ledger.relay(client).run(stop.signal, 0.05);
+  const run = await onlyRun(kept, "queued");
+  assert.equal(run.initiator?.id, "ann");
+  assert.deepEqual(await runs(undone), []);
+  assert.equal((await client.query("SELECT * FROM jobs")).rows.length, 1);
+  stop.abort();
+  await relaying;
+
+  await client.query("BEGIN");
+  await ledger.outbox(client).report(ticket as Ticket, events.succeeded("daily"));
+  await client.query("ROLLBACK");
+  await client.query("BEGIN");
+  for (const event of [events.started("w-1"), events.succeeded("weekly"), events.completed()]) await ledger.outbox(client).report(ticket as Ticket, event);
+  await client.query("COMMIT");
+  while ((await ledger.relay(client).step()) > 0);
+  assert.deepEqual(await types((await onlyRun(kept, "succeeded")).run_id), ["Queued", "Started", "ItemSucceeded", "Completed"]);
+});
+
+class Died extends Error {}
+
+/** A client that is lost before or after its nth query. */
+const dying = (client: Client, calls: number): Client => ({
+  async query(sql, values) {
+    if (calls-- <= 0) throw new Died();
+    const answer = await client.query(sql, values);
+    if (calls-- <= 0) throw new Died();
+    return answer;
+  },
+});
+
+test("the_outbox_sends_once", async (context) => {
+  const [client, between, { make }, name] = [await database(context), await Proxy.start(context), world(), kind()];
+  const ledger = make({ url: between.url });
+  const tickets = [await ledger.outbox(client).start(name, { n: 0 }), await ledger.outbox(client).start(name, { n: 1 })];
+  for (const ticket of tickets) {
+    for (const event of [events.started("w-1"), events.succeeded("daily")]) await ledger.outbox(client).report(ticket, event);
+  }
+  // The relay dies at every place that there is, and sends again what the ledger may have.
+  let calls = 0;
+  for (let done = false; !done; calls++) {
+    assert.ok(calls < 60);
+    between.mode = calls % 7 === 0 ? "lost" : "pass";
+    try {
+      await ledger.relay(dying(client, calls)).step();
+      done = true;
+    } catch (error) {
+      assert.ok(error instanceof Died || error instanceof LedgerAway, String(error));
+    }
+  }
+  assert.ok(calls > 8, String(calls));
+  for (const ticket of tickets) await ledger.outbox(client).report(ticket, events.completed());
+  between.mode = "pass";
+  assert.equal(await ledger.relay(client).step(), 2);
+  assert.equal(await ledger.relay(client).step(), 0);
+  const found = await runs(name);
+  assert.equal(found.length, 2);
+  for (const { run_id } of found) assert.deepEqual(await types(run_id), ["Queued", "Started", "ItemSucceeded", "Completed"]);
+});

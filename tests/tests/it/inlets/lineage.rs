@@ -1,0 +1,114 @@
+//! OpenLineage over HTTP.
+
+use reqwest::Method;
+use serde_json::json;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tests::Answer;
+
+use super::{Emitter, events_of, lineage, ordered, runs, set_aside, without_grace};
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn the_key_may_stand_in_the_path_or_come_as_a_bearer(pool: PgPoolOptions, database: PgConnectOptions) {
+    let app = without_grace(pool, database).await;
+    let emitter = Emitter::new(&app, "openlineage").await;
+    emitter.post("/api/v1/lineage", &lineage("START", "r-1", 0)).await.expect(200);
+    let bearer = emitter.client.with_token(Some(&emitter.key));
+    bearer.post("//in/api/v1/lineage", &lineage("COMPLETE", "r-1", 9)).await.expect(200);
+    emitter.client.post("//in/api/v1/lineage", &lineage("FAIL", "r-1", 9)).await.problem(401, "unauthorized");
+    bearer.post("//api/v1/lineage", &lineage("RUNNING", "r-1", 5)).await.expect(200);
+    bearer.post("//api/v1/lineage/batch", &json!([lineage("RUNNING", "r-1", 6)])).await.expect(200);
+    emitter.client.post("//api/v1/lineage", &lineage("FAIL", "r-1", 9)).await.problem(401, "unauthorized");
+    ordered(&app).await;
+    let all = runs(&app).await;
+    assert_eq!((all.len(), &all[0]["status"]), (1, &json!("succeeded")));
+    assert_eq!(all[0]["title"], "orders.daily");
+    assert_eq!(all[0]["started_at"], "2026-01-05T08:15:00Z");
+    assert_eq!(all[0]["ended_at"], "2026-01-05T08:15:09Z");
+    app.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn of_a_batch_what_can_be_kept_is_kept(pool: PgPoolOptions, database: PgConnectOptions) {
+    let app = without_grace(pool, database).await;
+    let emitter = Emitter::new(&app, "openlineage").await;
+    let batch = json!([
+        lineage("START", "r-1", 0),
+        {"eventType": "START"},
+        lineage("FAIL", "r-2", 5),
+        lineage("PAUSE", "r-1", 6),
+        lineage("START", "r-1", 0),
+    ]);
+    let answer = emitter.post("/api/v1/lineage/batch", &batch).await.expect(200);
+    assert_eq!(answer.text_at("/status"), "partial_success");
+    assert_eq!(
+        answer.body["summary"],
+        json!({"received": 5, "successful": 4, "failed": 1, "retriable": 0, "non_retriable": 1})
+    );
+    assert_eq!(answer.body["failed_events"][0]["index"], 1);
+    assert!(answer.text_at("/failed_events/0/reason").contains("eventTime"), "{}", answer.text);
+    ordered(&app).await;
+    let all = runs(&app).await;
+    let mut statuses: Vec<_> = all.iter().map(|run| run["status"].as_str().unwrap()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, ["failed", "running"], "a FAIL under another id is a run of its own");
+    let aside = set_aside(&app, &emitter).await;
+    assert!(aside.len() == 1 && aside[0].0.contains("PAUSE"), "{aside:?}");
+    app.stop().await;
+}
+
+/// START twice, a COMPLETE before it, RUNNING after the end, another end: nothing of it is an error to the emitter.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn late_and_double_are_normal(pool: PgPoolOptions, database: PgConnectOptions) {
+    let app = without_grace(pool, database).await;
+    let emitter = Emitter::new(&app, "openlineage").await;
+    let send = async |event_type: &str, second: u32| {
+        emitter.post("/api/v1/lineage", &lineage(event_type, "r-1", second)).await.expect(200)
+    };
+    for (event_type, second) in
+        [("COMPLETE", 30), ("RUNNING", 20), ("START", 10), ("START", 11), ("START", 10), ("COMPLETE", 30)]
+    {
+        send(event_type, second).await;
+    }
+    ordered(&app).await;
+    let whole = ["Queued", "Started", "Progressed", "Progressed", "Completed"];
+    let run = runs(&app).await.remove(0);
+    assert_eq!(events_of(&app, &run).await, whole);
+    assert_eq!(
+        (&run["started_at"], &run["ended_at"]),
+        (&json!("2026-01-05T08:15:10Z"), &json!("2026-01-05T08:15:30Z"))
+    );
+    for (event_type, second) in [("RUNNING", 40), ("COMPLETE", 41), ("FAIL", 42), ("START", 43), ("FAIL", 42)]
+    {
+        send(event_type, second).await;
+    }
+    ordered(&app).await;
+    let run = runs(&app).await.remove(0);
+    assert_eq!(
+        (events_of(&app, &run).await, &run["status"]),
+        (whole.map(str::to_owned).to_vec(), &json!("succeeded"))
+    );
+    let why: Vec<_> = set_aside(&app, &emitter).await.into_iter().map(|(why, _)| why).collect();
+    assert_eq!(why.len(), 2, "{why:?}");
+    assert!(
+        why.iter().any(|why| why.contains("another end")) && why.iter().any(|why| why.contains("beginning"))
+    );
+    app.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn what_can_not_be_kept_is_told_how_to_mend_it(pool: PgPoolOptions, database: PgConnectOptions) {
+    let app = without_grace(pool, database).await;
+    let emitter = Emitter::new(&app, "openlineage").await;
+    let raw = async |body: &'static [u8]| {
+        Answer::of(emitter.request(Method::POST, "/api/v1/lineage").body(body)).await
+    };
+    raw(b"{").await.problem(400, "malformed_request");
+    raw(b"").await.problem(400, "malformed_request");
+    raw(b"\xff\xfe").await.problem(400, "malformed_request");
+    raw(br#"{"run": 1, "run": 2}"#).await.problem(400, "malformed_request");
+    raw(b"[]").await.problem(422, "validation_failed");
+    let problem = raw(b"{}").await.problem(422, "validation_failed");
+    assert_eq!(problem.text_at("/errors/0/pointer"), "/eventTime");
+    emitter.post("/api/v1/lineage/batch", &json!({})).await.problem(422, "validation_failed");
+    app.stop().await;
+}
