@@ -78,10 +78,11 @@ fn our_own_events_that_are_wrong_are_kept_and_told() {
         ("Failed", json!({"reason_code": "timeout", "message": " "}), "empty"),
         ("Failed", json!({"reason_code": "No", "message": "m"}), "lower-case"),
         ("Started", json!({"heartbeat_seconds": 0}), "1 to 86400"),
-        ("Started", json!("w-1"), "Started"),
+        ("Started", json!("w-1"), "object"),
         ("ItemFailed", json!({"item": "a"}), "reason_code"),
         ("Queued", json!({"kind": "other"}), "kind"),
         ("Queued", json!({"context": 7}), "object"),
+        ("Queued", json!({"context": {"a": "b\u{0}"}}), "U+0000"),
         ("Queued", json!({"initiator": {"id": "ann\u{200b}"}}), "initiator"),
     ] {
         let kept = aside(sent(&own(event_type, &data)).unwrap());
