@@ -114,6 +114,9 @@ def filter_body(context: Any, body: Any) -> bool:
     ids.append(body.get("correlation_id"))
     reference = body.get("ref")
     ids += [reference.get(name) for name in ("source", "id")] if isinstance(reference, dict) else []
+    # A start and an event of it are two: one id would be of both.
+    if body.get("event_id") in [event.get("id") for event in said if event.get("id")]:
+        return False
     # What a tally must cover is known to the run alone.
     if any(event.get("tally") for event in said):
         return False

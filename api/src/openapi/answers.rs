@@ -125,15 +125,16 @@ impl Traits {
         let tenants = path.starts_with("/v1/");
         let schema = answered_schema(members);
         let bodies = members.contains_key("requestBody");
+        // It comes from elsewhere than the read tables.
+        let sealed = path.ends_with("/receipt");
         Self {
             tenants,
             known: tenants || path.starts_with("/in") || path.starts_with("/api/"),
             writes: *method != "get",
             bodies,
-            // What is sealed comes from elsewhere than the read tables.
-            reads: *method == "get" && tenants && schema.is_some() && !path.ends_with("/receipt"),
+            reads: *method == "get" && tenants && schema.is_some() && !sealed,
             paged: schema.is_some_and(|schema| pages.iter().any(|page| page == schema)),
-            tagged: schema == Some("AppendAnswer") || (*method == "get" && schema.is_some()),
+            tagged: schema == Some("AppendAnswer") || (*method == "get" && schema.is_some() && !sealed),
             placed: tenants && (*method == "get" || !kept_aside(path)),
             starts: !kept_aside(path)
                 && members.get("responses").is_some_and(|answers| answers.get("201").is_some()),
