@@ -40,6 +40,11 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     for first, second in APART:
         if first in query:
             query.pop(second, None)
+    # A start and an event of it are two: one id would be of both.
+    events = case.body.get("events") if isinstance(case.body, dict) else None
+    if isinstance(events, list) and "event_id" in case.body:
+        if case.body["event_id"] in [event.get("id") for event in events if isinstance(event, dict)]:
+            case.body.pop("event_id")
     for name in ("initiator", "ref", "ref_source"):
         if not visible(query.get(name, "x")):
             query.pop(name)
@@ -114,9 +119,6 @@ def filter_body(context: Any, body: Any) -> bool:
     ids.append(body.get("correlation_id"))
     reference = body.get("ref")
     ids += [reference.get(name) for name in ("source", "id")] if isinstance(reference, dict) else []
-    # A start and an event of it are two: one id would be of both.
-    if body.get("event_id") in [event.get("id") for event in said if event.get("id")]:
-        return False
     # What a tally must cover is known to the run alone.
     if any(event.get("tally") for event in said):
         return False
