@@ -51,6 +51,19 @@ def serve() -> "subprocess.Popen[bytes]":
     raise SystemExit("the ledger does not get ready")
 
 
+def projected() -> None:
+    """Waits until the read tables are where the log is: the lease of a killed projector has to run out first."""
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(f"{URL}/readyz", timeout=5) as answer:
+                if json.load(answer)["lag_events"] == 0:
+                    return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise SystemExit("the read tables stay behind the log")
+
+
 def get(path: str) -> Any:
     request = urllib.request.Request(f"{URL}/v1/tenants/{TENANT}{path}", headers={"Authorization": f"Bearer {TOKEN}"})
     with urllib.request.urlopen(request, timeout=30) as answer:
@@ -112,6 +125,7 @@ def main() -> None:
     for _, worker in workers:
         worker.wait()
     left = Ledger(spool=folder / "spool", limits=QUICK).send_left(60)
+    projected()
     time.sleep(2)  # a broken heartbeat of a second is seen
     faults = {kind: fault for kind, _ in workers if (fault := wrong(kind, folder / kind, kind in killed))}
     ledger.terminate()
