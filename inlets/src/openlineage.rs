@@ -65,7 +65,8 @@ fn report(inlet: &Inlet, event: &Value) -> Result<Report, Untranslated> {
     let run = run.to_ascii_lowercase();
     let about = about(event, &run, namespace, job).tied(&run);
     let (lane, run) = (run.clone(), RunName::Named(run));
-    Ok(Report { event_id, run, lane, at: Some(at), said: Said::Event(said), begins: true, about })
+    let report = Report { event_id, run, lane, at: Some(at), said: Said::Event(said), begins: true, about };
+    report.checked().map_err(|why| aside(&why))
 }
 
 /// What is the same of two events that are the same, in whatever order their members came.

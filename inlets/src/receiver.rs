@@ -6,7 +6,6 @@ use std::time::Duration;
 use access::Inlet;
 use chrono::{DateTime, Utc};
 use domain::RequestId;
-use domain::key::check_context;
 use moka::future::Cache;
 use sqlx::PgPool;
 use tokio::sync::Notify;
@@ -116,10 +115,7 @@ impl Receiver {
         let (mut reports, mut asides) = (Vec::new(), Vec::new());
         for one in incoming {
             match one {
-                Incoming::Report(report) => match check_context(&report.about.context()) {
-                    Ok(()) => reports.push(*report),
-                    Err(error) => asides.push(report.aside(&error)),
-                },
+                Incoming::Report(report) => reports.push(*report),
                 Incoming::Aside(aside) => asides.push(*aside),
             }
         }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::json::Strict;
-use domain::key::ContextError;
+use domain::key::check_context;
 use domain::wire::{self, WireError};
 use domain::{CorrelationId, EventBody, Initiator, ItemCount, Labels, Queued};
 use redaction::{CleanText, redact_json};
@@ -53,9 +53,15 @@ impl Report {
         }
     }
 
-    /// What is kept of it where its context is against the rules that a start has.
-    pub(crate) fn aside(self, error: &ContextError) -> Aside {
-        Aside::new(self.event_id, format!("Its context: {error}."), self.about.context)
+    /// The same, if its context keeps the rules that a start's has; why not, otherwise.
+    pub(crate) fn checked(self) -> Result<Self, String> {
+        match &self.about.context {
+            Value::Null => Ok(self),
+            context => match check_context(context) {
+                Ok(()) => Ok(self),
+                Err(error) => Err(format!("Its context: {error}.")),
+            },
+        }
     }
 }
 
@@ -163,17 +169,13 @@ impl About {
         Self { correlation_id: id.parse().ok().filter(|_| visible), ..self }
     }
 
-    /// The context of the run: an object, which may still be against the rules for contexts.
-    pub(crate) fn context(&self) -> Value {
-        if self.context.is_null() { serde_json::json!({}) } else { self.context.clone() }
-    }
-
     /// The run's first event.
     pub(crate) fn queued(&self, kind: &domain::Kind) -> EventBody {
+        let context = if self.context.is_null() { serde_json::json!({}) } else { self.context.clone() };
         EventBody::Queued(Box::new(Queued {
             kind: kind.clone(),
             initiator: self.initiator.clone(),
-            context: self.context(),
+            context,
             idempotency_key: None,
             items_total: self.items_total,
             labels: self.labels.clone(),

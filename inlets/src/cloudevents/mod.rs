@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::fault::Malformed;
 use crate::ids::event_id;
 use crate::json::read;
-use crate::report::{Aside, Incoming};
+use crate::report::{Aside, Incoming, Report};
 
 pub use event::CloudEvent;
 
@@ -49,7 +49,7 @@ pub fn translate(inlet: &Inlet, secret: &IdempotencySecret, event: CloudEvent) -
     } else {
         Err(format!("No run is told of by the type {:?}.", event.event_type))
     };
-    match report {
+    match report.and_then(Report::checked) {
         Ok(report) => Incoming::Report(Box::new(report)),
         Err(why) => Incoming::Aside(Box::new(Aside::new(id, why, event.into_value()))),
     }
