@@ -6,12 +6,13 @@ use std::ops::Range;
 
 use futures::TryStreamExt;
 use seal::Hash;
+use seal::tiles::WIDTH;
 
 use crate::error::ExportError;
 use crate::snapshot::{Snapshot, bigint, unsigned};
 
 /// Leaves in a tile.
-const TILE: u64 = 256;
+const TILE: u64 = WIDTH as u64;
 
 impl Snapshot {
     /// The indexes of these leaves, of which the first one's event is at that position of the log; none of those that

@@ -8,7 +8,7 @@ use seal::checkpoint::Checkpoint;
 use seal::entry::{Entry, Part, Salt, Stream};
 use seal::note::SignedNote;
 use seal::proof::{consistency, inclusion};
-use seal::receipt::{CHECKPOINT, TimeStamp};
+use seal::receipt::{CHECKPOINT, TimeStamp, listed_data, listed_id};
 use seal::tlog_proof::TlogProof;
 use uuid::Uuid;
 
@@ -111,14 +111,14 @@ impl Snapshot {
             siblings.iter().cloned().chain(std::iter::once(leaf..leaf + 1)).chain(before.clone()).collect();
         let tiles = self.tiles(kept.log, Tree::Entries, &wanted).await?;
         let prev = before.map(|before| tiles.root(before)).transpose()?;
-        let data = format!("{}\n{}\n", listed.size, listed.root);
+        let data = listed_data(listed.size, &listed.root);
         let data_salt = place.salt.of(Part::Data, place.revision);
         // As the sealer has listed it.
         let entry = Entry {
             stream: Stream::Run { number: place.number, id: place.id },
             revision: place.revision,
             prev,
-            event_id: Uuid::from_u128(listed.size.into()),
+            event_id: listed_id(listed.size),
             event_type: CHECKPOINT,
             recorded_at: &listed.created_at.to_rfc3339_opts(SecondsFormat::Micros, true),
             data: data_salt.commit(Part::Data, data.as_bytes()),

@@ -16,6 +16,18 @@ pub const FORMAT: &str = "runledger/receipt/1";
 /// The type of an entry of the ledger's own log: it commits to a tenant's checkpoint.
 pub const CHECKPOINT: &str = "Checkpoint";
 
+/// The data of such an entry: size and root of the tenant's checkpoint, two lines.
+#[must_use]
+pub fn listed_data(size: u64, root: &Hash) -> String {
+    format!("{size}\n{root}\n")
+}
+
+/// The id of such an entry's event: a tenant's checkpoints differ in their size.
+#[must_use]
+pub fn listed_id(size: u64) -> Uuid {
+    Uuid::from_u128(size.into())
+}
+
 /// That an event was sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -11,7 +11,7 @@ use domain::admin::{AdminActor, AdminBody, SealedAnew};
 use redaction::CleanText;
 use seal::Hash;
 use seal::checkpoint::Checkpoint;
-use seal::continues::{Continues, Known, Named};
+use seal::continues::{Continues, Known, Named, generation_of};
 use seal::tlog_proof::kept_checkpoint;
 
 use access::administration::record_for_all;
@@ -132,8 +132,7 @@ impl Sealer {
         let rows = sqlx::query!("SELECT log_id, tenant, suffix, generation FROM seal.logs ORDER BY log_id");
         let rows = rows.fetch_all(&mut *tx).await?;
         let names = given.iter().map(|(_, checkpoint)| Named::of(&checkpoint.origin).generation);
-        let of_ledger = known.log.strip_prefix(keys.name()).and_then(|behind| behind.strip_prefix('/'));
-        let of_ledger = of_ledger.and_then(seal::continues::generation).unwrap_or(1);
+        let of_ledger = generation_of(keys.name(), &known.log).unwrap_or(1);
         let mut newest = names.max().unwrap_or(1).max(of_ledger);
         for row in &rows {
             newest = newest.max(generation(row.generation)?);

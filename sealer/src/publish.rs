@@ -7,6 +7,7 @@ use seal::Hash;
 use seal::checkpoint::Checkpoint;
 use seal::heads::Heads;
 use seal::note::SignedNote;
+use seal::receipt::{CHECKPOINT, listed_data, listed_id};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -18,9 +19,6 @@ use crate::logs::Logs;
 use crate::outside;
 use crate::progress::Lease;
 use crate::witnesses::{Signed, Witnesses};
-
-/// The type of the ledger's own events: a checkpoint of a tenant's log.
-const CHECKPOINT: &str = "Checkpoint";
 
 /// Signs what is committed and not signed, for it to be cosigned and then kept. After a crash this goes on where it was:
 /// sizes and roots are committed, and the signature of the same text by the same key is the same. With `again`, also
@@ -161,7 +159,7 @@ async fn list(db: &mut PgConnection, logs: &mut Logs, new: &[Prepared]) -> Resul
 /// What the ledger's own log commits to of a checkpoint. It names no origin: who reads a proof of one tenant learns
 /// nothing of another.
 pub(crate) fn listed_text(checkpoint: &Prepared) -> String {
-    format!("{}\n{}\n", checkpoint.size, checkpoint.root)
+    listed_data(checkpoint.size, &checkpoint.root)
 }
 
 /// A tenant's checkpoint as an event of the ledger's own log.
@@ -170,7 +168,7 @@ pub(crate) fn listed<'a>(checkpoint: &Prepared, revision: u64, text: &'a str) ->
         tenant: None,
         source: Source::Run(checkpoint.suffix),
         revision,
-        event_id: Uuid::from_u128(checkpoint.size.into()),
+        event_id: listed_id(checkpoint.size),
         event_type: CHECKPOINT,
         recorded_at: checkpoint.created_at.to_rfc3339_opts(SecondsFormat::Micros, true).into(),
         data: text.as_bytes(),

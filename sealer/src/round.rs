@@ -44,18 +44,6 @@ async fn cosign(
     Ok(older)
 }
 
-impl Work {
-    /// Whether checkpoints are to be asked for again. What an earlier sealer has left is looked for once.
-    fn lacks(&self) -> bool {
-        self.lacking.as_ref().is_none_or(|lacking| !lacking.is_empty())
-    }
-
-    /// Whether there is anything to sign, or to be cosigned.
-    fn wants_round(&self) -> bool {
-        !self.news.is_empty() || self.lacks()
-    }
-}
-
 impl Sealer {
     /// Does a round to its end.
     pub(crate) async fn sign(&self, work: &mut Work) -> Result<(), SealError> {
@@ -70,10 +58,11 @@ impl Sealer {
     /// Prepares and signs a checkpoint of each log that has news, and begins to ask the witnesses for it, and for those that
     /// had too few cosignatures before.
     pub(crate) async fn begin_round(&self, work: &mut Work) -> Result<Option<Asking>, SealError> {
-        if !work.wants_round() {
+        // What an earlier sealer has left is looked for once.
+        let again = work.lacking.as_ref().is_none_or(|lacking| !lacking.is_empty());
+        if work.news.is_empty() && !again {
             return Ok(None);
         }
-        let again = work.lacks();
         // A key that was rotated meanwhile signs from now on; one that can't be read is told, and the one that is known
         // goes on.
         match self.read_keys() {
