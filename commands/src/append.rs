@@ -62,12 +62,8 @@ impl Commands {
         let stream = streams::run_stream(&tenant, run);
         let command =
             Command { tenant, run, actor, origin, expected_revision, max_age: self.max_age, events };
-        let slot = self.runs.slot(&stream).await;
-        let mut folded = slot.lock().await;
-        self.runs.doubt(&stream, &mut folded);
-        let answer = self.append_locked(&stream, &mut folded, &command).await;
-        self.runs.update_weight(&stream, &slot, folded).await;
-        answer
+        let append = async |folded: &mut Folded| self.append_locked(&stream, folded, &command).await;
+        self.runs.locked(&stream, append).await
     }
 
     async fn append_locked(

@@ -79,8 +79,17 @@ impl RunCache {
         Self { log, runs, unreadable: Unreadable::default() }
     }
 
-    /// The place of a stream's run; empty when nothing of it is known yet.
-    pub(super) async fn slot(&self, stream: &str) -> Arc<Slot> {
+    /// Works with the fold of a stream's run, one at a time. It is empty where nothing of the run is known yet.
+    pub(super) async fn locked<T>(&self, stream: &str, work: impl AsyncFnOnce(&mut Folded) -> T) -> T {
+        let slot = self.slot(stream).await;
+        let mut folded = slot.folded.lock().await;
+        self.doubt(stream, &mut folded);
+        let done = work(&mut folded).await;
+        self.update_weight(stream, &slot, folded).await;
+        done
+    }
+
+    async fn slot(&self, stream: &str) -> Arc<Slot> {
         match self.runs.get(stream).await {
             Some(slot) => slot,
             None => self.runs.entry_by_ref(stream).or_default().await.into_value(),
@@ -103,7 +112,7 @@ impl RunCache {
 
     /// Forgets the cached prefix of a stream that is said to be unreadable: it is decided on what the log has
     /// now, or not at all.
-    pub(super) fn doubt(&self, stream: &str, folded: &mut Folded) {
+    fn doubt(&self, stream: &str, folded: &mut Folded) {
         if self.unreadable.holds(stream) {
             *folded = Folded::default();
         }
@@ -136,7 +145,7 @@ impl RunCache {
     }
 
     /// Tells the cache what a run weighs now, and forgets a run that has no events.
-    pub(super) async fn update_weight(&self, stream: &str, slot: &Arc<Slot>, folded: MutexGuard<'_, Folded>) {
+    async fn update_weight(&self, stream: &str, slot: &Arc<Slot>, folded: MutexGuard<'_, Folded>) {
         let Folded { run, .. } = &*folded;
         if run.revision.is_none() {
             drop(folded);
@@ -149,13 +158,6 @@ impl RunCache {
             // The weigher only looks when something is put in.
             self.runs.insert(stream.to_owned(), slot.clone()).await;
         }
-    }
-}
-
-impl Slot {
-    /// The fold, for one command at a time.
-    pub(super) async fn lock(&self) -> MutexGuard<'_, Folded> {
-        self.folded.lock().await
     }
 }
 

@@ -6,6 +6,7 @@ use eventlog::streams;
 use uuid::Uuid;
 
 use super::Commands;
+use super::cache::Folded;
 use super::error::CommandError;
 
 /// A run as the log has it.
@@ -32,21 +33,18 @@ impl Commands {
     /// [`CommandError::Unreadable`], or the log's.
     pub async fn look(&self, tenant: &TenantId, run: RunId, event: Uuid) -> Result<Looked, CommandError> {
         let stream = streams::run_stream(tenant, run);
-        let slot = self.runs.slot(&stream).await;
-        let mut folded = slot.lock().await;
-        self.runs.doubt(&stream, &mut folded);
-        let looked = self.runs.catch_up(&stream, &mut folded).await.map(|()| {
+        let look = async |folded: &mut Folded| {
+            self.runs.catch_up(&stream, folded).await?;
             let run = &folded.run;
-            Looked {
+            Ok(Looked {
                 status: run.status,
                 started: run.started_at.is_some(),
                 ended_as: run.ended_as,
                 presumed: run.presumed,
                 queued_at: run.queued_at,
                 has_event: run.event_ids.contains_key(&event),
-            }
-        });
-        self.runs.update_weight(&stream, &slot, folded).await;
-        looked
+            })
+        };
+        self.runs.locked(&stream, look).await
     }
 }

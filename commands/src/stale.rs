@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::Commands;
 use super::append::Step;
+use super::cache::Folded;
 use super::error::CommandError;
 
 /// For how long a run may be silent before it is presumed failed.
@@ -39,12 +40,9 @@ impl Commands {
         limits: StaleLimits,
     ) -> Result<bool, CommandError> {
         let stream = streams::run_stream(tenant, run);
-        let slot = self.runs.slot(&stream).await;
-        let mut folded = slot.lock().await;
-        self.runs.doubt(&stream, &mut folded);
-        let presumed = async {
+        let presume = async |folded: &mut Folded| {
             for _ in 0..self.tries {
-                self.runs.catch_up(&stream, &mut folded).await?;
+                self.runs.catch_up(&stream, folded).await?;
                 let now = self.now();
                 let Some((revision, failed)) = presumed_failure(&folded.run, limits, now)? else {
                     return Ok(false);
@@ -54,15 +52,13 @@ impl Commands {
                     let (revision, status) = (folded.run.revision, folded.run.status);
                     CommandError::Rejected { rejection, revision, status }
                 })?;
-                if let Step::Done = self.append_decided(&stream, &mut folded, &events).await? {
+                if let Step::Done = self.append_decided(&stream, folded, &events).await? {
                     return Ok(true);
                 }
             }
             Err(CommandError::Contended)
-        }
-        .await;
-        self.runs.update_weight(&stream, &slot, folded).await;
-        presumed
+        };
+        self.runs.locked(&stream, presume).await
     }
 }
 

@@ -24,6 +24,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use super::Commands;
 use super::append::{EventResult, Step};
+use super::cache::Folded;
 use super::error::{CommandError, StartName};
 use super::names::{Named, Reservation};
 
@@ -288,35 +289,32 @@ impl Commands {
     /// The run as the log has it now; none where it has no events.
     async fn found(&self, start: &PreparedStart, run: RunId) -> Result<Option<Found>, CommandError> {
         let stream = run_stream(&start.tenant, run);
-        let slot = self.runs.slot(&stream).await;
-        let mut folded = slot.lock().await;
-        self.runs.doubt(&stream, &mut folded);
-        // What has ended is not active again, whatever follows.
-        let ended = folded.run.status.is_some_and(|status| !status.is_active());
-        let looked = if ended { Ok(()) } else { self.runs.catch_up(&stream, &mut folded).await };
-        let found = Found::of(run, &folded);
-        self.runs.update_weight(&stream, &slot, folded).await;
-        looked.map(|()| found)
+        let find = async |folded: &mut Folded| {
+            // What has ended is not active again, whatever follows.
+            let ended = folded.run.status.is_some_and(|status| !status.is_active());
+            if !ended {
+                self.runs.catch_up(&stream, folded).await?;
+            }
+            Ok(Found::of(run, folded))
+        };
+        self.runs.locked(&stream, find).await
     }
 
     /// Appends the start's events to a run that is believed to have none.
     async fn queue(&self, start: &PreparedStart, run: RunId) -> Result<Queue, CommandError> {
         let stream = run_stream(&start.tenant, run);
-        let slot = self.runs.slot(&stream).await;
-        let mut folded = slot.lock().await;
-        self.runs.doubt(&stream, &mut folded);
-        let queued = async {
+        let queue = async |folded: &mut Folded| {
             let mut ours = false;
             if folded.run.revision.is_none() {
                 let events = self.decided(start, &folded.run, run)?;
                 ours = true;
-                if let Step::ReadOn = self.append_decided(&stream, &mut folded, &events).await? {
-                    self.runs.catch_up(&stream, &mut folded).await?;
+                if let Step::ReadOn = self.append_decided(&stream, folded, &events).await? {
+                    self.runs.catch_up(&stream, folded).await?;
                     // An id that we have made up ourselves is nobody else's.
                     ours = !start.id_given && folded.opening.as_ref().is_some_and(|it| it.id == start.id);
                 }
             }
-            let found = Found::of(run, &folded);
+            let found = Found::of(run, folded);
             let found =
                 found.ok_or_else(|| CommandError::Internal("a run that was queued is empty".into()))?;
             if !ours {
@@ -328,10 +326,8 @@ impl Commands {
             };
             let events = start.events.iter().filter_map(|event| place(event.id)).collect();
             Ok(Queue::Done(found.started(false, false, events)))
-        }
-        .await;
-        self.runs.update_weight(&stream, &slot, folded).await;
-        queued
+        };
+        self.runs.locked(&stream, queue).await
     }
 
     /// The answer to a start that has made the run before, if it still says the same.
