@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::queue::Request;
 use crate::error::AppendError;
-use crate::port::{Appended, Position, RecordedEvent, StreamAppend};
+use crate::port::{Appended, StreamAppend};
 use crate::repeat::{self, There};
 
 /// What becomes of one request.
@@ -100,25 +100,5 @@ impl<'a> Plan<'a> {
                 self.verdicts[at.request] = Verdict::Repeat(Appended { revision, position, duplicate });
             }
         }
-    }
-
-    /// The accepted events as the log has them, given the position before the first.
-    pub fn recorded(&self, before: u64) -> impl Iterator<Item = RecordedEvent> {
-        let events = self.rows.iter().flat_map(|(append, first)| {
-            append
-                .events
-                .iter()
-                .zip(*first..)
-                .map(|(event, revision)| (append.stream.as_str(), revision, event))
-        });
-        events.zip(before + 1..).map(|((stream, revision, event), position)| RecordedEvent {
-            position: Position(position),
-            stream: stream.to_owned(),
-            revision,
-            id: event.id,
-            event_type: event.event_type.clone(),
-            data: event.data.clone(),
-            metadata: event.metadata.clone(),
-        })
     }
 }

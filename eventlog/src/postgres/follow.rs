@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::read;
 use super::recent::Recent;
 use crate::error::LogError;
-use crate::port::{Position, RecordedEvent, Subscription};
+use crate::port::{Position, RecordedEvent, StreamAppend, Subscription};
 
 /// The channel on which processes tell each other the log's last position.
 const CHANNEL: &str = "runledger_log";
@@ -48,16 +48,36 @@ impl HeadNotifier {
         });
     }
 
-    /// Keeps events that this process has appended for its subscribers, if there are any.
-    pub fn keep_recent(&self, events: impl Iterator<Item = RecordedEvent>) {
+    /// Publishes appends of this process: in order, each with the revision of its last event, after a position. They are
+    /// kept for its subscribers, if there are any.
+    pub fn publish_appended(&self, appends: Vec<(StreamAppend, u64)>, before: u64) {
+        let events = appends.iter().map(|(append, _)| append.events.len() as u64).sum::<u64>();
         if self.head.receiver_count() > 0 {
-            self.recent.add(events);
+            self.recent.add(recorded(appends, before));
         }
+        self.publish(before + events);
     }
 
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.head.subscribe()
     }
+}
+
+/// Appended events as the log has them.
+fn recorded(appends: Vec<(StreamAppend, u64)>, before: u64) -> impl Iterator<Item = RecordedEvent> {
+    let events = appends.into_iter().flat_map(|(StreamAppend { stream, events, .. }, last)| {
+        let first = last + 1 - events.len() as u64;
+        events.into_iter().zip(first..).map(move |(event, revision)| (stream.clone(), revision, event))
+    });
+    events.zip(before + 1..).map(|((stream, revision, event), position)| RecordedEvent {
+        position: Position(position),
+        stream,
+        revision,
+        id: event.id,
+        event_type: event.event_type,
+        data: event.data,
+        metadata: event.metadata,
+    })
 }
 
 /// Tells other processes of this one's commits. Out of the way of the appends: while one notification is

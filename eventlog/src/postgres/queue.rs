@@ -24,13 +24,14 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Answers the caller, who may have gone away.
-    pub fn answer(self, result: Result<Appended, AppendError>) {
+    /// Answers the caller, who may have gone away, and gives the append.
+    pub fn answer(self, result: Result<Appended, AppendError>) -> StreamAppend {
         metrics::histogram!("runledger_append_seconds").record(self.queued_at.elapsed());
         if let Err(AppendError::Conflict { .. }) = &result {
             metrics::counter!("runledger_append_conflicts_total").increment(1);
         }
         let _caller_went_away = self.reply.send(result);
+        self.append
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Recent {
 /// Events without a gap between their positions.
 #[derive(Debug, Default)]
 struct Tail {
-    events: VecDeque<RecordedEvent>,
+    events: VecDeque<Arc<RecordedEvent>>,
     bytes: usize,
 }
 
@@ -39,7 +39,7 @@ impl Recent {
                 *tail = Tail::default();
             }
             tail.bytes += bytes(&event);
-            tail.events.push_back(event);
+            tail.events.push_back(Arc::new(event));
             while tail.bytes > MOST_BYTES {
                 let Some(oldest) = tail.events.pop_front() else { break };
                 tail.bytes -= bytes(&oldest);
@@ -52,7 +52,10 @@ impl Recent {
         let tail = self.tail();
         let known = tail.events.front().and_then(|first| (position.0).checked_sub(first.position.0 - 1));
         let Some(known) = known.and_then(|known| usize::try_from(known).ok()) else { return Vec::new() };
-        tail.events.iter().skip(known).take(limit).cloned().collect()
+        let events: Vec<_> = tail.events.iter().skip(known).take(limit).cloned().collect();
+        // Copied when the writer need not wait for it.
+        drop(tail);
+        events.iter().map(|event| RecordedEvent::clone(event)).collect()
     }
 
     fn tail(&self) -> MutexGuard<'_, Tail> {

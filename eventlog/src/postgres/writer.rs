@@ -153,7 +153,7 @@ impl Writer {
                 Ok(Ok(committed)) => {
                     self.down = false;
                     self.append_health.set_refusing(false);
-                    return answer(requests, committed);
+                    return self.answer(requests, committed);
                 }
                 Ok(Err(failure)) => failure,
                 Err(_) => Failure::Lost("it does not answer in time".into()),
@@ -193,6 +193,34 @@ impl Writer {
         }
     }
 
+    /// Answers a batch, then tells of its events; gives back what must come later.
+    fn answer(&self, requests: Vec<Request>, committed: Committed) -> Vec<Request> {
+        let (mut deferred, mut accepted) = (Vec::new(), Vec::new());
+        let mut position = committed.before;
+        for (request, verdict) in requests.into_iter().zip(committed.verdicts) {
+            match verdict {
+                Verdict::Accept { last } => {
+                    position += request.append.events.len() as u64;
+                    let appended =
+                        Appended { revision: last, position: Position(position), duplicate: false };
+                    accepted.push((request.answer(Ok(appended)), last));
+                }
+                Verdict::Mismatch(conflict) => drop(request.answer(Err(conflict))),
+                Verdict::Repeat(appended) => drop(request.answer(Ok(appended))),
+                Verdict::Defer => deferred.push(request),
+            }
+        }
+        let events = position - committed.before;
+        if events > 0 {
+            self.notifier.publish_appended(accepted, committed.before);
+            self.committed.send_replace(position);
+            metrics::counter!("runledger_appended_events_total").increment(events);
+            #[expect(clippy::cast_precision_loss, reason = "a batch is far smaller than 2^52")]
+            metrics::histogram!("runledger_append_batch_events").record(events as f64);
+        }
+        deferred
+    }
+
     /// Drops the connection and all that was known through it.
     fn forget(&mut self) {
         self.connection = None;
@@ -201,28 +229,9 @@ impl Writer {
     }
 }
 
-/// Answers a batch; gives back what must come later.
-fn answer(requests: Vec<Request>, committed: Committed) -> Vec<Request> {
-    let mut deferred = Vec::new();
-    let mut position = committed.before;
-    for (request, verdict) in requests.into_iter().zip(committed.verdicts) {
-        match verdict {
-            Verdict::Accept { last } => {
-                position += request.append.events.len() as u64;
-                let position = Position(position);
-                request.answer(Ok(Appended { revision: last, position, duplicate: false }));
-            }
-            Verdict::Mismatch(conflict) => request.answer(Err(conflict)),
-            Verdict::Repeat(appended) => request.answer(Ok(appended)),
-            Verdict::Defer => deferred.push(request),
-        }
-    }
-    deferred
-}
-
 fn refuse_all(requests: Vec<Request>, error: &LogError) -> Vec<Request> {
     for request in requests {
-        request.answer(Err(AppendError::Log(error.clone())));
+        drop(request.answer(Err(AppendError::Log(error.clone()))));
     }
     Vec::new()
 }

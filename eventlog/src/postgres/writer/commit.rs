@@ -33,16 +33,7 @@ impl Writer {
         if !matches!(committed, Err(Failure::Lost(_))) {
             self.connection = Some(connection);
         }
-        let committed = committed?;
-        let events = self.head - committed.before;
-        if events > 0 {
-            self.notifier.publish(self.head);
-            self.committed.send_replace(self.head);
-            metrics::counter!("runledger_appended_events_total").increment(events);
-            #[expect(clippy::cast_precision_loss, reason = "a batch is far smaller than 2^52")]
-            metrics::histogram!("runledger_append_batch_events").record(events as f64);
-        }
-        Ok(committed)
+        committed
     }
 
     async fn connect(&mut self) -> Result<PgConnection, Failure> {
@@ -139,7 +130,6 @@ impl Writer {
     /// Takes over what the batch has changed.
     fn keep(&mut self, plan: Plan<'_>) -> Committed {
         let before = self.head;
-        self.notifier.keep_recent(plan.recorded(before));
         self.head += plan.events as u64;
         for (stream, head) in &plan.moved {
             self.heads.put(stream, Some(*head));
