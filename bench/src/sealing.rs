@@ -52,13 +52,21 @@ async fn beside_appends(
             // What others have left is not sealed within a round.
             let (log, sealing) = sealer(&pool, &key).await?;
             sealing.seal_now().await?;
-            let without = through(&log, producers, batch, length).await?;
-            sealing.seal_now().await?;
-            let stop = CancellationToken::new();
-            let at_work = tokio::spawn(sealing.run(stop.clone()));
-            let with = through(&log, producers, batch, length).await?;
-            stop.cancel();
-            at_work.await?;
+            let (mut with, mut without) = (0.0, 0.0);
+            // Neither is always the first: what the one leaves to be written, the next one waits for.
+            for sealed in [round % 2 == 0, round % 2 == 1] {
+                if !sealed {
+                    without = through(&log, producers, batch, length).await?;
+                    sealing.seal_now().await?;
+                    continue;
+                }
+                let stop = CancellationToken::new();
+                let at_work = Sealer::new(log.clone(), pool.clone(), key.clone(), SealerConfig::default())?;
+                let at_work = tokio::spawn(at_work.run(stop.clone()));
+                with = through(&log, producers, batch, length).await?;
+                stop.cancel();
+                at_work.await?;
+            }
             log.shutdown().await;
             println!(
                 "sealing, round {round}/{rounds}, batches of {batch}: without {without:.0}/s, with {with:.0}/s"
@@ -85,7 +93,7 @@ async fn catch_up(rig: &Rig, args: &Args, key: PathBuf) -> Result<Vec<Figure>, F
     let (mut sealed, mut audited) = (Rounds::default(), Rounds::default());
     for round in 1..=args.rounds {
         sqlx::raw_sql(
-            "TRUNCATE seal.logs, seal.runs, seal.tiles, seal.checkpoints, seal.findings; UPDATE seal.progress SET position = 0",
+            "TRUNCATE seal.logs, seal.runs, seal.tiles, seal.checkpoints, seal.continues, seal.time_stamps, seal.findings; UPDATE seal.progress SET position = 0",
         )
         .execute(&pool)
         .await?;
