@@ -19,6 +19,7 @@ use access::administration::record_for_all;
 use crate::checkpoint::{self, Which, origin_of};
 use crate::continues;
 use crate::error::{SealError, generation};
+use crate::hasher::Hasher;
 use crate::key::KeyFile;
 use crate::logs::{Logs, suffix};
 use crate::outside;
@@ -77,7 +78,15 @@ impl Sealer {
             }
         };
         let news = BTreeSet::new();
-        let mut work = Work { lease, logs: Logs::default(), news, keys, generation, lacking: None };
+        let mut work = Work {
+            lease,
+            logs: Logs::default(),
+            hasher: Hasher::start()?,
+            news,
+            keys,
+            generation,
+            lacking: None,
+        };
         self.sign(&mut work).await?;
         let tenants = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM seal.logs WHERE tenant IS NOT NULL AND generation = $1"#,

@@ -107,6 +107,9 @@ pub enum SealError {
     /// The time-stamping authorities can't be asked.
     #[error("time stamps can't be asked for: {0}")]
     TimeStamps(String),
+    /// There is no thread to hash on.
+    #[error("no thread hashes events: {0}")]
+    NoHasher(String),
     /// A file can't be read or written.
     #[error("{path}: {source}")]
     File {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::error::SealError;
 use crate::logs::{Log, Logs, random_salt};
-use crate::runs::{self, RunChain};
+use crate::runs::{self, Chains, RunChain};
 
 /// Which of a tenant's streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,17 +41,23 @@ pub(crate) struct Sealable<'a> {
     pub metadata: &'a [u8],
 }
 
-/// A record of the event log as it is sealed; none where its stream is not. What it holds is not judged: bytes that
-/// nobody can read are sealed too.
-pub(crate) fn sealable(record: &RecordedEvent) -> Option<Sealable<'_>> {
-    let (tenant, source) = match run_of(&record.stream) {
+/// Whose a stream of the event log is and which; none where it is not sealed.
+fn sealed_as(stream: &str) -> Option<(Option<&str>, Source)> {
+    let (tenant, source) = match run_of(stream) {
         Some((tenant, run)) => (tenant, Source::Run(run.uuid())),
-        None => (admin_of(&record.stream)?, Source::Administration),
+        None => (admin_of(stream)?, Source::Administration),
     };
     // A name that is none of a tenant could not be told from another one in a table.
     tenant.parse::<TenantId>().ok()?;
+    Some((Some(tenant), source))
+}
+
+/// A record of the event log as it is sealed; none where its stream is not. What it holds is not judged: bytes that
+/// nobody can read are sealed too.
+pub(crate) fn sealable(record: &RecordedEvent) -> Option<Sealable<'_>> {
+    let (tenant, source) = sealed_as(&record.stream)?;
     Some(Sealable {
-        tenant: Some(tenant),
+        tenant,
         source,
         revision: record.revision,
         event_id: record.id,
@@ -88,55 +94,70 @@ pub(crate) fn after(before: Option<Head>, leaf: Hash) -> Head {
     }
 }
 
-/// Adds events to their logs, in their order, and writes what has changed.
-pub(crate) async fn integrate(
+/// The streams that events are of, as they are sealed.
+pub(crate) fn streams_of(events: &[RecordedEvent]) -> HashSet<(Option<&str>, Source)> {
+    let streams: HashSet<&str> = events.iter().map(|event| event.stream.as_str()).collect();
+    streams.into_iter().filter_map(sealed_as).collect()
+}
+
+/// Makes the logs of these streams known, and gives what is sealed of their runs.
+pub(crate) async fn open(
     db: &mut PgConnection,
     logs: &mut Logs,
-    events: &[Sealable<'_>],
-) -> Result<(), SealError> {
-    if events.is_empty() {
-        return Ok(());
-    }
-    // A producer's batch is one group: its log and its run are looked for once.
-    let groups = || events.chunk_by(|one, next| one.tenant == next.tenant && one.source == next.source);
-    let firsts = || groups().filter_map(<[_]>::first);
-    let tenants: HashSet<_> = firsts().map(|event| event.tenant).collect();
+    streams: &HashSet<(Option<&str>, Source)>,
+) -> Result<Chains, SealError> {
+    let tenants: HashSet<_> = streams.iter().map(|(tenant, _)| *tenant).collect();
     logs.open(&mut *db, tenants).await?;
-    let mut wanted = HashSet::new();
-    for event in firsts() {
-        if let Source::Run(run) = event.source {
-            wanted.insert((logs.get(event.tenant)?.id, run));
+    let mut wanted = Vec::new();
+    for (tenant, source) in streams {
+        if let Source::Run(run) = source {
+            wanted.push((logs.get(*tenant)?.id, *run));
         }
     }
-    let wanted: Vec<_> = wanted.into_iter().collect();
-    let mut chains = runs::load(&mut *db, &wanted).await?;
-    for group in groups() {
-        let Some(first) = group.first() else { continue };
-        let log = logs.get(first.tenant)?;
-        match first.source {
-            Source::Administration => {
-                for event in group {
-                    let leaf = event.leaf(Stream::Administration, &log.admin_salt, log.admin);
-                    log.admin = Some(after(log.admin, leaf));
-                    log.push(leaf)?;
-                }
-            }
-            Source::Run(id) => {
-                let chain = match chains.entry((log.id, id)) {
-                    Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(new) => new.insert(begin(log, first)?),
-                };
-                let stream = Stream::Run { number: chain.number, id };
-                for event in group {
-                    let leaf = event.leaf(stream, &chain.salt, chain.head);
-                    chain.head = Some(after(chain.head, leaf));
-                    log.push(leaf)?;
-                }
-            }
-        }
+    runs::load(db, &wanted).await
+}
+
+/// Adds events to their logs, which are open, in their order.
+pub(crate) fn add(logs: &mut Logs, chains: &mut Chains, events: &[Sealable<'_>]) -> Result<(), SealError> {
+    // A producer's batch is one group: its log and its run are looked for once.
+    for group in events.chunk_by(|one, next| one.tenant == next.tenant && one.source == next.source) {
+        add_group(logs, chains, group)?;
     }
-    runs::write(&mut *db, &chains).await?;
+    Ok(())
+}
+
+/// Writes what has changed.
+pub(crate) async fn write(db: &mut PgConnection, logs: &mut Logs, chains: &Chains) -> Result<(), SealError> {
+    runs::write(&mut *db, chains).await?;
     logs.write(db).await
+}
+
+/// Adds events of one stream to their log.
+fn add_group(logs: &mut Logs, chains: &mut Chains, events: &[Sealable<'_>]) -> Result<(), SealError> {
+    let Some(first) = events.first() else { return Ok(()) };
+    let log = logs.get(first.tenant)?;
+    match first.source {
+        Source::Administration => {
+            for event in events {
+                let leaf = event.leaf(Stream::Administration, &log.admin_salt, log.admin);
+                log.admin = Some(after(log.admin, leaf));
+                log.push(leaf)?;
+            }
+        }
+        Source::Run(id) => {
+            let chain = match chains.entry((log.id, id)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(begin(log, first)?),
+            };
+            let stream = Stream::Run { number: chain.number, id };
+            for event in events {
+                let leaf = event.leaf(stream, &chain.salt, chain.head);
+                chain.head = Some(after(chain.head, leaf));
+                log.push(leaf)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A run that nothing was sealed of.

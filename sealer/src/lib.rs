@@ -12,6 +12,7 @@ mod continues;
 mod error;
 mod findings;
 mod gathered;
+mod hasher;
 mod integrate;
 mod key;
 mod logs;

@@ -42,7 +42,25 @@ impl Lease {
     ///
     /// It is durable when its commit returns, whatever the database's default is: what is signed must not be lost.
     pub async fn begin(self, pool: &PgPool) -> Result<(Transaction<'static, Postgres>, Position), SealError> {
-        let mut tx = pool.begin_with("BEGIN; SET LOCAL synchronous_commit = on").await?;
+        self.begin_with(pool, "BEGIN; SET LOCAL synchronous_commit = on").await
+    }
+
+    /// As [`begin`](Self::begin), but its commit does not wait for the disk, which appends wait for: whatever is
+    /// committed after it, as a checkpoint before it is signed, is durable only together with it, and what a failing
+    /// database forgets is sealed again from the log.
+    pub async fn begin_unflushed(
+        self,
+        pool: &PgPool,
+    ) -> Result<(Transaction<'static, Postgres>, Position), SealError> {
+        self.begin_with(pool, "BEGIN; SET LOCAL synchronous_commit = off").await
+    }
+
+    async fn begin_with(
+        self,
+        pool: &PgPool,
+        begin: &'static str,
+    ) -> Result<(Transaction<'static, Postgres>, Position), SealError> {
+        let mut tx = pool.begin_with(begin).await?;
         let position = sqlx::query_scalar!(
             "UPDATE seal.progress SET lease_until = clock_timestamp() + make_interval(secs => $2)
              WHERE fence = $1 RETURNING position",

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::checkpoint::{self, Prepared, Which, origin_of};
 use crate::error::{SealError, signed, unsigned};
-use crate::integrate::{Sealable, Source, integrate};
+use crate::integrate::{Sealable, Source, add, open, write};
 use crate::key::KeyFile;
 use crate::logs::Logs;
 use crate::outside;
@@ -140,7 +140,10 @@ async fn list(db: &mut PgConnection, logs: &mut Logs, new: &[Prepared]) -> Resul
         events.push(listed(one, *revision, text));
         *revision += 1;
     }
-    integrate(&mut *db, logs, &events).await?;
+    let streams = events.iter().map(|event| (event.tenant, event.source)).collect();
+    let mut chains = open(&mut *db, logs, &streams).await?;
+    add(logs, &mut chains, &events)?;
+    write(&mut *db, logs, &chains).await?;
     let sizes = new.iter().map(|one| signed(one.size)).collect::<Result<Vec<_>, _>>()?;
     let leaves = (first..).take(new.len()).map(signed).collect::<Result<Vec<_>, _>>()?;
     sqlx::query!(

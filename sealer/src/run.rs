@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use crate::error::SealError;
 use crate::findings::Finding;
 use crate::gathered::Gathered;
-use crate::integrate::{integrate, sealable};
+use crate::hasher::Hasher;
+use crate::integrate::{add, open, sealable, streams_of, write};
 use crate::key::{KeyFile, KeyFileError};
 use crate::logs::Logs;
 use crate::outside;
@@ -55,7 +56,7 @@ impl Default for SealerConfig {
         Self {
             sign_every: Duration::from_secs(10),
             integrate_every: Duration::from_secs(1),
-            max_batch_events: 20_000,
+            max_batch_events: 5_000,
             sample_every: Duration::from_secs(1),
             witnesses: None,
             time_stamps: None,
@@ -77,6 +78,7 @@ pub struct Sealer {
 pub(crate) struct Work {
     pub lease: Lease,
     pub logs: Logs,
+    pub hasher: Hasher,
     /// Tenants whose logs have more than their newest checkpoint.
     pub news: BTreeSet<String>,
     pub keys: KeyFile,
@@ -137,7 +139,7 @@ impl Sealer {
             let batch = self.log.read_all(position, self.config.max_batch_events.max(1)).await?;
             let Some(last) = batch.last() else { break };
             position = last.position;
-            self.integrate(&mut work, &batch).await?;
+            self.integrate(&mut work, batch).await?;
         }
         self.sign(&mut work).await
     }
@@ -245,7 +247,7 @@ impl Sealer {
                 cosigned = answered(&mut asking) => asking = self.go_on(&mut work, cosigned?).await?,
                 _ = beat.tick() => lease.beat(&self.pool).await?,
                 () = gathered.due() => {
-                    self.integrate(&mut work, &gathered.take()).await?;
+                    self.integrate(&mut work, gathered.take()).await?;
                     *progress = true;
                 }
                 // Kept while the others work: a slow log would never come to the end of a read.
@@ -277,27 +279,34 @@ impl Sealer {
                    COALESCE((SELECT max(size) FROM seal.checkpoints AS c WHERE c.log_id = l.log_id), 0)"#
         );
         let news = news.fetch_all(&self.pool).await?.into_iter().collect();
-        Ok((Work { lease, logs: Logs::default(), news, keys, generation, lacking: None }, position))
+        let hasher = Hasher::start()?;
+        Ok((Work { lease, logs: Logs::default(), hasher, news, keys, generation, lacking: None }, position))
     }
 
     pub(crate) fn read_keys(&self) -> Result<KeyFile, SealError> {
         KeyFile::read(&self.keys).map_err(|error| SealError::Damaged(error.to_string()))
     }
 
-    async fn integrate(&self, work: &mut Work, batch: &[RecordedEvent]) -> Result<(), SealError> {
-        let Some(last) = batch.last() else { return Ok(()) };
-        let events: Vec<_> = batch.iter().filter_map(sealable).collect();
-        let (mut tx, _) = work.lease.begin(&self.pool).await?;
-        integrate(&mut tx, &mut work.logs, &events).await?;
-        reach(&mut tx, last.position).await?;
+    async fn integrate(&self, work: &mut Work, batch: Vec<RecordedEvent>) -> Result<(), SealError> {
+        let Some(last) = batch.last().map(|event| event.position) else { return Ok(()) };
+        let (mut tx, _) = work.lease.begin_unflushed(&self.pool).await?;
+        let streams = streams_of(&batch);
+        let mut chains = open(&mut tx, &mut work.logs, &streams).await?;
+        let tenants = streams.into_iter().filter_map(|(tenant, _)| tenant);
+        work.news.extend(tenants.map(ToOwned::to_owned).collect::<BTreeSet<_>>());
+        // What fails is begun anew, with logs as the tables have them.
+        let mut logs = std::mem::take(&mut work.logs);
+        let added = work.hasher.run(move || {
+            let events: Vec<_> = batch.iter().filter_map(sealable).collect();
+            add(&mut logs, &mut chains, &events).map(|()| (logs, chains, events.len()))
+        });
+        let (logs, chains, count) = added.await??;
+        work.logs = logs;
+        write(&mut tx, &mut work.logs, &chains).await?;
+        reach(&mut tx, last).await?;
         tx.commit().await?;
-        for event in &events {
-            if let Some(tenant) = event.tenant.filter(|tenant| !work.news.contains(*tenant)) {
-                work.news.insert(tenant.to_owned());
-            }
-        }
         work.logs.forget(false);
-        metrics::counter!("runledger_sealer_events_total").increment(events.len() as u64);
+        metrics::counter!("runledger_sealer_events_total").increment(count as u64);
         Ok(())
     }
 }
