@@ -1,6 +1,6 @@
 //! `/v1/tenants/{tenant}/inlets`: a tenant's inlets, kept by its owner.
 
-use access::{AccessError, InletType, NewInletFor, UnknownInletType};
+use access::{AccessError, InletType, NewInletFor, UnknownInletType, inlet_of};
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
@@ -204,6 +204,7 @@ async fn revoke_inlet(
     responses(
         (status = 200, description = "A page. The header Link names the next one", body = SetAsidePage),
         (status = 403, description = "The token's role is not owner", body = Problem),
+        (status = 404, description = "There is no such inlet", body = Problem),
     )
 )]
 async fn list_set_aside(
@@ -213,6 +214,10 @@ async fn list_set_aside(
     request: ReadRequest<SetAsideQuery>,
 ) -> Result<Response, Problem> {
     let position = request.begin(&state).await?.position;
+    let inlet = inlet_of(state.inlets.pool(), inlet_id).await.map_err(refused)?;
+    if inlet.tenant != request.caller.tenant {
+        return Err(no_such_inlet(inlet_id));
+    }
     let (before, rows) = request.query.rows();
     let rows = newest_set_aside(state.inlets.pool(), &request.caller.tenant, inlet_id, before, rows).await?;
     let rows = rows.into_iter().map(|row| {
