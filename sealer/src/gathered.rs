@@ -2,9 +2,10 @@
 //! has them, and become leaves many at a time: reading them back from the database would cost appends more than
 //! all the hashing.
 
+use std::pin::Pin;
 use std::time::Duration;
 
-use eventlog::RecordedEvent;
+use eventlog::{LogError, RecordedEvent, Subscription};
 use tokio::time::{Instant, sleep_until};
 
 /// How many bytes wait at most before they are due.
@@ -37,8 +38,19 @@ impl Gathered {
         self.most.saturating_sub(self.events.len()).max(1)
     }
 
+    /// Whether they are due at once, and no more are to be read before.
+    pub fn is_full(&self) -> bool {
+        self.events.len() >= self.most || self.bytes >= MOST_BYTES
+    }
+
+    /// Adds what was read, and reads on when it pays.
+    pub fn read(&mut self, (subscription, batch): Read) -> Result<Reading, LogError> {
+        let look = Instant::now() + self.add(batch?);
+        Ok(read_on(subscription, look, self.room()))
+    }
+
     /// Adds what came next, and says how long it pays to wait until the next look.
-    pub fn add(&mut self, mut batch: Vec<RecordedEvent>) -> Duration {
+    fn add(&mut self, mut batch: Vec<RecordedEvent>) -> Duration {
         let (room, count) = (self.room(), batch.len());
         if self.events.is_empty() {
             self.since = Instant::now();
@@ -57,7 +69,7 @@ impl Gathered {
         if self.events.is_empty() {
             std::future::pending::<()>().await;
         }
-        if self.events.len() < self.most && self.bytes < MOST_BYTES {
+        if !self.is_full() {
             sleep_until(self.since + self.wait).await;
         }
     }
@@ -67,4 +79,19 @@ impl Gathered {
         self.bytes = 0;
         std::mem::take(&mut self.events)
     }
+}
+
+/// The next events, with what reads on.
+pub(crate) type Read = (Box<dyn Subscription>, Result<Vec<RecordedEvent>, LogError>);
+
+/// The reading of them, of a moment that may lie ahead.
+pub(crate) type Reading = Pin<Box<dyn Future<Output = Read> + Send>>;
+
+/// Reads the next events after a moment.
+pub(crate) fn read_on(mut subscription: Box<dyn Subscription>, look: Instant, limit: usize) -> Reading {
+    Box::pin(async move {
+        sleep_until(look).await;
+        let batch = subscription.next_batch(limit).await;
+        (subscription, batch)
+    })
 }

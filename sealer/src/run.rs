@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::{EventLog, LogError, Position, RecordedEvent, Subscription};
+use eventlog::{EventLog, LogError, Position, RecordedEvent};
 use seal::policy::Policy;
 use sqlx::PgPool;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::SealError;
 use crate::findings::Finding;
-use crate::gathered::Gathered;
+use crate::gathered::{Gathered, read_on};
 use crate::hasher::Hasher;
 use crate::integrate::{add, open, sealable, streams_of, write};
 use crate::key::{KeyFile, KeyFileError};
@@ -40,7 +40,7 @@ pub struct SealerConfig {
     pub sign_every: Duration,
     /// How long events wait to become leaves at most; 1 s by default.
     pub integrate_every: Duration,
-    /// How many events become leaves in one transaction at most; 5,000 by default.
+    /// How many events become leaves in one transaction at most; 20,000 by default.
     pub max_batch_events: usize,
     /// How long until the next run is compared with what was sealed of it; 1 s by default.
     pub sample_every: Duration,
@@ -56,7 +56,7 @@ impl Default for SealerConfig {
         Self {
             sign_every: Duration::from_secs(10),
             integrate_every: Duration::from_secs(1),
-            max_batch_events: 5_000,
+            max_batch_events: 20_000,
             sample_every: Duration::from_secs(1),
             witnesses: None,
             time_stamps: None,
@@ -237,7 +237,7 @@ impl Sealer {
         };
         let (mut signing, mut beat) = (every(self.config.sign_every), every(BEAT));
         let mut gathered = Gathered::new(self.config.max_batch_events, self.config.integrate_every);
-        let mut reading = Box::pin(read_on(subscription, Instant::now(), gathered.room()));
+        let mut reading = read_on(subscription, Instant::now(), gathered.room());
         let mut asking = None;
         loop {
             tokio::select! {
@@ -247,14 +247,19 @@ impl Sealer {
                 cosigned = answered(&mut asking) => asking = self.go_on(&mut work, cosigned?).await?,
                 _ = beat.tick() => lease.beat(&self.pool).await?,
                 () = gathered.due() => {
-                    self.integrate(&mut work, gathered.take()).await?;
+                    let integrating = self.integrate(&mut work, gathered.take());
+                    tokio::pin!(integrating);
+                    // Meanwhile the log goes on, and forgets.
+                    loop {
+                        tokio::select! {
+                            done = &mut integrating => break done?,
+                            read = &mut reading, if !gathered.is_full() => reading = gathered.read(read)?,
+                        }
+                    }
                     *progress = true;
                 }
                 // Kept while the others work: a slow log would never come to the end of a read.
-                (subscription, batch) = &mut reading => {
-                    let look = Instant::now() + gathered.add(batch?);
-                    reading = Box::pin(read_on(subscription, look, gathered.room()));
-                }
+                read = &mut reading => reading = gathered.read(read)?,
             }
         }
     }
@@ -309,17 +314,6 @@ impl Sealer {
         metrics::counter!("runledger_sealer_events_total").increment(count as u64);
         Ok(())
     }
-}
-
-/// The next events after a moment, with what reads on.
-async fn read_on(
-    mut subscription: Box<dyn Subscription>,
-    look: Instant,
-    limit: usize,
-) -> (Box<dyn Subscription>, Result<Vec<RecordedEvent>, LogError>) {
-    sleep_until(look).await;
-    let batch = subscription.next_batch(limit).await;
-    (subscription, batch)
 }
 
 /// What passes by itself (true) is a warning; what waits for an operator is an error.
