@@ -106,6 +106,7 @@ fn about(event: &Value, run: &str, namespace: &str, job: &str) -> About {
     context.insert("run_id".to_owned(), run.into());
     let mut labels = vec![("namespace", namespace), ("job", job)];
     let parent = "/run/facets/parent";
+    let mut part_of = None;
     if let Some(id) = text(event, &format!("{parent}/run/runId")).filter(|id| check_name(id, "").is_ok()) {
         let mut of = json!({ "run_id": id.to_ascii_lowercase() });
         for member in ["namespace", "name"] {
@@ -115,6 +116,7 @@ fn about(event: &Value, run: &str, namespace: &str, job: &str) -> About {
         }
         context.insert("parent".to_owned(), of);
         labels.push(("parent", id));
+        part_of = Some(id.to_ascii_lowercase());
     }
     for (member, pointer) in [
         ("integration", "/job/facets/jobType/integration"),
@@ -143,5 +145,5 @@ fn about(event: &Value, run: &str, namespace: &str, job: &str) -> About {
             context.insert(side.to_owned(), names.into());
         }
     }
-    About::new(job, Value::Object(context), &labels)
+    About { part_of, ..About::new(job, Value::Object(context), &labels) }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::json::Strict;
 use domain::key::check_context;
 use domain::wire::{self, WireError};
-use domain::{CorrelationId, EventBody, Initiator, ItemCount, Labels, Queued};
+use domain::{CorrelationId, EventBody, Initiator, ItemCount, Labels, LinkedRun, Queued};
 use redaction::{CleanText, redact_json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -146,6 +146,12 @@ pub struct About {
     /// Ties its events together across systems.
     #[serde(default)]
     pub correlation_id: Option<CorrelationId>,
+    /// What the emitter calls the run that it is a part of.
+    #[serde(default)]
+    pub part_of: Option<String>,
+    /// That run, once it is known.
+    #[serde(skip)]
+    pub parent: Option<LinkedRun>,
 }
 
 impl About {
@@ -181,7 +187,7 @@ impl About {
             labels: self.labels.clone(),
             title: self.title.clone(),
             reference: None,
-            parent: None,
+            parent: self.parent,
             retry_of: None,
             resumes: None,
         }))

@@ -40,8 +40,9 @@ pub(super) fn report(inlet: &Inlet, event_id: Uuid, event: &CloudEvent) -> Resul
         _ => return Err(format!("A {noun} is queued, started or finished, and not {what:?}.")),
     };
     let title = text(data, named).unwrap_or(id);
-    let known_by = format!("{of} {source}\n{id}");
+    let known_by = known_by(of, source, id);
     let about = About::new(title, context(data, of, source, id), &[("subject", of), ("name", title)]);
+    let part_of = pipeline_run(data, source).map(|(source, id)| self::known_by("pipelinerun", source, id));
     Ok(Report {
         event_id,
         lane: known_by.clone(),
@@ -49,8 +50,19 @@ pub(super) fn report(inlet: &Inlet, event_id: Uuid, event: &CloudEvent) -> Resul
         at: event.time.or_else(|| time(text(data, "/context/timestamp")?)),
         said,
         begins: true,
-        about: about.tied(text(data, "/context/chainId").unwrap_or(id)),
+        about: About { part_of, ..about.tied(text(data, "/context/chainId").unwrap_or(id)) },
     })
+}
+
+/// By what a run is known among those of its inlet.
+fn known_by(of: &str, source: &str, id: &str) -> String {
+    format!("{of} {source}\n{id}")
+}
+
+/// Source and id of the pipeline run that a task run is a part of.
+fn pipeline_run<'d>(data: &'d Value, source: &'d str) -> Option<(&'d str, &'d str)> {
+    let id = name(data, "/subject/content/pipelineRun/id").ok()?;
+    Some((text(data, "/subject/content/pipelineRun/source").unwrap_or(source), id))
 }
 
 fn finished(data: &Value) -> EventBody {

@@ -84,7 +84,7 @@ fn queued(data: &Value, about: About) -> Result<About, String> {
         labels,
         items_total,
         initiator,
-        correlation_id: None,
+        ..About::default()
     })
 }
 

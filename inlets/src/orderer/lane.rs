@@ -3,7 +3,7 @@
 use access::Inlet;
 use chrono::{DateTime, Utc};
 use commands::{AppendRequest, CommandError, Looked};
-use domain::Origin;
+use domain::{LinkedRun, Origin};
 use redaction::CleanText;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -76,7 +76,7 @@ impl Orderer {
         &self,
         transaction: &mut PgConnection,
         inlet: &Inlet,
-        one: Waiting,
+        mut one: Waiting,
         fates: &mut Fates,
     ) -> Result<Result<(), CommandError>, OrderError> {
         let (run, looked) = match self.run_of(transaction, inlet, &one).await? {
@@ -89,6 +89,12 @@ impl Orderer {
             }
             Err(error) => return Ok(Err(error)),
         };
+        if looked.status.is_none() {
+            match self.parent_of(transaction, inlet, &one).await? {
+                Ok(parent) => one.report.about.parent = parent.map(|run_id| LinkedRun { run_id }),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
         let events = match step(inlet, seen(&looked), &one.report, one.received_at) {
             Step::Append(events) => events,
             other => {

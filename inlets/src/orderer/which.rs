@@ -76,6 +76,24 @@ impl Orderer {
         Ok(Ok(Some(own)))
     }
 
+    /// The run that a report's run is a part of, as far as the log has it by then.
+    pub(super) async fn parent_of(
+        &self,
+        transaction: &mut PgConnection,
+        inlet: &Inlet,
+        one: &Waiting,
+    ) -> Result<Result<Option<RunId>, CommandError>, OrderError> {
+        let Some(name) = &one.report.about.part_of else { return Ok(Ok(None)) };
+        let run = sqlx::query_scalar!(
+            "SELECT run_id FROM inlet.runs WHERE inlet_id = $1 AND ref = $2",
+            inlet.inlet_id,
+            name
+        );
+        let Some(run) = run.fetch_optional(transaction).await? else { return Ok(Ok(None)) };
+        let looked = self.look(inlet, run, one.report.event_id).await;
+        Ok(looked.map(|(run, looked)| looked.status.map(|_| run)))
+    }
+
     async fn look(&self, inlet: &Inlet, run: Uuid, event: Uuid) -> Result<(RunId, Looked), CommandError> {
         let run = RunId::new(run).map_err(|error| CommandError::Internal(error.to_string()))?;
         Ok((run, self.commands.look(&inlet.tenant, run, event).await?))

@@ -112,3 +112,29 @@ async fn what_can_not_be_kept_is_told_how_to_mend_it(pool: PgPoolOptions, databa
     emitter.post("/api/v1/lineage/batch", &json!({})).await.problem(422, "validation_failed");
     app.stop().await;
 }
+
+/// A run that says of which it is a part is a link to it, if the ledger has that one by then.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_parent_is_a_link(pool: PgPoolOptions, database: PgConnectOptions) {
+    let app = without_grace(pool, database).await;
+    let emitter = Emitter::new(&app, "openlineage").await;
+    let part = |id: &str, of: &str| {
+        let mut event = lineage("START", id, 5);
+        event["run"]["facets"] =
+            json!({"parent": {"run": {"runId": of}, "job": {"namespace": "n", "name": "dag"}}});
+        event
+    };
+    emitter.post("/api/v1/lineage", &lineage("START", "r-whole", 0)).await.expect(200);
+    ordered(&app).await;
+    let whole = runs(&app).await[0]["run_id"].clone();
+    emitter.post("/api/v1/lineage", &part("r-part", "R-WHOLE")).await.expect(200);
+    emitter.post("/api/v1/lineage", &part("r-other", "r-nobody")).await.expect(200);
+    ordered(&app).await;
+    let reader = app.client(access::Role::Operator);
+    let parts = reader.get(&format!("/runs?parent={}", whole.as_str().unwrap())).await.expect(200);
+    let parts = parts.body["runs"].as_array().unwrap().clone();
+    assert_eq!(parts.len(), 1, "{parts:?}");
+    let part = reader.get(&format!("/runs/{}", parts[0]["run_id"].as_str().unwrap())).await.expect(200);
+    assert_eq!((&part.body["parent"]["run_id"], &part.body["context"]["run_id"]), (&whole, &json!("r-part")));
+    app.stop().await;
+}
