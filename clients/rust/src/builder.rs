@@ -7,9 +7,10 @@ use crate::error::{Error, Trouble};
 use crate::event::text;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
-use crate::sender::{OnTrouble, Sender};
+use crate::sender::Sender;
 use crate::spool::Spool;
 use crate::transport::{Token, Transport};
+use crate::troubles::{OnTrouble, Troubles};
 
 /// Makes a [`Ledger`].
 #[must_use]
@@ -106,7 +107,7 @@ impl Builder {
         // The first text that is cleaned makes the patterns, which takes a moment: not in the midst of the work.
         let _ = text(&worker);
         Ledger::start(
-            Sender::new(transport, spool, self.limits, self.on_trouble),
+            Sender::new(transport, spool, self.limits, Troubles::new(self.on_trouble)),
             worker,
             self.end_on_sigterm,
         )

@@ -36,6 +36,7 @@ mod spool;
 mod start;
 mod thread;
 mod transport;
+mod troubles;
 mod ways;
 
 pub use builder::Builder;

@@ -96,15 +96,17 @@ impl Reasons {
 
 /// An error and what has caused it, the last cause last.
 fn causes(error: &AnyError) -> impl Iterator<Item = &AnyError> {
-    std::iter::successors(Some(error), |error| (**error).source())
+    std::iter::successors(Some(error), |error| {
+        // An error of the operating system's form leaves out the one that it wraps, and goes on to that one's cause.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        wrapped.map(|error| error as &AnyError).or_else(|| (**error).source())
+    })
 }
 
 /// What is known of errors of others.
 fn known(error: &AnyError) -> Option<&'static str> {
     if let Some(error) = error.downcast_ref::<io::Error>() {
-        // Those that wrap another say what that one says.
-        let inner = error.get_ref().and_then(|inner| known(inner as &AnyError));
-        return inner.or_else(|| of_system(error.kind()));
+        return of_system(error.kind());
     }
     if let Some(error) = error.downcast_ref::<reqwest::Error>() {
         return match error.status() {

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Display;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -21,6 +20,7 @@ use crate::run::Run;
 use crate::runfile::{RunFile, lock};
 use crate::spool::Spool;
 use crate::transport::Transport;
+use crate::troubles::Troubles;
 use crate::ways::{Ways, key};
 
 /// Where many runs have something to say, so many requests are made at once.
@@ -28,19 +28,16 @@ const LANES: usize = 4;
 /// Batches of one run that may follow each other while others wait.
 const FAIR: usize = 10;
 
-pub(crate) type OnTrouble = Box<dyn Fn(&Trouble) + Send + Sync>;
-
 pub(crate) struct Sender {
     pub transport: Transport,
     pub spool: Spool,
     pub limits: Limits,
-    pub on_trouble: Option<OnTrouble>,
+    troubles: Troubles,
     /// The runs that a signal has to end.
     open: Mutex<HashMap<usize, Weak<crate::run::Inner>>>,
     ways: Ways,
     used: AtomicU64,
     link: Mutex<Link>,
-    lost: Mutex<Lost>,
     /// When it is looked for what others have left.
     look_at: Mutex<Instant>,
     /// Rung by the job: there is something to say.
@@ -60,27 +57,17 @@ struct Link {
     not_before: Option<Instant>,
 }
 
-/// Events that could not even be written.
-#[derive(Default)]
-struct Lost {
-    count: u64,
-    why: String,
-    run: Option<RunId>,
-    told: Option<Instant>,
-}
-
 impl Sender {
-    pub fn new(transport: Transport, spool: Spool, limits: Limits, on_trouble: Option<OnTrouble>) -> Self {
+    pub fn new(transport: Transport, spool: Spool, limits: Limits, troubles: Troubles) -> Self {
         Self {
             transport,
             spool,
             limits,
-            on_trouble,
+            troubles,
             open: Mutex::default(),
             ways: Ways::default(),
             used: AtomicU64::new(0),
             link: Mutex::default(),
-            lost: Mutex::default(),
             look_at: Mutex::new(Instant::now()),
             bell: Notify::new(),
             waiting: AtomicUsize::new(0),
@@ -176,44 +163,22 @@ impl Sender {
         true
     }
 
-    // What nobody else hears of.
-
-    /// An event could not even be written. The first is told at once, others once a second.
+    /// An event could not even be written.
     pub fn lost(&self, why: &dyn Display, run: Option<RunId>) {
-        let mut lost = lock(&self.lost);
-        lost.count += 1;
-        (lost.why, lost.run) = (why.to_string(), run);
-        drop(lost);
-        self.tell_lost();
+        self.troubles.lost(why, run);
     }
 
-    fn tell_lost(&self) {
-        let mut lost = lock(&self.lost);
-        let now = Instant::now();
-        if lost.count == 0 || lost.told.is_some_and(|at| now < at + Duration::from_secs(1)) {
-            return;
-        }
-        let (detail, run, count) = (lost.why.clone(), lost.run, lost.count);
-        (lost.count, lost.told) = (0, Some(now));
-        drop(lost);
-        self.tell(&Trouble { kind: TroubleKind::Dropped, detail, run, event: None, count });
-    }
-
-    fn tell(&self, trouble: &Trouble) {
-        let Some(told) = &self.on_trouble else {
-            let Trouble { kind, detail, run, count, .. } = trouble;
-            tracing::warn!(?kind, ?run, count, "{detail}");
-            return;
-        };
-        if catch_unwind(AssertUnwindSafe(|| told(trouble))).is_err() {
-            tracing::warn!("the callback for troubles panicked");
-        }
-    }
-
+    /// Kept for people to look at, and told.
     pub fn refused(&self, run: Option<RunId>, event: Value, problem: &Problem) {
         self.spool.set_aside(run, &event, problem);
         let detail = problem.to_string();
-        self.tell(&Trouble { kind: TroubleKind::Refused, detail, run, event: Some(event), count: 1 });
+        self.troubles.tell(&Trouble {
+            kind: TroubleKind::Refused,
+            detail,
+            run,
+            event: Some(event),
+            count: 1,
+        });
     }
 
     // The turns.
@@ -280,7 +245,7 @@ impl Sender {
             let [a, b, c, d] = lanes;
             tokio::join!(a, b, c, d);
         }
-        self.tell_lost();
+        self.troubles.tell_lost();
         self.used.store(self.ways.bytes(), Ordering::Relaxed);
     }
 
@@ -376,7 +341,7 @@ impl Sender {
         self.ways.again(file, Duration::ZERO);
         if news {
             let (kind, detail) = (TroubleKind::Unauthorized, error.to_string());
-            self.tell(&Trouble { kind, detail, run: file.run_id(), event: None, count: 1 });
+            self.troubles.tell(&Trouble { kind, detail, run: file.run_id(), event: None, count: 1 });
         }
     }
 
@@ -386,7 +351,7 @@ impl Sender {
         let detail = Error::AlreadyTaken { run, status: status.to_owned() }.to_string();
         let problem = Problem::new("already_taken", &detail);
         let count = self.rest(file, |event| self.spool.set_aside(Some(run), &event, &problem));
-        self.tell(&Trouble { kind: TroubleKind::Taken, detail, run: Some(run), event: None, count });
+        self.troubles.tell(&Trouble { kind: TroubleKind::Taken, detail, run: Some(run), event: None, count });
         self.ways.remove(file);
     }
 

@@ -48,7 +48,8 @@ async fn the_work_goes_on_without_a_ledger() {
     (0..1_000).for_each(|item| open.succeeded(item));
     open.complete();
     assert!(working.elapsed() < Duration::from_millis(500), "{:?}", working.elapsed());
-    assert_eq!((*sent.lock().unwrap(), runs(&name).await.len()), (2, 0));
+    assert_eq!(*sent.lock().unwrap(), 2);
+    assert!(runs(&name).await.is_empty());
 }
 
 #[tokio::test]
@@ -156,9 +157,9 @@ async fn what_is_refused_is_set_aside_and_told() {
     let open = ledger.begin(Start::new(&name, json!({})));
     open.succeeded("good");
     open.failed("bad", "No Code", "of a form that nobody takes");
-    let mut ahead = event::succeeded("worse", None);
-    ahead.occurred_at = Utc::now() + Duration::from_secs(24 * 60 * 60);
-    open.report_event(&ahead);
+    let mut long_before = event::succeeded("worse", None);
+    long_before.occurred_at = Utc::now() - Duration::from_secs(7 * 24 * 60 * 60);
+    open.report_event(&long_before);
     open.succeeded("better");
     open.complete();
     assert!(ledger.flush(FLUSH).await);

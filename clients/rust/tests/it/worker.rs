@@ -1,6 +1,6 @@
 //! A worker as a process of its own: this program once more, with its one ignored test.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -68,6 +68,6 @@ async fn works() {
     }
     let open = ledger.begin(Start::new(first, json!({})).heartbeat(Duration::from_secs(30)));
     (0..second.parse().unwrap()).for_each(|item: usize| open.succeeded(item));
-    println!("ready");
+    writeln!(std::io::stdout(), "ready").unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
 }
