@@ -28,7 +28,7 @@ use crate::event::now;
 use crate::runfile::{Meta, RunFile, lock, private};
 
 const REFUSED_LIMIT: u64 = 8 << 20;
-/// A folder is locked right after it is made; it is left alone for the moment that this takes.
+/// A lock is taken right after it is made; the folder is left alone for the moment that this takes.
 const BEGINNING: Duration = Duration::from_secs(1);
 
 /// The folder of one process and one ledger, and what is left by processes that are gone.
@@ -132,6 +132,7 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn is_beginning(owner: &Path) -> bool {
-    let changed = fs::metadata(owner).and_then(|found| found.modified());
-    changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < BEGINNING))
+    let made =
+        fs::metadata(owner.join("lock")).or_else(|_| fs::metadata(owner)).and_then(|found| found.modified());
+    made.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < BEGINNING))
 }

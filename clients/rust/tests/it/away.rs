@@ -108,6 +108,20 @@ async fn a_lost_answer_changes_nothing() {
     order.extend(["ItemSucceeded"; 50]);
     order.push("Completed");
     assert_eq!(types(&only_events(&name, "succeeded").await), order);
+
+    // `Started` with what follows it, of which the ledger has the first try.
+    let name = kind();
+    between.forget();
+    between.set(Mode::LostAppends);
+    let open = ledger.begin(Start::new(&name, json!({})));
+    open.succeeded("a");
+    until(async || (between.appended().len() >= 2).then_some(())).await;
+    between.set(Mode::Pass);
+    open.complete();
+    assert!(ledger.flush(FLUSH).await);
+    let told = only_events(&name, "succeeded").await;
+    assert_eq!(types(&told), ["Queued", "Started", "ItemSucceeded", "Completed"]);
+    assert_eq!(world.told(), []);
 }
 
 #[tokio::test]

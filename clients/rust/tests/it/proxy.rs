@@ -21,6 +21,8 @@ pub enum Mode {
     Away,
     /// Does what is asked, and loses the answer.
     Lost,
+    /// As [`Self::Lost`], of appends alone.
+    LostAppends,
     /// 503 with `Retry-After: 1`.
     Busy,
     /// Never answers.
@@ -114,8 +116,9 @@ async fn answer(
         Mode::Busy => return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")], "{}").into_response(),
         Mode::Hang => tokio::time::sleep(Duration::from_secs(3_600)).await,
         Mode::Says(status) => return StatusCode::from_u16(status).unwrap().into_response(),
-        Mode::Pass | Mode::Lost => {}
+        Mode::Pass | Mode::Lost | Mode::LostAppends => {}
     }
+    let loses = mode == Mode::Lost || mode == Mode::LostAppends && uri.path().ends_with("/events");
     let mut request = proxy.client.request(method, format!("{}{uri}", url())).body(body);
     for name in ["authorization", "content-type", "if-match"] {
         if let Some(value) = headers.get(name) {
@@ -124,5 +127,5 @@ async fn answer(
     }
     let answer = request.send().await.unwrap();
     let (status, said) = (answer.status(), answer.bytes().await.unwrap());
-    if mode == Mode::Lost { broken() } else { (status, said).into_response() }
+    if loses { broken() } else { (status, said).into_response() }
 }
