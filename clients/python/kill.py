@@ -1,6 +1,10 @@
 """Kills workers, the ledger and both at once, again and again, and looks whether anything was lost.
 
-    kill.py [--kills N]     with RUNLEDGER_BIN, RUNLEDGER_URL, RUNLEDGER_TENANT, RUNLEDGER_TOKEN and DATABASE_URL
+    kill.py [--kills N] [--worker PROGRAM]     with RUNLEDGER_BIN, RUNLEDGER_URL, RUNLEDGER_TENANT, RUNLEDGER_TOKEN and
+                                               DATABASE_URL
+
+PROGRAM is a worker in another language: `PROGRAM work SPOOL KIND NOTES` does what `work` does here, and `PROGRAM left SPOOL`
+sends what is left and says how many runs are not sent.
 
 Every worker notes in a file of its own which items it has reported. In the end the ledger must have each of them, once,
 and every run must have its end, but those whose worker was killed: they are shown as stalled.
@@ -100,6 +104,7 @@ def wrong(kind: str, notes: Path, killed: bool) -> str | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--worker")
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.work:
@@ -108,8 +113,8 @@ def main() -> None:
     workers: list[tuple[str, "subprocess.Popen[bytes]"]] = []
     for n in range(arguments.kills):
         kind = f"killed.t{os.getpid()}.n{n}"
-        command = [sys.executable, __file__, "--work", str(folder / "spool"), kind, str(folder / kind)]
-        worker = subprocess.Popen(command, stdout=subprocess.PIPE)
+        program = [arguments.worker, "work"] if arguments.worker else [sys.executable, __file__, "--work"]
+        worker = subprocess.Popen([*program, str(folder / "spool"), kind, str(folder / kind)], stdout=subprocess.PIPE)
         workers.append((kind, worker))
         assert worker.stdout
         worker.stdout.readline()
@@ -124,7 +129,11 @@ def main() -> None:
             ledger = serve()
     for _, worker in workers:
         worker.wait()
-    left = Ledger(spool=folder / "spool", limits=QUICK).send_left(60)
+    if arguments.worker:
+        sends = subprocess.run([arguments.worker, "left", str(folder / "spool")], stdout=subprocess.PIPE, check=True)
+        left = int(sends.stdout)
+    else:
+        left = Ledger(spool=folder / "spool", limits=QUICK).send_left(60)
     projected()
     time.sleep(2)  # a broken heartbeat of a second is seen
     faults = {kind: fault for kind, _ in workers if (fault := wrong(kind, folder / kind, kind in killed))}
