@@ -196,13 +196,9 @@ async fn items_and_labels_are_found_by_id_and_by_name(pool: PgPoolOptions, datab
     let cursor = first.text_at("/next_cursor");
     assert_eq!(ids(&format!("item=plain&limit=1&cursor={cursor}")).await, ["plain"]);
 
-    for (label, found) in [
-        ("groups:g-1", 1),
-        ("groups:storage", 1),
-        ("groups:stor", 0),
-        ("env:prod", 1),
-        ("teams:Storage", 0),
-    ] {
+    for (label, found) in
+        [("groups:g-1", 1), ("groups:storage", 1), ("groups:stor", 0), ("env:prod", 1), ("teams:Storage", 0)]
+    {
         for more in ["", "&label=env:prod", "&label=env:prod&label=devices:d-1"] {
             let page = producer.get(&format!("/runs?label={label}{more}")).await.expect(200);
             assert_eq!(page.body["runs"].as_array().unwrap().len(), found, "{label}{more}");
@@ -331,6 +327,7 @@ async fn pages_show_the_name_with_the_id_or_that_it_is_not_known(
             assert!(page.contains(told), "{told} is missing");
         }
     }
+    assert!(page.text.contains("Nightly &#60;all&#62; (p-1): m"), "in the timeline as well");
     let list = visitor.get("/t/demo/runs").await.expect(200).text;
     for page in [&page.text, &list] {
         for told in [
