@@ -175,9 +175,14 @@ pub(crate) async fn items_named(
     key: &str,
 ) -> Result<HashSet<String>, sqlx::Error> {
     let items = sqlx::query_scalar!(
-        "SELECT i.item FROM projection.directory AS d
-         JOIN projection.run_items AS i ON i.run_id = $2 AND i.item = d.entry_id AND i.namespace = d.namespace
-         WHERE d.tenant = $1 AND i.tenant = $1 AND d.name_key >= $3 AND d.name_key < $3 || chr(1114111)",
+        "SELECT i.item FROM (
+             SELECT namespace, entry_id FROM projection.directory
+             WHERE tenant = $1 AND name_key >= $3 AND name_key < $3 || chr(1114111) OFFSET 0
+         ) AS d
+         CROSS JOIN LATERAL (
+             SELECT item FROM projection.run_items
+             WHERE tenant = $1 AND run_id = $2 AND item = d.entry_id AND namespace = d.namespace LIMIT 1
+         ) AS i",
         tenant.as_str(),
         run.uuid(),
         key

@@ -58,7 +58,7 @@ async fn the_newest_name_counts_however_the_log_is_cut(pool: PgPool) {
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_name_that_can_not_be_read_holds_up_nothing(pool: PgPool) {
-    let mut story = Story::default();
+    let story = Story::default();
     let stream = directory_stream(&tenant(0), &"policies".parse().unwrap());
     let torn = NewEvent {
         id: Uuid::from_u128(99),

@@ -204,7 +204,8 @@ pub(super) async fn fetch(
     let revision = after.map_or(-1, |key| key.revision);
     let rows = match (begins, reason) {
         // The beginning of an id is a range of the primary key, which gives the order as well. That of a name in the
-        // directory is a range of another index; no index answers an OR of the two.
+        // directory is a range of another index; no index answers an OR of the two. OFFSET 0 has the planner begin with
+        // the names: there may be none, and 100,000 items.
         (Some(begins), reason) => {
             sqlx::query_as!(
                 ItemRow,
@@ -221,14 +222,18 @@ pub(super) async fn fetch(
                        UNION
                        (SELECT i.item, i.label, i.namespace, i.outcome, i.reason_code, i.message, i.occurred_at,
                                i.revision
-                        FROM projection.directory AS d
-                        JOIN projection.run_items AS i
-                          ON i.run_id = $2 AND i.item = d.entry_id AND i.namespace = d.namespace
-                        WHERE d.tenant = $1 AND i.tenant = $1
-                          AND d.name_key >= $8 AND d.name_key < $8 || chr(1114111)
-                          AND i.item > $4
-                          AND ($5::text IS NULL OR i.outcome = $5)
-                          AND ($6::text IS NULL OR i.reason_code = $6)
+                        FROM (
+                            SELECT namespace, entry_id FROM projection.directory
+                            WHERE tenant = $1 AND name_key >= $8 AND name_key < $8 || chr(1114111) OFFSET 0
+                        ) AS d
+                        CROSS JOIN LATERAL (
+                            SELECT * FROM projection.run_items
+                            WHERE tenant = $1 AND run_id = $2 AND item = d.entry_id AND namespace = d.namespace
+                              AND item > $4
+                              AND ($5::text IS NULL OR outcome = $5)
+                              AND ($6::text IS NULL OR reason_code = $6)
+                            LIMIT 1
+                        ) AS i
                         ORDER BY i.item LIMIT $7)
                    ) AS found
                    ORDER BY item LIMIT $7"#,

@@ -169,6 +169,6 @@ mod tests {
         assert_eq!(places, ["/entries/0", "/entries/1", "/entries/2/namespace"]);
         assert_eq!(refused(&json!([])).errors[0].pointer, "/entries");
         let problem = refused(&vec![json!({}); 1_001].into());
-        assert_eq!((problem.status, problem.code), (413.into(), ProblemCode::TooManyEvents));
+        assert_eq!((problem.status, problem.code), (413, ProblemCode::TooManyEvents));
     }
 }
