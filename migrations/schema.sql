@@ -51,6 +51,20 @@ CREATE TYPE projection.item_change AS (
 	"position" bigint
 );
 
+CREATE TYPE projection.item_outcome AS (
+	tenant text,
+	run_id uuid,
+	item text,
+	label text,
+	outcome text,
+	reason_code text,
+	message text,
+	occurred_at timestamp with time zone,
+	revision bigint,
+	"position" bigint,
+	namespace text
+);
+
 CREATE TYPE projection.run_beginning AS (
 	tenant text,
 	kind text,
@@ -712,6 +726,16 @@ CREATE TABLE projection.dead_letters (
     held_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE projection.directory (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    namespace text NOT NULL COLLATE pg_catalog."C",
+    entry_id text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL,
+    name_key text NOT NULL COLLATE pg_catalog."C",
+    as_of timestamp with time zone NOT NULL,
+    "position" bigint NOT NULL
+);
+
 CREATE TABLE projection.notifications (
     notification_id uuid NOT NULL,
     tenant text NOT NULL COLLATE pg_catalog."C",
@@ -794,6 +818,7 @@ CREATE TABLE projection.run_items (
     occurred_at timestamp with time zone NOT NULL,
     revision bigint NOT NULL,
     "position" bigint NOT NULL,
+    namespace text COLLATE pg_catalog."C",
     CONSTRAINT run_items_outcome_check CHECK ((outcome = ANY (ARRAY['failed'::text, 'skipped'::text, 'succeeded'::text])))
 );
 
@@ -1052,6 +1077,9 @@ ALTER TABLE ONLY projection.checkpoints
 ALTER TABLE ONLY projection.dead_letters
     ADD CONSTRAINT dead_letters_pkey PRIMARY KEY ("position");
 
+ALTER TABLE ONLY projection.directory
+    ADD CONSTRAINT directory_pkey PRIMARY KEY (tenant, namespace, entry_id);
+
 ALTER TABLE ONLY projection.notifications
     ADD CONSTRAINT notifications_pkey PRIMARY KEY (notification_id);
 
@@ -1149,6 +1177,8 @@ CREATE INDEX admin_events_by_actor ON projection.admin_events USING btree (tenan
 CREATE INDEX admin_events_by_type ON projection.admin_events USING btree (tenant, event_type, revision);
 
 CREATE INDEX dead_letters_by_stream ON projection.dead_letters USING btree (stream, revision);
+
+CREATE INDEX directory_by_name ON projection.directory USING btree (tenant, name_key);
 
 CREATE INDEX notifications_newest ON projection.notifications USING btree (tenant, recipient, "position" DESC);
 
@@ -1287,6 +1317,8 @@ ALTER TABLE policy.stale_policies ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE projection.admin_events ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE projection.directory ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE projection.notifications ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY of_all_tenants_for_live ON projection.notifications FOR SELECT TO runledger_live USING (true);
@@ -1296,6 +1328,8 @@ CREATE POLICY of_all_tenants_for_live ON projection.run_events FOR SELECT TO run
 CREATE POLICY of_all_tenants_for_live ON projection.runs FOR SELECT TO runledger_live USING (true);
 
 CREATE POLICY of_the_tenant ON projection.admin_events FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
+CREATE POLICY of_the_tenant ON projection.directory FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 
 CREATE POLICY of_the_tenant ON projection.notifications FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 

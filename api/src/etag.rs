@@ -55,10 +55,10 @@ fn of_run(revision: u64, apart: Option<&[u8]>) -> Result<HeaderValue, Problem> {
 pub fn of_view(run: &RunView) -> Result<HeaderValue, Problem> {
     let by_itself = |state| matches!(state, LivenessState::Stalled | LivenessState::Waiting);
     let liveness = run.liveness.filter(|liveness| by_itself(liveness.state));
-    if liveness.is_none() && run.held.is_none() && run.children.is_none() {
+    if liveness.is_none() && run.held.is_none() && run.children.is_none() && run.label_names.is_empty() {
         return of_run(run.revision, None);
     }
-    let apart = serde_json::to_vec(&(liveness, &run.held, run.children))
+    let apart = serde_json::to_vec(&(liveness, &run.held, run.children, &run.label_names))
         .map_err(|error| Problem::internal(&error))?;
     of_run(run.revision, Some(&apart))
 }

@@ -98,12 +98,14 @@ fn body(tenant: &str, run: usize, revision: usize) -> Result<EventBody, Failure>
         8 | 16 => EventBody::ItemFailed(ItemFailed {
             item: format!("volume-{revision:04}").try_into()?,
             label: Some(CleanText::new(&format!("Volume {revision}"))),
+            namespace: None,
             reason_code: ReasonCode::parse("permission_denied")?,
             message: CleanText::new("the volume may not be read by this worker"),
         }),
         _ => EventBody::ItemSucceeded(ItemSucceeded {
             item: format!("volume-{revision:04}").try_into()?,
             label: Some(CleanText::new(&format!("Volume {revision}"))),
+            namespace: None,
         }),
     })
 }

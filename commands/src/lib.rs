@@ -1,4 +1,4 @@
-//! Commands in: start a run, append its events, read a notification, presume a silent run failed; and take
+//! Commands in: start a run, append its events, read a notification, presume a silent run failed, name ids; and take
 //! to the log what was administered.
 //!
 //! Nothing here knows HTTP.
@@ -7,6 +7,7 @@ mod administration;
 mod append;
 mod cache;
 mod changed;
+mod directory;
 mod error;
 mod keys;
 mod look;
@@ -31,6 +32,7 @@ use eventlog::{AppendError, Appended, EventLog, ExpectedRevision, StreamAppend};
 pub use append::{AppendRequest, AppendedEvents, EventResult};
 pub use cache::Opening;
 pub use changed::{Change, Changed, Changes};
+pub use directory::{NameRequest, NewName};
 pub use error::{CommandError, StartName};
 pub use keys::{Keys, KeysError};
 pub use look::Looked;

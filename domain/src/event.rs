@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::ids::{CorrelationId, InvalidId, Kind, PrincipalId, RequestId, RunId, TenantId};
+use crate::ids::{CorrelationId, InvalidId, Kind, Namespace, PrincipalId, RequestId, RunId, TenantId};
 use crate::key::IdempotencyKey;
 use crate::reason::ReasonCode;
 use crate::reference::Reference;
@@ -236,6 +236,9 @@ pub struct ItemSucceeded {
     /// The name people know it by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<CleanText>,
+    /// In which namespace of the tenant's directory the item is an id: then its name of today is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
 }
 
 /// An item could not be done.
@@ -247,6 +250,9 @@ pub struct ItemFailed {
     /// The name people know it by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<CleanText>,
+    /// In which namespace of the tenant's directory the item is an id: then its name of today is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
     /// Why, for machines.
     pub reason_code: ReasonCode,
     /// Why, for people.
@@ -262,6 +268,9 @@ pub struct ItemSkipped {
     /// The name people know it by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<CleanText>,
+    /// In which namespace of the tenant's directory the item is an id: then its name of today is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
     /// Why, for machines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<ReasonCode>,

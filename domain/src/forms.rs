@@ -41,6 +41,9 @@ pub const REASON_CODE: Form = Form { pattern: r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_
 /// The name of a label, see [`crate::Labels`].
 pub const LABEL_NAME: Form = Form { pattern: "^[A-Za-z0-9_./-]+$", least: 1, most: 63 };
 
+/// [`crate::Namespace`].
+pub const NAMESPACE: Form = Form { pattern: r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", least: 1, most: 63 };
+
 /// How many labels a run has at most.
 pub const MOST_LABELS: usize = Labels::MOST;
 

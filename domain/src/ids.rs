@@ -47,6 +47,13 @@ pub struct CorrelationId(String);
 #[serde(try_from = "String", into = "String")]
 pub struct ReferencePart(String);
 
+/// A namespace of a tenant's directory, such as `policies`: within it an id stands for one thing, whose name the
+/// directory knows. Words of `a-z 0-9 _` joined by dots, at most 63 characters. It has no dash, for a tenant may: so
+/// the name of its stream says where the one ends and the other begins.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Namespace(String);
+
 /// What a request is called in answers and in the server's log: 1 to 128 characters `A-Z a-z 0-9 - _ . :`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -211,6 +218,16 @@ impl ReferencePart {
     pub const MOST: usize = 255;
 }
 
+fn namespace_rule(text: &str) -> Result<(), String> {
+    let word = |w: &str| {
+        !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    if text.len() <= 63 && text.split('.').all(word) {
+        return Ok(());
+    }
+    Err("a namespace is made of words of a-z, 0-9 and _ joined by dots, at most 63 characters, such as policies".into())
+}
+
 fn request_rule(text: &str) -> Result<(), String> {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
     if (1..=128).contains(&text.len()) && text.bytes().all(legal) {
@@ -272,6 +289,7 @@ text_id!(Kind, kind_rule);
 text_id!(PrincipalId, principal_rule);
 text_id!(CorrelationId, correlation_rule);
 text_id!(ReferencePart, reference_rule);
+text_id!(Namespace, namespace_rule);
 text_id!(RequestId, request_rule);
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 pub mod admin;
 mod decide;
+mod directory;
 mod duration;
 mod event;
 pub mod forms;
@@ -20,6 +21,7 @@ mod tally;
 pub mod wire;
 
 pub use decide::{CLOCKS_APART, Command, ProposedEvent, Rejection, decide};
+pub use directory::Named;
 pub use duration::{Course, Stamp, TOLERANCE};
 pub use event::{
     Bounded, Completed, Event, EventBody, Failed, Failure, HeartbeatSeconds, Initiator, ItemCount,
@@ -27,8 +29,8 @@ pub use event::{
     Started, Tally,
 };
 pub use ids::{
-    CorrelationId, InvalidId, Invisible, Kind, PrincipalId, ReferencePart, RequestId, RunId, TenantId,
-    invisible,
+    CorrelationId, InvalidId, Invisible, Kind, Namespace, PrincipalId, ReferencePart, RequestId, RunId,
+    TenantId, invisible,
 };
 pub use reference::Reference;
 pub use run::{Counts, EndedAs, Outcome, Run, Status, evolve};

@@ -5,14 +5,14 @@
 //! read what follows either.
 
 use domain::admin::AdminEvent;
-use domain::{Event, Origin, wire};
+use domain::{Event, Named, Origin, wire};
 use uuid::Uuid;
 
 use crate::port::{NewEvent, Position, RecordedEvent};
 use crate::streams::{
-    NOTIFICATION_READ, NotificationRead, REFERENCED, RESERVED, Referenced, Reserved, Unreadable, admin_event,
-    admin_stream, notification_read, notification_stream, reference_stream, referenced, reserved, run_event,
-    run_stream,
+    NAMED, NOTIFICATION_READ, NotificationRead, REFERENCED, RESERVED, Referenced, Reserved, Unreadable,
+    admin_event, admin_stream, directory_stream, named, notification_read, notification_stream,
+    reference_stream, referenced, reserved, run_event, run_stream,
 };
 
 /// What is to be appended to a stream of ours.
@@ -28,6 +28,8 @@ pub enum Fact<'a> {
     NotificationRead(Uuid, &'a NotificationRead, Option<&'a Origin>),
     /// Something was done to a tenant's administration.
     Admin(&'a AdminEvent),
+    /// An id has a name. With the id that the event gets, and what brought it.
+    Named(Uuid, &'a Named, Option<&'a Origin>),
 }
 
 /// What was decided would not be read back from the log as it is.
@@ -85,6 +87,14 @@ impl Fact<'_> {
                 let address =
                     RecordAddress { stream: admin_stream(&event.tenant), revision: 0, id: event.id };
                 address.read_back(event.body.type_name(), written, event, admin_event)
+            }
+            Self::Named(id, what, origin) => {
+                let stream = directory_stream(&what.tenant, &what.namespace);
+                let address = RecordAddress { stream, revision: 0, id };
+                let decided = (what.clone(), origin.cloned());
+                address.read_back(NAMED, written(what, origin), &decided, |record| {
+                    Ok((named(record)?, wire::decode_origin(&record.metadata)?))
+                })
             }
         }
     }

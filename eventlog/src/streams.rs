@@ -3,7 +3,7 @@
 
 use domain::admin::AdminEvent;
 use domain::key::IdempotencyKey;
-use domain::{Event, Reference, RunId, TenantId, wire};
+use domain::{Event, Named, Namespace, Reference, RunId, TenantId, wire};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -15,10 +15,11 @@ const RESERVATION: &str = "runkey-";
 const REFERENCE: &str = "runref-";
 const NOTIFICATION: &str = "notification-";
 const ADMIN: &str = "admin-";
+const DIRECTORY: &str = "directory-";
 
 /// How the names of all of our streams begin.
 #[cfg(feature = "kurrent")]
-pub(crate) const PREFIXES: [&str; 5] = [RUN, RESERVATION, REFERENCE, NOTIFICATION, ADMIN];
+pub(crate) const PREFIXES: [&str; 6] = [RUN, RESERVATION, REFERENCE, NOTIFICATION, ADMIN, DIRECTORY];
 
 /// What a record's stream is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum StreamKind {
     Notification,
     /// What was done to a tenant's administration.
     Admin,
+    /// What ids of a namespace are called.
+    Directory,
     /// Somebody else's: not for this program to judge.
     Foreign,
 }
@@ -76,6 +79,20 @@ pub fn admin_of(stream: &str) -> Option<&str> {
     stream.strip_prefix(ADMIN)
 }
 
+/// The stream of what ids of a namespace are called: `directory-{tenant}-{namespace}`.
+#[must_use]
+pub fn directory_stream(tenant: &TenantId, namespace: &Namespace) -> String {
+    format!("{DIRECTORY}{tenant}-{namespace}")
+}
+
+/// Whether it is `directory-{tenant}-{namespace}`: a namespace has no dash, so the last one is between the two.
+fn is_directory(stream: &str) -> bool {
+    let parts = stream.strip_prefix(DIRECTORY).and_then(|rest| rest.rsplit_once('-'));
+    parts.is_some_and(|(tenant, namespace)| {
+        tenant.parse::<TenantId>().is_ok() && namespace.parse::<Namespace>().is_ok()
+    })
+}
+
 /// What a stream of that name is about.
 #[must_use]
 pub fn stream_kind(stream: &str) -> StreamKind {
@@ -89,6 +106,8 @@ pub fn stream_kind(stream: &str) -> StreamKind {
         StreamKind::Notification
     } else if stream.strip_prefix(ADMIN).is_some_and(|tenant| tenant.parse::<TenantId>().is_ok()) {
         StreamKind::Admin
+    } else if is_directory(stream) {
+        StreamKind::Directory
     } else {
         StreamKind::Foreign
     }
@@ -134,6 +153,14 @@ pub enum Unreadable {
     /// It says that it is of another reference than its stream is.
     #[error("it is about another reference")]
     OtherReference,
+    /// It says that it is of another namespace, or another tenant, than its stream is.
+    #[error("it is of namespace {namespace} of tenant {tenant}")]
+    OtherNamespace {
+        /// Whose.
+        tenant: TenantId,
+        /// Which one.
+        namespace: Namespace,
+    },
 }
 
 /// The run's event in a record of a run's stream.
@@ -192,6 +219,18 @@ pub fn admin_event(record: &RecordedEvent) -> Result<AdminEvent, Unreadable> {
     Ok(event)
 }
 
+/// What an id is called, in a record of a directory's stream.
+///
+/// # Errors
+/// When it is no such record, or of another namespace.
+pub fn named(record: &RecordedEvent) -> Result<Named, Unreadable> {
+    let named: Named = of_type(record, NAMED)?;
+    if directory_stream(&named.tenant, &named.namespace) != record.stream {
+        return Err(Unreadable::OtherNamespace { tenant: named.tenant, namespace: named.namespace });
+    }
+    Ok(named)
+}
+
 fn stored(record: &RecordedEvent) -> wire::Stored<'_> {
     wire::Stored {
         id: record.id,
@@ -220,6 +259,7 @@ pub fn check(record: &RecordedEvent) -> Result<(), Unreadable> {
         StreamKind::Reference => referenced(record).map(drop),
         StreamKind::Notification => notification_read(record).map(drop),
         StreamKind::Admin => admin_event(record).map(drop),
+        StreamKind::Directory => named(record).map(drop),
         StreamKind::Foreign => Ok(()),
     }
 }
@@ -251,6 +291,9 @@ pub struct Referenced {
     pub idempotency_key: IdempotencyKey,
 }
 
+/// The wire name of [`Named`].
+pub const NAMED: &str = "Named";
+
 /// The wire name of [`NotificationRead`].
 pub const NOTIFICATION_READ: &str = "NotificationRead";
 
@@ -265,4 +308,25 @@ pub struct NotificationRead {
     pub recipient: domain::PrincipalId,
     /// When, by our clock.
     pub read_at: chrono::DateTime<chrono::Utc>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_dash_is_before_the_namespace() {
+        for stream in ["directory-acme-policies", "directory-a-b-c", "directory-a--b-c.d_e"] {
+            assert_eq!(stream_kind(stream), StreamKind::Directory, "{stream}");
+        }
+        for stream in [
+            "directory-acme",
+            "directory-acme-",
+            "directory--policies",
+            "directory-acme-Policies",
+            "directory-",
+        ] {
+            assert_eq!(stream_kind(stream), StreamKind::Foreign, "{stream}");
+        }
+    }
 }

@@ -40,7 +40,10 @@ pub(super) struct Group {
 /// An item.
 pub(super) struct Item {
     pub(super) name: String,
+    /// What people know it by, if anybody has said.
     pub(super) label: Option<String>,
+    /// It is an id of a namespace that the directory does not know.
+    pub(super) unknown: Option<String>,
     pub(super) class: &'static str,
     pub(super) outcome: &'static str,
     pub(super) reason_code: Option<String>,
@@ -139,9 +142,11 @@ impl Group {
 
 impl Item {
     fn new(item: ItemView, now: DateTime<Utc>) -> Self {
+        let (label, unknown) = words::known_as(item.label, item.namespace, item.name);
         Self {
             name: item.item,
-            label: item.label,
+            label,
+            unknown,
             class: item.status.as_str(),
             outcome: match item.status {
                 Outcome::Failed => "Failed",

@@ -181,7 +181,8 @@ async fn timeline(
     let page = page_of_events(read, &visitor.caller, run.run_id, &query).await?;
     let last = page.events.last().map(|event| event.revision);
     let older = last.filter(|_| page.next_cursor.is_some()).and_then(|revision| revision.checked_sub(1));
-    Ok((timeline::entries(page.events, run.queued_at, href), older))
+    let names = timeline::names(read, &visitor.caller.tenant, &page.events).await.map_err(ReadError::from)?;
+    Ok((timeline::entries(page.events, run.queued_at, href, &names), older))
 }
 
 impl Facts {

@@ -21,7 +21,7 @@ use super::filters::FilterForm;
 use super::frame::{Frame, Here};
 use super::links::{Links, Toggle};
 use super::refusal::{Refusal, html, see_other};
-use super::summary::{Failure, Summary};
+use super::summary::{Failure, Label, Summary};
 use super::visitor::Visit;
 
 /// How many hours the strip shows.
@@ -85,7 +85,7 @@ struct Row {
     run: Summary,
     kind: Toggle,
     initiator: Option<Toggle>,
-    labels: Vec<(String, Toggle)>,
+    labels: Vec<(Label, Toggle)>,
 }
 
 /// What is in the list.
@@ -175,7 +175,11 @@ impl Row {
         Self {
             kind: links.toggled("kind", &run.kind),
             initiator: initiator.map(|initiator| links.toggled("initiator", &initiator.id)),
-            labels: run.labels.iter().map(|label| (label.clone(), links.label_toggled(label))).collect(),
+            labels: run
+                .labels
+                .iter()
+                .map(|label| (label.clone(), links.label_toggled(&label.filter)))
+                .collect(),
             run,
         }
     }

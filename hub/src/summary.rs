@@ -22,7 +22,7 @@ pub(super) struct Summary {
     /// The projection has quarantined the run.
     pub(super) quarantined: bool,
     pub(super) initiator: Option<Initiator>,
-    pub(super) labels: Vec<String>,
+    pub(super) labels: Vec<Label>,
     /// What it is a part of: the list of that one's parts.
     pub(super) siblings: Option<String>,
     /// Its own parts.
@@ -45,6 +45,30 @@ pub(super) struct Badge {
     pub(super) name: &'static str,
     /// More about it: how it ended.
     pub(super) note: Option<&'static str>,
+}
+
+/// A label of a run.
+#[derive(Clone)]
+pub(super) struct Label {
+    /// What filters want.
+    pub(super) filter: String,
+    /// With the name that the directory has for the value, where it has one.
+    pub(super) text: String,
+    /// The value then, or that the directory does not know it.
+    pub(super) beside: Option<String>,
+}
+
+impl Label {
+    fn new(run: &RunView, name: &str, value: &str) -> Self {
+        let filter = format!("{name}:{value}");
+        match run.label_names.get(name) {
+            None => Self { text: filter.clone(), filter, beside: None },
+            Some(Some(known)) => {
+                Self { filter, text: format!("{name}:{known}"), beside: Some(value.to_owned()) }
+            }
+            Some(None) => Self { text: filter.clone(), filter, beside: Some("not known".to_owned()) },
+        }
+    }
 }
 
 /// The principal that started a run.
@@ -95,7 +119,7 @@ impl Summary {
                 .initiator
                 .clone()
                 .map(|InitiatorView { id, name }| Initiator { name: name.filter(|name| *name != id), id }),
-            labels: run.labels.iter().map(|(name, value)| format!("{name}:{value}")).collect(),
+            labels: run.labels.iter().map(|(name, value)| Label::new(run, name, value)).collect(),
             siblings: linked::siblings(run),
             parts: linked::parts(run),
             progress: Progress::of(run.items, run.status),

@@ -1,8 +1,12 @@
 //! The events of a run, one line each.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
-use domain::Stamp;
 use domain::json::Strict;
+use domain::{Stamp, TenantId};
+use reads::TenantRead;
+use reads::directory::{KnownName, known};
 use reads::events::EventView;
 use serde_json::Value;
 
@@ -37,12 +41,48 @@ pub(super) struct Entry {
     pub(super) since: String,
 }
 
+/// What the directory calls items, by their namespaces and ids.
+pub(super) type Names = HashMap<(String, String), KnownName>;
+
+/// What the directory calls the items of these events.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn names(
+    read: &mut TenantRead,
+    tenant: &TenantId,
+    events: &[EventView],
+) -> Result<Names, sqlx::Error> {
+    let about_items = events.iter().filter(|event| event.event_type.starts_with("Item"));
+    let places = about_items.filter_map(|event| {
+        let Strict(data) = serde_json::from_str(event.data.get()).unwrap_or_default();
+        place(&data)
+    });
+    let (namespaces, ids): (Vec<String>, Vec<String>) = places.unzip();
+    let [namespaces, ids] = [&namespaces, &ids].map(|texts| {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        texts
+    });
+    known(read.conn(), tenant, (&namespaces, &ids)).await
+}
+
+/// In which namespace the item of an event is an id, and which.
+fn place(data: &Value) -> Option<(String, String)> {
+    let text = |name: &str| data.get(name).and_then(Value::as_str).map(str::to_owned);
+    text("namespace").zip(text("item"))
+}
+
 /// The events of a run that was queued then, in their order.
-pub(super) fn entries(events: Vec<EventView>, queued_at: DateTime<Utc>, run_href: &str) -> Vec<Entry> {
+pub(super) fn entries(
+    events: Vec<EventView>,
+    queued_at: DateTime<Utc>,
+    run_href: &str,
+    names: &Names,
+) -> Vec<Entry> {
     let mut above = None;
     let entry = |event: EventView| {
         let day = event.occurred_at.date_naive();
-        let entry = Entry::new(event, queued_at, run_href);
+        let entry = Entry::new(event, queued_at, run_href, names);
         let changed = above.replace(day) != Some(day);
         Entry { day: changed.then(|| day.format("%-d %B %Y").to_string()), ..entry }
     };
@@ -50,7 +90,7 @@ pub(super) fn entries(events: Vec<EventView>, queued_at: DateTime<Utc>, run_href
 }
 
 impl Entry {
-    fn new(event: EventView, queued_at: DateTime<Utc>, run_href: &str) -> Self {
+    fn new(event: EventView, queued_at: DateTime<Utc>, run_href: &str, names: &Names) -> Self {
         let stamp = Stamp { occurred_at: event.occurred_at, recorded_at: Some(event.recorded_at) };
         let skewed = stamp.is_contradicted(queued_at);
         let Strict(data) = serde_json::from_str(event.data.get()).unwrap_or_default();
@@ -67,7 +107,12 @@ impl Entry {
                 (None, None) => None,
             },
             "ItemSucceeded" | "ItemFailed" | "ItemSkipped" => {
-                let parts = [text("label").or_else(|| text("item")), text("message")];
+                let named = place(&data).and_then(|place| {
+                    let name = &names.get(&place)?.name;
+                    Some(format!("{name} ({})", place.1))
+                });
+                let item = named.or_else(|| text("label")).or_else(|| text("item"));
+                let parts = [item, text("message")];
                 Some(parts.into_iter().flatten().collect::<Vec<_>>().join(": "))
             }
             "Progressed" => {

@@ -44,6 +44,19 @@ fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     }
 }
 
+/// What people know an item by, and in which namespace it is not known, if it is not: the directory's name counts more
+/// than the label that came with an event, for it is that of today.
+pub(super) fn known_as(
+    label: Option<String>,
+    namespace: Option<String>,
+    name: Option<String>,
+) -> (Option<String>, Option<String>) {
+    match name {
+        Some(name) => (Some(name), None),
+        None => (label, namespace),
+    }
+}
+
 /// A span in its largest unit.
 pub(super) fn rough(span: TimeDelta) -> String {
     let (days, hours, minutes) = (span.num_days(), span.num_hours(), span.num_minutes());

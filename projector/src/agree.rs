@@ -4,7 +4,7 @@
 //! that the tables have passed already: nobody would ever fold these. So before anything is folded, and before a
 //! process serves, two things are asked. Does the log have the newest event that the tables show, the very same? That
 //! is one event to read, and also finds a log that has grown again since. And does it reach the checkpoint? What is
-//! between the two are reservations and read marks, which the tables do not show one by one.
+//! between the two are reservations, read marks and names, which the tables do not show one by one.
 
 use std::time::Duration;
 

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::reason::ReasonCode;
-use domain::{Event, EventBody, ItemName, Outcome, PrincipalId, Run, RunId, evolve};
+use domain::{Event, EventBody, ItemName, Namespace, Outcome, PrincipalId, Run, RunId, evolve};
 use eventlog::RecordedEvent;
 use redaction::CleanText;
 
 use crate::counters::Counters;
-use crate::decode::{Administered, Decoded, Entry, Quarantined, Read, Reference};
+use crate::decode::{Administered, Decoded, Entry, Name, Quarantined, Read, Reference};
+use crate::directory::newest;
 use crate::notifications::{Notification, notification_for};
 
 /// A run as far as the projection knows it.
@@ -55,6 +56,8 @@ pub(crate) struct Changes<'a> {
     pub reads: Vec<&'a Read<'a>>,
     pub references: &'a [Reference<'a>],
     pub admin: &'a [Administered<'a>],
+    /// Of each id that the batch names, what counts.
+    pub names: Vec<&'a Name<'a>>,
     pub counters: Counters<'a>,
     pub quarantined: Vec<Quarantined<'a>>,
 }
@@ -63,7 +66,7 @@ pub(crate) struct Changes<'a> {
 pub(crate) struct ItemChange<'a> {
     /// Whose item.
     pub slot: usize,
-    /// The last outcome, with the label that an earlier event of the batch may have given.
+    /// The last outcome, with the label and the namespace that an earlier event of the batch may have given.
     pub last: ItemOutcome<'a>,
     /// The event that says so.
     pub event: &'a Event,
@@ -76,6 +79,7 @@ pub(crate) struct ItemChange<'a> {
 pub(crate) struct ItemOutcome<'a> {
     pub item: &'a ItemName,
     pub label: Option<&'a CleanText>,
+    pub namespace: Option<&'a Namespace>,
     pub outcome: Outcome,
     pub reason_code: Option<&'a ReasonCode>,
     pub message: Option<&'a CleanText>,
@@ -87,6 +91,7 @@ pub(crate) fn item_outcome(body: &EventBody) -> Option<ItemOutcome<'_>> {
         EventBody::ItemSucceeded(e) => ItemOutcome {
             item: &e.item,
             label: e.label.as_ref(),
+            namespace: e.namespace.as_ref(),
             outcome: Outcome::Succeeded,
             reason_code: None,
             message: None,
@@ -94,6 +99,7 @@ pub(crate) fn item_outcome(body: &EventBody) -> Option<ItemOutcome<'_>> {
         EventBody::ItemFailed(e) => ItemOutcome {
             item: &e.item,
             label: e.label.as_ref(),
+            namespace: e.namespace.as_ref(),
             outcome: Outcome::Failed,
             reason_code: Some(&e.reason_code),
             message: Some(&e.message),
@@ -101,6 +107,7 @@ pub(crate) fn item_outcome(body: &EventBody) -> Option<ItemOutcome<'_>> {
         EventBody::ItemSkipped(e) => ItemOutcome {
             item: &e.item,
             label: e.label.as_ref(),
+            namespace: e.namespace.as_ref(),
             outcome: Outcome::Skipped,
             reason_code: e.reason_code.as_ref(),
             message: None,
@@ -133,6 +140,7 @@ pub(crate) fn fold<'a>(decoded: &'a Decoded<'a>, slots: Vec<Slot>, count: CountF
     let mut changes = Changes { slots, reads, ..Changes::default() };
     changes.references = &decoded.references;
     changes.admin = &decoded.admin;
+    changes.names = newest(&decoded.names);
     let mut items: HashMap<(usize, &ItemName), usize> = HashMap::new();
     for refused in &decoded.refused {
         changes.quarantined.push(Quarantined { record: refused.record, error: refused.error.clone() });
@@ -209,6 +217,7 @@ impl<'a> Changes<'a> {
             let place = *items.entry((entry.stream, last.item)).or_insert(self.items.len());
             let earlier = self.items.get(place);
             last.label = last.label.or(earlier.and_then(|earlier| earlier.last.label));
+            last.namespace = last.namespace.or(earlier.and_then(|earlier| earlier.last.namespace));
             let change = ItemChange { slot: entry.stream, last, event, position };
             match self.items.get_mut(place) {
                 Some(earlier) => *earlier = change,

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use domain::admin::AdminEvent;
-use domain::{Event, RunId};
+use domain::{Event, Named, RunId};
 use eventlog::RecordedEvent;
 use eventlog::streams::{
-    NotificationRead, Referenced, StreamKind, admin_event, notification_read, referenced, run_event, run_of,
-    stream_kind,
+    NotificationRead, Referenced, StreamKind, admin_event, named, notification_read, referenced, run_event,
+    run_of, stream_kind,
 };
 
 /// What a batch says, in the order of the log. Records of other kinds of streams are left out.
@@ -24,7 +24,9 @@ pub(crate) struct Decoded<'a> {
     pub reads: Vec<Read<'a>>,
     /// What was done to the tenants' administration.
     pub admin: Vec<Administered<'a>>,
-    /// Records of reference, notification and administration streams that can't be read: each stands alone.
+    /// What ids are called.
+    pub names: Vec<Name<'a>>,
+    /// Records of reference, notification, administration and directory streams that can't be read: each stands alone.
     pub refused: Vec<Quarantined<'a>>,
 }
 
@@ -70,6 +72,14 @@ pub(crate) struct Administered<'a> {
     pub event: AdminEvent,
 }
 
+/// An id has a name.
+pub(crate) struct Name<'a> {
+    /// As the log has it.
+    pub record: &'a RecordedEvent,
+    /// What it says.
+    pub what: Named,
+}
+
 /// An event that is quarantined: it goes to the dead letters.
 pub(crate) struct Quarantined<'a> {
     /// As the log has it.
@@ -103,6 +113,10 @@ pub(crate) fn decode<'a>(records: &[&'a RecordedEvent]) -> Decoded<'a> {
             },
             StreamKind::Admin => match admin_event(record) {
                 Ok(event) => decoded.admin.push(Administered { record, event }),
+                Err(error) => decoded.refused.push(Quarantined { record, error: error.to_string() }),
+            },
+            StreamKind::Directory => match named(record) {
+                Ok(what) => decoded.names.push(Name { record, what }),
                 Err(error) => decoded.refused.push(Quarantined { record, error: error.to_string() }),
             },
             StreamKind::Reservation | StreamKind::Foreign => {}

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use eventlog::streams::{NotificationRead, StreamKind, admin_event, run_event, stream_kind};
+use eventlog::streams::{NotificationRead, StreamKind, admin_event, named, run_event, stream_kind};
 use eventlog::{EventLog, LogError, Position, RecordedEvent};
 use tokio_util::sync::CancellationToken;
 
@@ -104,6 +104,7 @@ fn recorded_at(record: &RecordedEvent) -> Option<DateTime<Utc>> {
             serde_json::from_slice(&record.data).ok().map(|read: NotificationRead| read.read_at)
         }
         StreamKind::Admin => admin_event(record).ok().map(|event| event.recorded_at),
+        StreamKind::Directory => named(record).ok().map(|named| named.recorded_at),
         StreamKind::Reservation | StreamKind::Reference | StreamKind::Foreign => None,
     }
 }

@@ -10,6 +10,7 @@ mod apply;
 mod batch;
 mod counters;
 mod decode;
+mod directory;
 mod error;
 mod lag;
 mod lease;

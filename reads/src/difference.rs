@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::base_path::BasePath;
 use crate::cursor::{self, Fingerprint};
+use crate::directory::name_changes;
 use crate::error::ReadError;
 use crate::forms;
 use crate::items::OutcomeView;
@@ -75,6 +76,12 @@ pub struct ItemChange {
     /// The name people know it by.
     #[schema(value_type = Option<forms::ShownText>)]
     pub label: Option<String>,
+    /// In which namespace of the tenant's directory the item is an id; null where its events say none.
+    #[schema(value_type = Option<forms::Namespace>)]
+    pub namespace: Option<String>,
+    /// What the directory calls it today; null where that is not known, or there is no namespace.
+    #[schema(value_type = Option<forms::ShownText>)]
+    pub name: Option<String>,
     /// What it had come to first; null where nothing was known of it.
     pub from: Option<OutcomeView>,
     /// What it had come to then.
@@ -163,12 +170,16 @@ pub async fn difference(
     let items = changes.into_iter().map(|change| ItemChange {
         item: change.item.to_owned(),
         label: change.label.map(str::to_owned),
+        namespace: change.namespace.map(str::to_owned),
+        name: None,
         from: change.from,
         to: change.to,
     });
+    let mut items: Vec<_> = items.collect();
+    name_changes(read.conn(), tenant, &mut items).await?;
     Ok(Difference {
         changed: before.change_counts(&after),
-        items: items.collect(),
+        items,
         from: RunView { context: None, ..from },
         to: RunView { context: None, ..to },
         next_cursor,

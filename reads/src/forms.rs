@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 
 use domain::forms::{self, Form};
-use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{
+    AdditionalProperties, KnownFormat, Object, ObjectBuilder, SchemaFormat, SchemaType, Type,
+};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -42,6 +44,8 @@ named_schemas! {
     TenantId = form(forms::TENANT, "demo");
     /// A kind of operation: words joined by dots.
     Kind = form(forms::KIND, "backup_set.add_policies");
+    /// A namespace of the tenant's directory: words joined by dots, without a dash.
+    Namespace = form(forms::NAMESPACE, "policies");
     /// Why something did not succeed, for machines: docs/reason-codes.md has the usual ones, others are fine.
     ReasonCode = form(forms::REASON_CODE, "permission_denied");
     /// By which equal operations are known, in hex: docs/idempotency.md.
@@ -138,6 +142,12 @@ named_schemas! {
         .schema_type(Type::Object)
         .property_names(Some(label_name()))
         .additional_properties(Some(text()))
+        .max_properties(Some(forms::MOST_LABELS));
+    /// Names of labels, with what the directory calls their values today; null where it does not know them.
+    LabelNames = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property_names(Some(label_name()))
+        .additional_properties(Some(ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]))))
         .max_properties(Some(forms::MOST_LABELS));
 }
 

@@ -9,6 +9,7 @@ mod base_path;
 mod corrupt;
 mod cursor;
 pub mod difference;
+pub mod directory;
 mod error;
 pub mod events;
 #[cfg(test)]

@@ -46,7 +46,7 @@ const BEGIN_OF_ALL: &str = "
 const LOOK: &str = "
     SELECT FROM projection.runs, projection.run_labels, projection.run_items, projection.run_events,
         projection.notifications, projection.run_counts, projection.run_hours, projection.admin_events,
-        projection.checkpoints, policy.stale_policies
+        projection.directory, projection.checkpoints, policy.stale_policies
     LIMIT 0";
 
 /// The same of what is read for all tenants.

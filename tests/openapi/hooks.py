@@ -123,6 +123,9 @@ def filter_body(context: Any, body: Any) -> bool:
     if any(event.get("tally") for event in said):
         return False
     words = [event.get(name) for event in said for name in ("item", "message") if event.get(name)]
+    entries = body.get("entries")
+    named = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    words += [entry.get(name) for entry in named for name in ("id", "name") if entry.get(name)]
     kept = can_be_kept(body.get("context")) and unordered_are_arrays(body)
     return kept and all(map(visible, ids)) and all(map(says_something, words))
 

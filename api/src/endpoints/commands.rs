@@ -372,14 +372,14 @@ impl FromRequestParts<ApiState> for NotificationInPath {
 }
 
 /// An answer that tells a position, marked with the ledger and the epoch that it is of.
-fn marked(state: &ApiState, position: Position, answer: impl IntoResponse) -> Response {
+pub(super) fn marked(state: &ApiState, position: Position, answer: impl IntoResponse) -> Response {
     let mut answer = answer.into_response();
     preconditions::mark(state.freshness.ledger(), answer.headers_mut(), position);
     answer
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_zero(number: &u64) -> bool {
+pub(super) fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 

@@ -3,6 +3,7 @@
 mod administration;
 mod commands;
 mod difference;
+mod directory;
 mod events;
 mod exports;
 mod history;
@@ -36,6 +37,7 @@ pub fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(items::list_items))
         .routes(routes!(events::list_events))
         .routes(routes!(difference::get_difference))
+        .routes(routes!(directory::name_ids))
         .routes(routes!(history::list_history))
         .routes(routes!(notifications::list_notifications))
         .routes(routes!(stats::get_stats))

@@ -1,5 +1,6 @@
 //! Request bodies of commands, read so that all that is wrong can be named by its place.
 
+mod directory;
 mod event;
 mod events;
 
@@ -23,6 +24,7 @@ use chrono::{DateTime, Utc};
 use crate::body::from_value;
 use crate::problem::Problem;
 
+pub use directory::DirectoryBody;
 pub use events::EventsBody;
 
 /// How many arrays a request may call unordered.

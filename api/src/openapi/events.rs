@@ -10,9 +10,9 @@ type EventType = (&'static str, &'static str, &'static [&'static str]);
 const TYPES: [EventType; 9] = [
     ("Started", "A worker took the run up.", &["worker?", "heartbeat_seconds?"]),
     ("Resumed", "Another worker goes on with it, whose own is gone.", &["worker?", "heartbeat_seconds?"]),
-    ("ItemSucceeded", "An item is done.", &["item", "label?"]),
-    ("ItemFailed", "An item could not be done.", &["item", "label?", "reason_code", "message"]),
-    ("ItemSkipped", "An item was left alone on purpose.", &["item", "label?", "reason_code?"]),
+    ("ItemSucceeded", "An item is done.", &["item", "label?", "namespace?"]),
+    ("ItemFailed", "An item could not be done.", &["item", "label?", "namespace?", "reason_code", "message"]),
+    ("ItemSkipped", "An item was left alone on purpose.", &["item", "label?", "namespace?", "reason_code?"]),
     ("Progressed", "A sign of life, with or without news.", &["message?", "items_total?"]),
     ("Completed", "The run went through all it had to do.", &["message?", "tally?"]),
     ("Failed", "The run could not proceed.", &["reason_code", "message"]),
@@ -39,6 +39,10 @@ fn member(name: &str) -> Value {
         }
         "item" => named("ItemName", "Which item. The name is its identity within the run."),
         "label" => text("The name people know the item by."),
+        "namespace" => named(
+            "Namespace",
+            "In which namespace of the directory the item is an id; its name is shown then.",
+        ),
         "reason_code" => named("ReasonCode", "Why, for machines."),
         "message" => named("Message", "In words, for people."),
         "tally" => {

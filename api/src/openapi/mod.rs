@@ -24,6 +24,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         (name = "runs", description = "Runs, their items and their events"),
         (name = "audit", description = "What happened over all runs, and what became of one"),
         (name = "notifications", description = "What the caller was told"),
+        (name = "directory", description = "What ids of other systems are called"),
         (name = "administration", description = "Tokens, inlets, and what was done to the tenant's administration"),
         (name = "sealed history", description = "What happened, with what proves it: docs/exports.md"),
         (name = "inlets", description = "Emitters that know nothing of this ledger report here: docs/inlets.md"),

@@ -6,14 +6,16 @@ use domain::forms::{self, Form};
 use domain::key::IdempotencyKey;
 use domain::reason::ReasonCode;
 
-use domain::{CorrelationId, HeartbeatSeconds, ItemCount, Kind, Labels, ReferencePart, TenantId, invisible};
+use domain::{
+    CorrelationId, HeartbeatSeconds, ItemCount, Kind, Labels, Namespace, ReferencePart, TenantId, invisible,
+};
 use proptest::prelude::*;
 use redaction::CleanText;
 use regex::Regex;
 
 type Takes = fn(&str) -> bool;
 
-const FORMS: [(&str, Form, Takes); 7] = [
+const FORMS: [(&str, Form, Takes); 8] = [
     ("tenant", forms::TENANT, |text| text.parse::<TenantId>().is_ok()),
     ("kind", forms::KIND, |text| text.parse::<Kind>().is_ok()),
     ("new id", forms::VISIBLE_ID, |text| text.parse::<CorrelationId>().is_ok() && invisible(text).is_none()),
@@ -22,6 +24,7 @@ const FORMS: [(&str, Form, Takes); 7] = [
     }),
     ("reason code", forms::REASON_CODE, |text| ReasonCode::parse(text).is_ok()),
     ("label's name", forms::LABEL_NAME, |text| labels(1, text).is_ok()),
+    ("namespace", forms::NAMESPACE, |text| text.parse::<Namespace>().is_ok()),
     ("key", forms::IDEMPOTENCY_KEY, |text| text.parse::<IdempotencyKey>().is_ok()),
 ];
 

@@ -85,6 +85,7 @@ struct Chip {
 struct Change {
     name: String,
     label: Option<String>,
+    unknown: Option<String>,
     from: Option<Stood>,
     to: Stood,
 }
@@ -190,9 +191,11 @@ impl Shown {
 
 impl Change {
     fn new(item: ItemChange, href: &str) -> Self {
+        let (label, unknown) = words::known_as(item.label, item.namespace, item.name);
         Self {
             name: item.item,
-            label: item.label,
+            label,
+            unknown,
             from: item.from.map(|from| Stood::new(from, href)),
             to: Stood::new(item.to, href),
         }

@@ -115,7 +115,7 @@ pub(super) async fn unreadable(
     for (stream, revision) in quarantined {
         let revision = unsigned(revision)?;
         // Other streams are nobody's rows.
-        if !matches!(stream_kind(&stream), StreamKind::Run | StreamKind::Admin) {
+        if !matches!(stream_kind(&stream), StreamKind::Run | StreamKind::Admin | StreamKind::Directory) {
             continue;
         }
         let found = log.read_stream(&stream, revision, 1).await?;

@@ -20,6 +20,7 @@ macro_rules! row_type {
 
 mod admin;
 mod counters;
+mod directory;
 mod notifications;
 mod references;
 mod runs;
@@ -47,6 +48,7 @@ pub(crate) async fn changes(
     notifications::mark_read(db, changes).await?;
     admin::insert(db, changes.admin).await?;
     references::insert(db, changes.references).await?;
+    directory::write(db, &changes.names).await?;
     counters::counts(db, &changes.counters).await?;
     counters::children(db, &changes.counters).await?;
     quarantine(db, &changes.quarantined).await

@@ -22,9 +22,10 @@ pub(super) struct ItemRow<'a> {
     occurred_at: DateTime<Utc>,
     revision: i64,
     position: i64,
+    namespace: Option<&'a str>,
 }
 
-row_type!(ItemRow<'_>, "projection.item_change");
+row_type!(ItemRow<'_>, "projection.item_outcome");
 
 /// The items that the batch touches.
 pub(super) fn items<'a>(
@@ -45,6 +46,7 @@ pub(super) fn items<'a>(
             occurred_at: change.event.occurred_at,
             revision: bigint(change.event.revision)?,
             position: bigint(change.position)?,
+            namespace: change.last.namespace.map(|namespace| namespace.as_str()),
         });
     }
     Ok(rows)

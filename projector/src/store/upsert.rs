@@ -8,7 +8,7 @@ use crate::batch::Changes;
 use crate::decode::Decoded;
 use crate::error::ProjectorError;
 
-/// Writes them. An item's label once given stays until another is given. The data of events goes in as the
+/// Writes them. An item's label and namespace once given stay until others are given. The data of events goes in as the
 /// bytes that were appended.
 pub(super) async fn write(
     db: &mut PgConnection,
@@ -38,10 +38,12 @@ pub(super) async fn write(
              WHERE r.run_id = t.run_id
          ), items AS (
              INSERT INTO run_items AS known
-                 (tenant, run_id, item, label, outcome, reason_code, message, occurred_at, revision, position)
-             SELECT * FROM unnest($2::projection.item_change[])
+                 (tenant, run_id, item, label, outcome, reason_code, message, occurred_at, revision, position,
+                  namespace)
+             SELECT * FROM unnest($2::projection.item_outcome[])
              ON CONFLICT (run_id, item) DO UPDATE SET
-                 label = COALESCE(excluded.label, known.label), outcome = excluded.outcome,
+                 label = COALESCE(excluded.label, known.label),
+                 namespace = COALESCE(excluded.namespace, known.namespace), outcome = excluded.outcome,
                  reason_code = excluded.reason_code, message = excluded.message,
                  occurred_at = excluded.occurred_at, revision = excluded.revision, position = excluded.position
          ), timeline AS (

@@ -5,6 +5,7 @@ mod administration;
 mod crashes;
 mod cuts;
 mod dead_letters;
+mod directory;
 mod following;
 mod lease;
 mod maintenance;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::corrupt::{Corrupt, non_negative, parse_enum};
+use crate::directory::name_items;
 use crate::error::ReadError;
 use crate::forms;
 use crate::page::cut;
@@ -48,6 +49,13 @@ pub struct ItemView {
     /// The name people know it by.
     #[schema(value_type = Option<forms::ShownText>)]
     pub label: Option<String>,
+    /// In which namespace of the tenant's directory the item is an id; null where its events say none.
+    #[schema(value_type = Option<forms::Namespace>)]
+    pub namespace: Option<String>,
+    /// What the directory calls it today, whatever it was called when the event came; null where that is not known, or
+    /// there is no namespace.
+    #[schema(value_type = Option<forms::ShownText>)]
+    pub name: Option<String>,
     /// Its last outcome.
     #[schema(value_type = ItemStatus)]
     pub status: Outcome,
@@ -116,6 +124,7 @@ pub async fn page_of_items(
     let mut items = rows.into_iter().map(|row| view(row, run)).collect::<Result<Vec<_>, _>>()?;
     let next_cursor =
         cut(&mut items, query.limit).map(|last| query.cursor_after(run, revision, last)).transpose()?;
+    name_items(read.conn(), tenant, &mut items).await?;
     Ok(ItemPage { items, next_cursor, revision, position: read.position.0 })
 }
 
@@ -126,6 +135,8 @@ fn view(row: ItemRow, run: RunId) -> Result<ItemView, Corrupt> {
         revision: non_negative(TABLE, "revision", &key, row.revision)?,
         item: row.item,
         label: row.label,
+        namespace: row.namespace,
+        name: None,
         reason_code: row.reason_code,
         message: row.message,
         occurred_at: row.occurred_at,

@@ -4,11 +4,11 @@
 //! so a past page is made in two steps: the fold keeps of each item what puts it in order and in a group, and
 //! the events of those that the page shows are read once more for the rest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use domain::reason::ReasonCode;
-use domain::{Event, EventBody, ItemName, Outcome, Run, RunId, TenantId, wire};
+use domain::{Event, EventBody, ItemName, Namespace, Outcome, Run, RunId, TenantId, wire};
 use redaction::CleanText;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
@@ -19,6 +19,7 @@ use super::query::ItemsQuery;
 use super::{ItemPage, ItemView, OutcomeView};
 use crate::corrupt::{Corrupt, non_negative};
 use crate::difference::ChangeCounts;
+use crate::directory::{items_named, name_items};
 use crate::error::ReadError;
 use crate::failures::{FailureGroup, REASONS};
 use crate::page::cut;
@@ -43,12 +44,15 @@ struct Last {
     reason: Option<ReasonCode>,
     /// The last that was given: an event without one does not take it away.
     label: Option<CleanText>,
+    /// The same.
+    namespace: Option<Namespace>,
 }
 
 /// An item that has come to something else.
 pub(crate) struct Change<'a> {
     pub(crate) item: &'a str,
     pub(crate) label: Option<&'a str>,
+    pub(crate) namespace: Option<&'a str>,
     /// None where nothing was known of it.
     pub(crate) from: Option<OutcomeView>,
     pub(crate) to: OutcomeView,
@@ -73,16 +77,22 @@ impl PastItems {
     /// Takes in what an event says of an item. `before` is the run before the event: as in the fold, only a
     /// run that is at work has news of its items.
     pub fn take(&mut self, before: &Run, event: &Event) {
-        let (item, label, outcome, reason) = match &event.body {
-            EventBody::ItemSucceeded(e) => (&e.item, &e.label, Outcome::Succeeded, None),
-            EventBody::ItemFailed(e) => (&e.item, &e.label, Outcome::Failed, Some(e.reason_code.clone())),
-            EventBody::ItemSkipped(e) => (&e.item, &e.label, Outcome::Skipped, e.reason_code.clone()),
+        let (item, (label, namespace), outcome, reason) = match &event.body {
+            EventBody::ItemSucceeded(e) => (&e.item, (&e.label, &e.namespace), Outcome::Succeeded, None),
+            EventBody::ItemFailed(e) => {
+                (&e.item, (&e.label, &e.namespace), Outcome::Failed, Some(e.reason_code.clone()))
+            }
+            EventBody::ItemSkipped(e) => {
+                (&e.item, (&e.label, &e.namespace), Outcome::Skipped, e.reason_code.clone())
+            }
             _ => return,
         };
         if before.is_at_work() {
-            let known = self.last.get(item).and_then(|last| last.label.as_ref());
-            let label = label.as_ref().or(known).cloned();
-            self.last.insert(item.clone(), Last { outcome, revision: event.revision, reason, label });
+            let known = self.last.get(item);
+            let label = label.as_ref().or(known.and_then(|last| last.label.as_ref())).cloned();
+            let namespace = namespace.as_ref().or(known.and_then(|last| last.namespace.as_ref())).cloned();
+            let last = Last { outcome, revision: event.revision, reason, label, namespace };
+            self.last.insert(item.clone(), last);
         }
     }
 
@@ -145,6 +155,7 @@ impl PastItems {
             .map(|(item, from, to)| Change {
                 item,
                 label: to.label.as_ref().map(CleanText::as_str),
+                namespace: to.namespace.as_ref().map(Namespace::as_str),
                 from: from.map(Last::told),
                 to: to.told(),
             })
@@ -165,7 +176,11 @@ impl PastItems {
         if query.shown(run, self.revision, self.revision)? != self.revision {
             return Err(wrong("cursor", "goes on with the items of another revision: begin without"));
         }
-        let wanted = self.wanted(query);
+        let named = match query.named() {
+            Some(key) => items_named(read.conn(), tenant, run, key).await?,
+            None => HashSet::new(),
+        };
+        let wanted = self.wanted(query, &named);
         let revisions: Vec<_> =
             wanted.iter().map(|last| i64::try_from(last.revision).unwrap_or(i64::MAX)).collect();
         let rows = fetch(read.conn(), tenant, run, &revisions).await?;
@@ -175,22 +190,22 @@ impl PastItems {
             let row = told.remove(&revision);
             let row =
                 row.ok_or_else(|| Corrupt::new(TABLE, "revision", run, format!("{revision} is gone")))?;
-            let label = last.label.as_ref().map(|label| label.as_str().to_owned());
-            items.push(view(row, label)?);
+            items.push(view(row, last)?);
         }
         let next_cursor = cut(&mut items, query.limit);
         let next_cursor = next_cursor.map(|last| query.cursor_after(run, self.revision, last)).transpose()?;
+        name_items(read.conn(), tenant, &mut items).await?;
         Ok(ItemPage { items, next_cursor, revision: self.revision, position: read.position.0 })
     }
 
     /// The items of a page, and one more where there is a next page, in its order.
-    fn wanted(&self, query: &ItemsQuery) -> Vec<&Last> {
+    fn wanted(&self, query: &ItemsQuery, named: &HashSet<String>) -> Vec<&Last> {
         let mut fitting: Vec<_> = self
             .last
             .iter()
             .filter(|(item, last)| {
                 let reason = last.reason.as_ref().map(ReasonCode::as_str);
-                query.takes(item.as_str(), last.outcome, reason, last.revision)
+                query.takes((item.as_str(), named), last.outcome, reason, last.revision)
             })
             .map(|(item, last)| (item.as_str(), last))
             .collect();
@@ -234,8 +249,8 @@ async fn fetch(
     .await
 }
 
-/// What an event says of its item, which has its label from this event or an earlier one.
-fn view(row: EventRow, label: Option<String>) -> Result<ItemView, Corrupt> {
+/// What an event says of its item, which has its label and its namespace from this event or an earlier one.
+fn view(row: EventRow, last: &Last) -> Result<ItemView, Corrupt> {
     let id = row.event_id;
     let version = u16::try_from(row.schema_version);
     let version = version.map_err(|error| Corrupt::new(TABLE, "schema_version", id, error))?;
@@ -249,7 +264,9 @@ fn view(row: EventRow, label: Option<String>) -> Result<ItemView, Corrupt> {
         };
     Ok(ItemView {
         item: item.as_str().to_owned(),
-        label,
+        label: last.label.as_ref().map(|label| label.as_str().to_owned()),
+        namespace: last.namespace.as_ref().map(|namespace| namespace.as_str().to_owned()),
+        name: None,
         status,
         reason_code: reason.map(|code| code.as_str().to_owned()),
         message: message.map(CleanText::into_string),
@@ -270,7 +287,7 @@ mod tests {
             let reason = reason.map(|code| code.parse().unwrap());
             (
                 ItemName::try_from((*item).to_owned()).unwrap(),
-                Last { outcome: *outcome, revision: *revision, reason, label: None },
+                Last { outcome: *outcome, revision: *revision, reason, label: None, namespace: None },
             )
         });
         PastItems { revision: 9, last: last.collect() }
@@ -290,7 +307,7 @@ mod tests {
             ("bb", Outcome::Failed, 5, Some("y")),
         ]);
         let wanted = |query| {
-            let wanted = items.wanted(&asked(query)).into_iter();
+            let wanted = items.wanted(&asked(query), &HashSet::new()).into_iter();
             wanted.map(|last| last.revision).collect::<Vec<_>>()
         };
         assert_eq!(wanted(""), [2, 4, 5, 3, 1]);
@@ -298,6 +315,9 @@ mod tests {
         assert_eq!(wanted("status=skipped"), [3]);
         assert_eq!(wanted("reason_code=y"), [4, 5]);
         assert_eq!(wanted("item=a"), [1, 4], "in the order of names");
+        let named = HashSet::from(["bb".to_owned()]);
+        let found = items.wanted(&asked("item=a"), &named).into_iter().map(|last| last.revision);
+        assert_eq!(found.collect::<Vec<_>>(), [1, 4, 5], "by its name in the directory as well");
         let groups = items.groups().into_iter().map(|group| (group.reason_code.unwrap(), group.items));
         assert_eq!(groups.collect::<Vec<_>>(), [("y".to_owned(), 2), ("x".to_owned(), 1)]);
     }

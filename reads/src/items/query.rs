@@ -1,5 +1,7 @@
 //! Which items of a run, and the queries behind their list.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use domain::reason::ReasonCode;
 use domain::{Outcome, RunId, TenantId};
@@ -10,13 +12,14 @@ use uuid::Uuid;
 
 use super::ItemView;
 use crate::cursor::{self, Fingerprint};
+use crate::directory::key_of;
 use crate::error::ReadError;
 use crate::page::{LONGEST_PAGE, USUAL_PAGE, rows_for};
 use crate::params::ReadQuery;
 use crate::params::{LONGEST_ASKED, Params, wrong};
 use crate::runs::AsOf;
 
-/// How the names begin of the items that are asked for by their names as they were sent, or by a beginning: what
+/// How the ids begin of the items that are asked for by their names as they were sent, or by a beginning: what
 /// is asked is cleaned as it was when the name was kept.
 fn begins(asked: &str) -> Result<String, ReadError> {
     let begins = CleanText::beginning(asked);
@@ -46,6 +49,8 @@ struct Filter {
     reason: Option<String>,
     /// How the item begins.
     begins: Option<String>,
+    /// How the key of its name in the directory begins, which will do as well.
+    named: Option<String>,
 }
 
 /// Where a page of items ended, and of which run as it was when: all pages after the first show the same items.
@@ -71,10 +76,12 @@ impl ReadQuery for ItemsQuery {
         if reason.is_some() && status.is_some_and(|status| status != Outcome::Failed) {
             return Err(wrong("reason_code", "finds failed items only: leave status out, or give failed"));
         }
-        let begins = params.one("item")?.map(|asked| begins(&asked)).transpose()?;
+        let asked = params.one("item")?;
+        let begins = asked.as_deref().map(begins).transpose()?;
+        let named = asked.as_deref().map(key_of);
         // Only what failed is found by its reason.
         let status = if reason.is_some() { Some(Outcome::Failed) } else { status };
-        let filter = Filter { status, reason, begins };
+        let filter = Filter { status, reason, begins, named };
         let as_of = AsOf::from_params(params)?;
         let limit = params.number("limit", 1, LONGEST_PAGE)?.unwrap_or(USUAL_PAGE);
         let list = Fingerprint::of("items", &(&filter, as_of));
@@ -89,13 +96,25 @@ impl ItemsQuery {
         self.filter.begins.is_some()
     }
 
-    /// Whether an item that last came to this lies on the page or beyond it.
-    pub(super) fn takes(&self, item: &str, outcome: Outcome, reason: Option<&str>, revision: u64) -> bool {
-        let Filter { status, reason: wanted, begins } = &self.filter;
+    /// How the keys of the names begin that are asked for.
+    pub(super) fn named(&self) -> Option<&str> {
+        self.filter.named.as_deref()
+    }
+
+    /// Whether an item that last came to this lies on the page or beyond it. `named` are the items that the directory's
+    /// names find.
+    pub(super) fn takes(
+        &self,
+        (item, named): (&str, &HashSet<String>),
+        outcome: Outcome,
+        reason: Option<&str>,
+        revision: u64,
+    ) -> bool {
+        let Filter { status, reason: wanted, begins, named: _ } = &self.filter;
         let place = (outcome.as_str(), i64::try_from(revision).unwrap_or(i64::MAX));
         status.is_none_or(|status| status == outcome)
             && wanted.as_deref().is_none_or(|wanted| Some(wanted) == reason)
-            && begins.as_deref().is_none_or(|begins| item.starts_with(begins))
+            && begins.as_deref().is_none_or(|begins| item.starts_with(begins) || named.contains(item))
             && self.after.as_ref().is_none_or(|after| match &after.item {
                 Some(name) => item > name.as_str(),
                 None => place > (after.outcome.as_str(), after.revision),
@@ -138,6 +157,7 @@ impl ItemsQuery {
 pub(super) struct ItemRow {
     pub(super) item: String,
     pub(super) label: Option<String>,
+    pub(super) namespace: Option<String>,
     pub(super) outcome: String,
     pub(super) reason_code: Option<String>,
     pub(super) message: Option<String>,
@@ -178,29 +198,53 @@ pub(super) async fn fetch(
     query: &ItemsQuery,
 ) -> Result<Vec<ItemRow>, sqlx::Error> {
     let (tenant, run, limit) = (tenant.as_str(), run.uuid(), rows_for(query.limit));
-    let Filter { status, reason, begins } = &query.filter;
+    let Filter { status, reason, begins, named } = &query.filter;
     let after = query.after.as_ref();
     // Revisions begin with 0.
     let revision = after.map_or(-1, |key| key.revision);
     let rows = match (begins, reason) {
-        // The beginning of a name is a range of the primary key, which gives the order as well.
+        // The beginning of an id is a range of the primary key, which gives the order as well. That of a name in the
+        // directory is a range of another index; no index answers an OR of the two. OFFSET 0 has the planner begin with
+        // the names: there may be none, and 100,000 items.
         (Some(begins), reason) => {
             sqlx::query_as!(
                 ItemRow,
-                "SELECT item, label, outcome, reason_code, message, occurred_at, revision
-                 FROM projection.run_items
-                 WHERE tenant = $1 AND run_id = $2 AND item >= $3 AND item < $3 || chr(1114111)
-                   AND item > $4
-                   AND ($5::text IS NULL OR outcome = $5)
-                   AND ($6::text IS NULL OR reason_code = $6)
-                 ORDER BY item LIMIT $7",
+                r#"SELECT item AS "item!", label, namespace, outcome AS "outcome!", reason_code, message,
+                       occurred_at AS "occurred_at!", revision AS "revision!"
+                   FROM (
+                       (SELECT item, label, namespace, outcome, reason_code, message, occurred_at, revision
+                        FROM projection.run_items
+                        WHERE tenant = $1 AND run_id = $2 AND item >= $3 AND item < $3 || chr(1114111)
+                          AND item > $4
+                          AND ($5::text IS NULL OR outcome = $5)
+                          AND ($6::text IS NULL OR reason_code = $6)
+                        ORDER BY item LIMIT $7)
+                       UNION
+                       (SELECT i.item, i.label, i.namespace, i.outcome, i.reason_code, i.message, i.occurred_at,
+                               i.revision
+                        FROM (
+                            SELECT namespace, entry_id FROM projection.directory
+                            WHERE tenant = $1 AND name_key >= $8 AND name_key < $8 || chr(1114111) OFFSET 0
+                        ) AS d
+                        CROSS JOIN LATERAL (
+                            SELECT * FROM projection.run_items
+                            WHERE tenant = $1 AND run_id = $2 AND item = d.entry_id AND namespace = d.namespace
+                              AND item > $4
+                              AND ($5::text IS NULL OR outcome = $5)
+                              AND ($6::text IS NULL OR reason_code = $6)
+                            LIMIT 1
+                        ) AS i
+                        ORDER BY i.item LIMIT $7)
+                   ) AS found
+                   ORDER BY item LIMIT $7"#,
                 tenant,
                 run,
                 begins,
                 after.and_then(|key| key.item.as_deref()).unwrap_or_default(),
                 status.map(Outcome::as_str),
                 reason.as_deref(),
-                limit
+                limit,
+                named.as_deref()
             )
             .fetch_all(conn)
             .await?
@@ -208,7 +252,7 @@ pub(super) async fn fetch(
         (None, Some(reason)) => {
             sqlx::query_as!(
                 ItemRow,
-                "SELECT item, label, outcome, reason_code, message, occurred_at, revision
+                "SELECT item, label, namespace, outcome, reason_code, message, occurred_at, revision
                  FROM projection.run_items
                  WHERE tenant = $1 AND run_id = $2 AND outcome = 'failed' AND reason_code = $3
                    AND revision > $4
@@ -226,7 +270,7 @@ pub(super) async fn fetch(
             Some(status) => {
                 sqlx::query_as!(
                     ItemRow,
-                    "SELECT item, label, outcome, reason_code, message, occurred_at, revision
+                    "SELECT item, label, namespace, outcome, reason_code, message, occurred_at, revision
                      FROM projection.run_items
                      WHERE tenant = $1 AND run_id = $2 AND outcome = $3 AND revision > $4
                      ORDER BY revision LIMIT $5",
@@ -242,7 +286,7 @@ pub(super) async fn fetch(
             None => {
                 sqlx::query_as!(
                     ItemRow,
-                    "SELECT item, label, outcome, reason_code, message, occurred_at, revision
+                    "SELECT item, label, namespace, outcome, reason_code, message, occurred_at, revision
                      FROM projection.run_items
                      WHERE tenant = $1 AND run_id = $2 AND (outcome, revision) > ($3, $4::bigint)
                      ORDER BY outcome, revision LIMIT $5",

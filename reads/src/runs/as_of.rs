@@ -1,5 +1,7 @@
 //! A run as it was, folded from its events.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use domain::{Course, Event, LinkedRun, PrincipalId, Run, RunId, Status, TenantId, evolve, wire};
 use futures::TryStreamExt;
@@ -188,6 +190,7 @@ fn show(
         resumes: queued.resumes.map(linked),
         children: None,
         labels: queued.labels.iter().map(|(name, value)| (name.to_owned(), text(value))).collect(),
+        label_names: BTreeMap::new(),
         context: Some(context),
         idempotency_key: queued.idempotency_key.map(|key| key.to_string()),
         reason_code: run.reason_code.as_ref().map(|code| code.as_str().to_owned()),

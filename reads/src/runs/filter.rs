@@ -30,6 +30,9 @@ pub struct Filter {
     pub parent: Option<Uuid>,
     /// All of these.
     pub labels: BTreeMap<String, String>,
+    /// The ids that the directory calls as those labels say, by the labels' names: a run that has one of them will do as
+    /// well. Known only when the database is asked.
+    pub label_ids: BTreeMap<String, Vec<String>>,
     /// Queued then or later.
     pub since: Option<DateTime<Utc>>,
     /// Queued before.
@@ -97,6 +100,7 @@ impl ReadQuery for ListQuery {
             idempotency_key: idempotency_key(params)?,
             parent: params.parsed::<RunId>("parent")?.map(Uuid::from),
             labels: labels(params)?,
+            label_ids: BTreeMap::new(),
             since: params.time("since")?,
             until: params.time("until")?,
             ended_since: params.time("ended_since")?,

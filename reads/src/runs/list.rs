@@ -12,6 +12,7 @@ use super::row::RunRow;
 use super::view::RunView;
 use crate::base_path::BasePath;
 use crate::cursor;
+use crate::directory::name_labels;
 use crate::error::ReadError;
 use crate::forms;
 use crate::page::cut;
@@ -64,6 +65,7 @@ pub async fn page_of_runs(
     let next_cursor = if more || query.backwards { cursor(rows.last())? } else { None };
     let previous = if query.backwards { more } else { query.after.is_some() };
     let previous_cursor = if previous { cursor(rows.first())? } else { None };
-    let runs = rows.into_iter().map(|row| row.into_view(tenant, now)).collect::<Result<_, _>>()?;
+    let mut runs = rows.into_iter().map(|row| row.into_view(tenant, now)).collect::<Result<Vec<_>, _>>()?;
+    name_labels(read.conn(), tenant, &mut runs).await?;
     Ok(RunPage { runs, next_cursor, previous_cursor, position: read.position.0 })
 }

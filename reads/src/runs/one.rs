@@ -1,5 +1,7 @@
 //! `GET /v1/tenants/{tenant}/runs/{run}`.
 
+use std::slice;
+
 use chrono::Utc;
 use domain::{RunId, TenantId};
 
@@ -7,6 +9,7 @@ use super::as_of;
 use super::moment::AsOf;
 use super::row;
 use super::view::RunView;
+use crate::directory::name_labels;
 use crate::error::ReadError;
 use crate::items::PastItems;
 use crate::params::Params;
@@ -35,10 +38,12 @@ pub async fn one_run(
     run: RunId,
     as_of: Option<AsOf>,
 ) -> Result<RunView, ReadError> {
-    match as_of {
-        None => Ok(row::find(read.conn(), tenant, run).await?.into_view(tenant, Utc::now())?),
-        Some(as_of) => as_of::view(read.conn(), tenant, run, as_of).await,
-    }
+    let mut view = match as_of {
+        None => row::find(read.conn(), tenant, run).await?.into_view(tenant, Utc::now())?,
+        Some(as_of) => as_of::view(read.conn(), tenant, run, as_of).await?,
+    };
+    name_labels(read.conn(), tenant, slice::from_mut(&mut view)).await?;
+    Ok(view)
 }
 
 /// The tenant's run as it was after the event of that revision, and its items as they were then.
@@ -51,5 +56,7 @@ pub async fn past_run(
     run: RunId,
     revision: u64,
 ) -> Result<(RunView, PastItems), ReadError> {
-    as_of::view_with_items(read.conn(), tenant, run, revision).await
+    let (mut view, items) = as_of::view_with_items(read.conn(), tenant, run, revision).await?;
+    name_labels(read.conn(), tenant, slice::from_mut(&mut view)).await?;
+    Ok((view, items))
 }

@@ -134,7 +134,7 @@ async fn wrong(pool: &PgPool, queries: &[String]) -> Vec<String> {
     let mut wrong = Vec::new();
     for query in queries {
         for list in asked(query) {
-            for statement in statements(&tenant, &list, Utc::now()) {
+            for statement in statements(&tenant, (&list, &list.filter), Utc::now()) {
                 let mut found = Vec::new();
                 refused(&plan(read.conn(), statement.sql).await, &mut found);
                 if !found.is_empty() {
@@ -184,7 +184,9 @@ async fn plans_of_small_tables_are_good_for_large_ones(pool: PgPool) {
         ] {
             for list in asked(query) {
                 let [statement] =
-                    <[Statement; 1]>::try_from(statements(&tenant, &list, Utc::now())).ok().unwrap();
+                    <[Statement; 1]>::try_from(statements(&tenant, (&list, &list.filter), Utc::now()))
+                        .ok()
+                        .unwrap();
                 assert_eq!(statement.plans, Plans::Kept, "{query}");
                 let plan = kept_plan(read.conn(), &statement).await.to_string();
                 assert!(plan.contains(&format!("\"Index Name\":\"{index}\"")), "{rows} {query}: {plan}");

@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use domain::TenantId;
 
-use super::filter::ListQuery;
+use super::filter::{Filter, ListQuery};
 use super::order::Order;
 use super::row::RunRow;
 use super::statement::{Page, Statement};
+use crate::directory::ids_of_labels;
 use crate::page::rows_for;
 use crate::pool::{Plans, TenantRead};
 
@@ -20,7 +21,10 @@ pub(super) async fn fetch(
     query: &ListQuery,
     now: DateTime<Utc>,
 ) -> Result<Vec<RunRow>, sqlx::Error> {
-    let mut statements = statements(tenant, query, now);
+    // Only a label can be one of the directory's names.
+    let label_ids = ids_of_labels(read.conn(), tenant, &query.filter.labels).await?;
+    let filter = Filter { label_ids, ..query.filter.clone() };
+    let mut statements = statements(tenant, (query, &filter), now);
     let mut rows = Vec::new();
     for statement in &mut statements {
         if statement.plans == Plans::ForValues {
@@ -42,8 +46,11 @@ pub(super) async fn fetch(
 /// What may be the beginning of an id as well as of a title is looked up as both, one after the other: no index
 /// answers an OR of the two. An id holds the time at which it was made, and so bounds where to look. Among runs that
 /// something else has found, one statement asks for both.
-pub(super) fn statements(tenant: &TenantId, query: &ListQuery, now: DateTime<Utc>) -> Vec<Statement> {
-    let filter = &query.filter;
+pub(super) fn statements(
+    tenant: &TenantId,
+    (query, filter): (&ListQuery, &Filter),
+    now: DateTime<Utc>,
+) -> Vec<Statement> {
     let search = filter.search.as_ref();
     let page = Page {
         tenant: tenant.as_str(),

@@ -150,6 +150,7 @@ impl RunRow {
             resumes: linked("resumes", self.resumes)?,
             children: self.children.map(|Json(counts)| counts),
             labels,
+            label_names: BTreeMap::new(),
             context: self.context.map(|Json(context)| context),
             idempotency_key: self.idempotency_key,
             reason_code: self.reason_code,

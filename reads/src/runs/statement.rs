@@ -5,6 +5,8 @@
 //! their operators are leakproof, as comparisons of plain values are. So labels are looked up in a table
 //! of their own, and a title's beginning is a range.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -118,15 +120,15 @@ impl Page<'_> {
     /// The labels are joined to the runs by all that they share, and the times are asked of each: whichever table
     /// the planner begins with, an index has the order.
     fn push_labels(&self, sql: &mut QueryBuilder<Postgres>) {
-        let mut labels = self.filter.labels.iter().map(|(name, value)| format!("{name}:{value}"));
+        let mut labels = self.filter.labels.iter();
         let (one, other) = (labels.next(), labels.next());
         sql.push("projection.run_labels AS l");
         if let Some(other) = other {
             sql.push(
                 " JOIN projection.run_labels AS o
-                  ON o.tenant = l.tenant AND o.queued_at = l.queued_at AND o.run_id = l.run_id AND o.label = ",
+                  ON o.tenant = l.tenant AND o.queued_at = l.queued_at AND o.run_id = l.run_id AND o.label",
             );
-            sql.push_bind(other);
+            self.push_label(sql, other);
             self.push_times(sql, "o");
         }
         sql.push(
@@ -136,8 +138,22 @@ impl Page<'_> {
         self.push_times(sql, "r");
         sql.push(" WHERE r.tenant = ").push_bind(self.tenant);
         sql.push(" AND l.tenant = ").push_bind(self.tenant);
-        sql.push(" AND l.label = ").push_bind(one);
+        if let Some(one) = one {
+            sql.push(" AND l.label");
+            self.push_label(sql, one);
+        }
         self.push_times(sql, "l");
+    }
+
+    /// A label of that name and value, or with an id that the directory calls so: a run has one of each name.
+    fn push_label(&self, sql: &mut QueryBuilder<Postgres>, (name, value): (&String, &String)) {
+        let Some(ids) = self.filter.label_ids.get(name) else {
+            sql.push(" = ").push_bind(format!("{name}:{value}"));
+            return;
+        };
+        let values = std::iter::once(value).chain(ids);
+        let labels: Vec<String> = values.map(|value| format!("{name}:{value}")).collect();
+        sql.push(" = ANY (").push_bind(labels).push(")");
     }
 
     fn push_keys(&self, sql: &mut QueryBuilder<Postgres>, keys: Keys) {
@@ -257,7 +273,15 @@ impl Page<'_> {
         }
         // Two are joined; only where there are more, or few keys are found without them, must the rows be asked.
         if labels.len() > 2 || from != From::Labels && !labels.is_empty() {
-            sql.push(" AND r.labels @> ").push_bind(serde_json::json!(labels));
+            let ids = &self.filter.label_ids;
+            let (named, plain): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                labels.iter().partition(|(name, _)| ids.contains_key(*name));
+            sql.push(" AND r.labels @> ").push_bind(serde_json::json!(plain));
+            for (name, value) in named {
+                let ids = ids.get(name).into_iter().flatten();
+                let values: Vec<String> = std::iter::once(value).chain(ids).cloned().collect();
+                sql.push(" AND r.labels ->> ").push_bind(name).push(" = ANY (").push_bind(values).push(")");
+            }
         }
         match self.ids {
             _ if from == From::Keys(Keys::Titled) => {}

@@ -53,6 +53,10 @@ pub struct RunView {
     /// Labels to find it by.
     #[schema(value_type = forms::Labels)]
     pub labels: BTreeMap<String, String>,
+    /// Of the labels whose names are namespaces of the tenant's directory: what the directory calls their values today,
+    /// null where it does not know them.
+    #[schema(value_type = forms::LabelNames)]
+    pub label_names: BTreeMap<String, Option<String>>,
     /// What it works on. Not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<forms::AnyObject>)]

@@ -16,7 +16,7 @@ fn proposed(body: EventBody) -> ProposedEvent {
 
 fn item(n: usize) -> ProposedEvent {
     let item = format!("item-{n}").try_into().unwrap();
-    proposed(EventBody::ItemSucceeded(ItemSucceeded { item, label: None }))
+    proposed(EventBody::ItemSucceeded(ItemSucceeded { item, label: None, namespace: None }))
 }
 
 fn append(run: RunId, events: Vec<ProposedEvent>) -> AppendRequest {

@@ -5,6 +5,7 @@
 mod administration;
 mod append_events;
 mod commands_cost;
+mod directory;
 mod exports;
 mod faithful;
 mod fuzz;

@@ -74,7 +74,10 @@ async fn every_call_by_every_role_and_by_another_tenant(pool: PgPoolOptions, dat
     assert!(mine.text.contains(&notification), "{}", mine.text);
 
     let sign_of_life = json!({"events": [{"type": "Progressed"}]});
+    let name =
+        json!({"namespace": "policies", "id": "1", "name": "Nightly", "as_of": "2026-01-31T08:15:00Z"});
     let calls = [
+        Call::post("/directory", json!({"entries": [name]}), producers_only),
         Call::post("/runs", body, producers_only),
         Call::post(format!("/runs/{run}/events"), sign_of_life, producers_only),
         Call::get(format!("/runs?after={position}")),

@@ -32,6 +32,7 @@ async fn health_readiness_and_description_need_no_token(pool: PgPoolOptions, dat
         ("/v1/tenants/{tenant}/runs/{run}/items", &["get"]),
         ("/v1/tenants/{tenant}/notifications", &["get"]),
         ("/v1/tenants/{tenant}/notifications/{id}/read", &["post"]),
+        ("/v1/tenants/{tenant}/directory", &["post"]),
         ("/v1/tenants/{tenant}/stats", &["get"]),
         ("/v1/tenants/{tenant}/admin/events", &["get"]),
         ("/v1/tenants/{tenant}/tokens", &["get", "post"]),

@@ -42,11 +42,11 @@ pub fn item(name: &str) -> ItemName {
 }
 
 pub fn succeeded(name: &str) -> EventBody {
-    EventBody::ItemSucceeded(ItemSucceeded { item: item(name), label: None })
+    EventBody::ItemSucceeded(ItemSucceeded { item: item(name), label: None, namespace: None })
 }
 
 pub fn skipped(name: &str) -> EventBody {
-    EventBody::ItemSkipped(ItemSkipped { item: item(name), label: None, reason_code: None })
+    EventBody::ItemSkipped(ItemSkipped { item: item(name), label: None, namespace: None, reason_code: None })
 }
 
 pub fn failed_item(name: &str) -> EventBody {
@@ -54,6 +54,7 @@ pub fn failed_item(name: &str) -> EventBody {
     EventBody::ItemFailed(ItemFailed {
         item: item(name),
         label: None,
+        namespace: None,
         reason_code: failure.reason_code,
         message: failure.message,
     })

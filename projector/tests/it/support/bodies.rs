@@ -51,17 +51,17 @@ pub fn item(name: &str) -> ItemName {
 }
 
 pub fn succeeded(name: &str) -> EventBody {
-    EventBody::ItemSucceeded(ItemSucceeded { item: item(name), label: None })
+    EventBody::ItemSucceeded(ItemSucceeded { item: item(name), label: None, namespace: None })
 }
 
 pub fn skipped(name: &str) -> EventBody {
-    EventBody::ItemSkipped(ItemSkipped { item: item(name), label: None, reason_code: None })
+    EventBody::ItemSkipped(ItemSkipped { item: item(name), label: None, namespace: None, reason_code: None })
 }
 
 pub fn failed_item(name: &str) -> EventBody {
     let Failure { reason_code, message } = failure();
     let label = Some(redaction::CleanText::new(&format!("Item {name}")));
-    EventBody::ItemFailed(ItemFailed { item: item(name), label, reason_code, message })
+    EventBody::ItemFailed(ItemFailed { item: item(name), label, namespace: None, reason_code, message })
 }
 
 pub fn progressed(message: Option<&str>, items_total: Option<u64>) -> EventBody {

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use super::run_id;
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "checkpoints",
     "runs",
     "run_labels",
@@ -22,6 +22,7 @@ const NAMES: [&str; 12] = [
     "run_hours",
     "dead_letters",
     "admin_events",
+    "directory",
 ];
 
 /// All rows of all tables in a fixed order, but for our own clock's times.

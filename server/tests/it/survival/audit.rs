@@ -103,7 +103,10 @@ fn acknowledged(records: &[RecordedEvent], seen: &Seen, dense: bool) {
             }
             // Tenants and tokens, as the setup made them.
             StreamKind::Admin => {}
-            StreamKind::Reference | StreamKind::Notification | StreamKind::Foreign => panic!("{record:?}"),
+            StreamKind::Reference
+            | StreamKind::Notification
+            | StreamKind::Directory
+            | StreamKind::Foreign => panic!("{record:?}"),
         }
     }
     let mut known: BTreeMap<Uuid, u64> = BTreeMap::new();

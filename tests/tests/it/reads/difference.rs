@@ -69,10 +69,10 @@ async fn what_became_of_a_run_between_two_points(pool: PgPool) {
     let path = format!("/runs/{}/difference", run.id);
     let outcome = |status: &str, code: Value, revision: u64| json!({"status": status, "reason_code": code, "revision": revision});
     let (a, b, c) = (
-        json!({"item": "a", "label": null, "from": outcome("failed", json!("timeout"), 2),
+        json!({"item": "a", "label": null, "namespace": null, "name": null, "from": outcome("failed", json!("timeout"), 2),
             "to": outcome("succeeded", Value::Null, 5)}),
-        json!({"item": "b", "label": "Item b", "from": null, "to": outcome("succeeded", Value::Null, 3)}),
-        json!({"item": "c", "label": null, "from": outcome("failed", json!("timeout"), 4),
+        json!({"item": "b", "label": "Item b", "namespace": null, "name": null, "from": null, "to": outcome("succeeded", Value::Null, 3)}),
+        json!({"item": "c", "label": null, "namespace": null, "name": null, "from": outcome("failed", json!("timeout"), 4),
             "to": outcome("failed", json!("permission_denied"), 6)}),
     );
     for (query, revisions, expected) in [

@@ -57,7 +57,7 @@ async fn an_item_says_what_became_of_it(pool: PgPool) {
     assert_eq!(page.header("runledger-position"), "32");
     assert_eq!(
         page.body["items"][9],
-        json!({"item": "item-0", "label": "First", "status": "failed", "reason_code": "timeout",
+        json!({"item": "item-0", "label": "First", "namespace": null, "name": null, "status": "failed", "reason_code": "timeout",
                "message": "too slow", "occurred_at": "2025-06-15T15:07:10.500Z", "revision": 31})
     );
     for (query, pointer) in [("status=queued", "?status"), ("status=failed&status=skipped", "?status")] {

@@ -37,7 +37,7 @@ async fn the_row_has_every_member(pool: PgPool) {
             "run_id": run.id, "kind": "drift.check", "title": "Add policies", "status": "succeeded",
             "ended_as": "completed", "presumed": false, "superseded": false, "items": {"total": 2, "succeeded": 2, "failed": 0, "skipped": 0, "tallied": false},
             "initiator": {"id": "ann", "name": "Ann"}, "ref": null, "parent": null, "retry_of": null, "resumes": null,
-            "children": null, "labels": {"env": "prod"},
+            "children": null, "labels": {"env": "prod"}, "label_names": {},
             "context": {"b": 1.50, "a": [1, 12345678901234567890_u64]}, "idempotency_key": "0".repeat(64),
             "reason_code": null, "message": "all done", "progress_message": "almost there", "worker": "w1",
             "queued_at": "2025-06-15T15:06:39.500Z", "started_at": "2025-06-15T15:06:40.500Z",
