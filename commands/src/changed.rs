@@ -22,6 +22,20 @@ pub struct Changed {
     what: Change,
 }
 
+impl Changed {
+    /// Its JSON Pointer in the body.
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    /// What became of it.
+    #[must_use]
+    pub fn what(&self) -> Change {
+        self.what
+    }
+}
+
 /// What became of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -71,6 +71,10 @@ fn presumed_failure(
     limits: StaleLimits,
     now: DateTime<Utc>,
 ) -> Result<Option<(u64, Failed)>, CommandError> {
+    // Of another system's queue nobody knows whether it is still worked on; it was kept on purpose.
+    if run.imported && run.status == Some(Status::Queued) {
+        return Ok(None);
+    }
     let stalled_since = run.due_at(limits.queued_limit);
     let lost = stalled_since.and_then(|since| since.checked_add_signed(limits.grace));
     let (Some(revision), Some(lost)) = (run.revision, lost) else { return Ok(None) };

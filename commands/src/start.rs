@@ -162,7 +162,7 @@ impl Commands {
         }
     }
 
-    async fn last_reservation(&self, stream: &str) -> Result<Option<Reservation>, CommandError> {
+    pub(super) async fn last_reservation(&self, stream: &str) -> Result<Option<Reservation>, CommandError> {
         let Some(record) = self.log.last_event(stream).await? else { return Ok(None) };
         let last = Reservation { revision: record.revision, run: self.reserved_for(&record)? };
         self.names.keys.insert(stream.to_owned(), last).await;
@@ -170,7 +170,7 @@ impl Commands {
     }
 
     /// What the reference of that stream stands for, where it does.
-    async fn named(&self, stream: Option<&str>) -> Result<Option<Named>, CommandError> {
+    pub(super) async fn named(&self, stream: Option<&str>) -> Result<Option<Named>, CommandError> {
         let Some(stream) = stream else { return Ok(None) };
         if let Some(named) = self.names.references.get(stream).await {
             return Ok(Some(named));

@@ -153,6 +153,10 @@ impl Sweeper {
                    UNION ALL
                    SELECT r.kind, r.run_id, r.queued_at FROM projection.runs AS r
                    WHERE r.tenant = $1 AND r.status = 'queued' AND r.queued_at < $2
+                     AND NOT EXISTS (
+                         SELECT FROM projection.run_events AS e
+                         WHERE e.run_id = r.run_id AND e.revision = 0 AND e.origin = 'import'
+                     )
                ) AS s
                CROSS JOIN LATERAL (
                    SELECT o.fail_stale, o.queued_limit_seconds FROM policy.stale_policies AS o

@@ -57,15 +57,19 @@ pub enum Origin {
     },
     /// The ledger itself: it presumed that a silent run has failed. No token can speak so.
     Sweeper,
+    /// An import of rows that another system had kept, by an operator's command. It happened long ago: nobody is told
+    /// of it any more.
+    Import,
 }
 
 impl Origin {
-    /// What the ledger's own events are called by; none of what a request brought.
+    /// What events that no request brought are called by; none of the others.
     #[must_use]
     pub fn own_name(&self) -> Option<&'static str> {
         match self {
             Self::Request { .. } => None,
             Self::Sweeper => Some("sweeper"),
+            Self::Import => Some("import"),
         }
     }
 }
@@ -85,6 +89,14 @@ pub enum EventBody {
     Completed(Completed),
     Failed(Failed),
     Aborted(Failure),
+}
+
+impl Event {
+    /// Whether it was taken over from another system's rows, see [`Origin::Import`].
+    #[must_use]
+    pub fn is_imported(&self) -> bool {
+        self.origin == Some(Origin::Import)
+    }
 }
 
 impl EventBody {

@@ -89,6 +89,8 @@ pub struct Run {
     pub reason_code: Option<ReasonCode>,
     /// The terminal event's message.
     pub message: Option<CleanText>,
+    /// It was taken over from another system's rows.
+    pub imported: bool,
     /// The producer's time of `Queued`.
     pub queued_at: Option<DateTime<Utc>>,
     /// The producer's time of `Started`.
@@ -285,6 +287,7 @@ fn apply(run: &mut Run, event: &Event) {
         EventBody::Queued(queued) if run.status.is_none() => {
             run.status = Some(Status::Queued);
             run.queued_at = Some(at);
+            run.imported = event.is_imported();
             run.items_total = queued.items_total.map(u64::from);
             run.queued = Some(Arc::new(queued.as_ref().clone()));
         }

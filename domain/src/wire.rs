@@ -102,11 +102,12 @@ struct Brought<R> {
     origin: Option<Own>,
 }
 
-/// The parts of the ledger that append by themselves.
+/// What appends without a request.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Own {
     Sweeper,
+    Import,
 }
 
 type Parts<'a> = (Option<Uuid>, Option<&'a RequestId>, Option<Own>);
@@ -116,6 +117,7 @@ fn parts(origin: Option<&Origin>) -> Parts<'_> {
         None => (None, None, None),
         Some(Origin::Request { token_id, request_id }) => (Some(*token_id), Some(request_id), None),
         Some(Origin::Sweeper) => (None, None, Some(Own::Sweeper)),
+        Some(Origin::Import) => (None, None, Some(Own::Import)),
     }
 }
 
@@ -123,6 +125,7 @@ fn origin_of(token_id: Option<Uuid>, request_id: Option<RequestId>, own: Option<
     match (token_id, request_id, own) {
         (Some(token_id), Some(request_id), _) => Some(Origin::Request { token_id, request_id }),
         (_, _, Some(Own::Sweeper)) => Some(Origin::Sweeper),
+        (_, _, Some(Own::Import)) => Some(Origin::Import),
         _ => None,
     }
 }

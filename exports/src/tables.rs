@@ -90,7 +90,9 @@ impl Tables {
             Some(Origin::Request { token_id, request_id }) => {
                 (format!("token {token_id}"), request_id.as_str())
             }
-            Some(Origin::Sweeper) => ("sweeper".to_owned(), ""),
+            Some(own @ (Origin::Sweeper | Origin::Import)) => {
+                (own.own_name().unwrap_or_default().to_owned(), "")
+            }
             None => Default::default(),
         };
         let of = |get: fn(&Event) -> Option<&str>| text(read.and_then(get).unwrap_or_default());

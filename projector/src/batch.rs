@@ -235,6 +235,8 @@ impl<'a> Changes<'a> {
             }
         }
         let changed = before != state.run.status || presumed != state.run.presumed;
+        // Who asked for it was told by the system that it was taken over from.
+        let changed = changed && !event.is_imported();
         let told = changed.then(|| notification_for(event.run, &state.run, facts.initiator.as_ref()));
         if let Some(notification) = told.flatten() {
             self.notifications.push((entry.stream, entry.record, notification));

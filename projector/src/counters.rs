@@ -56,10 +56,11 @@ impl<'a> Counters<'a> {
         for (status, runs) in moves(status) {
             self.counts.entry((tenant, kind.clone(), status)).or_default().add(runs, position);
         }
-        let seconds = event.recorded_at.timestamp();
+        // What another system has kept is counted when it happened, not when it was taken over.
+        let at = if event.is_imported() { event.occurred_at } else { event.recorded_at };
+        let seconds = at.timestamp();
         // Rounding down stays within chrono's range but for the very first hour of it.
-        let hour =
-            DateTime::from_timestamp(seconds - seconds.rem_euclid(3600), 0).unwrap_or(event.recorded_at);
+        let hour = DateTime::from_timestamp(seconds - seconds.rem_euclid(3600), 0).unwrap_or(at);
         let hour = self.hours.entry((tenant, hour, kind.clone())).or_default();
         hour.events += 1;
         hour.items_failed += i64::from(outcome == Some(Outcome::Failed));

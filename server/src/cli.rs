@@ -6,6 +6,7 @@
 
 mod administration;
 mod export;
+mod import;
 mod inlet;
 mod projector;
 mod seal;
@@ -21,6 +22,7 @@ use crate::event_log::LogLocation;
 
 pub use administration::{PolicyCommand, TenantCommand, TokenCommand};
 pub use export::ExportArgs;
+pub use import::ImportArgs;
 pub use inlet::{InletArgs, InletCommand};
 pub use projector::{ProjectorCommand, ProjectorRunArgs, WhichRun};
 pub use seal::{SealArgs, SealCommand, SealKeyArgs};
@@ -95,6 +97,13 @@ pub enum Command {
     /// Without --run it holds all runs that meet what is said, and shows that none of them was left out. Exit code 1
     /// where the event log is not what was sealed: then the file shows what is there, and will not verify.
     Export(ExportArgs),
+    /// Takes over what another system has kept of its runs: a file or a table, with a mapping of its columns.
+    ///
+    /// Times, ids and ends are those of the rows; nobody is notified. A second import of the same rows adds nothing. Begin
+    /// with --dry-run. Exit code 1 where rows could not be imported. Mappings that come with the program:
+    /// airflow-dag-run, airflow-task-instance, bulk-operation-runs, celery-results, jenkins-builds, laravel-failed-jobs,
+    /// laravel-job-batches, oban-jobs, river-jobs, spring-batch.
+    Import(ImportArgs),
     /// Sealed history: keys, policies for readers, audits.
     #[command(subcommand)]
     Seal(SealCommand),

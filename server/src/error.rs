@@ -71,6 +71,9 @@ pub enum Error {
     /// There is no export.
     #[error("no export was made: {0}")]
     Export(#[from] exports::ExportError),
+    /// Old rows. What was appended until then stays: it may be repeated.
+    #[error("the import ended early, and may be repeated: {0}")]
+    Import(#[from] imports::ImportError),
     /// The projector.
     #[error("the projector failed: {0}")]
     Projector(ProjectorError),

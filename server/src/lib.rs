@@ -12,6 +12,7 @@ mod expiry;
 mod export;
 mod exporter;
 mod files;
+mod import;
 mod inlet;
 mod keys;
 mod lacking;
@@ -70,6 +71,7 @@ async fn obey(cli: Cli) -> Result<ExitCode, Error> {
         Command::Projector(command) => return maintain::projector(command).await,
         Command::Log(LogCommand::Copy(args)) => return copy::copy(args).await,
         Command::Export(args) => return export::export(args).await,
+        Command::Import(args) => return import::import(args).await,
         Command::Seal(command) => return seal::seal(command).await,
         Command::Witness(command) => witness::witness(command).await?,
         Command::Migrate(args) => run::migrate(args).await?,

@@ -90,7 +90,7 @@ impl StartRequest {
     }
 
     /// The key that the work had before ledgers had a secret.
-    fn unkeyed(&self) -> Result<IdempotencyKey, KeyError> {
+    pub(crate) fn unkeyed(&self) -> Result<IdempotencyKey, KeyError> {
         unkeyed(self.tenant.as_str(), self.kind.as_str(), &self.context, &self.unordered)
     }
 

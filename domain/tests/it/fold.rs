@@ -181,3 +181,17 @@ proptest! {
         prop_assert_eq!((resumed.presumed, resumed.superseded), (whole.presumed, whole.superseded));
     }
 }
+
+#[test]
+fn a_run_that_was_imported_stays_so_whoever_goes_on_with_it() {
+    let mut wish = command(vec![proposed(id(1), queued())]);
+    wish.origin = Some(domain::Origin::Import);
+    let taken = decide(&Run::default(), wish, noon()).unwrap();
+    assert!(taken[0].is_imported());
+    let run = taken.iter().fold(Run::default(), evolve);
+    let further = decide(&run, command(vec![proposed(id(2), started())]), noon()).unwrap();
+    assert!(!further[0].is_imported());
+    assert!(further.iter().fold(run, evolve).imported);
+    let ours = decide(&Run::default(), command(vec![proposed(id(1), queued())]), noon()).unwrap();
+    assert!(!ours.iter().fold(Run::default(), evolve).imported);
+}

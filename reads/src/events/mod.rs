@@ -128,7 +128,7 @@ pub struct EventMetadata {
     pub token_id: Option<Uuid>,
     /// With which request it came: under this id the server's log has it.
     pub request_id: Option<String>,
-    /// Which part of the ledger appended it by itself, such as `sweeper`; null of what a request brought.
+    /// What brought it without a request: `sweeper`, the ledger itself, or `import`; null of what a request brought.
     pub origin: Option<String>,
     /// Whose run it is.
     #[schema(value_type = forms::TenantId)]

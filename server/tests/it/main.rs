@@ -6,6 +6,7 @@ mod deployment;
 mod dev;
 mod exports;
 mod first_minutes;
+mod imports;
 mod inlets;
 mod maintenance;
 mod postgres_tls;

@@ -122,8 +122,6 @@ async fn what_was_set_aside_is_listed_page_by_page(pool: PgPoolOptions, database
     }
     let wanted: Vec<String> = (0..5).rev().map(|second| format!("2026-01-05T08:15:0{second}Z")).collect();
     assert_eq!(seen, wanted);
-    // Of another's inlet, as of none, nothing is told.
-    app.client_of("other", access::Role::Owner).get(&at).await.expect(404);
     owner.get(&format!("/inlets/{}/set-aside", uuid::Uuid::nil())).await.expect(404);
     app.stop().await;
 }
