@@ -74,11 +74,15 @@ impl Items {
             })?,
         };
         Ok(match outcome {
-            Outcome::Succeeded => EventBody::ItemSucceeded(ItemSucceeded { item, label }),
-            Outcome::Skipped => {
-                EventBody::ItemSkipped(ItemSkipped { item, label, reason_code: self.reason.clone() })
-            }
+            Outcome::Succeeded => EventBody::ItemSucceeded(ItemSucceeded { item, label, namespace: None }),
+            Outcome::Skipped => EventBody::ItemSkipped(ItemSkipped {
+                item,
+                label,
+                namespace: None,
+                reason_code: self.reason.clone(),
+            }),
             Outcome::Failed => EventBody::ItemFailed(ItemFailed {
+                namespace: None,
                 item,
                 label,
                 reason_code: self.reason.clone().unwrap_or_else(|| unknown.clone()),
