@@ -19,9 +19,17 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::filter::LevelFilter;
 use web::ServeConfig;
 
 use crate::client::Client;
+
+/// Has what the program logs as an error printed with a test that fails: an answer of 500 does not say why.
+fn tell_errors() {
+    let errors = tracing_subscriber::fmt().with_max_level(LevelFilter::ERROR).with_test_writer();
+    // An earlier test of the process has done it.
+    drop(errors.try_init());
+}
 
 /// What is to be started, and how.
 #[derive(Default)]
@@ -62,6 +70,7 @@ impl TestApp {
 
     /// Starts what `setup` says.
     pub async fn with(pool: PgPoolOptions, database: PgConnectOptions, setup: Setup) -> Self {
+        tell_errors();
         let pool = pool.connect_with(database.clone()).await.unwrap();
         let mut tokens = HashMap::new();
         for tenant in Self::TENANTS {
