@@ -131,6 +131,7 @@ async fn a_parent_is_a_link(pool: PgPoolOptions, database: PgConnectOptions) {
     emitter.post("/api/v1/lineage", &part("r-other", "r-nobody")).await.expect(200);
     ordered(&app).await;
     let reader = app.client(access::Role::Operator);
+    assert_eq!(runs(&app).await.len(), 3);
     let parts = reader.get(&format!("/runs?parent={}", whole.as_str().unwrap())).await.expect(200);
     let parts = parts.body["runs"].as_array().unwrap().clone();
     assert_eq!(parts.len(), 1, "{parts:?}");
