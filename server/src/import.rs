@@ -52,7 +52,7 @@ pub async fn import(args: ImportArgs) -> Result<ExitCode, Error> {
         let source = source(&args.source, query.as_deref()).await?;
         let mode = Mode { dry_run: args.dry_run, resume: args.resume };
         let importer = Importer::new(commands, pool.clone(), planner, mode);
-        let meter = Meter::new(if args.dry_run { "reading" } else { "importing" });
+        let meter = Meter::of_rows(if args.dry_run { "reading" } else { "importing" });
         let goal = Position(source.goal());
         let show = |Reached { source, rows }| {
             meter.show(Progress { reached: Position(source), goal, events: rows });

@@ -16,6 +16,7 @@ const LAYOUT: &str = "{msg} [{elapsed_precise}] {wide_bar} {percent} %, {prefix}
 /// Shows progress with rate and time left on standard error.
 pub struct Meter {
     what: &'static str,
+    of: Of,
     kind: Kind,
 }
 
@@ -24,25 +25,54 @@ enum Kind {
     Lines(Mutex<Lines>),
 }
 
+/// What is counted.
+#[derive(Debug, Clone, Copy, Default)]
+enum Of {
+    /// Events of a log, which has positions.
+    #[default]
+    Events,
+    /// Rows of a source. How far that is read is a number that nobody else knows.
+    Rows,
+}
+
+impl Of {
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Rows => "rows",
+        }
+    }
+}
+
 /// What has been told.
 #[derive(Default)]
 struct Lines {
+    of: Of,
     /// Where it began, and when.
     first: Option<(u64, Instant)>,
     last_line: Option<Instant>,
 }
 
 impl Meter {
-    /// Begins to measure.
+    /// Begins to measure how events of a log are worked on.
     pub fn new(what: &'static str) -> Self {
+        Self::begin(what, Of::Events)
+    }
+
+    /// The same of rows.
+    pub fn of_rows(what: &'static str) -> Self {
+        Self::begin(what, Of::Rows)
+    }
+
+    fn begin(what: &'static str, of: Of) -> Self {
         if !std::io::stderr().is_terminal() {
-            return Self { what, kind: Kind::Lines(Mutex::default()) };
+            return Self { what, of, kind: Kind::Lines(Mutex::new(Lines { of, ..Lines::default() })) };
         }
         let bar = ProgressBar::new(0).with_message(what);
         if let Ok(style) = ProgressStyle::with_template(LAYOUT) {
             bar.set_style(style);
         }
-        Self { what, kind: Kind::Bar(bar) }
+        Self { what, of, kind: Kind::Bar(bar) }
     }
 
     /// Shows how far it is.
@@ -57,7 +87,7 @@ impl Meter {
                 }
                 bar.set_length(goal);
                 bar.set_position(reached);
-                bar.set_prefix(format!("{} events", HumanCount(progress.events)));
+                bar.set_prefix(format!("{} {}", HumanCount(progress.events), self.of.unit()));
             }
             Kind::Lines(lines) => {
                 let now = Instant::now();
@@ -105,7 +135,10 @@ impl Lines {
         self.last_line = Some(now);
         let (position, of, counted) = (HumanCount(reached), HumanCount(goal), HumanCount(events));
         let percent = if goal == 0 { 100 } else { u128::from(reached) * 100 / u128::from(goal) };
-        let place = format!("{percent} %, at position {position} of {of}");
+        let place = match self.of {
+            Of::Events => format!("{percent} %, at position {position} of {of}"),
+            Of::Rows => format!("{percent} %"),
+        };
         let seconds = (now - began).as_secs_f64();
         // By positions, which are all that is known of what is left; how many events that is nobody has counted.
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -117,7 +150,8 @@ impl Lines {
         let rate = events as f64 / seconds;
         #[expect(clippy::cast_precision_loss, reason = "a time left for people")]
         let left = HumanDuration(Duration::try_from_secs_f64((goal - reached) as f64 / pace).ok()?);
-        Some(format!("{place}; {counted} events, {rate:.0} events/s, {left} left"))
+        let unit = self.of.unit();
+        Some(format!("{place}; {counted} {unit}, {rate:.0} {unit}/s, {left} left"))
     }
 }
 
@@ -155,6 +189,15 @@ mod tests {
         let line = lines.line(began + Duration::from_secs(10), 94_982_432, 189_964_864, 2_500);
         let told = "50 %, at position 94,982,432 of 189,964,864; 2,500 events, 250 events/s, 10 seconds left";
         assert_eq!(line.as_deref(), Some(told));
+    }
+
+    #[test]
+    fn rows_have_no_positions() {
+        let mut lines = Lines { of: Of::Rows, ..Lines::default() };
+        let began = Instant::now();
+        lines.line(began, 0, 1_000, 0);
+        let line = lines.line(began + Duration::from_secs(10), 500, 1_000, 20);
+        assert_eq!(line.as_deref(), Some("50 %; 20 rows, 2 rows/s, 10 seconds left"));
     }
 
     #[test]
