@@ -15,6 +15,7 @@ use crate::error::{AccessError, Denied, LookupError};
 use crate::lookup::Tokens;
 use crate::store::{announce, check_principal, tenant_exists};
 use crate::token::{Secret, TokenHash};
+use crate::transaction::begin_transaction;
 
 /// In which form reports come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -193,7 +194,7 @@ impl Tokens {
         actor: &AdminActor,
         wanted: NewInletFor<'_>,
     ) -> Result<NewInlet, AccessError> {
-        let mut transaction = self.pool().begin().await?;
+        let mut transaction = begin_transaction(self.pool(), "BEGIN").await?;
         act_as(&mut transaction, actor).await?;
         let made = make(&mut *transaction, wanted).await?;
         transaction.commit().await?;
@@ -211,7 +212,7 @@ impl Tokens {
         tenant: &TenantId,
         inlet_id: Uuid,
     ) -> Result<InletRow, AccessError> {
-        let mut transaction = self.pool().begin().await?;
+        let mut transaction = begin_transaction(self.pool(), "BEGIN").await?;
         act_as(&mut transaction, actor).await?;
         let revoked = sqlx::query_as!(
             InletRow,

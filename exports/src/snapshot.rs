@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use access::begin_transaction;
 use chrono::{DateTime, Utc};
 use domain::TenantId;
 use eventlog::Position;
@@ -83,7 +84,7 @@ pub(crate) fn salt(bytes: &[u8]) -> Result<Salt, ExportError> {
 
 impl Snapshot {
     pub async fn take(pool: &PgPool) -> Result<Self, ExportError> {
-        Ok(Self(pool.begin_with(SNAPSHOT).await?))
+        Ok(Self(begin_transaction(pool, SNAPSHOT).await?))
     }
 
     pub fn conn(&mut self) -> &mut PgConnection {

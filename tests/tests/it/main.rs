@@ -6,6 +6,7 @@ mod administration;
 mod append_events;
 mod commands_cost;
 mod directory;
+mod dropped_begin;
 mod exports;
 mod faithful;
 mod fuzz;
