@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::base_path::BasePath;
 use crate::cursor::{self, Fingerprint};
-use crate::directory::name_changes;
+use crate::directory::name_items;
 use crate::error::ReadError;
 use crate::forms;
 use crate::items::OutcomeView;
@@ -176,7 +176,7 @@ pub async fn difference(
         to: change.to,
     });
     let mut items: Vec<_> = items.collect();
-    name_changes(read.conn(), tenant, &mut items).await?;
+    name_items(read.conn(), tenant, &mut items).await?;
     Ok(Difference {
         changed: before.change_counts(&after),
         items,

@@ -52,7 +52,7 @@ pub async fn known(
 }
 
 /// A view that may say in which namespace it is an id.
-trait InNamespace {
+pub(crate) trait InNamespace {
     fn place(&self) -> Option<(&str, &str)>;
     fn set_name(&mut self, name: Option<String>);
 }
@@ -82,26 +82,6 @@ impl InNamespace for ItemChange {
 /// # Errors
 /// The database's.
 pub(crate) async fn name_items(
-    conn: &mut PgConnection,
-    tenant: &TenantId,
-    items: &mut [ItemView],
-) -> Result<(), sqlx::Error> {
-    name_all(conn, tenant, items).await
-}
-
-/// The same of items that have come to something else.
-///
-/// # Errors
-/// The database's.
-pub(crate) async fn name_changes(
-    conn: &mut PgConnection,
-    tenant: &TenantId,
-    items: &mut [ItemChange],
-) -> Result<(), sqlx::Error> {
-    name_all(conn, tenant, items).await
-}
-
-async fn name_all(
     conn: &mut PgConnection,
     tenant: &TenantId,
     views: &mut [impl InNamespace],

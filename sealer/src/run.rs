@@ -297,8 +297,11 @@ impl Sealer {
         let (mut tx, _) = work.lease.begin_unflushed(&self.pool).await?;
         let streams = streams_of(&batch);
         let mut chains = open(&mut tx, &mut work.logs, &streams).await?;
-        let tenants = streams.into_iter().filter_map(|(tenant, _)| tenant);
-        work.news.extend(tenants.map(ToOwned::to_owned).collect::<BTreeSet<_>>());
+        for (tenant, _) in streams {
+            if let Some(tenant) = tenant.filter(|tenant| !work.news.contains(*tenant)) {
+                work.news.insert(tenant.to_owned());
+            }
+        }
         // What fails is begun anew, with logs as the tables have them.
         let mut logs = std::mem::take(&mut work.logs);
         let added = work.hasher.run(move || {

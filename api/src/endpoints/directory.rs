@@ -99,14 +99,13 @@ async fn news(
         names.iter().map(|name| (name.namespace.as_str(), name.id.as_str())).unzip();
     let known = directory::known(read.conn(), tenant, (&namespaces, &ids)).await.map_err(ReadError::from)?;
     let mut seen = HashSet::with_capacity(names.len());
-    let is_new = |name: &NewName| {
+    let mut is_new = |name: &NewName| {
         let place = (name.namespace.as_str().to_owned(), name.id.as_str().to_owned());
         let known = known.get(&place).is_some_and(|known| {
             known.as_of > name.as_of || known.as_of == name.as_of && known.name == name.name.as_str()
         });
         !known && seen.insert((place, name.name.clone(), name.as_of))
     };
-    let mut is_new = is_new;
     let news = names.into_iter().filter(|name| is_new(name)).collect();
     Ok((news, position))
 }
