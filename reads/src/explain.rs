@@ -12,6 +12,19 @@ const FOR_EACH: i64 = 50;
 /// Of a million.
 const MOST_SORTED: u64 = 20_000;
 
+/// Has the statistics of made rows be of all of them, once and for all. Else they are of a sample, in which what is rare
+/// may be missing, and autovacuum makes them again when it comes by.
+pub(crate) async fn analyze(pool: &PgPool, tables: &[&str]) {
+    let mut conn = pool.acquire().await.unwrap();
+    conn.execute("SET default_statistics_target = 1000").await.unwrap();
+    for table in tables {
+        let by_itself = format!("ALTER TABLE projection.{table} SET (autovacuum_enabled = off)");
+        conn.execute(AssertSqlSafe(by_itself)).await.unwrap();
+        conn.execute(AssertSqlSafe(format!("VACUUM (ANALYZE) projection.{table}"))).await.unwrap();
+    }
+    conn.execute("RESET default_statistics_target").await.unwrap();
+}
+
 /// Has every row of the read tables stand for fifty.
 pub(crate) async fn enlarge(pool: &PgPool) {
     let more = "UPDATE pg_class SET reltuples = reltuples * $1

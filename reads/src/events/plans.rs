@@ -6,7 +6,7 @@ use domain::TenantId;
 use sqlx::{AssertSqlSafe, Executor as _, PgPool};
 
 use super::history::HistoryQuery;
-use crate::explain::{enlarge, of_many, plan, refused};
+use crate::explain::{analyze, enlarge, of_many, plan, refused};
 use crate::params::{Params, ReadQuery as _};
 
 /// Made events, each of which stands for fifty: most are of items that succeeded, and some types, reasons, actors and
@@ -78,7 +78,7 @@ async fn wrong(pool: &PgPool, queries: &[String]) -> Vec<String> {
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn no_search_reads_a_whole_table(pool: PgPool) {
     pool.execute(MAKE).await.unwrap();
-    pool.execute("VACUUM ANALYZE projection.run_events").await.unwrap();
+    analyze(&pool, &["run_events"]).await;
     enlarge(&pool).await;
     let found = wrong(&pool, &combinations()).await;
     assert!(found.is_empty(), "{} searches, such as {:#?}", found.len(), &found[..found.len().min(20)]);

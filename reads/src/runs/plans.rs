@@ -13,7 +13,7 @@ use super::list::page_of_runs;
 use super::order::RunKey;
 use super::query::statements;
 use super::statement::Statement;
-use crate::explain::{enlarge, of_many, plan, reader, refused};
+use crate::explain::{analyze, enlarge, of_many, plan, reader, refused};
 use crate::params::{Params, ReadQuery};
 use crate::pool::Plans;
 
@@ -122,9 +122,7 @@ async fn make(pool: &PgPool, rows: i64) {
         .execute(pool)
         .await
         .unwrap();
-    for table in ["ANALYZE projection.run_refs", "ANALYZE projection.runs", "ANALYZE projection.run_labels"] {
-        sqlx::query(table).execute(pool).await.unwrap();
-    }
+    analyze(pool, &["run_refs", "runs", "run_labels"]).await;
 }
 
 /// The lists that the planner would answer wrongly among a million runs.

@@ -57,7 +57,7 @@ async fn the_ledgers_own_log_is_stamped_where_there_is_news(pool: PgPool) {
     std::fs::copy(authority.certificate(), folder.path().join("AUTHORITY.pem")).unwrap();
     let verify = "ts -verify -data timestamp.checkpoint -in timestamp.tsr -CAfile AUTHORITY.pem";
     assert!(openssl(folder.path(), verify).status.success());
-    std::fs::write(folder.path().join("timestamp.checkpoint"), note.replace('1', "2")).unwrap();
+    std::fs::write(folder.path().join("timestamp.checkpoint"), format!("{note}\n")).unwrap();
     assert!(!openssl(folder.path(), verify).status.success());
 }
 
