@@ -15,7 +15,6 @@ use crate::error::{AccessError, Denied, LookupError};
 use crate::lookup::Tokens;
 use crate::store::{announce, check_principal, tenant_exists};
 use crate::token::{Secret, TokenHash};
-use crate::transaction::begin_transaction;
 
 /// In which form reports come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -194,7 +193,7 @@ impl Tokens {
         actor: &AdminActor,
         wanted: NewInletFor<'_>,
     ) -> Result<NewInlet, AccessError> {
-        let mut transaction = begin_transaction(self.pool(), "BEGIN").await?;
+        let mut transaction = database::begin(self.pool()).await?;
         act_as(&mut transaction, actor).await?;
         let made = make(&mut *transaction, wanted).await?;
         transaction.commit().await?;
@@ -212,7 +211,7 @@ impl Tokens {
         tenant: &TenantId,
         inlet_id: Uuid,
     ) -> Result<InletRow, AccessError> {
-        let mut transaction = begin_transaction(self.pool(), "BEGIN").await?;
+        let mut transaction = database::begin(self.pool()).await?;
         act_as(&mut transaction, actor).await?;
         let revoked = sqlx::query_as!(
             InletRow,
@@ -286,7 +285,7 @@ pub async fn list_inlets(pool: &PgPool, tenant: &TenantId) -> Result<Vec<InletRo
 /// # Errors
 /// [`AccessError::NoInlet`], or the database's.
 pub async fn revoke_inlet(pool: &PgPool, inlet_id: Uuid) -> Result<(), AccessError> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     let done = sqlx::query!(
         "UPDATE inlet.inlets SET revoked_at = coalesce(revoked_at, now()) WHERE inlet_id = $1",
         inlet_id

@@ -12,7 +12,6 @@ mod session;
 mod sign_in;
 mod store;
 mod token;
-mod transaction;
 
 pub use caller::Caller;
 pub use credential::Credential;
@@ -30,4 +29,3 @@ pub use store::{
     list_tenants, list_tokens, revoke_tenant, revoke_token,
 };
 pub use token::{Fault, Secret, TokenHash, check};
-pub use transaction::begin_transaction;

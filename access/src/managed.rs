@@ -10,7 +10,6 @@ use crate::administration::act_as;
 use crate::error::AccessError;
 use crate::lookup::{Ended, Tokens};
 use crate::store::{NewToken, NewTokenFor, TokenRow, announce, new_token, not_made};
-use crate::transaction::begin_transaction;
 
 impl Tokens {
     /// The newest tokens of a tenant, revoked ones too, from the one after `before` on, which is told by when it was
@@ -43,7 +42,7 @@ impl Tokens {
     /// # Errors
     /// [`AccessError::NoTenant`], [`AccessError::Principal`] or the database's.
     pub async fn create(&self, actor: &AdminActor, holder: NewTokenFor<'_>) -> Result<NewToken, AccessError> {
-        let mut transaction = begin_transaction(self.pool(), "BEGIN").await?;
+        let mut transaction = database::begin(self.pool()).await?;
         act_as(&mut transaction, actor).await?;
         let new = new_token(holder)?;
         let made = sqlx::query!(
@@ -71,7 +70,7 @@ impl Tokens {
         tenant: &TenantId,
         token_id: Uuid,
     ) -> Result<TokenRow, AccessError> {
-        let mut transaction = begin_transaction(self.pool(), "BEGIN").await?;
+        let mut transaction = database::begin(self.pool()).await?;
         act_as(&mut transaction, actor).await?;
         let revoked = sqlx::query_as!(
             TokenRow,

@@ -15,7 +15,6 @@ use crate::lookup::{Ended, Tokens, caller_of, moment_of};
 use crate::session::SessionSecret;
 use crate::store::announce;
 use crate::token::{self, TokenHash};
-use crate::transaction::begin_transaction;
 
 /// How long a session lasts.
 pub const SESSION_LIFETIME: TimeDelta = TimeDelta::hours(12);
@@ -76,7 +75,7 @@ impl Tokens {
     /// The database's.
     pub async fn sign_out(&self, session: &SessionSecret) -> Result<(), LookupError> {
         let hash = session.hash();
-        let mut transaction = begin_transaction(self.pool(), "BEGIN").await?;
+        let mut transaction = database::begin(self.pool()).await?;
         let closed =
             sqlx::query_scalar!("DELETE FROM access.sessions WHERE hash = $1 RETURNING token_id", &hash[..])
                 .fetch_optional(&mut *transaction)

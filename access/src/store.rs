@@ -185,7 +185,7 @@ pub(crate) async fn tenant_exists(pool: &PgPool, tenant: &TenantId) -> Result<bo
 /// # Errors
 /// [`AccessError::NoToken`], or the database's.
 pub async fn revoke_token(pool: &PgPool, token_id: Uuid) -> Result<(), AccessError> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     let done = sqlx::query!(
         "UPDATE access.tokens SET revoked_at = coalesce(revoked_at, now()) WHERE token_id = $1",
         token_id
@@ -211,7 +211,7 @@ pub(crate) async fn announce(conn: &mut PgConnection, token_id: Uuid) -> Result<
 /// # Errors
 /// [`AccessError::NoTenant`], or the database's.
 pub async fn revoke_tenant(pool: &PgPool, tenant: &TenantId) -> Result<u64, AccessError> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     let found = sqlx::query_scalar!("SELECT 1 FROM access.tenants WHERE tenant = $1", tenant.as_str());
     if found.fetch_optional(&mut *transaction).await?.is_none() {
         return Err(AccessError::NoTenant(tenant.clone()));

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use eventlog::postgres::DatabaseErrorKind;
+use database::DatabaseErrorKind;
 use reads::ReadError;
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -109,7 +109,7 @@ impl Relay {
     /// Takes a tenant's next changes to the log. Gives the last that it has seen, and how many it took; none where
     /// there are no more, or another relay is at it.
     async fn page(&self, tenant: &TenantId, after: i64) -> Result<Option<(i64, u64)>, RelayError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = database::begin(&self.pool).await?;
         sqlx::query!(
             "INSERT INTO administration.admin_streams (tenant) VALUES ($1) ON CONFLICT DO NOTHING",
             tenant.as_str()

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use access::begin_transaction;
 use chrono::{DateTime, Utc};
 use domain::TenantId;
 use eventlog::Position;
@@ -84,7 +83,7 @@ pub(crate) fn salt(bytes: &[u8]) -> Result<Salt, ExportError> {
 
 impl Snapshot {
     pub async fn take(pool: &PgPool) -> Result<Self, ExportError> {
-        Ok(Self(begin_transaction(pool, SNAPSHOT).await?))
+        Ok(Self(database::begin_with(pool, SNAPSHOT).await?))
     }
 
     pub fn conn(&mut self) -> &mut PgConnection {

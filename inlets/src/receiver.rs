@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Inlet, begin_transaction};
+use access::Inlet;
 use chrono::{DateTime, Utc};
 use domain::RequestId;
 use moka::future::Cache;
@@ -120,7 +120,7 @@ impl Receiver {
             }
         }
         let came = (reports.len() + asides.len()) as u64;
-        let mut transaction = begin_transaction(&self.pool, "BEGIN").await?;
+        let mut transaction = database::begin(&self.pool).await?;
         let kept = keep(&mut transaction, inlet, &reports, request, self.config.grace).await?;
         let aside = keep_aside(&mut transaction, inlet.inlet_id, &asides, request, Utc::now()).await?;
         transaction.commit().await?;

@@ -1,6 +1,6 @@
 //! What can go wrong while projecting.
 
-use eventlog::postgres::DatabaseErrorKind;
+use database::DatabaseErrorKind;
 use eventlog::{LogError, Position};
 
 /// Why a batch was not applied. Nothing of it was then: rows and checkpoint commit together.

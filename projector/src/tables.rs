@@ -92,13 +92,13 @@ impl Tables {
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, ProjectorError> {
         let begin = format!("BEGIN; {}", settings(self.schema, "SET LOCAL"));
         // Nothing in it is from outside.
-        Ok(self.pool.begin_with(AssertSqlSafe(begin)).await?)
+        Ok(database::begin_with(&self.pool, AssertSqlSafe(begin)).await?)
     }
 
     /// As [`Tables::begin`], for a batch of the log. The transaction has the checkpoint's row, so that other
     /// writers wait.
     pub async fn begin_batch(&self) -> Result<Transaction<'static, Postgres>, ProjectorError> {
-        Ok(self.batches.begin_with(BEGIN_BATCH).await?)
+        Ok(database::begin_with(&self.batches, BEGIN_BATCH).await?)
     }
 
     /// How far the projection has come.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use access::begin_transaction;
 use domain::TenantId;
 use eventlog::Position;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, Postgres};
@@ -142,7 +141,7 @@ impl ReadPool {
     /// # Errors
     /// The database's, or [`ReadError::Corrupt`].
     pub async fn begin_with(&self, tenant: &TenantId, plans: Plans) -> Result<TenantRead, ReadError> {
-        let mut transaction = begin_transaction(&self.pool, BEGIN_AS_READERS).await?;
+        let mut transaction = database::begin_with(&self.pool, BEGIN_AS_READERS).await?;
         // The first query makes the snapshot that all others share. Settings come with it, as each message costs.
         let position = sqlx::query_scalar!(
             r#"SELECT position FROM projection.checkpoints
@@ -217,7 +216,7 @@ impl AllTenants {
     /// # Errors
     /// The database's.
     pub(crate) async fn begin(&self) -> Result<AllTenantsRead, ReadError> {
-        Ok(AllTenantsRead { transaction: begin_transaction(&self.pool, BEGIN_OF_ALL).await? })
+        Ok(AllTenantsRead { transaction: database::begin_with(&self.pool, BEGIN_OF_ALL).await? })
     }
 }
 

@@ -60,7 +60,7 @@ impl Lease {
         pool: &PgPool,
         begin: &'static str,
     ) -> Result<(Transaction<'static, Postgres>, Position), SealError> {
-        let mut tx = pool.begin_with(begin).await?;
+        let mut tx = database::begin_with(pool, begin).await?;
         let position = sqlx::query_scalar!(
             "UPDATE seal.progress SET lease_until = clock_timestamp() + make_interval(secs => $2)
              WHERE fence = $1 RETURNING position",

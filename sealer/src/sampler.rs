@@ -86,7 +86,7 @@ pub(crate) async fn check_next(
 ) -> Result<(Option<Finding>, i64), SealError> {
     // A key that can't be read is told by what signs.
     let keys = KeyFile::read(keys).ok();
-    let mut db = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let mut db = database::begin_with(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let sample = take(&mut db, keys.as_ref()).await?;
     db.rollback().await?;
     let Some(sample) = sample else { return Ok((None, findings::count(&mut *pool.acquire().await?).await?)) };

@@ -195,7 +195,7 @@ struct Given<'a> {
 }
 
 async fn keep(pool: &PgPool, of: &Newest, given: Given<'_>, every: Duration) -> Result<(), SealError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = database::begin(pool).await?;
     sqlx::query!(
         "INSERT INTO seal.time_stamps (log_id, size, note, response, claimed_at, authority)
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",

@@ -44,7 +44,7 @@ pub(crate) async fn tell(pool: &PgPool, lease: Lease, keys: &KeyFile) -> Result<
 /// # Errors
 /// The database's.
 pub async fn tell_stopped(pool: &PgPool) -> Result<(), SealError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = database::begin(pool).await?;
     let stopped = sqlx::query_scalar!(
         r#"WITH stopped AS (
                SELECT key_id FROM seal.progress

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use eventlog::postgres::DatabaseErrorKind;
+use database::DatabaseErrorKind;
 use percent_encoding::percent_decode_str;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use eventlog::postgres::DatabaseErrorKind;
+use database::DatabaseErrorKind;
 use private_postgres::{PrivatePostgres, PrivatePostgresConfig};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use access::AccessError;
 use commands::policies::PolicyError;
+use database::DatabaseErrorKind;
 use eventlog::LogError;
-use eventlog::postgres::DatabaseErrorKind;
 use private_postgres::PostgresError;
 use projector::ProjectorError;
 use sqlx::migrate::MigrateError;

@@ -33,7 +33,7 @@ impl AppendHealth {
 /// An event at a position and of a stream that there never are, of 64 KiB that can't be compressed: the free
 /// room in the last pages of a full disk does not do.
 async fn try_one(pool: &PgPool) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     sqlx::query!(
         "INSERT INTO log.events (position, stream, revision, event_id, event_type, data, metadata)
          SELECT 9223372036854775807, ' trial', 0, gen_random_uuid(), 'Trial',

@@ -27,7 +27,6 @@ use tokio_util::task::TaskTracker;
 use crate::error::{AppendError, LogError};
 use crate::port::{Appended, EventLog, Position, RecordedEvent, StreamAppend, Subscription};
 use crate::validate;
-pub use error::DatabaseErrorKind;
 
 use append_health::AppendHealth;
 use follow::{HeadNotifier, PostgresSubscription, Reader};

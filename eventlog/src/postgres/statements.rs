@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use database::DatabaseErrorKind;
 use sqlx::postgres::{PgHasArrayType, PgTypeInfo};
 use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
 use super::batch::Wanted;
-use super::error::{DatabaseErrorKind, head_differs};
+use super::error::head_differs;
 use super::{bigint, unsigned};
 use crate::error::LogError;
 use crate::port::{Position, StreamAppend};

@@ -39,7 +39,7 @@ impl Orderer {
     pub(super) async fn lane(&self, inlet_id: Uuid, lane: &str) -> Result<u64, OrderError> {
         // Before a connection is held, so that none waits for another.
         let inlet = self.inlet(inlet_id).await?;
-        let mut transaction = self.pool().begin().await?;
+        let mut transaction = database::begin(self.pool()).await?;
         let mine = sqlx::query_scalar!(
             r#"SELECT pg_try_advisory_xact_lock($1) AS "mine!""#,
             lane_lock(inlet_id, lane)

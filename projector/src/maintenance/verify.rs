@@ -47,7 +47,7 @@ impl Maintenance {
         let checkpoint = lock_checkpoint(&mut lock, None).await?;
         shadow.rest(checkpoint).await?;
         let begin = format!("{SNAPSHOT} READ ONLY; {LOCK}");
-        let mut snapshot = self.pool.begin_with(AssertSqlSafe(begin)).await?;
+        let mut snapshot = database::begin_with(&self.pool, AssertSqlSafe(begin)).await?;
         sqlx::query("SELECT position FROM projection.checkpoints").execute(&mut *snapshot).await?;
         lock.rollback().await?;
 
@@ -79,7 +79,7 @@ impl Maintenance {
         if run_of(stream).is_none() {
             return Err(ProjectorError::WhoseRun(run));
         }
-        let mut tx = self.pool.begin_with(AssertSqlSafe(format!("{SNAPSHOT}; {LOCK}"))).await?;
+        let mut tx = database::begin_with(&self.pool, AssertSqlSafe(format!("{SNAPSHOT}; {LOCK}"))).await?;
         let checkpoint =
             sqlx::query_scalar!("SELECT position FROM projection.checkpoints WHERE name = 'monitoring'");
         let checkpoint = checkpoint.fetch_optional(&mut *tx).await?.ok_or(ProjectorError::NoCheckpoint)?;

@@ -17,7 +17,7 @@ async fn a_crash_before_the_commit_changes_nothing(pool: PgPool) {
     let before = Tables::dump(&pool).await;
 
     // The last table that a batch writes to is locked, so everything else is written by then.
-    let mut lock = pool.begin().await.unwrap();
+    let mut lock = database::begin(&pool).await.unwrap();
     sqlx::query("LOCK TABLE projection.run_hours IN SHARE MODE").execute(&mut *lock).await.unwrap();
     let (working, rest) = (projector.clone(), records[15..].to_vec());
     let task = tokio::spawn(async move { working.apply(Position(15), &rest).await });

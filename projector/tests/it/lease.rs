@@ -94,7 +94,7 @@ async fn whoever_loses_the_lease_while_a_batch_waits_writes_nothing(pool: PgPool
     let running = Running::start(Arc::new(log.clone()), &pool, 100);
     log.until_followed(1).await;
     for run in 0.. {
-        let mut other = pool.begin().await.unwrap();
+        let mut other = database::begin(&pool).await.unwrap();
         sqlx::query("SELECT FROM projection.checkpoints FOR UPDATE").execute(&mut *other).await.unwrap();
         story.given(run, [queued(), started()]).await;
         let waiting = "SELECT query FROM pg_stat_activity

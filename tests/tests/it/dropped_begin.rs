@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use access::begin_transaction;
+use database::begin_with;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -20,7 +20,7 @@ async fn is_within_another(pool: &PgPool) -> bool {
 async fn nobody_finds_a_transaction_of_another(pool: PgPoolOptions, database: PgConnectOptions) {
     let pool = pool.max_connections(1).connect_with(database).await.unwrap();
     for polls in 1..8 {
-        let mut begin = Box::pin(begin_transaction(&pool, "BEGIN TRANSACTION READ ONLY"));
+        let mut begin = Box::pin(begin_with(&pool, "BEGIN TRANSACTION READ ONLY"));
         for _ in 0..polls {
             if let Poll::Ready(begun) = futures::poll!(&mut begin) {
                 drop(begun.unwrap());

@@ -52,7 +52,7 @@ async fn a_name_that_json_readers_obey_is_refused_by_its_place(
 
 /// As somebody does who has the database's password.
 async fn overwrite(pool: &PgPool, run: &str, revision: i64, data: &[u8]) -> Vec<u8> {
-    let mut transaction = pool.begin().await.unwrap();
+    let mut transaction = database::begin(pool).await.unwrap();
     let stream = format!("run-demo-{run}");
     let was: Vec<u8> = sqlx::query_scalar("SELECT data FROM log.events WHERE stream = $1 AND revision = $2")
         .bind(&stream)

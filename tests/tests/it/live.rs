@@ -219,7 +219,7 @@ async fn tables_that_are_swapped_make_everybody_start_over(pool: PgPoolOptions, 
     stream.until("position").await;
     app.producer().new_run("swap", json!({})).await;
     stream.until("run").await;
-    let mut swap = app.pool.begin().await.unwrap();
+    let mut swap = database::begin(&app.pool).await.unwrap();
     sqlx::raw_sql("LOCK TABLE projection.checkpoints").execute(&mut *swap).await.unwrap();
     sqlx::raw_sql(SWAP).execute(&mut *swap).await.unwrap();
     swap.commit().await.unwrap();
@@ -238,7 +238,7 @@ async fn tables_that_are_swapped_while_they_can_t_be_read_make_everybody_start_o
     stream.until("position").await;
     app.producer().new_run("swap", json!({})).await;
     stream.until("run").await;
-    let mut swap = app.pool.begin().await.unwrap();
+    let mut swap = database::begin(&app.pool).await.unwrap();
     sqlx::raw_sql("LOCK TABLE projection.checkpoints").execute(&mut *swap).await.unwrap();
     // The reader waits for the lock when it looks next; then its connection is gone.
     let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity

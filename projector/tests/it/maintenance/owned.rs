@@ -73,7 +73,7 @@ async fn the_lease_lasts_while_the_rows_are_counted(pool: PgPool) {
     let rebuild = tokio::spawn(async move { rebuild.rebuild("memory", false, &|_| {}).await });
     log.reads.until_held().await;
     // Rows can be written, and not be counted.
-    let mut lock = pool.begin().await.unwrap();
+    let mut lock = database::begin(&pool).await.unwrap();
     sqlx::raw_sql("LOCK TABLE projection_next.runs IN SHARE UPDATE EXCLUSIVE MODE")
         .execute(&mut *lock)
         .await

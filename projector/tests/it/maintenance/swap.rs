@@ -13,7 +13,7 @@ const BEGIN: &str =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE projection.checkpoints IN ACCESS SHARE MODE";
 
 async fn view(pool: &PgPool) -> (i64, i64, i64, i64) {
-    let mut tx = pool.begin_with(BEGIN).await.unwrap();
+    let mut tx = database::begin_with(pool, BEGIN).await.unwrap();
     let position = sqlx::query_scalar("SELECT position FROM projection.checkpoints");
     let position = position.fetch_one(&mut *tx).await.unwrap();
     let one = async |tx: &mut sqlx::PgConnection, sql| sqlx::query_scalar(sql).fetch_one(tx).await.unwrap();
@@ -64,7 +64,7 @@ async fn readers_never_see_less_than_before(pool: PgPool) {
 async fn a_reader_that_takes_its_time_is_waited_for(pool: PgPool) {
     let story = given().await;
     let right = story.project(&pool, &[]).await;
-    let mut slow = pool.begin_with(BEGIN).await.unwrap();
+    let mut slow = database::begin_with(&pool, BEGIN).await.unwrap();
     let maintenance = maintenance(&story, &pool);
     let rebuild = tokio::spawn(async move { maintenance.rebuild("memory", false, &|_| {}).await.unwrap() });
     until_somebody_waits(&pool).await;

@@ -125,7 +125,7 @@ async fn whoever_compares_keeps_the_lease(pool: PgPool) {
     let first = tokio::spawn(async move { first.verify(&|_| {}, &|_| {}).await });
     log.reads.until_held().await;
     // It has its tables, and will wait for one of ours.
-    let mut lock = pool.begin().await.unwrap();
+    let mut lock = database::begin(&pool).await.unwrap();
     sqlx::query("LOCK TABLE projection.runs IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
     log.reads.open();
     until_somebody_waits(&pool).await;
@@ -139,7 +139,7 @@ async fn whoever_compares_keeps_the_lease(pool: PgPool) {
 async fn tables_that_are_swapped_before_it_looks_are_seen_whole(pool: PgPool) {
     let story = given().await;
     story.project(&pool, &[]).await;
-    let mut swap = pool.begin().await.unwrap();
+    let mut swap = database::begin(&pool).await.unwrap();
     sqlx::raw_sql("LOCK TABLE projection.checkpoints IN ACCESS EXCLUSIVE MODE")
         .execute(&mut *swap)
         .await

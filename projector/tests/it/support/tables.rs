@@ -103,7 +103,7 @@ pub fn time(at: Option<DateTime<Utc>>) -> Value {
 
 /// Empties the tables as a rebuild does.
 pub async fn start_over(pool: &PgPool) {
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = database::begin(pool).await.unwrap();
     sqlx::query("UPDATE projection.checkpoints SET position = 0").execute(&mut *tx).await.unwrap();
     for name in NAMES.into_iter().filter(|name| *name != "checkpoints") {
         let sql = format!("DELETE FROM projection.{name}");

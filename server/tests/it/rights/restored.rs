@@ -61,7 +61,7 @@ async fn a_restored_ledger_says_what_it_lacks_until_migrate_has_mended_it() {
     // The second lock on the tenant holds again.
     let db = sqlx::PgPool::connect(&site.postgres.url()).await.unwrap();
     for (tenant, rows) in [("acme", 1), ("other", 0)] {
-        let mut reader = db.begin().await.unwrap();
+        let mut reader = database::begin(&db).await.unwrap();
         sqlx::raw_sql("SET LOCAL ROLE runledger_api").execute(&mut *reader).await.unwrap();
         sqlx::query("SELECT set_config('runledger.tenant', $1, true)")
             .bind(tenant)

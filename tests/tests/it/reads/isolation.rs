@@ -107,7 +107,7 @@ const FED_FROM: [&str; 3] = ["runs", "run_events", "notifications"];
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_live_readers_role_sees_all_tenants_where_streams_are_fed_from(pool: PgPool) {
     rows_everywhere(&pool).await;
-    let mut read = pool.begin().await.unwrap();
+    let mut read = database::begin(&pool).await.unwrap();
     sqlx::query("SET LOCAL ROLE runledger_live").execute(&mut *read).await.unwrap();
     for table in FED_FROM {
         let sql = format!("SELECT DISTINCT tenant FROM projection.{table} ORDER BY 1");
@@ -144,7 +144,7 @@ async fn the_live_readers_role_can_do_nothing_else(pool: PgPool) {
         "SELECT secret FROM ledger.idempotency",
         "SELECT pg_read_file('/etc/hostname')",
     ] {
-        let mut read = pool.begin().await.unwrap();
+        let mut read = database::begin(&pool).await.unwrap();
         sqlx::query("SET LOCAL ROLE runledger_live").execute(&mut *read).await.unwrap();
         let refused = sqlx::raw_sql(sql).execute(&mut *read).await.expect_err(sql);
         assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "42501", "{sql}: {refused}");
