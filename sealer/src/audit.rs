@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use eventlog::{EventLog, Position};
+use eventlog::{EventLog, LogError, Position, RecordedEvent};
 use seal::continues::Continues;
 use sqlx::{PgConnection, PgPool};
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use crate::checkpoint::{self, Which};
@@ -133,10 +134,12 @@ impl Audit {
         let mut audited = Audited::default();
         let goal = logs.values().map(|log| log.goal).max().unwrap_or(0);
         let (mut reached, mut pace) = (Position(0), Pace::new(self.rate));
+        let mut next = self.read(reached, &pace);
         while logs.values().any(|log| !log.is_done()) || (same_log && reached.0 < goal) {
-            let page = self.log.read_all(reached, pace.at_once(PAGE)).await?;
+            let page = next.await.map_err(|error| SealError::NoReader(error.to_string()))??;
             let Some(last) = page.last() else { break };
             reached = last.position;
+            next = self.read(reached, &pace);
             pace.after(page.len()).await;
             let events: Vec<_> = page
                 .iter()
@@ -189,6 +192,12 @@ impl Audit {
             audited.findings.extend(found);
         }
         Ok(audited)
+    }
+
+    /// The events after a position, read while others are looked at.
+    fn read(&self, after: Position, pace: &Pace) -> AbortOnDropHandle<Result<Vec<RecordedEvent>, LogError>> {
+        let (log, limit) = (self.log.clone(), pace.at_once(PAGE));
+        AbortOnDropHandle::new(tokio::spawn(async move { log.read_all(after, limit).await }))
     }
 
     async fn begin(

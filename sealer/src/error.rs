@@ -110,6 +110,9 @@ pub enum SealError {
     /// There is no thread to hash on.
     #[error("no thread hashes events: {0}")]
     NoHasher(String),
+    /// The task that reads ahead has ended.
+    #[error("nothing reads the log any more: {0}")]
+    NoReader(String),
     /// A file can't be read or written.
     #[error("{path}: {source}")]
     File {

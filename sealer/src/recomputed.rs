@@ -1,7 +1,9 @@
 //! One log as it is recomputed. The stored leaves say in which order the events were sealed; each must be the leaf of an
 //! event that is in the event log, and each root that of the leaves.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+mod differing;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use seal::Hash;
 use seal::continues::generation;
@@ -14,7 +16,7 @@ use uuid::Uuid;
 use crate::audit::Restoration;
 use crate::checkpoint::{Prepared, check_note};
 use crate::continues::Kept;
-use crate::error::{SealError, unsigned};
+use crate::error::SealError;
 use crate::findings::Finding;
 use crate::integrate::{Sealable, Source, after};
 use crate::key::KeyFile;
@@ -70,6 +72,14 @@ struct Chain {
     salt: Salt,
     read: Option<Head>,
     sealed: Option<Head>,
+    /// Whether that has come further since the last checkpoint.
+    changed: bool,
+}
+
+impl Chain {
+    fn new(number: u64, salt: Salt) -> Self {
+        Self { number, salt, read: None, sealed: None, changed: false }
+    }
 }
 
 /// An event that waits for its leaf.
@@ -104,7 +114,7 @@ impl Recomputed {
             entries: Tiles::default(),
             heads: Tiles::default(),
             runs: HashMap::new(),
-            administration: Chain { number: 0, salt: admin_salt, read: None, sealed: None },
+            administration: Chain::new(0, admin_salt),
             changed: BTreeSet::new(),
             stored: None,
             pending: HashMap::new(),
@@ -151,11 +161,12 @@ impl Recomputed {
             self.not_sealed(event, position);
             return Ok(());
         }
+        let expected = self.expected();
         let chain = match event.source {
             Source::Administration => &mut self.administration,
             Source::Run(id) => {
                 if let (false, Some((number, salt))) = (self.runs.contains_key(&id), known) {
-                    self.runs.insert(id, Chain { number, salt, read: None, sealed: None });
+                    self.runs.insert(id, Chain::new(number, salt));
                 }
                 match self.runs.get_mut(&id) {
                     Some(chain) => chain,
@@ -173,6 +184,10 @@ impl Recomputed {
         let leaf = event.leaf(stream, &chain.salt, chain.read);
         let head = after(chain.read, leaf);
         chain.read = Some(head);
+        if expected == Some(leaf) {
+            self.sealed(event.source, head, position);
+            return self.push(leaf);
+        }
         let pending = Pending { source: event.source, revision: event.revision, position, head };
         self.pending.insert(leaf, pending);
         self.take(db, WINDOW).await
@@ -190,6 +205,15 @@ impl Recomputed {
             );
             self.found(None, Some(event.revision), Some(position), what);
         }
+    }
+
+    /// The leaf that comes next, where it is known and nothing waits for its own: nearly always, in a log that is as it was
+    /// sealed.
+    fn expected(&self) -> Option<Hash> {
+        let alone = self.pending.is_empty()
+            && self.checkpoints.front().is_none_or(|next| next.size != self.size + 1)
+            && self.continues.front().is_none_or(|next| next.index != self.size);
+        if alone { self.loaded_leaf() } else { None }
     }
 
     /// Takes leaves in the order in which they were stored, as long as their events are there, or too many others wait.
@@ -211,7 +235,7 @@ impl Recomputed {
                 return Ok(());
             };
             match self.pending.remove(&leaf) {
-                Some(event) => self.sealed(&event),
+                Some(event) => self.sealed(event.source, event.head, event.position),
                 None if self.pending.len() < window => return Ok(()),
                 None => self.lost += 1,
             }
@@ -219,14 +243,17 @@ impl Recomputed {
         }
     }
 
-    fn sealed(&mut self, event: &Pending) {
-        self.reached = self.reached.max(event.position);
-        match event.source {
-            Source::Administration => self.administration.sealed = Some(event.head),
+    /// The event with that head has its leaf.
+    fn sealed(&mut self, source: Source, head: Head, position: u64) {
+        self.reached = self.reached.max(position);
+        match source {
+            Source::Administration => self.administration.sealed = Some(head),
             Source::Run(id) => {
                 if let Some(chain) = self.runs.get_mut(&id) {
-                    chain.sealed = Some(event.head);
-                    self.changed.insert((chain.number, id));
+                    chain.sealed = Some(head);
+                    if !std::mem::replace(&mut chain.changed, true) {
+                        self.changed.insert((chain.number, id));
+                    }
                 }
             }
         }
@@ -241,8 +268,14 @@ impl Recomputed {
             tiles::load(db, self.id, Tree::Entries, [id].into(), &mut loaded).await?;
             self.stored = Some((tile, loaded.get(id).unwrap_or_default().to_vec()));
         }
+        Ok(self.loaded_leaf())
+    }
+
+    /// The same where its tile is loaded.
+    fn loaded_leaf(&self) -> Option<Hash> {
         let place = usize::try_from(self.size % WIDTH as u64).unwrap_or_default();
-        Ok(self.stored.as_ref().and_then(|(_, hashes)| hashes.get(place).copied()))
+        let (_, hashes) = self.stored.as_ref().filter(|(index, _)| *index == self.size / WIDTH as u64)?;
+        hashes.get(place).copied()
     }
 
     fn push(&mut self, leaf: Hash) -> Result<(), SealError> {
@@ -285,7 +318,10 @@ impl Recomputed {
         while self.checkpoints.front().is_some_and(|next| next.size == self.size + 1) {
             let Some(next) = self.checkpoints.pop_front() else { break };
             for (number, id) in std::mem::take(&mut self.changed) {
-                let head = self.runs.get(&id).and_then(|run| run.sealed);
+                let head = self.runs.get_mut(&id).and_then(|run| {
+                    run.changed = false;
+                    run.sealed
+                });
                 let leaf = head.map(|head| RunHead { number, id, head }.leaf());
                 // Where a run before it was lost there is no place for it, and that was told.
                 if leaf.is_some_and(|leaf| self.heads.set(number, leaf).is_err()) {
@@ -319,87 +355,6 @@ impl Recomputed {
                 let what = format!("the note of the checkpoint of {} entries: {wrong}", next.size);
                 self.found(None, None, Some(next.position), what);
             }
-        }
-        Ok(())
-    }
-
-    /// What is missing at the end, and which runs differ.
-    pub async fn end(&mut self, db: &mut PgConnection) -> Result<Vec<Finding>, SealError> {
-        self.take(&mut *db, 0).await?;
-        self.put_in();
-        if self.lost > 0 {
-            self.streams_that_differ(db).await?;
-            if self.findings.is_empty() {
-                let what = format!("{} sealed entries have no event in the event log", self.lost);
-                self.found(None, None, None, what);
-            }
-        }
-        Ok(std::mem::take(&mut self.findings))
-    }
-
-    /// Whether an event before that position is not sealed.
-    pub fn has_unsealed_before(&self, position: u64) -> bool {
-        self.pending.values().any(|pending| pending.position < position)
-    }
-
-    /// Events that were read, belong to runs that are sealed, and are asked for by no leaf though later ones were sealed.
-    fn put_in(&mut self) {
-        if !self.same_log || self.lost > 0 {
-            return;
-        }
-        let mut extra: Vec<_> =
-            self.pending.values().filter(|pending| pending.position <= self.goal).collect();
-        extra.sort_by_key(|pending| pending.position);
-        let extra: Vec<_> =
-            extra.iter().map(|pending| (pending.source, pending.revision, pending.position)).collect();
-        for (source, revision, position) in extra {
-            let run = match source {
-                Source::Run(id) => self.runs.get(&id).map(|chain| (chain.number, id)),
-                Source::Administration => None,
-            };
-            let what = "this event was never sealed, though later ones were".to_owned();
-            self.found(run, Some(revision), Some(position), what);
-        }
-    }
-
-    /// Names the streams whose events are not those that were sealed, and the first event of each that is not.
-    async fn streams_that_differ(&mut self, db: &mut PgConnection) -> Result<(), SealError> {
-        let mut first: BTreeMap<Option<Uuid>, (u64, u64)> = BTreeMap::new();
-        for pending in self.pending.values() {
-            let run = match pending.source {
-                Source::Run(id) => Some(id),
-                Source::Administration => None,
-            };
-            let known = first.entry(run).or_insert((pending.revision, pending.position));
-            *known = (*known).min((pending.revision, pending.position));
-        }
-        let rows = sqlx::query!(
-            "SELECT number, run_id, sealed_count FROM seal.runs WHERE log_id = $1 AND sealed_count > 0 ORDER BY number",
-            self.id
-        );
-        for row in rows.fetch_all(db).await? {
-            let (run, sealed) = ((unsigned(row.number)?, row.run_id), unsigned(row.sealed_count)?);
-            let chain = self.runs.get(&row.run_id);
-            let (read, good) = chain.map_or((0, 0), |chain| {
-                let count = |head: Option<Head>| head.map_or(0, |head| head.count);
-                (count(chain.read), count(chain.sealed))
-            });
-            match first.get(&Some(row.run_id)) {
-                Some((revision, position)) if good < sealed => {
-                    let what = "this event is not the one that was sealed".to_owned();
-                    self.found(Some(run), Some(*revision), Some(*position), what);
-                }
-                _ if read < sealed => {
-                    let what =
-                        format!("{} of its {sealed} sealed events are missing from here on", sealed - read);
-                    self.found(Some(run), Some(read), None, what);
-                }
-                _ => {}
-            }
-        }
-        if let Some((revision, position)) = first.get(&None) {
-            let what = "this event of the administration is not the one that was sealed".to_owned();
-            self.found(None, Some(*revision), Some(*position), what);
         }
         Ok(())
     }
