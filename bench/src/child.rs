@@ -50,15 +50,12 @@ pub struct Memory {
 }
 
 impl Server {
-    /// Starts it on the rig's main database: API and projector, or the API alone.
-    pub async fn start(rig: &Rig, projector: bool) -> Result<Self, Failure> {
+    /// Starts it on the rig's main database, with more arguments for `serve`.
+    pub async fn start(rig: &Rig, more: &[&str]) -> Result<Self, Failure> {
         // The port is free again before the server takes it; nobody else here asks for one.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.args([AS_SERVER, "serve", "--log", LOG, "--listen", &address.to_string()]);
-        if !projector {
-            command.arg("--no-projector");
-        }
+        command.args([AS_SERVER, "serve", "--log", LOG, "--listen", &address.to_string()]).args(more);
         command.env("DATABASE_URL", rig.url()).stdin(Stdio::null()).kill_on_drop(true);
         let child = command.spawn()?;
         let pid = child.id().ok_or("the server ended at once")?;

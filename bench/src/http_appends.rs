@@ -14,7 +14,7 @@ use crate::client::{Connection, text_at};
 use crate::report::{Figure, Rounds};
 use crate::rig::Rig;
 
-/// Producers, each with a connection and a run of its own.
+/// Producers, each with a connection and a run of its own, of single events.
 const PRODUCERS: usize = 64;
 
 /// Appends to a server with API and projector, beside plain commits.
@@ -26,7 +26,7 @@ pub async fn measure(rig: &Rig, server: &Server, rounds: usize, length: Duration
 
 /// Appends to a server that does not project, beside plain commits.
 pub async fn measure_api_alone(rig: &Rig, rounds: usize, length: Duration) -> Result<Figure, Failure> {
-    let server = Server::start(rig, false).await?;
+    let server = Server::start(rig, &["--no-projector"]).await?;
     let measured = take_turns(rig, &server, rounds, length, false).await?;
     server.stop().await?;
     let name = format!("single events over HTTP, {PRODUCERS} producers, no projector beside it");
@@ -45,7 +45,7 @@ async fn take_turns(
     let mut measured = Rounds::default();
     for round in 1..=rounds {
         let rows = one_row_commits(rig, PRODUCERS, length).await?;
-        let http = over_http(server.address, &producer, length).await?;
+        let http = over_http(server.address, &producer, (PRODUCERS, 1), length).await?;
         println!("over HTTP, round {round}/{rounds}: one-row commits {rows:.0}/s, over HTTP {http:.0}/s");
         measured.push(http, rows);
         if projecting {
@@ -57,16 +57,21 @@ async fn take_turns(
     Ok(measured)
 }
 
-/// Events a second of all producers together.
-async fn over_http(address: SocketAddr, producer: &Arc<Caller>, length: Duration) -> Result<f64, Failure> {
-    let mut ready = Vec::with_capacity(PRODUCERS);
-    for _ in 0..PRODUCERS {
+/// Events a second of so many producers together, each of which appends so many at a time.
+pub async fn over_http(
+    address: SocketAddr,
+    producer: &Arc<Caller>,
+    (producers, batch): (usize, usize),
+    length: Duration,
+) -> Result<f64, Failure> {
+    let mut ready = Vec::with_capacity(producers);
+    for _ in 0..producers {
         let mut connection = Connection::open(address, &producer.token).await?;
         let run = start_run(&mut connection, producer, 0).await?;
         ready.push((connection, run));
     }
     let mut ready = ready.into_iter();
-    rate(PRODUCERS, 1, length, |until| {
+    rate(producers, batch, length, |until| {
         let producer = producer.clone();
         let ready = ready.next();
         async move {
@@ -74,7 +79,7 @@ async fn over_http(address: SocketAddr, producer: &Arc<Caller>, length: Duration
             let path = events_path(&producer, &run);
             let mut appends = 0;
             while Instant::now() < until {
-                connection.post(&path, succeeded(appends).as_bytes()).await?;
+                connection.post(&path, all_succeeded(appends * batch, batch).as_bytes()).await?;
                 appends += 1;
             }
             Ok(appends)
@@ -107,7 +112,12 @@ pub fn events_path(producer: &Caller, run: &str) -> String {
 
 /// A request with one event.
 pub fn succeeded(number: usize) -> String {
-    format!(
-        r#"{{"events":[{{"type":"ItemSucceeded","item":"volume-{number:06}","label":"Volume {number}"}}]}}"#
-    )
+    all_succeeded(number, 1)
+}
+
+/// A request with so many.
+fn all_succeeded(first: usize, count: usize) -> String {
+    let event = |n| format!(r#"{{"type":"ItemSucceeded","item":"volume-{n:06}","label":"Volume {n}"}}"#);
+    let events: Vec<_> = (first..first + count).map(event).collect();
+    format!(r#"{{"events":[{}]}}"#, events.join(","))
 }

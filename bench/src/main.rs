@@ -7,6 +7,7 @@ mod audits;
 mod catch_up;
 mod child;
 mod client;
+mod cpu;
 mod http_appends;
 mod ids;
 mod pages;
@@ -161,7 +162,7 @@ async fn parts(args: &Args, rig: &Rig, figures: &mut Vec<Figure>) -> Result<(), 
         println!("server: {} events wait for it", args.events);
         let interleaved = args.interleaved.iter().copied().max().unwrap_or(1);
         workload::append(&rig.options(), args.events.div_ceil(workload::RUN_EVENTS), interleaved).await?;
-        let server = Server::start(rig, true).await?;
+        let server = Server::start(rig, &[]).await?;
         let pool = rig.pool(1).await?;
         child::projected(&pool).await?;
         pool.close().await;

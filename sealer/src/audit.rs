@@ -141,21 +141,16 @@ impl Audit {
             reached = last.position;
             next = self.read(reached, &pace);
             pace.after(page.len()).await;
-            let events: Vec<_> = page
-                .iter()
-                .filter_map(|record| Some((record.position.0, sealable(record)?)))
-                .filter(|(_, event)| event.tenant.is_some_and(|tenant| logs.contains_key(tenant)))
-                .collect();
-            let mut new = Vec::new();
-            for (_, event) in &events {
-                let (Some(log), Source::Run(run)) =
-                    (event.tenant.and_then(|tenant| logs.get(tenant)), event.source)
-                else {
-                    continue;
-                };
-                if !log.knows(run) {
+            let (mut events, mut new) = (Vec::with_capacity(page.len()), Vec::new());
+            for record in &page {
+                let Some(event) = sealable(record) else { continue };
+                let Some(log) = event.tenant.and_then(|tenant| logs.get(tenant)) else { continue };
+                if let Source::Run(run) = event.source
+                    && !log.knows(run)
+                {
                     new.push((log.id, run));
                 }
+                events.push((record.position.0, event));
             }
             let salts = runs::load(&mut db, &new).await?;
             for (position, event) in &events {

@@ -71,10 +71,11 @@ impl Lease {
         Ok((tx, Position(unsigned(position)?)))
     }
 
-    /// Makes it last from now on again, for times without any transaction.
-    pub async fn beat(self, pool: &PgPool) -> Result<(), SealError> {
-        let (tx, _) = self.begin(pool).await?;
-        Ok(tx.commit().await?)
+    /// Makes it last from now on again, for times without any transaction; says up to where the log is sealed.
+    pub async fn beat(self, pool: &PgPool) -> Result<Position, SealError> {
+        let (tx, position) = self.begin(pool).await?;
+        tx.commit().await?;
+        Ok(position)
     }
 
     /// Gives it back, so that the next one need not wait.

@@ -239,13 +239,18 @@ impl Sealer {
         let mut gathered = Gathered::new(self.config.max_batch_events, self.config.integrate_every);
         let mut reading = read_on(subscription, Instant::now(), gathered.room());
         let mut asking = None;
+        let behind = metrics::gauge!("runledger_sealer_behind_events");
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 _ = signing.tick(), if asking.is_none() => asking = self.begin_round(&mut work).await?,
                 cosigned = answered(&mut asking) => asking = self.go_on(&mut work, cosigned?).await?,
-                _ = beat.tick() => lease.beat(&self.pool).await?,
+                _ = beat.tick() => {
+                    let (sealed, head) = (lease.beat(&self.pool).await?, self.log.head().await?);
+                    #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+                    behind.set(head.0.saturating_sub(sealed.0) as f64);
+                }
                 () = gathered.due() => {
                     let integrating = self.integrate(&mut work, gathered.take());
                     tokio::pin!(integrating);

@@ -53,7 +53,7 @@ impl HeadNotifier {
     pub fn publish_appended(&self, appends: Vec<(StreamAppend, u64)>, before: u64) {
         let events = appends.iter().map(|(append, _)| append.events.len() as u64).sum::<u64>();
         if self.head.receiver_count() > 0 {
-            self.recent.add(recorded(appends, before));
+            self.recent.add(appends, before);
         }
         self.publish(before + events);
     }
@@ -61,23 +61,6 @@ impl HeadNotifier {
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.head.subscribe()
     }
-}
-
-/// Appended events as the log has them.
-fn recorded(appends: Vec<(StreamAppend, u64)>, before: u64) -> impl Iterator<Item = RecordedEvent> {
-    let events = appends.into_iter().flat_map(|(StreamAppend { stream, events, .. }, last)| {
-        let first = last + 1 - events.len() as u64;
-        events.into_iter().zip(first..).map(move |(event, revision)| (stream.clone(), revision, event))
-    });
-    events.zip(before + 1..).map(|((stream, revision, event), position)| RecordedEvent {
-        position: Position(position),
-        stream,
-        revision,
-        id: event.id,
-        event_type: event.event_type,
-        data: event.data,
-        metadata: event.metadata,
-    })
 }
 
 /// Tells other processes of this one's commits. Out of the way of the appends: while one notification is
