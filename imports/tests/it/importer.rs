@@ -17,7 +17,7 @@ const MAPPING: &str = r#"
     kind = "old.backup"
     title = "title"
     reference = { source = "old", key = "id" }
-    context = { job = "id" }
+    context = { job = "id", token = "token" }
     times = { queued = "a", ended = "c" }
     status = { column = "state", values = { ok = "succeeded", on = "running", bad = "failed" } }
 "#;
@@ -47,7 +47,7 @@ async fn shown(pool: &PgPool, id: &str, run: Uuid, status: Option<&str>) {
     let Some(status) = status else { return };
     let begun = "INSERT INTO projection.runs (tenant, run_id, kind, status, ended_as, items_succeeded, items_failed, items_skipped,
             labels, context, queued_at, last_event_at, revision, position)
-        VALUES ('acme', $1, 'old.backup', $2, CASE $2 WHEN 'succeeded' THEN 'completed' END, 0, 0, 0, '{}', '{}', now(), now(), 1, 1)";
+        VALUES ('acme', $1, 'old.backup', $2, CASE $2 WHEN 'succeeded' THEN 'completed' WHEN 'failed' THEN 'failed' END, 0, 0, 0, '{}', '{}', now(), now(), 1, 1)";
     sqlx::query(begun).bind(run).bind(status).execute(pool).await.unwrap();
 }
 
@@ -71,12 +71,18 @@ fn counts(report: &Report) -> (u64, u64, u64) {
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn what_the_tables_show_as_done_is_passed_over_when_resumed(pool: PgPool) {
     // A log that has none of it tells whether it was asked.
-    let rows = [line("done", "ok"), line("begun", "ok"), line("named", "ok"), line("new", "ok")];
+    let rows = ["done", "begun", "named", "new", "silent"].map(|id| line(id, "ok"));
     shown(&pool, "done", run(rows[0].clone()), Some("succeeded")).await;
     shown(&pool, "begun", run(rows[1].clone()), Some("running")).await;
     shown(&pool, "named", run(rows[2].clone()), None).await;
-    assert_eq!(counts(&import(&pool, &MemoryLog::new(), RESUMED, &rows).await), (3, 0, 1));
-    assert_eq!(counts(&import(&pool, &MemoryLog::new(), WHOLE, &rows).await), (4, 0, 0));
+    // One whose end was only concluded from silence: the row's replaces it.
+    shown(&pool, "silent", run(rows[4].clone()), Some("failed")).await;
+    sqlx::query("UPDATE projection.runs SET presumed = true WHERE status = 'failed'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    assert_eq!(counts(&import(&pool, &MemoryLog::new(), RESUMED, &rows).await), (4, 0, 1));
+    assert_eq!(counts(&import(&pool, &MemoryLog::new(), WHOLE, &rows).await), (5, 0, 0));
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -131,8 +137,10 @@ async fn secrets_do_not_get_through_and_the_period_is_told(pool: PgPool) {
     let mut first = line("a", "ok");
     first["title"] = json!("login with password=hunter2");
     first["a"] = json!("2025-02-01T10:00:00Z");
+    // By the name of the member.
+    first["token"] = json!("hunter2");
     let report = import(&pool, &log, WHOLE, &[line("b", "ok"), first, line("c", "bad")]).await;
-    assert_eq!(report.noted["redacted"].count, 1);
+    assert_eq!(report.noted["redacted"].count, 2);
     assert!(!json!(report).to_string().contains("hunter2"));
     assert_eq!(
         json!([report.earliest, report.latest]),

@@ -201,6 +201,27 @@ fn what_is_not_done_is_left_out_kept_or_failed() {
 }
 
 #[test]
+fn of_a_python_traceback_its_end_is_the_message() {
+    let frames = "  File \"/app/jobs.py\", line 7, in run\n    check(number)\n    ~~~~~^^^^^^^^\n".repeat(9);
+    for (said, message) in [
+        (
+            format!("Traceback (most recent call last):\n{frames}ValueError: number 7\nis refused\n"),
+            "ValueError: number 7 is refused",
+        ),
+        // Of nothing that was raised, its beginning.
+        (
+            "Traceback (most recent call last):\n  File \"a\", line 1".to_owned(),
+            "Traceback (most recent call last): File \"a\", line 1",
+        ),
+        ("RuntimeException: no\n  File \"a\"\nb".to_owned(), "RuntimeException: no File \"a\" b"),
+    ] {
+        let planned = planned(&planner(MAPPING, None, None), json!({"state": "bad", "error": said}));
+        let EventBody::Failed(failed) = &planned.request.start.events[1].body else { panic!() };
+        assert_eq!((failed.message.as_str(), planned.notes.len()), (message, 0));
+    }
+}
+
+#[test]
 fn ids_that_are_secrets_or_the_ledgers_own_do_not_come_in() {
     let key = MAPPING.replace("key = [\"site\", \"id\"]", "key = \"id\"");
     assert_eq!(
@@ -241,13 +262,14 @@ fn items_come_with_their_counts_names_and_namespace() {
         {"id": "p-1", "name": "Nightly", "what": "fine"},
         {"id": 2, "what": "no", "why": "password=hunter2 was wrong"},
         "p-3",
+        {"id": "p-4", "what": "no"},
     ]);
     let of = |parts: Value| {
         planned(&planner, json!({"total": 9, "bad": "4", "left": 1, "parts": parts})).request.start
     };
     let start = of(parts.clone());
     assert_eq!(start.items_total.map(domain::ItemCount::get), Some(9));
-    let [_, first, second, third, end] = &start.events[..] else { panic!("{start:?}") };
+    let [_, first, second, third, fourth, end] = &start.events[..] else { panic!("{start:?}") };
     let EventBody::ItemSucceeded(ItemSucceeded { item, label, namespace }) = &first.body else { panic!() };
     assert_eq!((item.as_str(), label.as_ref().unwrap().as_str()), ("p-1", "Nightly"));
     assert_eq!(namespace.as_ref().unwrap().as_str(), "policies");
@@ -261,6 +283,7 @@ fn items_come_with_their_counts_names_and_namespace() {
     );
     let EventBody::ItemSkipped(ItemSkipped { item, namespace, .. }) = &third.body else { panic!() };
     assert_eq!((item.as_str(), namespace.as_ref().unwrap().as_str()), ("p-3", "policies"));
+    assert!(matches!(fourth.body, EventBody::ItemFailed(_)) && fourth.id != second.id);
     let EventBody::Completed(completed) = &end.body else { panic!() };
     let counts = domain::Counts::from(completed.tally.unwrap());
     assert_eq!((counts.succeeded, counts.failed, counts.skipped), (4, 4, 1));
