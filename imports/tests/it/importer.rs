@@ -71,18 +71,19 @@ fn counts(report: &Report) -> (u64, u64, u64) {
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn what_the_tables_show_as_done_is_passed_over_when_resumed(pool: PgPool) {
     // A log that has none of it tells whether it was asked.
-    let rows = ["done", "begun", "named", "new", "silent"].map(|id| line(id, "ok"));
+    let rows = ["done", "begun", "named", "new", "silent", "queued"].map(|id| line(id, "ok"));
     shown(&pool, "done", run(rows[0].clone()), Some("succeeded")).await;
     shown(&pool, "begun", run(rows[1].clone()), Some("running")).await;
     shown(&pool, "named", run(rows[2].clone()), None).await;
+    shown(&pool, "queued", run(rows[5].clone()), Some("queued")).await;
     // One whose end was only concluded from silence: the row's replaces it.
     shown(&pool, "silent", run(rows[4].clone()), Some("failed")).await;
     sqlx::query("UPDATE projection.runs SET presumed = true WHERE status = 'failed'")
         .execute(&pool)
         .await
         .unwrap();
-    assert_eq!(counts(&import(&pool, &MemoryLog::new(), RESUMED, &rows).await), (4, 0, 1));
-    assert_eq!(counts(&import(&pool, &MemoryLog::new(), WHOLE, &rows).await), (5, 0, 0));
+    assert_eq!(counts(&import(&pool, &MemoryLog::new(), RESUMED, &rows).await), (5, 0, 1));
+    assert_eq!(counts(&import(&pool, &MemoryLog::new(), WHOLE, &rows).await), (6, 0, 0));
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
