@@ -35,6 +35,19 @@ def imported(table: dict, *more: str) -> dict:
     return json.loads(done.stdout)
 
 
+def ready() -> None:
+    """Waits until the ledger answers."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            urllib.request.urlopen(f"{LEDGER}/readyz", timeout=PATIENCE).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 def shown() -> list[dict]:
     """All runs that the ledger's lists show."""
     runs, cursor = [], None
@@ -118,6 +131,7 @@ def main() -> None:
         items = of_table.get("items", items)
         for state, words in table.get("says", {}).items():
             messages[words] += of_table["states"][state]
+    ready()
     check_lists(runs, items, messages)
     for table in tables:
         again = imported(table, "--resume")
