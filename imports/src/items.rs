@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::reason::ReasonCode;
-use domain::{EventBody, ItemFailed, ItemName, ItemSkipped, ItemSucceeded, Outcome};
+use domain::{EventBody, ItemFailed, ItemName, ItemSkipped, ItemSucceeded, Namespace, Outcome};
 use redaction::CleanText;
 use serde::Deserialize;
 use serde_json::Value;
@@ -24,6 +24,9 @@ pub(crate) struct Items {
     /// What people call it.
     #[serde(default)]
     pub label: Option<Columns>,
+    /// In which namespace of the tenant's directory their names are ids.
+    #[serde(default)]
+    pub namespace: Option<Namespace>,
     /// What became of it: by which member, and what its values mean.
     #[serde(default)]
     pub status: Option<Columns>,
@@ -65,7 +68,7 @@ impl Items {
             let text = column.as_ref().and_then(|column| member.text(column))?;
             Some(CleanText::new(&text)).filter(|text| !text.is_empty())
         };
-        let label = clean(&self.label);
+        let (label, namespace) = (clean(&self.label), self.namespace.clone());
         let said = self.status.as_ref().and_then(|column| member.text(column));
         let outcome = match said {
             None => self.otherwise,
@@ -74,17 +77,17 @@ impl Items {
             })?,
         };
         Ok(match outcome {
-            Outcome::Succeeded => EventBody::ItemSucceeded(ItemSucceeded { item, label, namespace: None }),
+            Outcome::Succeeded => EventBody::ItemSucceeded(ItemSucceeded { item, label, namespace }),
             Outcome::Skipped => EventBody::ItemSkipped(ItemSkipped {
                 item,
                 label,
-                namespace: None,
+                namespace,
                 reason_code: self.reason.clone(),
             }),
             Outcome::Failed => EventBody::ItemFailed(ItemFailed {
-                namespace: None,
                 item,
                 label,
+                namespace,
                 reason_code: self.reason.clone().unwrap_or_else(|| unknown.clone()),
                 message: clean(&self.message)
                     .unwrap_or_else(|| CleanText::new("The source does not say why.")),

@@ -188,8 +188,7 @@ impl Planner {
 
     fn failure(&self, row: &Row, meaning: &Meaning, counts: &str, notes: &mut Vec<Finding>) -> Failure {
         let reason = meaning.reason.clone().or_else(|| self.mapping.reason.clone());
-        let message = self.clean("message", self.mapping.message.as_ref(), row, notes);
-        let message = message.unwrap_or_else(|| {
+        let message = self.clean_message(row, notes).unwrap_or_else(|| {
             let said = said(row, &self.mapping.status).unwrap_or_else(|| "failed".to_owned());
             CleanText::new(&format!("The source says {said:?} and not why{counts}."))
         });

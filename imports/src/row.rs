@@ -12,7 +12,8 @@ pub struct Row(pub Map<String, Value>);
 
 impl Row {
     /// What a column holds; none where there is no such column, or it is not set. A name with dots goes into what the
-    /// column holds, as JSON or as a text that is JSON: `payload.displayName`, `errors.-1.error` for the last of an array.
+    /// column holds, as JSON or as a text that is JSON: `payload.displayName`, `errors.-1.error` for the last of an array,
+    /// `errors.length` for how many it has.
     pub(crate) fn get(&self, path: &str) -> Option<Cow<'_, Value>> {
         let found = match self.0.get(path) {
             Some(value) => Some(Cow::Borrowed(value)),
@@ -44,6 +45,9 @@ fn within<'a>(value: &'a Value, path: &str) -> Option<Cow<'a, Value>> {
     let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
     let member = match value {
         Value::Object(members) => members.get(name)?,
+        Value::Array(members) if name == "length" && rest.is_none() => {
+            return Some(Cow::Owned(members.len().into()));
+        }
         Value::Array(members) => {
             let at: i64 = name.parse().ok()?;
             let from_end = usize::try_from(at.unsigned_abs()).ok()?;
@@ -101,7 +105,7 @@ mod tests {
     #[test]
     fn a_path_goes_into_json_and_into_texts_that_are_json() {
         let row = json!({"a": 1, "a.b": 2, "errors": [{"error": "x"}, {"error": "y"}],
-            "payload": "{\"displayName\": \"Job\", \"data\": {\"n\": [7]}}"});
+            "payload": "{\"displayName\": \"Job\", \"data\": {\"n\": [7]}}", "ids": "[]"});
         for (path, found) in [
             ("a", json!(1)),
             ("a.b", json!(2)),
@@ -109,10 +113,14 @@ mod tests {
             ("errors.0.error", json!("x")),
             ("payload.displayName", json!("Job")),
             ("payload.data.n.0", json!(7)),
+            ("errors.length", json!(2)),
+            ("payload.data.n.length", json!(1)),
+            ("ids.length", json!(0)),
         ] {
             assert_eq!(get(row.clone(), path), Some(found), "{path}");
         }
-        for path in ["b", "a.c", "errors.2.error", "errors.-3.error", "payload.x", "a.b.c"] {
+        for path in ["b", "a.c", "errors.2.error", "errors.-3.error", "errors.0.length", "payload.x", "a.b.c"]
+        {
             assert_eq!(get(row.clone(), path), None, "{path}");
         }
     }

@@ -84,8 +84,17 @@ impl Planner {
         row: &Row,
         notes: &mut Vec<Finding>,
     ) -> Option<CleanText> {
-        let raw = row.text(columns?)?;
-        let clean = CleanText::new(&raw);
+        self.clean_text(what, &row.text(columns?)?, notes)
+    }
+
+    /// Why it failed.
+    pub(super) fn clean_message(&self, row: &Row, notes: &mut Vec<Finding>) -> Option<CleanText> {
+        let raw = row.text(self.mapping.message.as_ref()?)?;
+        self.clean_text("message", gist(&raw), notes)
+    }
+
+    fn clean_text(&self, what: &str, raw: &str, notes: &mut Vec<Finding>) -> Option<CleanText> {
+        let clean = CleanText::new(raw);
         if clean.as_str().contains("[redacted:") && !raw.contains("[redacted:") {
             notes.push(Finding::new("redacted", format!("{what}: {clean}")));
         }
@@ -94,6 +103,19 @@ impl Planner {
         }
         Some(clean).filter(|clean| !clean.is_empty())
     }
+}
+
+/// Of a Python traceback what it ends with: that says what went wrong, and would be cut off.
+fn gist(message: &str) -> &str {
+    let Some(frames) =
+        message.rfind("\n  File \"").filter(|_| message.starts_with("Traceback (most recent call last)"))
+    else {
+        return message;
+    };
+    // The lines of the last frame are indented, what was raised is not.
+    let last = &message[frames + 1..];
+    let mut behind = last.match_indices('\n').map(|(end, _)| &last[end + 1..]);
+    behind.find(|rest| !rest.is_empty() && !rest.starts_with(char::is_whitespace)).unwrap_or(message)
 }
 
 /// A word of a kind.

@@ -1,6 +1,7 @@
 //! Rows become events as their mappings say.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod importer;
 mod mapped;
 mod ready;
 mod sources;

@@ -98,7 +98,7 @@ fn laravel_job_batches() {
             ),
             // Failures, and the end was never written down.
             (
-                json!({"pending_jobs": 2, "failed_jobs": 2, "finished_at": null}),
+                json!({"pending_jobs": 2, "failed_jobs": 2, "failed_job_ids": "[\"a\",\"b\"]", "finished_at": null}),
                 "9b1f laravel.batch partially_succeeded: 2025-03-01 10:00:00, Started 2025-03-01 10:00:00, \
                  Completed 2025-03-01 10:00:00 8/2/0; missing_end, counts_disagree",
             ),
@@ -113,8 +113,19 @@ fn laravel_job_batches() {
                  Aborted 2025-03-01 10:05:00 cancelled",
             ),
             (
-                json!({"pending_jobs": 4, "failed_jobs": 1, "finished_at": null}),
+                json!({"pending_jobs": 4, "failed_jobs": 1, "failed_job_ids": "[\"a\"]", "finished_at": null}),
                 "9b1f laravel.batch running: 2025-03-01 10:00:00, Started 2025-03-01 10:00:00",
+            ),
+            // Failed jobs were tried again: `failed_jobs` counts every failure that there ever was.
+            (
+                json!({"failed_jobs": 2}),
+                "9b1f laravel.batch succeeded: 2025-03-01 10:00:00, Started 2025-03-01 10:00:00, \
+                 Completed 2025-03-01 10:05:00 10/0/0",
+            ),
+            (
+                json!({"pending_jobs": 1, "failed_jobs": 3, "failed_job_ids": "[\"a\"]", "finished_at": null}),
+                "9b1f laravel.batch partially_succeeded: 2025-03-01 10:00:00, Started 2025-03-01 10:00:00, \
+                 Completed 2025-03-01 10:00:00 9/1/0; missing_end, counts_disagree",
             ),
         ],
     );
@@ -209,6 +220,10 @@ fn airflow() {
             ),
             (json!({"state": "skipped"}), "left out: skip"),
             (json!({"state": null}), "left out: skip"),
+            (
+                json!({"state": "awaiting_input"}),
+                "etl/m1/load/-1 airflow.task running: 2025-03-01 10:00:00, Started 2025-03-01 10:00:02",
+            ),
         ],
     );
 }
@@ -305,6 +320,11 @@ fn jenkins_builds() {
             ),
             (
                 json!({"building": true, "result": null, "duration": 0}),
+                "https://ci.example/job/a/7/ jenkins.build running: 2025-03-01 10:00:00, Started 2025-03-01 10:00:00",
+            ),
+            // It has its result before its last steps are done.
+            (
+                json!({"building": true, "result": "FAILURE", "duration": 0}),
                 "https://ci.example/job/a/7/ jenkins.build running: 2025-03-01 10:00:00, Started 2025-03-01 10:00:00",
             ),
         ],

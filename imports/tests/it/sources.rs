@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use imports::{Row, Source, SourceError};
 use serde_json::json;
+use sqlx::PgPool;
 use tempfile::TempDir;
 
 use crate::row;
@@ -65,4 +66,39 @@ async fn what_is_no_source_is_told() {
     assert!(said.contains(".ndjson") && said.contains("postgres://"), "{said}");
     let said = Source::file(PathBuf::from("/nowhere/a.csv")).unwrap_err().to_string();
     assert!(said.contains("/nowhere/a.csv"), "{said}");
+}
+
+/// What a query gives, page by page, to its end or its error.
+async fn queried(pool: &PgPool, query: &str) -> Result<Vec<Row>, SourceError> {
+    let mut source = Source::postgres((*pool.connect_options()).clone(), query).await?;
+    let (mut rows, goal) = (Vec::new(), source.goal());
+    while let Some(page) = source.next().await? {
+        rows.extend(page.into_iter().map(|row| row.row.unwrap()));
+    }
+    assert_eq!(rows.len() as u64, goal);
+    Ok(rows)
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_query_gives_its_rows_as_json_and_its_errors_as_errors(pool: PgPool) {
+    let of = "SELECT n, '2025-03-01 10:00:00+02'::timestamptz AS at, ARRAY['a', NULL] AS texts, '{\"a\": 1}'::jsonb AS json
+        FROM generate_series(1, 5001) AS n; ";
+    let rows = queried(&pool, of).await.unwrap();
+    let last = json!({"n": 5001, "at": "2025-03-01T08:00:00+00:00", "texts": ["a", null], "json": {"a": 1}});
+    assert_eq!(*rows.last().unwrap(), row(last));
+    // Of a query that breaks on its way nobody must think that it was all.
+    let broken =
+        queried(&pool, "SELECT 1 / (4000 - n) FROM generate_series(1, 5001) AS n").await.unwrap_err();
+    assert!(broken.to_string().contains("division by zero"), "{broken}");
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_query_can_not_write(pool: PgPool) {
+    let writes = "CREATE FUNCTION public.writes() RETURNS int LANGUAGE sql AS
+        $$ INSERT INTO public.rows_of_others VALUES (1) RETURNING 1 $$";
+    for statement in ["CREATE TABLE public.rows_of_others (id int)", writes] {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    }
+    let refused = queried(&pool, "SELECT public.writes()").await.unwrap_err();
+    assert!(refused.to_string().contains("read-only"), "{refused}");
 }

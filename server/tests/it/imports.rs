@@ -17,6 +17,7 @@ const MAPPING: &str = r#"
     initiator = { id = "who" }
     context = { job = "id" }
     times = { queued = "a", started = "b", ended = "c" }
+    items = { column = "parts", namespace = "disks", otherwise = "succeeded" }
     status = { column = "state", values = { ok = "succeeded", bad = "failed", on = "running", waits = "queued" } }
 "#;
 
@@ -62,8 +63,11 @@ impl Rows {
 
     fn ndjson(&self) -> String {
         let line = |(id, state, a, b, c): &(&str, &str, &str, &str, &str)| {
-            json!({"id": id, "title": format!("backup {id}"), "state": state, "who": "ann", "a": a, "b": b, "c": c})
-                .to_string()
+            let mut row = json!({"id": id, "title": format!("backup {id}"), "state": state, "who": "ann", "a": a, "b": b, "c": c});
+            if *id == "r1" {
+                row["parts"] = json!(["d-1"]);
+            }
+            row.to_string()
         };
         std::fs::write(self.path("rows.ndjson"), ROWS.iter().map(line).collect::<Vec<_>>().join("\n"))
             .unwrap();
@@ -122,7 +126,7 @@ async fn rows_come_in_once_with_their_own_times_and_nobody_is_told() {
 
     let (well, report) = rows.import(&source, &[]).await;
     assert!(well);
-    assert_eq!((&report["imported"], &report["runs"], &report["events"]), (&json!(2), &shown, &json!(6)));
+    assert_eq!((&report["imported"], &report["runs"], &report["events"]), (&json!(2), &shown, &json!(7)));
     let after = rows.number(HEAD).await;
     for more in [&[][..], &["--resume"]] {
         let (well, again) = rows.import(&source, more).await;
@@ -154,7 +158,7 @@ async fn rows_come_in_once_with_their_own_times_and_nobody_is_told() {
     let auditor = rows.token("auditor", "auditor").await;
     let events = rows.get(&base, &auditor, &format!("/runs/{run}/events")).await;
     let events = events["events"].as_array().unwrap();
-    assert_eq!(events.len(), 3);
+    assert_eq!(events.len(), 4);
     assert_eq!(events[0]["data"]["ref"], json!({"source": "old", "id": "r1"}));
     assert!(events[0]["data"].get("idempotency_key").is_none(), "{}", events[0]);
     for event in events {
@@ -167,6 +171,15 @@ async fn rows_come_in_once_with_their_own_times_and_nobody_is_told() {
     let ann = rows.token("readonly", "ann").await;
     let told = rows.get(&base, &ann, "/notifications").await;
     assert_eq!(told["notifications"], json!([]), "{told}");
+    // Its items have the names that the directory gets later.
+    let named = json!({"entries": [{"namespace": "disks", "id": "d-1", "name": "Main disk", "as_of": "2024-01-01T00:00:00Z"}]});
+    let producer = rows.token("producer", "namer").await;
+    let (status, answer) = rows.site.post(&base, "/directory", &producer, &named).await;
+    assert_eq!(status, 200, "{answer}");
+    rows.projected().await;
+    let items = rows.get(&base, &rows.owner, &format!("/runs/{run}/items")).await;
+    let item = &items["items"][0];
+    assert_eq!([&item["item"], &item["namespace"], &item["name"]], ["d-1", "disks", "Main disk"], "{items}");
     // The rows that were not done then are now: the rest of them comes in.
     let done = std::fs::read_to_string(rows.path("rows.ndjson")).unwrap().replace("\"on\"", "\"ok\"");
     std::fs::write(rows.path("rows.ndjson"), done.replace("\"c\":\"\"", "\"c\":\"2024-08-01T10:00:00Z\""))

@@ -58,7 +58,7 @@ def work(backend: str, **more: object) -> None:
         app.backend.mark_as_retry(f"{backend[:2]}-retry-{number}", Ignore("not yet"))
 
 
-def counts(table: str) -> dict[str, int]:
+def states(table: str) -> dict[str, int]:
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -70,4 +70,4 @@ if __name__ == "__main__":
     configure()
     work("django-db")
     work("db+" + URL.replace("postgresql://", "postgres://").replace("postgres://", "postgresql+psycopg://", 1))
-    print(json.dumps({table: counts(table) for table in ("django_celery_results_taskresult", "celery_taskmeta")}))
+    print(json.dumps({table: {"states": states(table)} for table in ("django_celery_results_taskresult", "celery_taskmeta")}))
