@@ -8,7 +8,7 @@ use runledger_client::{
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, Database, Executor, PgPool, Pool, SqlitePool};
+use sqlx::{AssertSqlSafe, Connection, Database, Executor, PgPool, Pool, SqlitePool};
 use tempfile::TempDir;
 
 use crate::harness::{FLUSH, World, events, id, kind, only_events, only_run, runs, setting, types, until};
@@ -52,7 +52,8 @@ where
     let ledger = world.ledger();
     let mut tickets = Vec::new();
     for (name, commit) in [(&undone, false), (&kept, true)] {
-        let mut work = pool.begin().await.unwrap();
+        let mut own = pool.acquire().await.unwrap();
+        let mut work = own.begin().await.unwrap();
         let start = Start::new(name, json!({"set": "finance"})).initiator("ann").items_total(1);
         tickets.push(ledger.outbox().start(&mut *work, start).await.unwrap());
         work.execute(sqlx::raw_sql("INSERT INTO jobs VALUES (1)")).await.unwrap();
@@ -72,14 +73,16 @@ where
     relaying.abort();
 
     let (outbox, ticket) = (ledger.outbox(), tickets.pop().unwrap());
-    let mut work = pool.begin().await.unwrap();
+    let mut own = pool.acquire().await.unwrap();
+    let mut work = own.begin().await.unwrap();
     outbox.report(&mut *work, &ticket, &event::succeeded("daily", None)).await.unwrap();
     work.rollback().await.unwrap();
-    let mut work = pool.begin().await.unwrap();
+    let mut work = own.begin().await.unwrap();
     for event in [event::started("w-1", None), event::succeeded("weekly", None), event::completed(None)] {
         outbox.report(&mut *work, &ticket, &event).await.unwrap();
     }
     work.commit().await.unwrap();
+    drop(own);
     while relay.step().await.unwrap() > 0 {}
     let told = only_events(&kept, "succeeded").await;
     assert_eq!(types(&told), ["Queued", "Started", "ItemSucceeded", "Completed"]);
@@ -102,7 +105,8 @@ async fn carries_first_events<D: Database<Connection: Table>>(pool: Pool<D>) {
         event::completed(None),
     ];
     for (title, commit) in [("undone", false), ("kept", true)] {
-        let mut work = pool.begin().await.unwrap();
+        let mut own = pool.acquire().await.unwrap();
+        let mut work = own.begin().await.unwrap();
         let start = Start::new(&name, json!({})).title(title).events(whole.clone());
         outbox.start(&mut *work, start).await.unwrap();
         if commit { work.commit().await.unwrap() } else { work.rollback().await.unwrap() }
