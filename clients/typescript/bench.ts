@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Ledger } from "./src/index.js";
 
-const [CALLS, ITEMS] = [20_000, 20_000];
+const [CALLS, ITEMS] = [20_000, 100_000];
 const kind = `bench.t${randomUUID().slice(0, 8)}`;
 const ledger = new Ledger({ spool: mkdtempSync(join(tmpdir(), "runledger-")), limits: { spoolBytes: 2 ** 30 } });
 

@@ -89,7 +89,13 @@ class Asked:
     body: bytes
 
     def events(self) -> list[dict[str, Any]]:
-        sent: list[dict[str, Any]] = json.loads(self.body).get("events", [])
+        return self._sent("events")
+
+    def entries(self) -> list[dict[str, Any]]:
+        return self._sent("entries")
+
+    def _sent(self, name: str) -> list[dict[str, Any]]:
+        sent: list[dict[str, Any]] = json.loads(self.body).get(name, [])
         return sent
 
 

@@ -12,9 +12,10 @@ from uuid import uuid4
 import pg8000.dbapi  # type: ignore[import-untyped]
 import pytest
 from conftest import MakeLedger
-from harness import Proxy, kind, only_run, runs, types
+from harness import Proxy, kind, only_run, runs, types, until
+from harness import events as told_of
 
-from runledger import Ledger, LedgerAway, events, outbox
+from runledger import Ledger, LedgerAway, Trouble, events, outbox
 from runledger.outbox import Connection
 
 Connect = Callable[[], Connection]
@@ -82,6 +83,34 @@ def test_the_outbox_commits_with_the_work(connect: Connect, ledger: Ledger) -> N
     stop.set()
     thread.join()
     assert types(run["run_id"]) == ["Queued", "Started", "ItemSucceeded", "Completed"]
+    connection.close()
+
+
+def test_the_outbox_carries_first_events(connect: Connect, ledger: Ledger, troubles: list[Trouble]) -> None:
+    name, active = kind(), kind()
+    connection = connect()
+    box, relay = ledger.outbox(connection), ledger.relay(connect)
+    whole = [events.started("w-1", None), events.succeeded("p-17", namespace="policies"), events.completed()]
+    box.start(name, {}, events=whole)
+    connection.rollback()
+    box.start(name, {}, title="kept", events=whole)
+    connection.commit()
+    while relay.step(connection):
+        pass
+    run = only_run(name, "succeeded")
+    assert run["title"] == "kept" and types(run["run_id"]) == ["Queued", "Started", "ItemSucceeded", "Completed"]
+    assert told_of(run["run_id"])[2]["data"]["namespace"] == "policies" and not troubles
+
+    # Another start has made the run: what is reported of this one is not that one's.
+    with ledger.open(active, {}) as open_run:
+        until(lambda: open_run.id)
+        ticket = box.start(active, {}, events=[events.started("w-2", None)])
+        box.report(ticket, events.completed())
+        connection.commit()
+        assert relay.step(connection) == 2 and relay.step(connection) == 0
+    assert ledger.flush()
+    assert types(only_run(active, "succeeded")["run_id"]) == ["Queued", "Started", "Completed"]
+    assert [trouble.detail.split(":")[0] for trouble in troubles] == ["already_taken"] * 2
     connection.close()
 
 

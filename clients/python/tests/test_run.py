@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 from conftest import MakeLedger
-from harness import Proxy, events, get, kind, only_run, types, until
+from harness import Proxy, events, get, kind, only_run, runs, time_of, types, until
 
 from runledger import AsyncLedger, Ledger, Run, Trouble
+from runledger import events as new
 from runledger.events import message
 from runledger.reasons import Reasons, told
 
@@ -162,6 +163,41 @@ def test_nothing_follows_the_end(ledger: Ledger, troubles: list[Trouble]) -> Non
     assert ledger.flush()
     assert types(only_run(name, "failed")["run_id"]) == ["Queued", "Started", "Failed"]
     assert troubles == [], "nothing came that the ledger had to refuse"
+
+
+def test_a_start_brings_its_first_events(make: MakeLedger, between: Proxy, troubles: list[Trouble]) -> None:
+    whole = [new.started("w-1", 30), new.succeeded("a", namespace="policies"), new.completed("all of it")]
+    ledger, name = make(between.url), kind()
+    between.mode = "away"
+    ledger.start(name, {"n": 1}, title="Told when it was over", events=whole)
+    assert not ledger.flush(0.2)
+    between.mode = "lost"
+    assert not ledger.flush(1)
+    between.mode = "pass"
+    assert ledger.flush()
+    run = only_run(name, "succeeded")
+    assert (run["title"], run["heartbeat_seconds"]) == ("Told when it was over", 30)
+    told = events(run["run_id"])
+    assert [time_of(one["occurred_at"]) for one in told[1:]] == [time_of(one["occurred_at"]) for one in whole]
+    assert told[2]["data"]["namespace"] == "policies"
+    assert between.appended() == [] and troubles == [], "with the start, and once"
+
+    # All of it or nothing.
+    name = kind()
+    ledger.start(name, {}, events=[new.started("w-1", None), new.failed_item("a", "No Code", "x"), new.completed()])
+    assert ledger.flush()
+    assert runs(name) == [] and [trouble.kind for trouble in troubles] == ["refused"]
+    assert len((troubles[0].event or {})["start"]["events"]) == 3
+
+    # Another start has made the run: it keeps its own.
+    with ledger.open(name, {}) as run_here:
+        until(lambda: run_here.id)
+        ledger.start(name, {}, events=[new.started("w-2", None), new.completed()])
+        until(lambda: len(troubles) == 2)
+        run_here.succeeded("a")
+    assert ledger.flush()
+    assert types(only_run(name, "succeeded")["run_id"]) == ["Queued", "Started", "ItemSucceeded", "Completed"]
+    assert troubles[1].kind == "refused" and troubles[1].detail.startswith("already_taken: run")
 
 
 def test_signs_of_life_follow_the_work(ledger: Ledger) -> None:

@@ -106,7 +106,7 @@ impl Builder {
         });
         // The first text that is cleaned makes the patterns, which takes a moment: not in the midst of the work.
         let _ = text(&worker);
-        Ledger::start(
+        Ledger::running(
             Sender::new(transport, spool, self.limits, Troubles::new(self.on_trouble)),
             worker,
             self.end_on_sigterm,

@@ -49,6 +49,19 @@ pub(crate) async fn start(transport: &Transport, body: &Value, timeout: Duration
     transport.request(Method::POST, "/runs", timeout, Some(body.to_string()), None).await
 }
 
+/// The run of a start.
+///
+/// # Errors
+/// [`Error::Refused`] where another start has made it, so that it has not this one's events. Those of requests.
+pub(crate) async fn begin(transport: &Transport, body: &Value, timeout: Duration) -> Result<RunId, Error> {
+    let Answer { run_id, reused } = start(transport, body, timeout).await?;
+    if reused && body["events"].as_array().is_some_and(|events| !events.is_empty()) {
+        let detail = format!("run {run_id} does this work already: it has not the events of this start");
+        return Err(Error::Refused { status: 409, problem: Problem::new("already_taken", detail) });
+    }
+    Ok(run_id)
+}
+
 /// The run's id, by its start where it is not known.
 pub(crate) async fn resolve(
     transport: &Transport,
@@ -59,7 +72,7 @@ pub(crate) async fn resolve(
     if let Some(run) = meta.run_id {
         return Ok(run);
     }
-    let run = start(transport, &meta.start.unwrap_or_default(), timeout).await?.run_id;
+    let run = begin(transport, &meta.start.unwrap_or_default(), timeout).await?;
     file.know(|meta| meta.run_id = Some(run))?;
     Ok(run)
 }

@@ -38,6 +38,16 @@ pub struct Dispatched {
 }
 
 impl Ledger {
+    /// Starts a run on which nobody works here, with its first [`events`](Start::events): all of it is recorded, or nothing.
+    /// Waits for nobody, as a report does. Gives its ticket.
+    ///
+    /// Where another start has made the run already, the events are not in it: they are set aside, and that is told.
+    pub fn start(&self, start: Start) -> Ticket {
+        let start = start.body();
+        self.say(start.clone(), None, None);
+        Ticket { run_id: None, start, reference: None }
+    }
+
     /// Starts a run and sends its ticket to a worker, by `send`. An error or a panic of `send` fails the run at once, and
     /// goes on. An operation that is active already is not sent again.
     ///

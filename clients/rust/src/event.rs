@@ -39,6 +39,8 @@ struct OfItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<CleanText>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason_code: Option<ReasonCode>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<CleanText>,
@@ -79,16 +81,20 @@ pub fn started(worker: &str, heartbeat: Option<Duration>) -> Event {
     whole(EventBody::Started(Started { worker: Some(text(&worker)), heartbeat_seconds }))
 }
 
+fn of_item(
+    item: impl Display,
+    label: Option<&str>,
+    reason_code: Option<ReasonCode>,
+    message: Option<CleanText>,
+) -> Fields {
+    let label = label.map(|label| text(&label));
+    Fields::Item(OfItem { item: item.to_string(), label, namespace: None, reason_code, message })
+}
+
 /// An item was done.
 #[must_use]
 pub fn succeeded(item: impl Display, label: Option<&str>) -> Event {
-    let fields = OfItem {
-        item: item.to_string(),
-        label: label.map(|label| text(&label)),
-        reason_code: None,
-        message: None,
-    };
-    event("ItemSucceeded", Fields::Item(fields))
+    event("ItemSucceeded", of_item(item, label, None, None))
 }
 
 /// An item could not be done.
@@ -101,13 +107,8 @@ pub fn failed_item(
     why: impl Display,
     label: Option<&str>,
 ) -> Result<Event, InvalidReasonCode> {
-    let fields = OfItem {
-        item: item.to_string(),
-        label: label.map(|label| text(&label)),
-        reason_code: Some(ReasonCode::parse(reason)?),
-        message: Some(text(&why)),
-    };
-    Ok(event("ItemFailed", Fields::Item(fields)))
+    let reason = ReasonCode::parse(reason)?;
+    Ok(event("ItemFailed", of_item(item, label, Some(reason), Some(text(&why)))))
 }
 
 /// An item was left alone on purpose.
@@ -119,13 +120,8 @@ pub fn skipped(
     reason: Option<&str>,
     label: Option<&str>,
 ) -> Result<Event, InvalidReasonCode> {
-    let fields = OfItem {
-        item: item.to_string(),
-        label: label.map(|label| text(&label)),
-        reason_code: reason.map(ReasonCode::parse).transpose()?,
-        message: None,
-    };
-    Ok(event("ItemSkipped", Fields::Item(fields)))
+    let reason = reason.map(ReasonCode::parse).transpose()?;
+    Ok(event("ItemSkipped", of_item(item, label, reason, None)))
 }
 
 /// A sign of life, with or without news.
@@ -164,6 +160,15 @@ impl Event {
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// In which namespace of the directory the item is an id. Events of no item have none.
+    #[must_use]
+    pub fn within(mut self, namespace: &str) -> Self {
+        if let Fields::Item(item) = &mut self.fields {
+            item.namespace = Some(namespace.to_owned());
+        }
+        self
     }
 
     /// Nothing but a sign of life.

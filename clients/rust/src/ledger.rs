@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ impl Ledger {
         Builder::from_env()?.build()
     }
 
-    pub(crate) fn start(sender: Sender, worker: String, end_on_sigterm: bool) -> Result<Self, Error> {
+    pub(crate) fn running(sender: Sender, worker: String, end_on_sigterm: bool) -> Result<Self, Error> {
         let sender = Arc::new(sender);
         let background = Background::start(&sender, end_on_sigterm)?;
         Ok(Self(Arc::new(Core { sender, reasons: Reasons::default(), background, worker })))
@@ -100,20 +101,24 @@ impl Ledger {
 
     /// Begins a run that is worked on here, whatever the ledger says: if another worker has the operation, what is
     /// reported here is set aside.
-    pub fn begin(&self, start: Start) -> Open {
-        let heartbeat = start.heartbeat;
+    pub fn begin(&self, mut start: Start) -> Open {
+        let (heartbeat, first) = (start.heartbeat, mem::take(&mut start.events));
         let file = self.known(self.claiming(start.body(), None, heartbeat));
-        self.open(file, heartbeat)
+        let open = self.open(file, heartbeat);
+        first.iter().for_each(|event| open.report_event(event));
+        open
     }
 
     /// As [`Self::begin`], where the operation is free.
     ///
     /// # Errors
     /// [`Error::AlreadyTaken`], [`Error::Away`] where nobody can know, and [`Error::Io`] where the spool can't be written.
-    pub async fn exclusive(&self, start: Start) -> Result<Open, Error> {
-        let heartbeat = start.heartbeat;
+    pub async fn exclusive(&self, mut start: Start) -> Result<Open, Error> {
+        let (heartbeat, first) = (start.heartbeat, mem::take(&mut start.events));
         let file = Arc::new(self.claiming(start.body(), None, heartbeat)?);
-        self.take(file, heartbeat, true).await
+        let open = self.take(file, heartbeat, true).await?;
+        first.iter().for_each(|event| open.report_event(event));
+        Ok(open)
     }
 
     /// Takes a run that was dispatched. A run whose worker has broken its heartbeat is taken over.

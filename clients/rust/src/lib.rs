@@ -20,13 +20,14 @@
 
 mod builder;
 mod delivery;
+mod directory;
 mod dispatch;
 mod error;
 pub mod event;
 mod ledger;
 mod limits;
 mod open;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod outbox;
 mod reasons;
 mod run;
@@ -34,6 +35,8 @@ mod runfile;
 mod sender;
 mod spool;
 mod start;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod table;
 mod thread;
 mod transport;
 mod troubles;
@@ -46,8 +49,14 @@ pub use event::Event;
 pub use ledger::{Claim, Ledger};
 pub use limits::Limits;
 pub use open::Open;
-#[cfg(feature = "postgres")]
-pub use outbox::{Outbox, POSTGRES_SCHEMA, Relay, RelayError};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use outbox::{Outbox, Relay, RelayError};
 pub use reasons::Reasons;
 pub use run::{Item, Run};
 pub use start::Start;
+#[cfg(feature = "postgres")]
+pub use table::POSTGRES_SCHEMA;
+#[cfg(feature = "sqlite")]
+pub use table::SQLITE_SCHEMA;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use table::Table;

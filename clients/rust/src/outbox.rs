@@ -1,9 +1,7 @@
 //! The transactional outbox: what is to be reported is committed together with the caller's own rows, or not at all.
 //!
-//! [`Outbox`] writes rows into a table of the caller's Postgres; [`Relay`] takes committed ones to the ledger, in order, as
-//! often as it must: ids are fixed, so the ledger has each once.
-//!
-//! The queries are no macros, since the table is not in this ledger's database but in the caller's.
+//! [`Outbox`] writes rows into a table of the caller's Postgres or SQLite; [`Relay`] takes committed ones to the ledger, in
+//! order, as often as it must: ids are fixed, so the ledger has each once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +10,7 @@ use chrono::Utc;
 use domain::RunId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{Database, Pool};
 use uuid::Uuid;
 
 use crate::delivery;
@@ -21,15 +19,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::start::Start;
-
-/// The table, the same as the other clients' ones. A start that was sent stays for a while: events that come later find
-/// the run's id there.
-pub const POSTGRES_SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS runledger_outbox (
-    seq BIGSERIAL PRIMARY KEY, ref TEXT NOT NULL, body TEXT NOT NULL, run_id TEXT, sent_at DOUBLE PRECISION);
-CREATE INDEX IF NOT EXISTS runledger_outbox_unsent ON runledger_outbox (seq) WHERE sent_at IS NULL;
-CREATE INDEX IF NOT EXISTS runledger_outbox_ref ON runledger_outbox (ref);
-";
+use crate::table::Table;
 
 /// Starts that were sent stay so long.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -75,14 +65,15 @@ struct Part {
 pub struct Outbox;
 
 impl Outbox {
-    /// A run, from the commit on. Gives its ticket, to be enqueued in the same transaction.
+    /// A run, from the commit on, with its first [`events`](Start::events). Gives its ticket, to be enqueued in the same
+    /// transaction.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn start(self, connection: &mut PgConnection, start: Start) -> Result<Ticket, sqlx::Error> {
+    pub async fn start(self, connection: &mut impl Table, start: Start) -> Result<Ticket, sqlx::Error> {
         let (start, reference) = (start.body(), Uuid::new_v4().to_string());
-        insert(connection, &reference, &Part { start: Some(start.clone()), event: None, run_id: None })
-            .await?;
+        let part = Part { start: Some(start.clone()), event: None, run_id: None };
+        connection.insert(&reference, &json!(part).to_string()).await?;
         Ok(Ticket { run_id: None, start, reference: Some(reference) })
     }
 
@@ -92,7 +83,7 @@ impl Outbox {
     /// Those of the database.
     pub async fn report(
         self,
-        connection: &mut PgConnection,
+        connection: &mut impl Table,
         ticket: &Ticket,
         event: &Event,
     ) -> Result<(), sqlx::Error> {
@@ -101,21 +92,20 @@ impl Outbox {
         let reference = ticket.reference.clone().or_else(named).unwrap_or_else(by_start);
         let part =
             Part { start: Some(ticket.start.clone()), event: Some(json!(event)), run_id: ticket.run_id };
-        insert(connection, &reference, &part).await
+        connection.insert(&reference, &json!(part).to_string()).await
     }
 }
 
-async fn insert(connection: &mut PgConnection, reference: &str, part: &Part) -> Result<(), sqlx::Error> {
-    let query = sqlx::query("INSERT INTO runledger_outbox (ref, body) VALUES ($1, $2)");
-    query.bind(reference).bind(json!(part).to_string()).execute(connection).await?;
-    Ok(())
+/// Takes committed rows to the ledger. Several may run: what one sends again is known by its id.
+pub struct Relay<D: Database> {
+    pool: Pool<D>,
+    ledger: Ledger,
 }
 
-/// Takes committed rows to the ledger. Several may run: what one sends again is known by its id.
-#[derive(Clone)]
-pub struct Relay {
-    pool: PgPool,
-    ledger: Ledger,
+impl<D: Database> Clone for Relay<D> {
+    fn clone(&self) -> Self {
+        Self { pool: self.pool.clone(), ledger: self.ledger.clone() }
+    }
 }
 
 impl Ledger {
@@ -125,14 +115,14 @@ impl Ledger {
         Outbox
     }
 
-    /// What takes them to the ledger: `ledger.relay(pool).run()`.
+    /// What takes them to the ledger: `ledger.relay(pool).run(every)`.
     #[must_use]
-    pub fn relay(&self, pool: PgPool) -> Relay {
+    pub fn relay<D: Database<Connection: Table>>(&self, pool: Pool<D>) -> Relay<D> {
         Relay { pool, ledger: self.clone() }
     }
 }
 
-impl Relay {
+impl<D: Database<Connection: Table>> Relay<D> {
     /// Until its future is dropped, which may be at any time. Neither an absent ledger nor an absent database ends it.
     /// `every`: how often it is looked for new rows.
     pub async fn run(&self, every: Duration) {
@@ -161,13 +151,12 @@ impl Relay {
     /// # Errors
     /// See [`RelayError`]; what was sent is known, and the rest is sent by the next step.
     pub async fn step(&self) -> Result<usize, RelayError> {
-        let query = "SELECT seq, ref, body FROM runledger_outbox WHERE sent_at IS NULL ORDER BY seq LIMIT $1";
-        let rows = sqlx::query(query).bind(STEP).fetch_all(&self.pool).await?;
+        let rows = self.pool.acquire().await?.unsent(STEP).await?;
+        let count = rows.len();
         let mut runs: Vec<(String, Vec<(i64, Part)>)> = Vec::new();
-        for row in &rows {
-            let (seq, reference): (i64, String) = (row.try_get("seq")?, row.try_get("ref")?);
-            let part = serde_json::from_str(row.try_get("body")?)
-                .map_err(|source| RelayError::Unreadable { seq, source })?;
+        for (seq, reference, body) in rows {
+            let part =
+                serde_json::from_str(&body).map_err(|source| RelayError::Unreadable { seq, source })?;
             match runs.iter_mut().find(|(other, _)| *other == reference) {
                 Some((_, parts)) => parts.push((seq, part)),
                 None => runs.push((reference, vec![(seq, part)])),
@@ -176,10 +165,8 @@ impl Relay {
         for (reference, parts) in runs {
             self.send(&reference, parts).await?;
         }
-        #[expect(clippy::cast_precision_loss, reason = "seconds, of which a double has enough")]
-        let old = Utc::now().timestamp() as f64 - KEEP.as_secs_f64();
-        sqlx::query("DELETE FROM runledger_outbox WHERE sent_at < $1").bind(old).execute(&self.pool).await?;
-        Ok(rows.len())
+        self.pool.acquire().await?.forget(seconds() - KEEP.as_secs_f64()).await?;
+        Ok(count)
     }
 
     async fn send(&self, reference: &str, parts: Vec<(i64, Part)>) -> Result<(), RelayError> {
@@ -194,8 +181,7 @@ impl Relay {
             }
             Err(error) => return Err(error),
         };
-        let query = sqlx::query("DELETE FROM runledger_outbox WHERE seq = ANY($1)").bind(done);
-        query.execute(&self.pool).await?;
+        self.pool.acquire().await?.remove(&json!(done).to_string()).await?;
         Ok(())
     }
 
@@ -216,9 +202,7 @@ impl Relay {
 
     /// As the ledger told it, now or before. It is kept before anything builds on it.
     async fn run_id(&self, reference: &str, parts: &[(i64, Part)]) -> Result<RunId, RelayError> {
-        let query = "SELECT run_id FROM runledger_outbox WHERE ref = $1 AND run_id IS NOT NULL";
-        let kept: Option<String> =
-            sqlx::query_scalar(query).bind(reference).fetch_optional(&self.pool).await?;
+        let kept = self.pool.acquire().await?.run_of(reference).await?;
         let first = parts.first();
         let known = kept.and_then(|run| run.parse().ok()).or_else(|| first?.1.run_id);
         let run = match known {
@@ -227,16 +211,19 @@ impl Relay {
                 let start = first.and_then(|(_, part)| part.start.clone()).unwrap_or_default();
                 let sender = Arc::clone(&self.ledger.0.sender);
                 let time = sender.limits.request_timeout;
-                let asked = async move { delivery::start(&sender.transport, &start, time).await };
-                self.ledger.0.background.does(asked).await??.run_id
+                let asked = async move { delivery::begin(&sender.transport, &start, time).await };
+                self.ledger.0.background.does(asked).await??
             }
         };
         for (seq, _) in parts.iter().filter(|(_, part)| part.event.is_none()) {
-            let query = sqlx::query("UPDATE runledger_outbox SET run_id = $1, sent_at = $2 WHERE seq = $3");
-            #[expect(clippy::cast_precision_loss, reason = "seconds, of which a double has enough")]
-            let now = Utc::now().timestamp() as f64;
-            query.bind(run.to_string()).bind(now).bind(seq).execute(&self.pool).await?;
+            self.pool.acquire().await?.sent(*seq, &run.to_string(), seconds()).await?;
         }
         Ok(run)
     }
+}
+
+/// Now, as the table keeps it.
+#[expect(clippy::cast_precision_loss, reason = "a double has enough of them")]
+fn seconds() -> f64 {
+    Utc::now().timestamp() as f64
 }

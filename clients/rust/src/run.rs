@@ -75,7 +75,7 @@ impl Run {
     #[must_use = "say what becomes of the item: `record`, `pass`, `succeeded`, `failed`, `skipped`"]
     pub fn item(&self, name: impl Display) -> Item<'_> {
         self.tick();
-        Item { run: self, name: name.to_string(), label: None }
+        Item { run: self, name: name.to_string(), label: None, namespace: None }
     }
 
     /// An item was done.
@@ -219,12 +219,19 @@ pub struct Item<'run> {
     run: &'run Run,
     name: String,
     label: Option<String>,
+    namespace: Option<String>,
 }
 
 impl Item<'_> {
     /// The name people know it by.
     pub fn label(mut self, label: impl Display) -> Self {
         self.label = Some(label.to_string());
+        self
+    }
+
+    /// In which one of the directory it is an id. It is then shown by the name of today.
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
         self
     }
 
@@ -252,16 +259,16 @@ impl Item<'_> {
 
     /// It was done.
     pub fn succeeded(self) {
-        self.run.report(&event::succeeded(&self.name, self.label.as_deref()), false);
+        self.report(event::succeeded(&self.name, self.label.as_deref()));
     }
 
     /// It could not be done, for this [reason code](domain::reason::CATALOGUE).
     pub fn failed(self, reason: &str, why: impl Display) {
         match event::failed_item(&self.name, reason, &why, self.label.as_deref()) {
-            Ok(event) => self.run.report(&event, false),
+            Ok(event) => self.report(event),
             Err(error) => {
                 let meant = json!({"type": "ItemFailed", "item": self.name, "label": self.label,
-                    "reason_code": reason, "message": event::text(&why)});
+                    "namespace": self.namespace, "reason_code": reason, "message": event::text(&why)});
                 self.run.refused(meant, &error);
             }
         }
@@ -270,12 +277,20 @@ impl Item<'_> {
     /// It was left alone on purpose.
     pub fn skipped(self, reason: Option<&str>) {
         match event::skipped(&self.name, reason, self.label.as_deref()) {
-            Ok(event) => self.run.report(&event, false),
+            Ok(event) => self.report(event),
             Err(error) => {
                 let meant = json!({"type": "ItemSkipped", "item": self.name, "label": self.label,
-                    "reason_code": reason});
+                    "namespace": self.namespace, "reason_code": reason});
                 self.run.refused(meant, &error);
             }
         }
+    }
+
+    fn report(&self, event: Event) {
+        let event = match &self.namespace {
+            Some(namespace) => event.within(namespace),
+            None => event,
+        };
+        self.run.report(&event, false);
     }
 }

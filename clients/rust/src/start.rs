@@ -16,6 +16,7 @@ use crate::event::{Event, count, now, text};
 #[must_use]
 pub struct Start {
     body: Map<String, Value>,
+    pub(crate) events: Vec<Event>,
     pub(crate) heartbeat: Option<Duration>,
 }
 
@@ -23,7 +24,9 @@ impl Start {
     /// A start of an operation of this kind, `backup_set.add_policies`, on what `context` names: a JSON object, from which
     /// the ledger knows that two operations are the same.
     pub fn new(kind: &str, context: impl Into<Value>) -> Self {
-        Self { body: Map::new(), heartbeat: None }.with("kind", kind).with("context", context)
+        Self { body: Map::new(), events: Vec::new(), heartbeat: None }
+            .with("kind", kind)
+            .with("context", context)
     }
 
     /// The longest silence that the worker promises. Signs of life come three times as often, while it advances.
@@ -91,11 +94,13 @@ impl Start {
         self.with("resumes", json!({"run_id": run}))
     }
 
-    /// What has happened to the run already, appended with the start or not at all: for operations that are told when
-    /// they are over, with their [`started`](crate::event::started). For [`Ledger::dispatch`](crate::Ledger::dispatch) and
-    /// the outbox; a run that is worked on here says it itself.
-    pub fn events(self, events: impl IntoIterator<Item = Event>) -> Self {
-        self.with("events", json!(events.into_iter().collect::<Vec<_>>()))
+    /// What has happened to the run already, in order, from [`started`](crate::event::started) on, or why it never begins,
+    /// [`failed`](crate::event::failed): at most 1,000 events. They are recorded with the start, or nothing of it is. For
+    /// [`Ledger::start`](crate::Ledger::start) and the outbox: nobody can claim such a run. One that is worked on here says
+    /// that it has started by itself, and reports them behind.
+    pub fn events(mut self, events: impl IntoIterator<Item = Event>) -> Self {
+        self.events.extend(events);
+        self
     }
 
     fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -110,6 +115,10 @@ impl Start {
             self = self
                 .with("ref", json!({"source": "runledger-client", "id": id}))
                 .with("occurred_at", json!(now()));
+        }
+        if !self.events.is_empty() {
+            let events = json!(self.events);
+            self = self.with("events", events);
         }
         Value::Object(self.body)
     }

@@ -19,9 +19,18 @@ export function start(transport: Transport, body: StartBody, timeout: number): P
   return transport.request("POST", "/runs", timeout, JSON.stringify(body));
 }
 
+/** The run of a start. Throws `Refused` where another start has made it, so that it has not this one's events. */
+export async function begin(transport: Transport, body: StartBody, timeout: number): Promise<string> {
+  const { run_id, reused } = await start(transport, body, timeout);
+  if (reused && body.events?.length) {
+    throw new Refused(409, { code: "already_taken", detail: `run ${run_id} does this work already: it has not the events of this start` });
+  }
+  return run_id;
+}
+
 /** The run's id, by its start where it is not known. */
 export async function resolve(transport: Transport, meta: Meta, timeout: number): Promise<string> {
-  meta.runId ??= (await start(transport, meta.start as StartBody, timeout)).run_id;
+  meta.runId ??= await begin(transport, meta.start as StartBody, timeout);
   return meta.runId;
 }
 

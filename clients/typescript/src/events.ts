@@ -19,6 +19,13 @@ export interface StartOptions {
   ref?: { source: string; id: string };
 }
 
+/** The same, of a run on which nobody works here. */
+export interface WholeOptions extends StartOptions {
+  /** What has happened to it already, in order, from `started` on, or why it never begins, `failed`: at most 1,000
+   * events. They are recorded with the start, or nothing of it is. */
+  events?: Event[];
+}
+
 /** The ledger keeps 300 characters of a text. More would only fill the spool. */
 const TEXT_LIMIT = 300;
 
@@ -27,17 +34,18 @@ export function text(value: unknown): string {
   return String(value).replace(/\p{Surrogate}/gu, (half) => `\\u${half.charCodeAt(0).toString(16)}`);
 }
 
-/** One line of at most 300 characters, never empty. */
-export function message(value: unknown): string {
-  const line = text(String(value).slice(0, TEXT_LIMIT * 8)).split(/\s+/u).filter(Boolean).join(" ");
-  const characters = [...line];
-  const cut = characters.length > TEXT_LIMIT ? `${characters.slice(0, TEXT_LIMIT - 1).join("")}\u2026` : line;
-  return cut || "no message";
+/** One line of at most 300 characters. */
+export function line(value: unknown): string {
+  const made = text(String(value).slice(0, TEXT_LIMIT * 8)).split(/\s+/u).filter(Boolean).join(" ");
+  const characters = [...made];
+  return characters.length > TEXT_LIMIT ? `${characters.slice(0, TEXT_LIMIT - 1).join("")}\u2026` : made;
 }
+
+/** As `line`, and never empty. */
+export const message = (value: unknown) => line(value) || "no message";
 
 const now = () => new Date().toISOString();
 const moment = () => ({ id: randomUUID(), occurred_at: now() });
-const labelled = (label: unknown) => (label === undefined ? {} : { label: message(label) });
 const explained = (why: unknown) => (why === undefined ? {} : { message: message(why) });
 
 export function started(worker: string, heartbeat?: number): Event & { type: "Started" } {
@@ -45,16 +53,22 @@ export function started(worker: string, heartbeat?: number): Event & { type: "St
   return { type: "Started", ...moment(), worker: message(worker), ...seconds };
 }
 
-export function succeeded(item: unknown, label?: unknown): Event {
-  return { type: "ItemSucceeded", ...moment(), item: text(item), ...labelled(label) };
+function named(item: unknown, label: unknown, namespace: string | undefined) {
+  const labelled = label === undefined ? {} : { label: message(label) };
+  return { ...moment(), item: text(item), ...labelled, ...(namespace === undefined ? {} : { namespace }) };
 }
 
-export function failedItem(item: unknown, reason: string, why: unknown, label?: unknown): Event {
-  return { type: "ItemFailed", ...moment(), item: text(item), reason_code: reason, message: message(why), ...labelled(label) };
+/** `namespace`: in which one of the directory the item is an id. */
+export function succeeded(item: unknown, label?: unknown, namespace?: string): Event {
+  return { type: "ItemSucceeded", ...named(item, label, namespace) };
 }
 
-export function skipped(item: unknown, reason?: string, label?: unknown): Event {
-  return { type: "ItemSkipped", ...moment(), item: text(item), ...(reason === undefined ? {} : { reason_code: reason }), ...labelled(label) };
+export function failedItem(item: unknown, reason: string, why: unknown, label?: unknown, namespace?: string): Event {
+  return { type: "ItemFailed", ...named(item, label, namespace), reason_code: reason, message: message(why) };
+}
+
+export function skipped(item: unknown, reason?: string, label?: unknown, namespace?: string): Event {
+  return { type: "ItemSkipped", ...named(item, label, namespace), ...(reason === undefined ? {} : { reason_code: reason }) };
 }
 
 export function progressed(why?: unknown, itemsTotal?: number): Event & { type: "Progressed" } {
@@ -80,14 +94,15 @@ export function takenOver(started: Event & { type: "Started" }): Event {
 
 /** What `POST .../runs` takes. It is made once and sent as it is, as often as it must be, by every program that has to say
  * that the run exists. */
-export function start(kind: string, context: Record<string, unknown>, options: StartOptions = {}): StartBody {
-  const { initiator, itemsTotal, labels, title, unordered, ref } = options;
+export function start(kind: string, context: Record<string, unknown>, options: WholeOptions = {}): StartBody {
+  const { initiator, itemsTotal, labels, title, unordered, ref, events } = options;
   const body: StartBody = { kind, context };
   if (initiator !== undefined) body.initiator = typeof initiator === "string" ? { id: initiator } : initiator;
   if (itemsTotal !== undefined) body.items_total = itemsTotal;
   if (labels) body.labels = Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, message(value)]));
   if (title !== undefined) body.title = message(title);
   if (unordered) body.unordered = unordered;
+  if (events) body.events = events;
   if (ref) return Object.assign(body, { ref });
   return Object.assign(body, { ref: { source: "runledger-client", id: randomUUID() }, occurred_at: now() });
 }

@@ -2,9 +2,10 @@
 import { homedir, hostname } from "node:os";
 import { join } from "node:path";
 import * as delivery from "./delivery.js";
+import * as directory from "./directory.js";
 import { AlreadyTaken, LedgerAway, RunledgerError, Unclear, type Trouble } from "./errors.js";
 import * as events from "./events.js";
-import type { StartBody, StartOptions } from "./events.js";
+import type { StartBody, StartOptions, WholeOptions } from "./events.js";
 import { LIMITS, type Limits } from "./limits.js";
 import { Outbox, Relay, type Client } from "./outbox.js";
 import { Reasons, told } from "./reasons.js";
@@ -176,6 +177,18 @@ export class Ledger {
 
   // To have others work on it.
 
+  /**
+   * Starts a run on which nobody works here, with its first `events`: all of it is recorded, or nothing. Waits for nobody,
+   * as a report does. Gives its ticket.
+   *
+   * Where another start has made the run already, the events are not in it: they are set aside, and that is told.
+   */
+  start(kind: string, context: Context, options: WholeOptions = {}): Ticket {
+    const start = events.start(kind, context, options);
+    this.#say(start, null, undefined);
+    return { run_id: null, start };
+  }
+
   /** Starts a run and sends its ticket to a worker, by `send`. An exception of `send` fails the run at once and is thrown
    * again. An operation that is active already is not sent again. */
   async dispatch(
@@ -237,6 +250,19 @@ export class Ledger {
   /** What takes them to the ledger: `ledger.relay(client).run(signal)`. */
   relay(client: Client): Relay {
     return new Relay(client, this.#sender);
+  }
+
+  // Names.
+
+  /**
+   * Says what ids of a namespace are called, `asOf` when they were read; now, without. How many of the names the ledger
+   * did not know.
+   *
+   * Throws `LedgerAway`, and `Refused` where a name is wrong. Names may be said again at any time: the newest counts, in
+   * whatever order they come.
+   */
+  directory(namespace: string, names: directory.Names, asOf = new Date()): Promise<number> {
+    return directory.send(this.#sender.transport, this.limits, namespace, names, asOf);
   }
 
   // The end.

@@ -32,6 +32,13 @@ export const LIMITS: Limits = {
   adoptEvery: 5,
 };
 
+/** How long to wait after so many failures, in seconds, never the same for all that wait. `retryAfter` is the ledger's
+ * own word on it. */
+export function delay(limits: Limits, failures: number, retryAfter: number | undefined): number {
+  const most = Math.min(limits.retryFirst * 2 ** Math.min(failures - 1, 16), limits.retryMost);
+  return (retryAfter ?? most / 2) + (Math.random() * most) / 2;
+}
+
 export function pause(seconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, Math.max(seconds, 0) * 1_000));
 }

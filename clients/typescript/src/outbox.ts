@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import * as delivery from "./delivery.js";
 import { LedgerAway, Refused } from "./errors.js";
 import * as events from "./events.js";
-import type { Event, StartBody, StartOptions } from "./events.js";
+import type { Event, StartBody, WholeOptions } from "./events.js";
 import type { Ticket } from "./ledger.js";
 import { pause } from "./limits.js";
 import type { Sender } from "./sender.js";
@@ -36,8 +36,8 @@ interface Part {
 export class Outbox {
   constructor(private readonly client: Client) {}
 
-  /** A run, from the commit on. Gives its ticket, to be enqueued in the same transaction. */
-  async start(kind: string, context: Record<string, unknown>, options: StartOptions = {}): Promise<Ticket & { ref: string }> {
+  /** A run, from the commit on, with its first `events`. Gives its ticket, to be enqueued in the same transaction. */
+  async start(kind: string, context: Record<string, unknown>, options: WholeOptions = {}): Promise<Ticket & { ref: string }> {
     const ref = randomUUID();
     const start = events.start(kind, context, options);
     await this.#insert(ref, { start });
@@ -111,7 +111,7 @@ export class Relay {
     const [seq, first] = parts[0] as [unknown, Part];
     const known = await this.client.query("SELECT run_id FROM runledger_outbox WHERE ref = $1 AND run_id IS NOT NULL", [ref]);
     const timeout = this.sender.limits.requestTimeout;
-    const runId = known.rows[0]?.["run_id"] ?? first.run_id ?? (await delivery.start(this.sender.transport, first.start as StartBody, timeout)).run_id;
+    const runId = known.rows[0]?.["run_id"] ?? first.run_id ?? (await delivery.begin(this.sender.transport, first.start as StartBody, timeout));
     if (!first.event) await this.client.query("UPDATE runledger_outbox SET run_id = $1, sent_at = $2 WHERE seq = $3", [runId, Date.now() / 1_000, seq]);
     return String(runId);
   }

@@ -12,6 +12,8 @@ const now = () => performance.now() / 1_000;
 
 export interface ItemOptions {
   label?: unknown;
+  /** In which one of the directory the item is an id. It is then shown by the name of today. */
+  namespace?: string;
   /** Lets the exception go on, after it was reported. */
   reraise?: boolean;
 }
@@ -52,36 +54,36 @@ export class Run {
   async item<Result>(name: unknown, work: (item: Item) => Result | Promise<Result>): Promise<Result | undefined>;
   async item<Result>(name: unknown, ...rest: unknown[]): Promise<Result | undefined> {
     const work = rest.pop() as (item: Item) => Result | Promise<Result>;
-    const { label, reraise } = (rest[0] ?? {}) as ItemOptions;
-    let outcome = () => this.succeeded(name, label);
+    const { label, namespace, reraise } = (rest[0] ?? {}) as ItemOptions;
+    let outcome = () => this.succeeded(name, label, namespace);
     this.tick();
     try {
       const result = await work({
-        skip: (reason) => (outcome = () => this.skipped(name, reason, label)),
-        fail: (reason, why) => (outcome = () => this.failed(name, reason, why, label)),
+        skip: (reason) => (outcome = () => this.skipped(name, reason, label, namespace)),
+        fail: (reason, why) => (outcome = () => this.failed(name, reason, why, label, namespace)),
       });
       outcome();
       return result;
     } catch (error) {
-      this.failed(name, error, undefined, label);
+      this.failed(name, error, undefined, label, namespace);
       // Cancelling is about the run, not about this item.
       if (reraise || this.reasons.of(error) === "cancelled") throw error;
       return undefined;
     }
   }
 
-  succeeded(item: unknown, label?: unknown): void {
-    this.#report(() => events.succeeded(item, label));
+  succeeded(item: unknown, label?: unknown, namespace?: string): void {
+    this.#report(() => events.succeeded(item, label, namespace));
   }
 
   /** `reason`: a reason code with `why`, or an exception, which has both. */
-  failed(item: unknown, reason: unknown, why?: unknown, label?: unknown): void {
+  failed(item: unknown, reason: unknown, why?: unknown, label?: unknown, namespace?: string): void {
     const [code, explained] = this.#because(reason, why);
-    this.#report(() => events.failedItem(item, code, explained, label));
+    this.#report(() => events.failedItem(item, code, explained, label, namespace));
   }
 
-  skipped(item: unknown, reason?: string, label?: unknown): void {
-    this.#report(() => events.skipped(item, reason, label));
+  skipped(item: unknown, reason?: string, label?: unknown, namespace?: string): void {
+    this.#report(() => events.skipped(item, reason, label, namespace));
   }
 
   // Signs of life.

@@ -2,7 +2,7 @@
 import * as delivery from "./delivery.js";
 import { AlreadyTaken, LedgerAway, Refused, type Problem, type Trouble } from "./errors.js";
 import type { Event } from "./events.js";
-import { pause, type Limits } from "./limits.js";
+import { delay, pause, type Limits } from "./limits.js";
 import type { Run } from "./run.js";
 import type { RunFile } from "./runfile.js";
 import type { Spool } from "./spool.js";
@@ -246,18 +246,13 @@ export class Sender {
   silent(away: LedgerAway): void {
     this.#away = true;
     this.#failures += 1;
-    this.#notBefore = now() + this.#delay(this.#failures, away.retryAfter);
-  }
-
-  #delay(failures: number, retryAfter: number | undefined): number {
-    const most = Math.min(this.limits.retryFirst * 2 ** Math.min(failures - 1, 16), this.limits.retryMost);
-    return (retryAfter ?? most / 2) + (Math.random() * most) / 2;
+    this.#notBefore = now() + delay(this.limits, this.#failures, away.retryAfter);
   }
 
   #wait(way: Way, away: LedgerAway): void {
     if (away.ofOneRun) {
       way.failures += 1;
-      way.notBefore = now() + this.#delay(way.failures, away.retryAfter);
+      way.notBefore = now() + delay(this.limits, way.failures, away.retryAfter);
     } else {
       this.silent(away);
     }
@@ -269,7 +264,7 @@ export class Sender {
   #unauthorizedFor(way: Way, refused: Refused): void {
     if (!this.#unauthorized) this.tell({ kind: "unauthorized", detail: refused.message, runId: way.file.meta.runId ?? undefined, count: 1 });
     this.#unauthorized = this.#away = true;
-    this.#notBefore = now() + this.#delay(8, undefined);
+    this.#notBefore = now() + delay(this.limits, 8, undefined);
     way.due = 0;
   }
 

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { test, type TestContext } from "node:test";
 import pg from "pg";
 import { LedgerAway, POSTGRES_SCHEMA, events, type Client, type Ticket } from "../src/index.js";
-import { Proxy, kind, onlyRun, runs, types, world } from "./harness.js";
+import { Proxy, events as told, kind, onlyRun, runs, types, until, world } from "./harness.js";
 
 /** A client of a database of the caller's own, with the outbox's table and one of the caller's. */
 async function database(context: TestContext): Promise<pg.Client> {
@@ -55,6 +55,34 @@ test("the_outbox_commits_with_the_work", async (context) => {
   await client.query("COMMIT");
   while ((await ledger.relay(client).step()) > 0);
   assert.deepEqual(await types((await onlyRun(kept, "succeeded")).run_id), ["Queued", "Started", "ItemSucceeded", "Completed"]);
+});
+
+test("the_outbox_carries_first_events", async (context) => {
+  const [client, { make, troubles }, name, active] = [await database(context), world(), kind(), kind()];
+  const ledger = make();
+  const [box, relay] = [ledger.outbox(client), ledger.relay(client)];
+  const whole = [events.started("w-1"), events.succeeded("p-17", undefined, "policies"), events.completed()];
+  for (const [title, end] of [["undone", "ROLLBACK"], ["kept", "COMMIT"]] as const) {
+    await client.query("BEGIN");
+    await box.start(name, {}, { title, events: whole });
+    await client.query(end);
+  }
+  while ((await relay.step()) > 0);
+  const run = await onlyRun(name, "succeeded");
+  assert.deepEqual([run.title, await types(run.run_id)], ["kept", ["Queued", "Started", "ItemSucceeded", "Completed"]]);
+  assert.equal((await told(run.run_id))[2]?.data["namespace"], "policies");
+  assert.equal(troubles.length, 0);
+
+  // Another start has made the run: what is reported of this one is not that one's.
+  await ledger.open(active, {}, {}, async (run) => {
+    await until(() => run.id);
+    const ticket = await box.start(active, {}, { events: [events.started("w-2")] });
+    await box.report(ticket, events.completed());
+    assert.deepEqual([await relay.step(), await relay.step()], [2, 0]);
+  });
+  assert.ok(await ledger.flush());
+  assert.deepEqual(await types((await onlyRun(active, "succeeded")).run_id), ["Queued", "Started", "Completed"]);
+  assert.deepEqual(troubles.map(({ detail }) => detail.split(":")[0]), ["already_taken", "already_taken"]);
 });
 
 class Died extends Error {}

@@ -4,7 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Reasons } from "../src/index.js";
+import { Reasons, events as made } from "../src/index.js";
 import { message } from "../src/events.js";
 import { told } from "../src/reasons.js";
 import { Proxy, events, get, kind, onlyRun, runs, startWorker, types, until, world } from "./harness.js";
@@ -110,6 +110,45 @@ test("nothing_follows_the_end", async () => {
   assert.ok(await ledger.flush());
   assert.deepEqual(await types((await onlyRun(name, "failed")).run_id), ["Queued", "Started", "Failed"]);
   assert.deepEqual(troubles, [], "nothing came that the ledger had to refuse");
+});
+
+test("a_start_brings_its_first_events", async (context) => {
+  const [between, { make, troubles }] = [await Proxy.start(context), world()];
+  const whole = [made.started("w-1", 30), made.succeeded("a", undefined, "policies"), made.completed("all of it")];
+  const ledger = make({ url: between.url });
+  let name = kind();
+  between.mode = "away";
+  ledger.start(name, { n: 1 }, { title: "Told when it was over", events: whole });
+  assert.ok(!(await ledger.flush(0.2)));
+  between.mode = "lost";
+  assert.ok(!(await ledger.flush(1)));
+  between.mode = "pass";
+  assert.ok(await ledger.flush());
+  const run = await onlyRun(name, "succeeded");
+  assert.deepEqual([run.title, run.heartbeat_seconds], ["Told when it was over", 30]);
+  const told = await events(run.run_id);
+  assert.deepEqual(told.slice(1).map(({ occurred_at }) => Date.parse(occurred_at)), whole.map(({ occurred_at }) => Date.parse(String(occurred_at))));
+  assert.equal(told[2]?.data["namespace"], "policies");
+  assert.deepEqual([between.appended(), troubles], [[], []], "with the start, and once");
+
+  // All of it or nothing.
+  name = kind();
+  ledger.start(name, {}, { events: [made.started("w-1"), made.failedItem("a", "No Code", "x"), made.completed()] });
+  assert.ok(await ledger.flush());
+  assert.deepEqual([await runs(name), troubles.map(({ kind }) => kind)], [[], ["refused"]]);
+  assert.equal((troubles[0]?.event as { start: { events: unknown[] } }).start.events.length, 3);
+
+  // Another start has made the run: it keeps its own.
+  await ledger.open(name, {}, {}, async (run) => {
+    await until(() => run.id);
+    ledger.start(name, {}, { events: [made.started("w-2"), made.completed()] });
+    await until(() => troubles.length === 2);
+    run.succeeded("a");
+  });
+  assert.ok(await ledger.flush());
+  assert.deepEqual(await types((await onlyRun(name, "succeeded")).run_id), ["Queued", "Started", "ItemSucceeded", "Completed"]);
+  assert.equal(troubles[1]?.kind, "refused");
+  assert.match(String(troubles[1]?.detail), /^already_taken: run/);
 });
 
 test("signs_of_life_follow_the_work", async () => {

@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 from .decorate import aside
@@ -17,7 +18,7 @@ Work = Coroutine[Any, Any, Returned]
 
 
 class AsyncLedger:
-    """Takes what `Ledger` takes. `sync` is that ledger, for all that does not wait: `reasons`, `outbox`, `relay`."""
+    """Takes what `Ledger` takes. `sync` is that ledger, for all that does not wait: `reasons`, `start`, `outbox`, `relay`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.sync = Ledger(*args, **kwargs)
@@ -56,6 +57,10 @@ class AsyncLedger:
             asyncio.run_coroutine_threadsafe(deliver(ticket), loop).result()
 
         return await asyncio.to_thread(self.sync.dispatch, kind, context, send=from_thread, **more)
+
+    async def directory(self, namespace: str, names: Any, as_of: datetime | None = None) -> int:
+        """As `Ledger.directory`."""
+        return await asyncio.to_thread(self.sync.directory, namespace, names, as_of)
 
     async def flush(self, timeout: float | None = None) -> bool:
         """As `Ledger.flush`."""

@@ -34,10 +34,19 @@ def start(transport: Transport, body: Json, timeout: float) -> Started:
     return Started(str(said["run_id"]), str(said["status"]), bool(said["reused"]))
 
 
+def begin(transport: Transport, body: Json, timeout: float) -> str:
+    """The run of a start. Raises `Refused` where another start has made it, so that it has not this one's events."""
+    started = start(transport, body, timeout)
+    if started.reused and body.get("events"):
+        detail = f"run {started.run_id} does this work already: it has not the events of this start"
+        raise Refused(409, {"code": "already_taken", "detail": detail})
+    return started.run_id
+
+
 def resolve(transport: Transport, meta: Meta, timeout: float) -> str:
     """The run's id, by its start where it is not known."""
     if meta.run_id is None:
-        meta.run_id = start(transport, meta.start or {}, timeout).run_id
+        meta.run_id = begin(transport, meta.start or {}, timeout)
     return meta.run_id
 
 

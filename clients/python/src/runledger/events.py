@@ -26,12 +26,15 @@ def text(value: object) -> str:
     return string.encode("utf-8", "backslashreplace").decode()
 
 
+def line(value: object) -> str:
+    """One line of at most 300 characters."""
+    made = " ".join(text(value)[: TEXT_LIMIT * 4].split())
+    return made if len(made) <= TEXT_LIMIT else made[: TEXT_LIMIT - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
 def message(value: object) -> str:
-    """One line of at most 300 characters, never empty."""
-    line = " ".join(text(value)[: TEXT_LIMIT * 4].split())
-    if len(line) > TEXT_LIMIT:
-        line = line[: TEXT_LIMIT - 1] + "\N{HORIZONTAL ELLIPSIS}"
-    return line or "no message"
+    """As `line`, and never empty."""
+    return line(value) or "no message"
 
 
 def event(type_: str, **fields: object) -> Event:
@@ -48,18 +51,22 @@ def started(worker: str, heartbeat: float | None) -> Event:
     return event("Started", worker=message(worker), heartbeat_seconds=seconds)
 
 
-def succeeded(item: object, label: object = None) -> Event:
-    return event("ItemSucceeded", item=text(item), label=None if label is None else message(label))
-
-
-def failed_item(item: object, reason: str, why: object, label: object = None) -> Event:
+def _of_item(type_: str, item: object, label: object, namespace: str | None, **fields: object) -> Event:
     label = None if label is None else message(label)
-    return event("ItemFailed", item=text(item), label=label, reason_code=reason, message=message(why))
+    return event(type_, item=text(item), label=label, namespace=namespace, **fields)
 
 
-def skipped(item: object, reason: str | None = None, label: object = None) -> Event:
-    label = None if label is None else message(label)
-    return event("ItemSkipped", item=text(item), label=label, reason_code=reason)
+def succeeded(item: object, label: object = None, namespace: str | None = None) -> Event:
+    """`namespace`: in which one of the directory the item is an id."""
+    return _of_item("ItemSucceeded", item, label, namespace)
+
+
+def failed_item(item: object, reason: str, why: object, label: object = None, namespace: str | None = None) -> Event:
+    return _of_item("ItemFailed", item, label, namespace, reason_code=reason, message=message(why))
+
+
+def skipped(item: object, reason: str | None = None, label: object = None, namespace: str | None = None) -> Event:
+    return _of_item("ItemSkipped", item, label, namespace, reason_code=reason)
 
 
 def progressed(why: object = None, items_total: int | None = None) -> Event:
@@ -99,6 +106,14 @@ class StartOptions(TypedDict, total=False):
     """Names of lists in the context whose order does not count: docs/idempotency.md."""
     ref: Mapping[str, str]
     """`{source, id}`: a name of the caller's own for this start. Without it one is made."""
+
+
+class WholeOptions(StartOptions, total=False):
+    """The same, of a run on which nobody works here."""
+
+    events: list[Event]
+    """What has happened to it already, in order, from `started` on, or why it never begins, `failed`: at most 1,000
+    events. They are recorded with the start, or nothing of it is."""
 
 
 def start(kind: str, context: Mapping[str, object], options: StartOptions | None = None) -> dict[str, Any]:

@@ -5,14 +5,15 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
 
-from . import delivery, events, signals
+from . import delivery, directory, events, signals
 from .decorate import decorated
 from .errors import AlreadyTaken, LedgerAway, Refused, RunledgerError, Trouble
-from .events import StartOptions
+from .events import StartOptions, WholeOptions
 from .limits import Limits
 from .outbox import Connection, Outbox, Relay
 from .reasons import Reasons, told
@@ -206,6 +207,16 @@ class Ledger:
 
     # To have others work on it.
 
+    def start(self, kind: str, context: Context, **more: "Unpack[WholeOptions]") -> Ticket:
+        """Starts a run on which nobody works here, with its first `events`: all of it is recorded, or nothing. Waits for
+        nobody, as a report does. Gives its ticket.
+
+        Where another start has made the run already, the events are not in it: they are set aside, and that is told.
+        """
+        start = events.start(kind, context, more)
+        self._say(start, None, None)
+        return {"run_id": None, "start": start}
+
     def dispatch(
         self, kind: str, context: Context, *, send: Callable[[Ticket], object], **more: "Unpack[StartOptions]"
     ) -> Dispatched:
@@ -262,6 +273,23 @@ class Ledger:
     def relay(self, connect: Callable[[], Connection]) -> Relay:
         """What takes them to the ledger: `ledger.relay(connect).run()` in a process or thread of its own."""
         return Relay(connect, self._sender)
+
+    # Names.
+
+    def directory(
+        self,
+        namespace: str,
+        names: Mapping[Any, object] | Iterable[tuple[object, object]],
+        as_of: datetime | None = None,
+    ) -> int:
+        """Says what ids of a namespace are called, `as_of` when they were read; now, without. How many of the names the
+        ledger did not know.
+
+        Waits for the ledger, and raises `LedgerAway`, and `Refused` where a name is wrong. Names may be said again at any
+        time: the newest counts, in whatever order they come.
+        """
+        pairs = names.items() if isinstance(names, Mapping) else names
+        return directory.send(self._sender.transport, self.limits, namespace, pairs, as_of)
 
     # The end.
 

@@ -1,5 +1,6 @@
 """How much at once, and how long."""
 
+import random
 from dataclasses import dataclass
 
 
@@ -24,3 +25,9 @@ class Limits:
     retry_most: float = 30.0
     adopt_every: float = 5.0
     """How often it is looked for what processes that have died have left in the spool."""
+
+    def pause(self, failures: int, retry_after: float | None) -> float:
+        """How long to wait after so many failures, never the same for all that wait. `retry_after` is the ledger's own
+        word on it."""
+        most = min(self.retry_first * 2.0 ** min(failures - 1, 16), self.retry_most)
+        return (retry_after or most / 2) + random.uniform(0, most / 2)

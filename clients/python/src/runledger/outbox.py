@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from . import delivery, events
 from .errors import LedgerAway, Refused
-from .events import Event, StartOptions, encode
+from .events import Event, WholeOptions, encode
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # the checker has it
@@ -56,8 +56,8 @@ class Outbox:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def start(self, kind: str, context: Mapping[str, object], **more: "Unpack[StartOptions]") -> dict[str, Any]:
-        """A run, from the commit on. Gives its ticket, to be enqueued in the same transaction."""
+    def start(self, kind: str, context: Mapping[str, object], **more: "Unpack[WholeOptions]") -> dict[str, Any]:
+        """A run, from the commit on, with its first `events`. Gives its ticket, to be enqueued in the same transaction."""
         ref, start = str(uuid4()), events.start(kind, context, more)
         self._insert(ref, {"start": start})
         return {"ref": ref, "run_id": None, "start": start}
@@ -154,7 +154,7 @@ class Relay:
         run_id = known[0] if known else first.get("run_id")
         if not run_id:
             timeout = self._sender.limits.request_timeout
-            run_id = delivery.start(self._sender.transport, first["start"], timeout).run_id
+            run_id = delivery.begin(self._sender.transport, first["start"], timeout)
         if "event" not in first:
             execute(connection, f"UPDATE {TABLE} SET run_id = ?, sent_at = ? WHERE seq = ?", run_id, time.time(), seq)
         connection.commit()

@@ -1,6 +1,5 @@
 """A run, as the worker sees it: everything here only writes a line to the spool, and never raises."""
 
-import functools
 import logging
 import os
 import time
@@ -45,23 +44,38 @@ class Run:
 
     # What becomes of items.
 
-    def item(self, item: object, label: object = None, *, reraise: bool = False) -> "Item":
+    def item(
+        self, item: object, label: object = None, *, namespace: str | None = None, reraise: bool = False
+    ) -> "Item":
         """`with run.item(id):` - leaving the block is the item's success, an exception its failure. The exception is
-        logged and goes no further, so that the next item has its turn; with `reraise` it does."""
-        return Item(self, item, label, reraise)
+        logged and goes no further, so that the next item has its turn; with `reraise` it does.
 
-    def succeeded(self, item: object, label: object = None) -> None:
-        self._report(events.succeeded, item, label)
+        `namespace`: in which one of the directory the item is an id. It is then shown by the name of today.
+        """
+        return Item(self, item, label, namespace, reraise)
 
-    def failed(self, item: object, reason: str | BaseException, why: object = None, label: object = None) -> None:
+    def succeeded(self, item: object, label: object = None, *, namespace: str | None = None) -> None:
+        self._report(events.succeeded, item, label, namespace)
+
+    def failed(
+        self,
+        item: object,
+        reason: str | BaseException,
+        why: object = None,
+        label: object = None,
+        *,
+        namespace: str | None = None,
+    ) -> None:
         """`reason`: a reason code with `why`, or an exception, which has both."""
         if isinstance(reason, BaseException):
             why = why or told(reason)
             reason = self._reasons.of(reason)
-        self._report(events.failed_item, item, reason, why, label)
+        self._report(events.failed_item, item, reason, why, label, namespace)
 
-    def skipped(self, item: object, reason: str | None = None, label: object = None) -> None:
-        self._report(events.skipped, item, reason, label)
+    def skipped(
+        self, item: object, reason: str | None = None, label: object = None, *, namespace: str | None = None
+    ) -> None:
+        self._report(events.skipped, item, reason, label, namespace)
 
     # Signs of life.
 
@@ -147,17 +161,18 @@ class Run:
 class Item:
     """One item in its block. `skip` and `fail` say what becomes of it where that is neither success nor exception."""
 
-    __slots__ = ("_run", "_item", "_label", "_reraise", "_outcome")
+    __slots__ = ("_run", "_item", "_label", "_namespace", "_reraise", "_outcome")
 
-    def __init__(self, run: Run, item: object, label: object, reraise: bool) -> None:
-        self._run, self._item, self._label, self._reraise = run, item, label, reraise
+    def __init__(self, run: Run, item: object, label: object, namespace: str | None, reraise: bool) -> None:
+        self._run, self._item, self._label, self._namespace = run, item, label, namespace
+        self._reraise = reraise
         self._outcome: Callable[[], None] | None = None
 
     def skip(self, reason: str | None = None) -> None:
-        self._outcome = functools.partial(self._run.skipped, self._item, reason, self._label)
+        self._outcome = lambda: self._run.skipped(self._item, reason, self._label, namespace=self._namespace)
 
     def fail(self, reason: str, why: object) -> None:
-        self._outcome = functools.partial(self._run.failed, self._item, reason, why, self._label)
+        self._outcome = lambda: self._run.failed(self._item, reason, why, self._label, namespace=self._namespace)
 
     def __enter__(self) -> "Item":
         self._run.tick()
@@ -167,12 +182,12 @@ class Item:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         if error is not None:
-            self._run.failed(self._item, error, None, self._label)
+            self._run.failed(self._item, error, None, self._label, namespace=self._namespace)
             if isinstance(error, Exception) and not self._reraise:
                 log.warning("item %s failed", self._item, exc_info=error)
                 return True
         elif self._outcome is None:
-            self._run.succeeded(self._item, self._label)
+            self._run.succeeded(self._item, self._label, namespace=self._namespace)
         else:
             self._outcome()
         return False

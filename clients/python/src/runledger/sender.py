@@ -2,7 +2,6 @@
 
 import logging
 import os
-import random
 import threading
 import time
 import weakref
@@ -287,16 +286,12 @@ class Sender:
         """The ledger is not: nothing is sent for a while, longer each time, and never all at the same moment."""
         self._away = True
         self._failures += 1
-        self._not_before = time.monotonic() + self._delay(self._failures, away.retry_after)
-
-    def _delay(self, failures: int, retry_after: float | None) -> float:
-        most = min(self.limits.retry_first * 2.0 ** min(failures - 1, 16), self.limits.retry_most)
-        return (retry_after or most / 2) + random.uniform(0, most / 2)
+        self._not_before = time.monotonic() + self.limits.pause(self._failures, away.retry_after)
 
     def _wait(self, way: _Way, away: LedgerAway) -> None:
         if away.of_one_run:
             way.failures += 1
-            way.not_before = time.monotonic() + self._delay(way.failures, away.retry_after)
+            way.not_before = time.monotonic() + self.limits.pause(way.failures, away.retry_after)
         else:
             if not self._away:
                 log.warning("the ledger is away, reports wait in %s: %s", self.spool.folder, away)
@@ -313,7 +308,7 @@ class Sender:
             self.troubles.tell(Trouble("unauthorized", str(refused), way.file.meta.run_id))
         self._told_unauthorized = True
         self._away = True
-        self._not_before = time.monotonic() + self._delay(8, None)
+        self._not_before = time.monotonic() + self.limits.pause(8, None)
         way.due = 0.0
 
     def _taken(self, file: RunFile, taken: AlreadyTaken) -> None:

@@ -3,6 +3,7 @@
 
 mod away;
 mod harness;
+mod names;
 mod outbox;
 mod proxy;
 mod run;

@@ -6,7 +6,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use runledger_client::{Reasons, Start};
+use chrono::{DateTime, Utc};
+use runledger_client::{Reasons, Start, TroubleKind, event};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -185,6 +186,58 @@ async fn nothing_follows_the_end() {
     assert!(ledger.flush(FLUSH).await);
     assert_eq!(types(&only_events(&kind, "failed").await), ["Queued", "Started", "Failed"]);
     assert_eq!(world.told(), [], "nothing came that the ledger had to refuse");
+}
+
+#[tokio::test]
+async fn a_start_brings_its_first_events() {
+    let (between, world, name) = (Proxy::start().await, World::new(), kind());
+    let ledger = world.ledger_at(&between.url);
+    let whole = [
+        event::started("w-1", Some(Duration::from_secs(30))),
+        event::succeeded("a", None).within("policies"),
+        event::completed(Some("all of it")),
+    ];
+    between.set(Mode::Away);
+    let start = Start::new(&name, json!({"n": 1})).title("Told when it was over").events(whole.clone());
+    ledger.start(start);
+    assert!(!ledger.flush(Duration::from_millis(200)).await);
+    between.set(Mode::Lost);
+    assert!(!ledger.flush(Duration::from_secs(1)).await);
+    between.set(Mode::Pass);
+    assert!(ledger.flush(FLUSH).await);
+    let run = only_run(&name, "succeeded").await;
+    assert_eq!((&run["title"], &run["heartbeat_seconds"]), (&json!("Told when it was over"), &json!(30)));
+    let told = events(id(&run)).await;
+    let times: Vec<DateTime<Utc>> =
+        told.iter().skip(1).map(|event| event["occurred_at"].as_str().unwrap().parse().unwrap()).collect();
+    assert_eq!(times, whole.map(|event| event.occurred_at));
+    assert_eq!(told[2]["data"]["namespace"], "policies");
+    assert!(between.appended().is_empty() && world.told().is_empty(), "with the start, and once");
+
+    // All of it or nothing.
+    let name = kind();
+    let bad = event::succeeded("a", None).within("No Namespace");
+    let first = [event::started("w-1", None), bad, event::completed(None)];
+    ledger.start(Start::new(&name, json!({})).events(first));
+    assert!(ledger.flush(FLUSH).await);
+    assert!(runs(&name).await.is_empty());
+    assert_eq!(world.told(), [(TroubleKind::Refused, 1)]);
+    let refused = world.troubles().remove(0).event.unwrap();
+    assert_eq!(refused["start"]["events"].as_array().unwrap().len(), 3);
+
+    // Another start has made the run: it keeps its own. What is worked on here tells its first events by itself.
+    let start = Start::new(&name, json!({}));
+    let open = ledger.begin(start.clone().events([event::succeeded("b", None)]));
+    until(async || open.id()).await;
+    ledger.start(start.events([event::started("w-2", None), event::completed(None)]));
+    until(async || (world.told().len() == 2).then_some(())).await;
+    open.succeeded("a");
+    open.complete();
+    assert!(ledger.flush(FLUSH).await);
+    let told = only_events(&name, "succeeded").await;
+    assert_eq!(types(&told), ["Queued", "Started", "ItemSucceeded", "ItemSucceeded", "Completed"]);
+    let refused = world.troubles().remove(1);
+    assert!(refused.detail.starts_with("already_taken: run"), "{}", refused.detail);
 }
 
 #[tokio::test(flavor = "multi_thread")]
