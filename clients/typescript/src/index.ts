@@ -3,6 +3,6 @@ export { AlreadyTaken, LedgerAway, Refused, RunledgerError, type Trouble } from 
 export * as events from "./events.js";
 export { Ledger, type LedgerOptions, type OpenOptions, type Ticket, type WorkOptions } from "./ledger.js";
 export { LIMITS, type Limits } from "./limits.js";
-export { Outbox, POSTGRES_SCHEMA, Relay, type Client } from "./outbox.js";
+export { Outbox, POSTGRES_SCHEMA, Relay, SQLITE_SCHEMA, sqlite, type Client, type SqliteDatabase } from "./outbox.js";
 export { Reasons } from "./reasons.js";
 export { Run, type Item, type ItemOptions } from "./run.js";

@@ -1,6 +1,6 @@
 // The transactional outbox: what is to be reported is committed together with the caller's own rows, or not at all.
 //
-// `Outbox` writes rows into a table of the caller's Postgres; `Relay` takes committed ones to the ledger, in order, as
+// `Outbox` writes rows into a table of the caller's Postgres or SQLite; `Relay` takes committed ones to the ledger, in order, as
 // often as it must: ids are fixed, so the ledger has each once.
 import { randomUUID } from "node:crypto";
 import * as delivery from "./delivery.js";
@@ -11,7 +11,7 @@ import type { Ticket } from "./ledger.js";
 import { pause } from "./limits.js";
 import type { Sender } from "./sender.js";
 
-/** A client of `pg`, or one like it. */
+/** A client of `pg`, or one like it; see `sqlite` for the other database. */
 export interface Client {
   query(sql: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
 }
@@ -24,6 +24,26 @@ CREATE TABLE IF NOT EXISTS runledger_outbox (
 CREATE INDEX IF NOT EXISTS runledger_outbox_unsent ON runledger_outbox (seq) WHERE sent_at IS NULL;
 CREATE INDEX IF NOT EXISTS runledger_outbox_ref ON runledger_outbox (ref);
 `;
+
+/** The same for SQLite. */
+export const SQLITE_SCHEMA = POSTGRES_SCHEMA.replace("BIGSERIAL PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT").replace("DOUBLE PRECISION", "REAL");
+
+/** A connection of `better-sqlite3`, of `node:sqlite` (`DatabaseSync`), or one like them. */
+export interface SqliteDatabase {
+  prepare(sql: string): { all(...values: never[]): unknown[]; run(...values: never[]): unknown };
+}
+
+/** A connection to SQLite for `Outbox` and `Relay`. The relay wants one of its own: what it does on the caller's connection
+ * would be part of the caller's transaction. */
+export const sqlite = (database: SqliteDatabase): Client => ({
+  async query(sql, values = []) {
+    // Each of our statements names its values once, in order.
+    const statement = database.prepare(sql.replace(/\$\d+/g, "?"));
+    if (/^SELECT/i.test(sql)) return { rows: statement.all(...(values as never[])) as Record<string, unknown>[] };
+    statement.run(...(values as never[]));
+    return { rows: [] };
+  },
+});
 
 interface Part {
   start?: StartBody;

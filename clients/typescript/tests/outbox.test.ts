@@ -1,13 +1,17 @@
-// The outbox, in Postgres: see clients/behaviours.md.
+// The outbox, in Postgres and in SQLite: see clients/behaviours.md.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import sqlite3 from "node-sqlite3-wasm";
 import pg from "pg";
-import { LedgerAway, POSTGRES_SCHEMA, events, type Client, type Ticket } from "../src/index.js";
+import { LedgerAway, POSTGRES_SCHEMA, SQLITE_SCHEMA, events, sqlite, type Client, type Ticket } from "../src/index.js";
 import { Proxy, events as told, kind, onlyRun, runs, types, until, world } from "./harness.js";
 
 /** A client of a database of the caller's own, with the outbox's table and one of the caller's. */
-async function database(context: TestContext): Promise<pg.Client> {
+async function postgres(context: TestContext): Promise<Client> {
   const url = new URL(process.env["DATABASE_URL"] as string);
   const connect = async (name: string): Promise<pg.Client> => {
     const client = new pg.Client({
@@ -29,8 +33,27 @@ async function database(context: TestContext): Promise<pg.Client> {
   return client;
 }
 
-test("the_outbox_commits_with_the_work", async (context) => {
-  const [client, ledger, kept, undone] = [await database(context), world().make(), kind(), kind()];
+/** The same in a file. This SQLite takes values as an array, where others take them one by one. */
+async function file(context: TestContext): Promise<Client> {
+  const folder = mkdtempSync(join(tmpdir(), "outbox-"));
+  const database = new sqlite3.Database(join(folder, "app.db"));
+  context.after(() => {
+    database.close();
+    rmSync(folder, { recursive: true });
+  });
+  database.exec(SQLITE_SCHEMA);
+  database.exec("CREATE TABLE jobs (id INTEGER)");
+  return sqlite({
+    prepare: (sql) => ({ all: (...values) => database.all(sql, values), run: (...values) => database.run(sql, values) }),
+  });
+}
+
+const inBoth = (behaves: (context: TestContext, client: Client) => Promise<void>) => async (context: TestContext) => {
+  for (const make of [postgres, file]) await context.test(make.name, async (inner) => behaves(inner, await make(inner)));
+};
+
+test("the_outbox_commits_with_the_work", inBoth(async (_context, client) => {
+  const [ledger, kept, undone] = [world().make(), kind(), kind()];
   let ticket: Ticket | undefined;
   for (const [name, end] of [[undone, "ROLLBACK"], [kept, "COMMIT"]] as const) {
     await client.query("BEGIN");
@@ -55,10 +78,10 @@ test("the_outbox_commits_with_the_work", async (context) => {
   await client.query("COMMIT");
   while ((await ledger.relay(client).step()) > 0);
   assert.deepEqual(await types((await onlyRun(kept, "succeeded")).run_id), ["Queued", "Started", "ItemSucceeded", "Completed"]);
-});
+}));
 
-test("the_outbox_carries_first_events", async (context) => {
-  const [client, { make, troubles }, name, active] = [await database(context), world(), kind(), kind()];
+test("the_outbox_carries_first_events", inBoth(async (_context, client) => {
+  const [{ make, troubles }, name, active] = [world(), kind(), kind()];
   const ledger = make();
   const [box, relay] = [ledger.outbox(client), ledger.relay(client)];
   const whole = [events.started("w-1"), events.succeeded("p-17", undefined, "policies"), events.completed()];
@@ -83,7 +106,7 @@ test("the_outbox_carries_first_events", async (context) => {
   assert.ok(await ledger.flush());
   assert.deepEqual(await types((await onlyRun(active, "succeeded")).run_id), ["Queued", "Started", "Completed"]);
   assert.deepEqual(troubles.map(({ detail }) => detail.split(":")[0]), ["already_taken", "already_taken"]);
-});
+}));
 
 class Died extends Error {}
 
@@ -97,8 +120,8 @@ const dying = (client: Client, calls: number): Client => ({
   },
 });
 
-test("the_outbox_sends_once", async (context) => {
-  const [client, between, { make }, name] = [await database(context), await Proxy.start(context), world(), kind()];
+test("the_outbox_sends_once", inBoth(async (context, client) => {
+  const [between, { make }, name] = [await Proxy.start(context), world(), kind()];
   const ledger = make({ url: between.url });
   const tickets = [await ledger.outbox(client).start(name, { n: 0 }), await ledger.outbox(client).start(name, { n: 1 })];
   for (const ticket of tickets) {
@@ -124,4 +147,4 @@ test("the_outbox_sends_once", async (context) => {
   const found = await runs(name);
   assert.equal(found.length, 2);
   for (const { run_id } of found) assert.deepEqual(await types(run_id), ["Queued", "Started", "ItemSucceeded", "Completed"]);
-});
+}));
