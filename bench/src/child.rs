@@ -75,7 +75,7 @@ impl Server {
 
     async fn answers(&self) -> bool {
         let Ok(mut connection) = Connection::open(self.address, "none").await else { return false };
-        connection.get("/healthz").await.is_ok()
+        connection.get("/readyz").await.is_ok()
     }
 
     /// Its memory, as the kernel counts it.
