@@ -356,7 +356,7 @@ async fn a_run_is_told_of_with_those_that_belong_to_it(pool: PgPoolOptions, data
     for (last, expected) in [(of_whole.id, 2), (of_part.id, 0)] {
         let mut again = Stream::open(&viewer, "/stream", Some(last)).await;
         for of in [&of_whole, &of_part].iter().take(expected) {
-            let message = again.until("run").await;
+            let message = again.message().await;
             assert_eq!((message.id, &message.data), (of.id, &of.data));
         }
         assert!(expected > 0 || again.message().await.event == "position");
