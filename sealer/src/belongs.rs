@@ -36,7 +36,7 @@ async fn sealed(pool: &PgPool, keys: &KeyFile) -> Result<Option<Sealed>, SealErr
     }
     let key = sqlx::query_scalar!("SELECT key_id FROM seal.progress").fetch_one(pool).await?;
     Ok(key.map(|key| {
-        let log = key.rsplit_once('+').map_or(key.as_str(), |(name, _)| name).to_owned();
+        let log = key.split_once('+').map_or(key.as_str(), |(name, _)| name).to_owned();
         Sealed { named: log == keys.name(), log, note: None }
     }))
 }

@@ -49,6 +49,18 @@ fn a_key_that_others_can_read_is_refused() {
     assert!(matches!(KeyFile::create(&folder.path().join("other"), "a b"), Err(KeyFileError::Name(_))));
 }
 
+/// A key in base64 may have the character that stands before it.
+#[test]
+fn a_key_is_known_by_name_and_id_alone() {
+    let folder = tempfile::TempDir::new().unwrap();
+    for n in 0..50 {
+        let keys = KeyFile::create(&folder.path().join(n.to_string()), LEDGER).unwrap();
+        let id = keys.newest_id();
+        let (name, id) = id.split_once('+').unwrap();
+        assert!(name == LEDGER && id.len() == 8 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+    }
+}
+
 /// The key of another ledger: one of another name, and one that only has the same name.
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_key_of_another_ledger_is_told(pool: PgPool) {
