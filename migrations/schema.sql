@@ -449,6 +449,8 @@ CREATE FUNCTION administration.tell_of_tenant() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    sealed_by text;
 BEGIN
     IF TG_OP = 'UPDATE' AND NEW.tenant = OLD.tenant THEN
         IF NEW IS DISTINCT FROM OLD THEN
@@ -462,6 +464,12 @@ BEGIN
     END IF;
     IF TG_OP <> 'DELETE' THEN
         PERFORM administration.record_change(NEW.tenant, 'TenantCreated', jsonb_build_object('name', NEW.name));
+        PERFORM pg_advisory_xact_lock_shared(hashtextextended('runledger tells of sealing', 0));
+        SELECT key_id INTO sealed_by FROM seal.progress;
+        IF sealed_by IS NOT NULL THEN
+            PERFORM administration.record_change(NEW.tenant, 'SealingStarted',
+                jsonb_build_object('key_id', sealed_by), '{"kind": "system", "name": "system"}');
+        END IF;
     END IF;
     RETURN NULL;
 END
@@ -730,8 +738,8 @@ CREATE TABLE projection.directory (
     tenant text NOT NULL COLLATE pg_catalog."C",
     namespace text NOT NULL COLLATE pg_catalog."C",
     entry_id text NOT NULL COLLATE pg_catalog."C",
-    name text NOT NULL,
-    name_key text NOT NULL COLLATE pg_catalog."C",
+    name text,
+    name_key text COLLATE pg_catalog."C",
     as_of timestamp with time zone NOT NULL,
     "position" bigint NOT NULL
 );
@@ -1210,6 +1218,10 @@ CREATE INDEX runs_by_kind ON projection.runs USING btree (tenant, kind, queued_a
 
 CREATE INDEX runs_by_parent ON projection.runs USING btree (tenant, parent_id, queued_at DESC, run_id DESC) WHERE (parent_id IS NOT NULL);
 
+CREATE INDEX runs_by_resumes ON projection.runs USING btree (tenant, resumes, queued_at DESC, run_id DESC) WHERE (resumes IS NOT NULL);
+
+CREATE INDEX runs_by_retry_of ON projection.runs USING btree (tenant, retry_of, queued_at DESC, run_id DESC) WHERE (retry_of IS NOT NULL);
+
 CREATE INDEX runs_by_status ON projection.runs USING btree (tenant, status, queued_at DESC, run_id DESC);
 
 CREATE INDEX runs_by_title_newest ON projection.runs USING btree (tenant, title_key, queued_at, run_id);
@@ -1322,6 +1334,8 @@ ALTER TABLE projection.directory ENABLE ROW LEVEL SECURITY;
 ALTER TABLE projection.notifications ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY of_all_tenants_for_live ON projection.notifications FOR SELECT TO runledger_live USING (true);
+
+CREATE POLICY of_all_tenants_for_live ON projection.run_children FOR SELECT TO runledger_live USING (true);
 
 CREATE POLICY of_all_tenants_for_live ON projection.run_events FOR SELECT TO runledger_live USING (true);
 

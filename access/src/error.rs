@@ -18,7 +18,7 @@ pub enum AccessError {
     #[error("there is no tenant {0}; create it first")]
     NoTenant(TenantId),
     /// The principal would be taken for somebody else.
-    #[error("a token can't be made for the principal {principal:?}: {why}")]
+    #[error("nothing can be made for the principal {principal:?}: {why}")]
     Principal {
         /// Which one.
         principal: String,
@@ -76,6 +76,9 @@ pub enum Denied {
     /// By its form.
     #[error("The token can't be right: {0}.")]
     Malformed(#[from] Fault),
+    /// The key of an inlet, by its form.
+    #[error("The inlet's key can't be right: {0}.")]
+    MalformedKey(Fault),
     /// There is no such token.
     #[error("The token is unknown. {ASK}")]
     Unknown,

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{PrincipalId, TenantId, invisible};
+use redaction::{CleanText, recognized_secret};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -150,6 +151,15 @@ pub(crate) fn check_principal(principal: &PrincipalId) -> Result<(), AccessError
     let refused = |why: String| AccessError::Principal { principal: principal.to_string(), why };
     if principal.looks_like_system() {
         return Err(refused(format!("{} is what the ledger itself is called", PrincipalId::SYSTEM)));
+    }
+    if let Some(kind) = recognized_secret(principal.as_str()) {
+        // It is told to everybody who reads the events; not even this may.
+        let why =
+            format!("it looks like a secret ({kind}), and whoever reads the events sees it: use a name");
+        return Err(AccessError::Principal {
+            principal: CleanText::new(principal.as_str()).into_string(),
+            why,
+        });
     }
     match invisible(principal.as_str()) {
         Some(unseen) => Err(refused(unseen.to_string())),

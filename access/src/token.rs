@@ -28,10 +28,10 @@ pub type TokenHash = [u8; 32];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// It lacks our prefix.
-    #[error("it is not a token of this ledger: those begin with rlg_")]
+    #[error("those of this ledger begin with rlg_")]
     Foreign,
     /// The checksum is not that of the rest.
-    #[error("the token is mistyped or cut off")]
+    #[error("it is mistyped or cut off")]
     Mistyped,
 }
 

@@ -55,10 +55,13 @@ fn of_run(revision: u64, apart: Option<&[u8]>) -> Result<HeaderValue, Problem> {
 pub fn of_view(run: &RunView) -> Result<HeaderValue, Problem> {
     let by_itself = |state| matches!(state, LivenessState::Stalled | LivenessState::Waiting);
     let liveness = run.liveness.filter(|liveness| by_itself(liveness.state));
-    if liveness.is_none() && run.held.is_none() && run.children.is_none() && run.label_names.is_empty() {
+    let followed = run.retried_by.is_some() || run.resumed_by.is_some();
+    let by_others = followed || run.children.is_some() || !run.label_names.is_empty();
+    if liveness.is_none() && run.held.is_none() && !by_others {
         return of_run(run.revision, None);
     }
-    let apart = serde_json::to_vec(&(liveness, &run.held, run.children, &run.label_names))
+    let links = (run.children, &run.retried_by, &run.resumed_by);
+    let apart = serde_json::to_vec(&(liveness, &run.held, links, &run.label_names))
         .map_err(|error| Problem::internal(&error))?;
     of_run(run.revision, Some(&apart))
 }

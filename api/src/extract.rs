@@ -201,12 +201,20 @@ pub async fn path_param(parts: &mut Parts, state: &ApiState, name: &str) -> Resu
 
 /// The token of the header `Authorization: Bearer TOKEN` (RFC 6750, section 2.1).
 pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
-    let value = headers
-        .get(header::AUTHORIZATION)
-        .ok_or_else(|| Problem::unauthorized("Send the token in the header Authorization: Bearer rlg_..."))?;
+    bearer_of(headers, "the token")
+}
+
+/// The same of what is called otherwise.
+pub(crate) fn bearer_of<'h>(headers: &'h HeaderMap, what: &str) -> Result<&'h str, Problem> {
+    let missing =
+        || Problem::unauthorized(format!("Send {what} in the header Authorization: Bearer rlg_..."));
+    let value = headers.get(header::AUTHORIZATION).ok_or_else(missing)?;
     let credentials = value.to_str().ok().and_then(|text| text.trim().split_once(' '));
     match credentials {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-        _ => Err(Problem::unauthorized("The header Authorization must be: Bearer, a space, and the token.")),
+        _ => {
+            let detail = format!("The header Authorization must be: Bearer, a space, and {what}.");
+            Err(Problem::unauthorized(detail))
+        }
     }
 }

@@ -33,8 +33,8 @@ pub struct NewName {
     pub namespace: Namespace,
     /// Which thing.
     pub id: ItemName,
-    /// What people call it.
-    pub name: CleanText,
+    /// What people call it; none where that is not to be known any more.
+    pub name: Option<CleanText>,
     /// When it was called so; in whole microseconds.
     pub as_of: DateTime<Utc>,
 }

@@ -17,8 +17,8 @@ pub struct Named {
     pub namespace: Namespace,
     /// Which thing: cleaned as the names of items are, so that both are the same text.
     pub id: ItemName,
-    /// What people call it.
-    pub name: CleanText,
+    /// What people call it; none where that is not to be known any more.
+    pub name: Option<CleanText>,
     /// When it was called so, by the producer's clock; in whole microseconds.
     pub as_of: DateTime<Utc>,
     /// When the ledger took it in, by ours.

@@ -21,15 +21,20 @@ pub(super) struct Parts {
     pub(super) href: String,
 }
 
-/// The runs that it names.
+/// The runs that it names, and those that name it as what they come after.
 pub(super) fn named(run: &RunView) -> Vec<LinkedRun> {
     let runs = runs_of(run);
     let named = [("Part of", run.parent), ("Retry of", run.retry_of), ("Goes on with", run.resumes)];
-    let link = |(what, link): (&'static str, Option<LinkedRunView>)| {
-        let id = link?.run_id.to_string();
-        Some(LinkedRun { what, href: format!("{runs}/{id}"), id })
+    let named = named.into_iter().filter_map(|(what, run)| Some((what, run?)));
+    let followed = [("Retried by", &run.retried_by), ("Resumed by", &run.resumed_by)];
+    let followed = followed
+        .into_iter()
+        .flat_map(|(what, runs)| runs.iter().flatten().map(move |run: &LinkedRunView| (what, *run)));
+    let link = |(what, link): (&'static str, LinkedRunView)| {
+        let id = link.run_id.to_string();
+        LinkedRun { what, href: format!("{runs}/{id}"), id }
     };
-    named.into_iter().filter_map(link).collect()
+    named.chain(followed).map(link).collect()
 }
 
 /// Its parts, where it has any.

@@ -108,7 +108,7 @@ impl Entry {
             },
             "ItemSucceeded" | "ItemFailed" | "ItemSkipped" => {
                 let named = place(&data).and_then(|place| {
-                    let name = &names.get(&place)?.name;
+                    let name = names.get(&place)?.name.as_ref()?;
                     Some(format!("{name} ({})", place.1))
                 });
                 let item = named.or_else(|| text("label")).or_else(|| text("item"));

@@ -16,6 +16,9 @@ use crate::report::{About, Aside, Incoming, Report, RunName, Said};
 /// How many data sets of each side are named in a context.
 const MOST_DATASETS: usize = 20;
 
+/// How many characters of what is no event's type are told.
+const MOST_TOLD: usize = 60;
+
 /// What a body of one event says.
 ///
 /// # Errors
@@ -60,7 +63,10 @@ fn report(inlet: &Inlet, event: &Value) -> Result<Report, Untranslated> {
     let run = name(event, "/run/runId")?;
     let (namespace, job) = (name(event, "/job/namespace")?, name(event, "/job/name")?);
     let said = said(inlet, event).map_err(|unknown| {
-        aside(&format!("{unknown:?} is no eventType of START, RUNNING, COMPLETE, FAIL, ABORT and OTHER."))
+        let unknown: String = unknown.to_string().chars().take(MOST_TOLD).collect();
+        aside(&format!(
+            "{unknown} is no eventType: one is the text START, RUNNING, COMPLETE, FAIL, ABORT or OTHER."
+        ))
     })?;
     let run = run.to_ascii_lowercase();
     let about = about(event, &run, namespace, job).tied(&run);
@@ -79,11 +85,17 @@ fn digest(event: &Value) -> Uuid {
 /// What happened.
 ///
 /// # Errors
-/// The type where it is none.
-fn said<'e>(inlet: &Inlet, event: &'e Value) -> Result<EventBody, &'e str> {
+/// What is there as the type, where it is none.
+fn said<'e>(inlet: &Inlet, event: &'e Value) -> Result<EventBody, &'e Value> {
+    let event_type = match event.get("eventType") {
+        None | Some(Value::Null) => "OTHER",
+        Some(Value::String(text)) if text.is_empty() => "OTHER",
+        Some(Value::String(text)) => text.as_str(),
+        Some(other) => return Err(other),
+    };
     let error = text(event, "/run/facets/errorMessage/message").map(CleanText::new);
     let error = error.filter(|message| !message.is_empty());
-    Ok(match text(event, "/eventType").unwrap_or("OTHER") {
+    Ok(match event_type {
         "START" => EventBody::Started(Started { worker: None, heartbeat_seconds: inlet.heartbeat_seconds }),
         "RUNNING" | "OTHER" => EventBody::Progressed(Progressed { message: error, items_total: None }),
         "COMPLETE" => EventBody::Completed(Completed { message: error, tally: None }),
@@ -96,7 +108,7 @@ fn said<'e>(inlet: &Inlet, event: &'e Value) -> Result<EventBody, &'e str> {
             reason_code: code("cancelled"),
             message: error.unwrap_or_else(|| CleanText::new("The run was aborted.")),
         }),
-        unknown => return Err(unknown),
+        _ => return Err(&event["eventType"]),
     })
 }
 

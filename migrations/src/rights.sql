@@ -49,6 +49,7 @@ rights (role, schema, name, privileges) AS (
         ('runledger_api', 'policy', '*', 'SELECT'),
         ('runledger_live', 'projection', 'runs', 'SELECT'),
         ('runledger_live', 'projection', 'run_events', 'SELECT'),
+        ('runledger_live', 'projection', 'run_children', 'SELECT'),
         ('runledger_live', 'projection', 'notifications', 'SELECT'),
         ('runledger_live', 'projection', 'checkpoints', 'SELECT'),
         ('runledger_live', 'projection', 'dead_letters', 'SELECT'),

@@ -48,14 +48,14 @@ mod tests {
             tenant: tenant.parse().unwrap(),
             namespace: namespace.parse().unwrap(),
             id: ItemName::try_from((*id).to_owned()).unwrap(),
-            name: CleanText::new(name),
+            name: Some(CleanText::new(name)),
             as_of: DateTime::from_timestamp(*second, 0).unwrap(),
             recorded_at: DateTime::UNIX_EPOCH,
             actor: "sync".parse().unwrap(),
         };
         let names: Vec<_> =
             told.iter().zip(&records).map(|(told, record)| Name { record, what: named(told) }).collect();
-        newest(&names).into_iter().map(|name| name.what.name.as_str().to_owned()).collect()
+        newest(&names).into_iter().map(|name| name.what.name.as_ref().unwrap().as_str().to_owned()).collect()
     }
 
     #[test]

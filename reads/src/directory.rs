@@ -15,8 +15,8 @@ use crate::runs::RunView;
 /// What an id of a namespace is called, as the directory has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownName {
-    /// The name.
-    pub name: String,
+    /// The name; none where it was taken back.
+    pub name: Option<String>,
     /// When it was called so.
     pub as_of: DateTime<Utc>,
 }
@@ -38,7 +38,7 @@ pub async fn known(
     }
     // LIMIT has each id looked up by itself, whatever the planner thinks of the table's size.
     let rows = sqlx::query!(
-        r#"SELECT t.namespace AS "namespace!", t.id AS "id!", d.name AS "name!", d.as_of AS "as_of!"
+        r#"SELECT t.namespace AS "namespace!", t.id AS "id!", d.name, d.as_of AS "as_of!"
            FROM unnest($2::text[], $3::text[]) AS t (namespace, id)
            CROSS JOIN LATERAL (
                SELECT name, as_of FROM projection.directory
@@ -90,7 +90,7 @@ pub(crate) async fn name_items(
     let mut found = known(conn, tenant, (&namespaces, &ids)).await?;
     for view in views {
         let key = view.place().map(|(namespace, id)| (namespace.to_owned(), id.to_owned()));
-        view.set_name(key.and_then(|key| found.remove(&key)).map(|known| known.name));
+        view.set_name(key.and_then(|key| found.remove(&key)?.name));
     }
     Ok(())
 }

@@ -4,22 +4,23 @@
 //! old checkpoints up to there are proven as before, and nothing need be computed again.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::admin::{AdminActor, AdminBody, SealedAnew};
+use eventlog::Position;
 use redaction::CleanText;
 use seal::Hash;
 use seal::checkpoint::Checkpoint;
 use seal::continues::{Continues, Known, Named, generation_of};
-use seal::tlog_proof::kept_checkpoint;
 
 use access::administration::record_for_all;
 
+use crate::belongs;
 use crate::checkpoint::{self, Which, origin_of};
 use crate::continues;
-use crate::error::{SealError, generation};
-use crate::hasher::Hasher;
+use crate::error::{SealError, generation, unsigned};
+use crate::given::{Given, most_of};
 use crate::key::KeyFile;
 use crate::logs::{Logs, suffix};
 use crate::outside;
@@ -41,12 +42,23 @@ pub struct Anew {
 }
 
 /// What was begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Begun {
     /// The how manyth name the logs have now.
     pub generation: u32,
     /// How many logs of tenants.
     pub tenants: u64,
+    /// The given checkpoints that no entry names: the log has as much as they say, or a newer one of it was given, or it
+    /// was begun before.
+    pub unused: Vec<PathBuf>,
+}
+
+/// What is to be done.
+enum Task {
+    /// Logs were begun under this name, and the first checkpoint was not signed.
+    Sign(u32),
+    /// Logs are to be begun: that much is known of the ledger's own.
+    Begin(Known),
 }
 
 impl Sealer {
@@ -54,46 +66,62 @@ impl Sealer {
     /// seals elsewhere loses its lease, and takes it again afterwards. One that was interrupted is brought to its end.
     ///
     /// # Errors
-    /// [`SealError::NothingLost`], [`SealError::Forked`], [`SealError::LogBehind`], [`SealError::Given`], or what failed.
+    /// [`SealError::NothingLost`], [`SealError::Forked`], [`SealError::LogBehind`], [`SealError::Given`],
+    /// [`SealError::OtherKey`], or what failed. What is refused takes the lease from nobody.
     pub async fn begin_anew(&self, anew: &Anew) -> Result<Begun, SealError> {
+        let keys = self.read_keys()?;
+        self.task(&keys, anew).await?;
         let lease = Lease::take_over(&self.pool).await?;
-        let done = self.begin_anew_with(lease, anew).await;
+        let done = self.begin_anew_with(lease, keys, anew).await;
         let given_back = lease.give_back(&self.pool).await;
         let begun = done?;
         given_back.map(|()| begun)
     }
 
-    async fn begin_anew_with(&self, lease: Lease, anew: &Anew) -> Result<Begun, SealError> {
-        let keys = self.read_keys()?;
-        let given = anew.known.iter().map(|path| given(path, &keys)).collect::<Result<Vec<_>, _>>()?;
-        let generation = match outside::check(&self.pool, &keys).await {
-            // It was interrupted before its first checkpoint was signed.
-            Err(SealError::Unfinished { database, outside }) => {
-                continues::must_be_of_ledger(&self.pool, keys.name(), (database, outside)).await?;
-                database
-            }
-            checked => {
-                let known = self.known(checked, &keys).await?;
-                self.begin_logs(lease, &keys, anew, (known, given)).await?
-            }
+    async fn begin_anew_with(&self, lease: Lease, keys: KeyFile, anew: &Anew) -> Result<Begun, SealError> {
+        // Who had the lease may have signed something meanwhile.
+        let (task, given) = self.task(&keys, anew).await?;
+        let (generation, used) = match task {
+            Task::Sign(generation) => (generation, vec![false; given.len()]),
+            Task::Begin(known) => self.begin_logs(lease, &keys, anew, (known, given.as_slice())).await?,
         };
-        let news = BTreeSet::new();
-        let mut work = Work {
-            lease,
-            logs: Logs::default(),
-            hasher: Hasher::start()?,
-            news,
-            keys,
-            generation,
-            lacking: None,
-        };
+        let (logs, news) = (Logs::default(), BTreeSet::new());
+        let mut work = Work { lease, logs, news, keys, generation, lacking: None };
         self.sign(&mut work).await?;
         let tenants = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM seal.logs WHERE tenant IS NOT NULL AND generation = $1"#,
             i32::try_from(generation).unwrap_or(i32::MAX)
         );
         let tenants = u64::try_from(tenants.fetch_one(&self.pool).await?).unwrap_or_default();
-        Ok(Begun { generation, tenants })
+        let unused = given.into_iter().zip(used).filter(|(_, used)| !used).map(|(given, _)| given.path);
+        Ok(Begun { generation, tenants, unused: unused.collect() })
+    }
+
+    /// What is to be done, with the checkpoints that were given, or why nothing is. Changes nothing.
+    async fn task(&self, keys: &KeyFile, anew: &Anew) -> Result<(Task, Vec<Given>), SealError> {
+        belongs::must_be_key_of(&self.pool, keys).await?;
+        let given = anew.known.iter().map(|path| Given::read(path, keys)).collect::<Result<Vec<_>, _>>()?;
+        let task = match outside::check(&self.pool, keys).await {
+            // It was interrupted before its first checkpoint was signed.
+            Err(SealError::Unfinished { database, outside }) => {
+                continues::must_be_of_ledger(&self.pool, keys.name(), (database, outside)).await?;
+                Task::Sign(database)
+            }
+            checked => {
+                let known = self.known(checked, keys).await?;
+                let position = sqlx::query_scalar!("SELECT position FROM seal.progress");
+                let sealed = Position(unsigned(position.fetch_one(&self.pool).await?)?);
+                let head = self.log.head().await?;
+                if head < sealed {
+                    return Err(SealError::LogBehind { head, sealed });
+                }
+                Task::Begin(known)
+            }
+        };
+        for given in &given {
+            given.must_fit(&self.pool, keys).await?;
+        }
+        Ok((task, given))
     }
 
     /// What is known outside of the ledger's own log, where that is more than the database has.
@@ -123,24 +151,21 @@ impl Sealer {
         }
     }
 
-    /// Adds the entry to each log, gives them their new names, and prepares a checkpoint of each, in one transaction.
+    /// Adds the entry to each log, gives them their new names, and prepares a checkpoint of each, in one transaction. Says
+    /// how they are called, and which of the given checkpoints an entry names.
     async fn begin_logs(
         &self,
         lease: Lease,
         keys: &KeyFile,
         anew: &Anew,
-        (known, given): (Known, Vec<(PathBuf, Checkpoint)>),
-    ) -> Result<u32, SealError> {
+        (known, given): (Known, &[Given]),
+    ) -> Result<(u32, Vec<bool>), SealError> {
         let (mut tx, position) = lease.begin(&self.pool).await?;
-        let head = self.log.head().await?;
-        if head < position {
-            return Err(SealError::LogBehind { head, sealed: position });
-        }
         let mut logs = Logs::default();
         logs.open(&mut tx, [None]).await?;
         let rows = sqlx::query!("SELECT log_id, tenant, suffix, generation FROM seal.logs ORDER BY log_id");
         let rows = rows.fetch_all(&mut *tx).await?;
-        let names = given.iter().map(|(_, checkpoint)| Named::of(&checkpoint.origin).generation);
+        let names = given.iter().map(|given| Named::of(&given.checkpoint.origin).generation);
         let of_ledger = generation_of(keys.name(), &known.log).unwrap_or(1);
         let mut newest = names.max().unwrap_or(1).max(of_ledger);
         for row in &rows {
@@ -155,10 +180,13 @@ impl Sealer {
             let known = match tenant {
                 None => Some(known.clone()),
                 Some(_) => {
-                    for (used, (_, checkpoint)) in used.iter_mut().zip(&given) {
-                        *used |= Named::of(&checkpoint.origin).first == name(1);
+                    let most = most_of(given, &name(1), agrees.0);
+                    if let Some((place, _)) = most
+                        && let Some(used) = used.get_mut(place)
+                    {
+                        *used = true;
                     }
-                    most_of(&given, &name(1), agrees.0)
+                    most.map(|(_, given)| given.known())
                 }
             };
             logs.open(&mut tx, [tenant]).await?;
@@ -175,10 +203,6 @@ impl Sealer {
             continues::keep(&mut tx, (row.log_id, log.size, next), &entry).await?;
             log.push(entry.leaf())?;
         }
-        if let Some((path, _)) = given.iter().zip(used).find(|(_, used)| !used).map(|(given, _)| given) {
-            let what = "it is of no log of this database: it is not needed".to_owned();
-            return Err(SealError::Given { place: path.display().to_string(), what });
-        }
         let number = i32::try_from(next).map_err(|error| SealError::Damaged(error.to_string()))?;
         sqlx::query!("UPDATE seal.logs SET generation = $1", number).execute(&mut *tx).await?;
         logs.write(&mut tx).await?;
@@ -192,27 +216,6 @@ impl Sealer {
         let told = AdminBody::SealedAnew(SealedAnew { why: anew.why.clone(), generation: next });
         record_for_all(&mut *tx, &told, &anew.by).await.map_err(told::failed)?;
         tx.commit().await?;
-        Ok(next)
+        Ok((next, used))
     }
-}
-
-/// A checkpoint that somebody has kept, signed by our key.
-fn given(path: &Path, keys: &KeyFile) -> Result<(PathBuf, Checkpoint), SealError> {
-    let wrong = |what: String| SealError::Given { place: path.display().to_string(), what };
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    let (note, checkpoint) = kept_checkpoint(&text).map_err(wrong)?;
-    let verified = keys.verifiers(&checkpoint.origin).and_then(|keys| note.verified_by(&keys).map(drop));
-    verified.map_err(|error| wrong(error.to_string()))?;
-    Ok((path.to_owned(), checkpoint))
-}
-
-/// The newest of the given checkpoints of a log, where it has more than that.
-fn most_of(given: &[(PathBuf, Checkpoint)], first: &str, than: u64) -> Option<Known> {
-    let of_log = given
-        .iter()
-        .map(|(_, checkpoint)| checkpoint)
-        .filter(|checkpoint| Named::of(&checkpoint.origin).first == first && checkpoint.size > than);
-    let newest =
-        of_log.max_by_key(|checkpoint| (Named::of(&checkpoint.origin).generation, checkpoint.size))?;
-    Some(Known { log: newest.origin.clone(), size: newest.size, root: Some(newest.root) })
 }

@@ -21,6 +21,7 @@ use crate::pace::Pace;
 use crate::publish::{listed, listed_text};
 use crate::recomputed::Recomputed;
 use crate::runs;
+use crate::stamped;
 
 /// How many events are read at once.
 const PAGE: usize = 5_000;
@@ -45,6 +46,8 @@ pub struct Audited {
     pub tenants: u64,
     /// Signed checkpoints whose roots were recomputed, those of the ledger's own log too.
     pub checkpoints: u64,
+    /// Time stamps of the ledger's own log that were compared with its checkpoints.
+    pub time_stamps: u64,
     /// Where history was restored to an earlier moment and its logs begun anew. These are no findings: they are sealed.
     pub restored: Vec<Restoration>,
     /// What differs; nothing where all is as it was sealed.
@@ -168,12 +171,17 @@ impl Audit {
         }
         let mut all: Vec<_> = logs.into_values().collect();
         audited.tenants = all.len() as u64;
-        if tenant.is_none() {
-            all.extend(self.ledger(&mut db).await?);
-        }
+        let ledger = if tenant.is_none() { self.ledger(&mut db).await? } else { None };
+        let own = ledger.as_ref().map(|log| log.id);
+        all.extend(ledger);
         for mut log in all {
             let id = log.id;
-            let found = log.end(&mut db).await?;
+            let mut found = log.end(&mut db).await?;
+            if Some(id) == own {
+                let stamped = stamped::check(&mut db, id, self.keys.as_ref()).await?;
+                audited.time_stamps = stamped.count;
+                found.extend(stamped.findings);
+            }
             audited.checkpoints += log.checked;
             audited.restored.append(&mut log.restored);
             audited.reached = audited.reached.max(log.reached);

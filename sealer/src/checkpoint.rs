@@ -126,6 +126,8 @@ pub(crate) enum Which {
     NewestOf(i32),
     /// All of one log, in the order of sizes.
     Of(i32),
+    /// Those of one log that are time-stamped, in the order of sizes.
+    StampedOf(i32),
     /// Those that are leaves of the ledger's own log, in their order: after a leaf, and how many.
     ListedAfter(i64, usize),
 }
@@ -134,11 +136,12 @@ pub(crate) enum Which {
 pub(crate) async fn read(db: &mut PgConnection, which: Which) -> Result<Vec<Prepared>, SealError> {
     let (mut log, mut unsigned_only, mut newest, mut listed, mut limit) = (None, false, false, None, None);
     let own_log = matches!(which, Which::NewestOfLedger);
+    let stamped = matches!(which, Which::StampedOf(_));
     match which {
         Which::Unsigned => unsigned_only = true,
         Which::Newest | Which::NewestOfLedger => newest = true,
         Which::NewestOf(of) => (log, newest) = (Some(of), true),
-        Which::Of(of) => log = Some(of),
+        Which::Of(of) | Which::StampedOf(of) => log = Some(of),
         Which::ListedAfter(leaf, most) => {
             (listed, limit) = (Some(leaf), Some(i64::try_from(most).unwrap_or(i64::MAX)));
         }
@@ -150,13 +153,15 @@ pub(crate) async fn read(db: &mut PgConnection, which: Which) -> Result<Vec<Prep
            WHERE ($1::int IS NULL OR c.log_id = $1) AND (NOT $2 OR c.note IS NULL)
              AND (NOT $3 OR c.size = (SELECT max(size) FROM seal.checkpoints AS n WHERE n.log_id = c.log_id))
              AND ($4::bigint IS NULL OR c.leaf > $4) AND (NOT $6 OR l.tenant IS NULL)
+             AND (NOT $7 OR EXISTS (SELECT FROM seal.time_stamps AS s WHERE s.log_id = c.log_id AND s.size = c.size))
            ORDER BY CASE WHEN $4::bigint IS NOT NULL THEN c.leaf END, c.log_id, c.size LIMIT $5"#,
         log,
         unsigned_only,
         newest,
         listed,
         limit,
-        own_log
+        own_log,
+        stamped
     );
     let mut found = Vec::new();
     for row in rows.fetch_all(db).await? {

@@ -90,6 +90,31 @@ pub enum SealError {
         /// What is wrong with it.
         what: String,
     },
+    /// What is kept beside the key can't be used.
+    #[error(
+        "{path}, where the newest checkpoint of the ledger's own log is kept, {what}. It belongs to the key beside it: put the \
+         one back that was written with that key (docs/sealing.md)"
+    )]
+    Kept {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The key file is that of another ledger.
+    #[error(
+        "{path} is not the key file of the ledger in this database: it is for {name}, and the newest checkpoint of the log \
+         {log} is signed by none of its keys. Give the file that this ledger is sealed with; where its key was replaced a moment \
+         ago, wait for the first checkpoint that the new one signs"
+    )]
+    OtherKey {
+        /// The file.
+        path: String,
+        /// The ledger that it is for.
+        name: String,
+        /// A log that the database has.
+        log: String,
+    },
     /// A copy of a log has events that were not sealed when it was made.
     #[error(
         "the copy has events that were not sealed yet: seal them first, from the log that it was copied from (start \

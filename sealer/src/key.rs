@@ -153,7 +153,9 @@ impl KeyFile {
     #[must_use]
     pub fn newest_id(&self) -> String {
         let key = self.keys.first().map(|key| key.verifier().to_string()).unwrap_or_default();
-        key.rsplit_once('+').map_or_else(String::new, |(name_and_id, _)| name_and_id.to_owned())
+        // No name has a plus, and the key behind the id may have some: it is base64.
+        let name_and_id: Vec<&str> = key.splitn(3, '+').take(2).collect();
+        name_and_id.join("+")
     }
 
     /// What readers check signatures with, under the name of a log.

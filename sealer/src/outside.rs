@@ -9,7 +9,7 @@ use seal::note::SignedNote;
 use seal::tiles::{Tiles, needed};
 use sqlx::PgPool;
 
-use crate::checkpoint::{self, Prepared, Which};
+use crate::checkpoint::{self, Which};
 use crate::error::SealError;
 use crate::key::{KeyFile, write_whole};
 use crate::publish::beginning;
@@ -46,13 +46,14 @@ pub(crate) fn kept(keys: &KeyFile) -> Result<Option<(u32, Checkpoint)>, SealErro
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(&path, error)),
     };
-    let note: SignedNote = text.parse()?;
-    let malformed = |error: seal::checkpoint::NoCheckpoint| SealError::Damaged(error.to_string());
-    let kept: Checkpoint = note.text.parse().map_err(malformed)?;
-    let generation = generation_of(keys.name(), &kept.origin);
-    let strange = || SealError::Damaged(format!("{} is of another ledger, {}", path.display(), kept.origin));
-    let generation = generation.ok_or_else(strange)?;
-    note.verified_by(&keys.verifiers(&kept.origin)?)?;
+    let wrong = |what: String| SealError::Kept { path: path.display().to_string(), what };
+    let note: SignedNote = text.parse().map_err(|error| wrong(format!("is no signed note: {error}")))?;
+    let kept: Checkpoint = note.text.parse().map_err(|error| wrong(format!("is no checkpoint: {error}")))?;
+    let generation = generation_of(keys.name(), &kept.origin).ok_or_else(|| {
+        wrong(format!("is of another log, {}, than this key's, {}", kept.origin, keys.name()))
+    })?;
+    let verified = keys.verifiers(&kept.origin).and_then(|keys| note.verified_by(&keys).map(drop));
+    verified.map_err(|error| wrong(format!("was not signed by this key: {error}")))?;
     Ok(Some((generation, kept)))
 }
 
@@ -81,22 +82,25 @@ pub(crate) async fn check(pool: &PgPool, keys: &KeyFile) -> Result<u32, SealErro
         return Err(SealError::Restored { place, outside: kept.size, ours });
     }
     match newest {
-        Some(newest) if newest.size >= kept.size => must_have(pool, &newest, &kept, place).await?,
+        Some(newest) if newest.size >= kept.size => must_have(pool, newest.log, &kept, place).await?,
         _ => return Err(SealError::Restored { place, outside: kept.size, ours }),
     }
     Ok(database)
 }
 
-/// Makes sure that our ledger's log begins with the tree of a checkpoint.
-async fn must_have(
+/// Makes sure that a log of ours begins with the tree of a checkpoint, which is no larger.
+///
+/// # Errors
+/// [`SealError::Forked`], or the database's.
+pub(crate) async fn must_have(
     pool: &PgPool,
-    newest: &Prepared,
+    log: i32,
     kept: &Checkpoint,
     place: String,
 ) -> Result<(), SealError> {
     let mut tree = Tiles::default();
     let wanted = needed(std::iter::once(0..kept.size));
-    tiles::load(&mut *pool.acquire().await?, newest.log, Tree::Entries, wanted, &mut tree).await?;
+    tiles::load(&mut *pool.acquire().await?, log, Tree::Entries, wanted, &mut tree).await?;
     if tree.root(0..kept.size)? == kept.root {
         return Ok(());
     }

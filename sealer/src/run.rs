@@ -11,6 +11,7 @@ use sqlx::PgPool;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::belongs;
 use crate::error::SealError;
 use crate::findings::Finding;
 use crate::gathered::{Gathered, read_on};
@@ -78,7 +79,6 @@ pub struct Sealer {
 pub(crate) struct Work {
     pub lease: Lease,
     pub logs: Logs,
-    pub hasher: Hasher,
     /// Tenants whose logs have more than their newest checkpoint.
     pub news: BTreeSet<String>,
     pub keys: KeyFile,
@@ -135,11 +135,12 @@ impl Sealer {
 
     async fn seal_with(&self, lease: Lease) -> Result<(), SealError> {
         let (mut work, mut position) = self.begin(lease).await?;
+        let hasher = Hasher::start()?;
         loop {
             let batch = self.log.read_all(position, self.config.max_batch_events.max(1)).await?;
             let Some(last) = batch.last() else { break };
             position = last.position;
-            self.integrate(&mut work, batch).await?;
+            self.integrate(&mut work, &hasher, batch).await?;
         }
         self.sign(&mut work).await
     }
@@ -229,6 +230,7 @@ impl Sealer {
         progress: &mut bool,
     ) -> Result<(), SealError> {
         let (mut work, position) = self.begin(lease).await?;
+        let hasher = Hasher::start()?;
         let subscription = self.log.subscribe(position).await?;
         let every = |period: Duration| {
             let mut interval = tokio::time::interval(period.max(Duration::from_millis(1)));
@@ -252,7 +254,7 @@ impl Sealer {
                     behind.set(head.0.saturating_sub(sealed.0) as f64);
                 }
                 () = gathered.due() => {
-                    let integrating = self.integrate(&mut work, gathered.take());
+                    let integrating = self.integrate(&mut work, &hasher, gathered.take());
                     tokio::pin!(integrating);
                     // Meanwhile the log goes on, and forgets.
                     loop {
@@ -273,6 +275,7 @@ impl Sealer {
     /// database says that more was signed already.
     async fn begin(&self, lease: Lease) -> Result<(Work, Position), SealError> {
         let keys = self.read_keys()?;
+        belongs::must_have_name_of(&self.pool, &keys).await?;
         let generation = outside::check(&self.pool, &keys).await?;
         if let Some(witnesses) = &self.witnesses {
             outside::check_witnesses(&self.pool, &keys, witnesses).await?;
@@ -289,15 +292,19 @@ impl Sealer {
                    COALESCE((SELECT max(size) FROM seal.checkpoints AS c WHERE c.log_id = l.log_id), 0)"#
         );
         let news = news.fetch_all(&self.pool).await?.into_iter().collect();
-        let hasher = Hasher::start()?;
-        Ok((Work { lease, logs: Logs::default(), hasher, news, keys, generation, lacking: None }, position))
+        Ok((Work { lease, logs: Logs::default(), news, keys, generation, lacking: None }, position))
     }
 
     pub(crate) fn read_keys(&self) -> Result<KeyFile, SealError> {
         KeyFile::read(&self.keys).map_err(|error| SealError::Damaged(error.to_string()))
     }
 
-    async fn integrate(&self, work: &mut Work, batch: Vec<RecordedEvent>) -> Result<(), SealError> {
+    async fn integrate(
+        &self,
+        work: &mut Work,
+        hasher: &Hasher,
+        batch: Vec<RecordedEvent>,
+    ) -> Result<(), SealError> {
         let Some(last) = batch.last().map(|event| event.position) else { return Ok(()) };
         let (mut tx, _) = work.lease.begin_unflushed(&self.pool).await?;
         let streams = streams_of(&batch);
@@ -309,7 +316,7 @@ impl Sealer {
         }
         // What fails is begun anew, with logs as the tables have them.
         let mut logs = std::mem::take(&mut work.logs);
-        let added = work.hasher.run(move || {
+        let added = hasher.run(move || {
             let events: Vec<_> = batch.iter().filter_map(sealable).collect();
             add(&mut logs, &mut chains, &events).map(|()| (logs, chains, events.len()))
         });

@@ -4,7 +4,7 @@ use access::AccessError;
 use access::administration::record_for_all;
 use domain::admin::{ActorKind, AdminActor, AdminBody, SealTold};
 use redaction::CleanText;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::error::SealError;
 use crate::key::KeyFile;
@@ -21,7 +21,19 @@ pub(crate) fn failed(error: AccessError) -> SealError {
     }
 }
 
-/// Tells of the key that signs, where it is another than was told last, or the first.
+/// Whoever makes a tenant is told by which key is sealed, and takes this lock with others (migration 0037): what is told
+/// to all tenants is told to that one too, by one of the two.
+async fn lock(db: &mut PgConnection) -> Result<(), SealError> {
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtextextended('runledger tells of sealing', 0))::text AS locked"
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(())
+}
+
+/// Tells of the key that signs, where it is another than was told last, or the first. A tenant that is made later is told by
+/// the database, when it is made.
 pub(crate) async fn tell(pool: &PgPool, lease: Lease, keys: &KeyFile) -> Result<(), SealError> {
     let (mut tx, _) = lease.begin(pool).await?;
     let now = keys.newest_id();
@@ -29,6 +41,7 @@ pub(crate) async fn tell(pool: &PgPool, lease: Lease, keys: &KeyFile) -> Result<
     if before.as_ref() == Some(&now) {
         return Ok(tx.rollback().await?);
     }
+    lock(&mut tx).await?;
     sqlx::query!("UPDATE seal.progress SET key_id = $1", now).execute(&mut *tx).await?;
     let (key_id, old_key_id) = (CleanText::new(&now), before.as_deref().map(CleanText::new));
     let event = match old_key_id {
@@ -53,6 +66,8 @@ pub async fn tell_stopped(pool: &PgPool) -> Result<(), SealError> {
            UPDATE seal.progress SET key_id = NULL FROM stopped RETURNING stopped.key_id AS "key_id!""#
     );
     if let Some(key) = stopped.fetch_optional(&mut *tx).await? {
+        // Behind the row's, as above: in one order.
+        lock(&mut tx).await?;
         let event = AdminBody::SealingStopped(SealTold { key_id: CleanText::new(&key), old_key_id: None });
         record_for_all(&mut *tx, &event, &by_the_ledger()).await.map_err(failed)?;
     }

@@ -81,7 +81,11 @@ async fn policy(keys: &KeyFile, tenant: &str, args: &DatabaseArgs) -> Result<(),
     let tenant: TenantId =
         tenant.parse().map_err(|error: domain::InvalidId| Error::Usage(error.to_string()))?;
     let pool = database::connect_existing(args).await?;
-    let origin = sealer::origin(&pool, keys.name(), tenant.as_str()).await;
+    let found = async {
+        sealer::must_be_key_of(&pool, keys).await?;
+        sealer::origin(&pool, keys.name(), tenant.as_str()).await
+    };
+    let origin = found.await;
     pool.close().await;
     let origin = origin?.ok_or_else(|| {
         Error::Usage(format!(
@@ -112,10 +116,16 @@ async fn policy(keys: &KeyFile, tenant: &str, args: &DatabaseArgs) -> Result<(),
 
 async fn status(keys: &KeyFile, output: OutputArgs, args: &DatabaseArgs) -> Result<(), Error> {
     let pool = database::connect_existing(args).await?;
-    let logs = sealer::status(&pool, keys.name(), None).await;
-    let stamps = sealer::time_stamps(&pool).await;
+    let found = async {
+        sealer::must_be_key_of(&pool, keys).await?;
+        Ok::<_, SealError>((
+            sealer::status(&pool, keys.name(), None).await?,
+            sealer::time_stamps(&pool).await?,
+        ))
+    };
+    let found = found.await;
     pool.close().await;
-    let (logs, stamps) = (logs?, stamps?);
+    let (logs, stamps) = found?;
     let (stamped_at, authority) = stamps.newest.unzip();
     let told: Vec<Value> = logs
         .iter()
@@ -168,11 +178,17 @@ async fn begin_anew(
     let begun = begun.await;
     log.shutdown().await;
     pool.close().await;
-    let Begun { generation, tenants } = begun?;
+    let Begun { generation, tenants, unused } = begun?;
     print_line!(
         "the logs of {tenants} tenants are sealed anew, their names end with /{generation} from now on."
     );
     print_line!("What was signed after the backup is gone; each export says so, and why.");
+    for path in unused {
+        print_line!(
+            "{} was not written down: its log has as much, a newer one was given, or it was begun before.",
+            path.display()
+        );
+    }
     print_line!(
         "Give readers the new policies (`runledger seal policy`): they trust no log that they do not know."
     );
@@ -221,7 +237,7 @@ fn tell(output: OutputArgs, audited: &Audited) -> Result<(), Error> {
         })
         .collect();
     let told = json!({"events": audited.events, "tenants": audited.tenants, "checkpoints": audited.checkpoints,
-        "restored": restored, "findings": findings});
+        "time_stamps": audited.time_stamps, "restored": restored, "findings": findings});
     output.tell(&told, |_| {
         for Restoration { tenant, said } in audited.restored.iter().filter(|one| one.tenant.is_some()) {
             let tenant = tenant.as_deref().unwrap_or_default();
@@ -232,10 +248,11 @@ fn tell(output: OutputArgs, audited: &Audited) -> Result<(), Error> {
             print_line!("{finding}");
         }
         print_line!(
-            "{} events of {} tenants recomputed, and the roots of {} checkpoints: {}",
+            "{} events of {} tenants recomputed, and the roots of {} checkpoints; {} time stamps compared with them: {}",
             audited.events,
             audited.tenants,
             audited.checkpoints,
+            audited.time_stamps,
             match audited.findings.len() {
                 0 => "all is as it was sealed".to_owned(),
                 count => format!("{count} findings"),

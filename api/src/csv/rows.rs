@@ -13,7 +13,7 @@ type Column<T> = (&'static str, fn(&T) -> String);
 type EventColumn = (&'static str, fn(&EventView, &Said) -> String);
 
 /// The columns of a run, in their order, and how each is written.
-const OF_RUNS: [Column<RunView>; 27] = [
+const OF_RUNS: [Column<RunView>; 32] = [
     ("run_id", |run| run.run_id.to_string()),
     ("kind", |run| run.kind.clone()),
     ("title", |run| text(run.title.as_ref())),
@@ -41,6 +41,12 @@ const OF_RUNS: [Column<RunView>; 27] = [
     ("revision", |run| run.revision.to_string()),
     ("position", |run| run.position.to_string()),
     ("view", |run| run.links.view.clone()),
+    // What came later stands behind what was there, for who counts columns.
+    ("parent_id", |run| text(run.parent.map(|parent| parent.run_id))),
+    ("retry_of", |run| text(run.retry_of.map(|other| other.run_id))),
+    ("resumes", |run| text(run.resumes.map(|other| other.run_id))),
+    ("ref_source", |run| text(run.reference.as_ref().map(|reference| &reference.source))),
+    ("ref_id", |run| text(run.reference.as_ref().map(|reference| &reference.id))),
 ];
 
 impl Tabular for RunPage {

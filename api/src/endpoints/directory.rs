@@ -11,6 +11,7 @@ use commands::{Changed, NameRequest, NewName};
 use domain::{Origin, TenantId};
 use eventlog::Position;
 use reads::{ReadError, directory, forms};
+use redaction::CleanText;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -45,7 +46,8 @@ struct DirectoryAnswer {
 }
 
 /// Records what ids are called. Items and labels that say such an id are shown by its name, past ones as well. Of all
-/// that is said of an id the newest counts, so it may be said again and in any order.
+/// that is said of an id the newest counts, so it may be said again and in any order. A name that is null takes back what
+/// was said: the id is shown as not known.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/directory",
@@ -102,7 +104,9 @@ async fn news(
     let mut is_new = |name: &NewName| {
         let place = (name.namespace.as_str().to_owned(), name.id.as_str().to_owned());
         let known = known.get(&place).is_some_and(|known| {
-            known.as_of > name.as_of || known.as_of == name.as_of && known.name == name.name.as_str()
+            known.as_of > name.as_of
+                || known.as_of == name.as_of
+                    && known.name.as_deref() == name.name.as_ref().map(CleanText::as_str)
         });
         !known && seen.insert((place, name.name.clone(), name.as_of))
     };

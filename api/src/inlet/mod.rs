@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use inlets::{Incoming, Malformed, ReceiveError, Received};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::extract::bearer;
+use crate::extract::bearer_of;
 use crate::observe::ThisRequest;
 use crate::problem::Problem;
 use crate::problem_code::ProblemCode;
@@ -49,16 +49,17 @@ pub fn shown_key(
     headers: &HeaderMap,
 ) -> Option<Result<TokenHash, Problem>> {
     let route = route?.as_str();
-    let check = |key: &str| access::check(key).map_err(|fault| Problem::from(Denied::Malformed(fault)));
+    let check = |key: &str| access::check(key).map_err(|fault| Problem::from(Denied::MalformedKey(fault)));
+    let borne = || bearer_of(headers, "the inlet's key").and_then(check);
     if route.starts_with(BARE) {
-        return Some(bearer(headers).and_then(check));
+        return Some(borne());
     }
     let rest = route.strip_prefix(PREFIX)?;
     if rest.starts_with("/{key}") {
         let key = uri.path().strip_prefix(PREFIX)?.split('/').nth(1).unwrap_or_default();
         return Some(check(key));
     }
-    (rest.is_empty() || rest.starts_with('/')).then(|| bearer(headers).and_then(check))
+    (rest.is_empty() || rest.starts_with('/')).then(borne)
 }
 
 /// The inlet whose key was shown, which is of the type that the address is for: 401 without a good key, 403 where it is

@@ -109,7 +109,9 @@ impl Listener {
                     change.notification = None;
                 }
                 change.links = change.links.under(&self.audience.base);
-                let message = self.message("run", change.position, &change);
+                // Of one run nothing more of the same position comes.
+                let heard = if self.audience.run.is_some() { change.position } else { change.heard };
+                let message = self.message("run", heard, &change);
                 self.ready.push_back(message);
             }
         }

@@ -46,7 +46,10 @@ impl CloudEvent {
                 percent_decode_str(text.trim().trim_matches('"')).decode_utf8().ok()
             });
             let text = text.ok_or_else(|| Malformed::new(format!("ce-{name}"), "it must be UTF-8"))?;
-            fields.insert(name.to_owned(), Value::String(text.into_owned()));
+            if fields.insert(name.to_owned(), Value::String(text.into_owned())).is_some() {
+                let detail = "the header is there more than once, and an attribute has one value";
+                return Err(Malformed::new(format!("ce-{name}"), detail));
+            }
         }
         let mut event = Self::attributes(&fields, "ce-")?;
         if body.is_empty() {

@@ -173,6 +173,11 @@ fn binary_and_structured_say_the_same() {
     assert_eq!(binary, report(sent(&event).unwrap()));
     let foreign = CloudEvent::binary(headers.into_iter(), Some("text/plain"), b"hello").unwrap();
     assert_eq!((foreign.data, foreign.foreign.as_deref()), (Value::Null, Some("text/plain")));
+    // Which of two would be meant?
+    let twice = headers.into_iter().chain([("type", &b"com.runledger.Completed"[..])]);
+    let refused = CloudEvent::binary(twice, None, b"").unwrap_err();
+    assert_eq!(refused.pointer, "ce-type");
+    assert!(refused.detail.contains("more than once") && !refused.unreadable, "{refused}");
     let empty = CloudEvent::binary(headers.into_iter(), None, b"").unwrap();
     assert_eq!((empty.data, empty.foreign), (Value::Null, None));
     let packed = json!({"specversion": "1.0", "id": "e-1", "source": "/jobs", "type": "com.runledger.Started",

@@ -114,6 +114,21 @@ fn events_of_no_run_and_of_unknown_types_are_kept_as_they_are() {
     assert!(kept.why.as_str().contains("\"PAUSE\""), "{}", kept.why);
 }
 
+/// A type that is no text is no sign of life: what it was to say is not known.
+#[test]
+fn a_type_that_is_no_text_is_kept_as_it_is() {
+    for value in [json!(5), json!(true), json!(["START"]), json!({"type": "START"}), json!("x".repeat(400))] {
+        let mut strange = event("START", &json!({}));
+        strange["eventType"] = value.clone();
+        let kept = aside(translated(strange).unwrap());
+        assert_eq!(kept.content["eventType"], value);
+        assert!(kept.why.as_str().ends_with("FAIL, ABORT or OTHER."), "{}", kept.why);
+    }
+    let mut nothing = event("START", &json!({}));
+    nothing["eventType"] = Value::Null;
+    assert_eq!(said(&report(translated(nothing).unwrap())).0, "Progressed");
+}
+
 #[test]
 fn what_no_event_lacks_is_asked_for_by_its_name() {
     for (pointer, value) in [

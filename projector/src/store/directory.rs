@@ -24,8 +24,10 @@ pub(super) async fn write(db: &mut PgConnection, names: &[&Name<'_>]) -> Result<
         tenants.push(what.tenant.as_str());
         namespaces.push(what.namespace.as_str());
         ids.push(what.id.as_str());
-        texts.push(what.name.as_str());
-        keys.push(search_key(what.name.as_str()));
+        // A name that was taken back keeps its row: what was said before may still come.
+        let name = what.name.as_ref().map(redaction::CleanText::as_str);
+        texts.push(name);
+        keys.push(name.map(search_key));
         times.push(what.as_of);
         positions.push(bigint(record.position.0)?);
     }
@@ -40,7 +42,7 @@ pub(super) async fn write(db: &mut PgConnection, names: &[&Name<'_>]) -> Result<
         &namespaces as _,
         &ids as _,
         &texts as _,
-        &keys,
+        &keys as _,
         &times,
         &positions
     )

@@ -10,7 +10,8 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 /// That an id of the namespace `policies` was called so at that second.
-fn named(id: &str, name: &str, second: u32) -> Named {
+fn named(id: &str, name: impl Into<Option<&'static str>>, second: u32) -> Named {
+    let name: Option<&str> = name.into();
     serde_json::from_value(json!({
         "tenant": tenant(0), "namespace": "policies", "id": id, "name": name,
         "as_of": format!("2026-01-31T08:15:{second:02}Z"), "recorded_at": "2026-01-31T08:16:00Z", "actor": "sync",
@@ -23,33 +24,37 @@ async fn told(story: &Story, what: &Named) {
     story.raw(&directory_stream(&what.tenant, &what.namespace), record).await;
 }
 
-async fn names(pool: &PgPool) -> Vec<(String, String, i64)> {
+async fn names(pool: &PgPool) -> Vec<(String, Option<String>, i64)> {
     sqlx::query_as("SELECT entry_id, name, position FROM projection.directory ORDER BY entry_id")
         .fetch_all(pool)
         .await
         .unwrap()
 }
 
-fn row(id: &str, name: &str, position: i64) -> (String, String, i64) {
-    (id.to_owned(), name.to_owned(), position)
+fn row(id: &str, name: impl Into<Option<&'static str>>, position: i64) -> (String, Option<String>, i64) {
+    (id.to_owned(), name.into().map(ToOwned::to_owned), position)
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_newest_name_counts_however_the_log_is_cut(pool: PgPool) {
     let mut story = Story::default();
     for (id, name, second) in [
-        ("a", "old", 1),
-        ("a", "new", 3),
-        ("b", "first", 2),
-        ("a", "late", 2),
-        ("b", "last", 2),
-        ("a", "new", 3),
+        ("a", Some("old"), 1),
+        ("a", Some("new"), 3),
+        ("b", Some("first"), 2),
+        ("a", Some("late"), 2),
+        ("b", Some("last"), 2),
+        ("a", Some("new"), 3),
+        // Taken back, and then said once more as it was before.
+        ("c", Some("was"), 1),
+        ("c", None, 3),
+        ("c", Some("was"), 2),
     ] {
         told(&story, &named(id, name, second)).await;
     }
     story.given(0, [queued(), started(), completed()]).await;
     let whole = story.project(&pool, &[]).await;
-    assert_eq!(names(&pool).await, [row("a", "new", 6), row("b", "last", 5)]);
+    assert_eq!(names(&pool).await, [row("a", "new", 6), row("b", "last", 5), row("c", None, 8)]);
     for sizes in [&[1][..], &[2], &[3, 1, 2]] {
         start_over(&pool).await;
         assert_eq!(story.project(&pool, sizes).await, whole, "in batches of {sizes:?}");

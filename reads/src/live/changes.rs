@@ -6,13 +6,14 @@ use domain::{RunId, Status, TenantId};
 use eventlog::Position;
 use serde::Serialize;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::corrupt::{Corrupt, non_negative, parse_enum};
 use crate::error::ReadError;
 use crate::forms;
-use crate::runs::{ItemCounts, RunLinks, RunStatus};
+use crate::runs::{ChildCounts, ItemCounts, RunLinks, RunStatus};
 
 const RUNS: &str = "projection.runs";
 
@@ -24,7 +25,8 @@ const MOST: usize = 2_000;
 const MOST_EVENTS: i64 = 10_000;
 
 /// A run has changed: how it stands after the event at `position`, and whatever else happened to it since
-/// the last message.
+/// the last message. A run is told too when its parts have come further, and when another run tries it once more or goes on
+/// with it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = RunChanged)]
 pub struct RunChange {
@@ -42,14 +44,19 @@ pub struct RunChange {
     status: Status,
     /// Its items by their last outcome.
     items: ItemCounts,
-    /// How many of its events this message stands for.
+    /// Its parts by their status; null where it has none.
+    children: Option<ChildCounts>,
+    /// How many of its own events this message stands for: none where it is told of for other runs.
     events: u64,
     /// The revision of its last event.
     #[schema(value_type = forms::Revision)]
     revision: u64,
-    /// The position of its last event: the message's `id`.
+    /// The position of its last event, or of a later one of the other runs that it is told of for.
     #[schema(value_type = forms::Position)]
     pub position: u64,
+    /// Up to where who has heard this has heard everything: the `id` of the message.
+    #[serde(skip)]
+    pub heard: u64,
     /// Word to the listener, where the listener started the run: it was queued, or it ended.
     pub notification: Option<NewNotification>,
     /// Where the run's resources are, as we know it.
@@ -93,22 +100,52 @@ pub async fn changes(
     let rows = sqlx::query!(
         r#"SELECT wanted.index AS "index!", r.run_id, r.kind, r.title, r.status, r.items_total,
                   r.items_succeeded, r.items_failed, r.items_skipped, r.items_tallied, r.revision, changed.position AS "position!",
-                  changed.events AS "events!", changed.looked_at AS "looked_at!", n.notification_id AS "notification_id?",
-                  n.transition AS "transition?", n.recipient AS "recipient?"
+                  changed.own AS "own!", changed.events AS "events!", changed.looked_at AS "looked_at!",
+                  (SELECT jsonb_object_agg(c.status, c.runs) FROM projection.run_children AS c
+                   WHERE c.tenant = r.tenant AND c.parent_id = r.run_id) AS "children?: Json<ChildCounts>",
+                  n.notification_id AS "notification_id?", n.transition AS "transition?", n.recipient AS "recipient?"
            FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS wanted (tenant, after, index)
            CROSS JOIN LATERAL (
-               SELECT e.run_id, max(e.position) AS position, count(*) AS events,
-                      (sum(count(*)) OVER ())::bigint AS looked_at
-               FROM (SELECT run_id, position FROM projection.run_events
-                     WHERE tenant = wanted.tenant AND position > wanted.after
-                     ORDER BY position LIMIT $4) AS e
-               GROUP BY e.run_id ORDER BY max(e.position) LIMIT $3) AS changed
+               WITH themselves AS MATERIALIZED (
+                   SELECT e.run_id, max(e.position) AS position, min(e.revision) AS first, count(*) AS events,
+                          (sum(count(*)) OVER ())::bigint AS looked_at
+                   FROM (SELECT run_id, position, revision FROM projection.run_events
+                         WHERE tenant = wanted.tenant AND position > wanted.after
+                         ORDER BY position LIMIT $4) AS e
+                   GROUP BY e.run_id ORDER BY max(e.position) LIMIT $3
+               ), linked AS MATERIALIZED (
+                   SELECT t.position, t.first, t.looked_at, l.parent_id, l.retry_of, l.resumes
+                   FROM themselves AS t JOIN projection.runs AS l ON l.run_id = t.run_id AND l.tenant = wanted.tenant
+                   WHERE l.parent_id IS NOT NULL OR l.retry_of IS NOT NULL OR l.resumes IS NOT NULL
+               )
+               SELECT told.run_id, max(told.position) AS position, bool_or(told.own AND told.position = told.newest) AS own,
+                      sum(told.events)::bigint AS events, max(told.looked_at) AS looked_at
+               FROM (
+                   SELECT one.*, max(one.position) OVER (PARTITION BY one.run_id) AS newest
+                   FROM (
+                       SELECT run_id, position, events, looked_at, true AS own FROM themselves
+                       UNION ALL
+                       -- Where a status of its parts is another one, and not at each of their events.
+                       SELECT p.parent_id, c.position, 0, p.looked_at, false
+                       FROM (SELECT parent_id, max(looked_at) AS looked_at FROM linked GROUP BY parent_id) AS p
+                       CROSS JOIN LATERAL (
+                           SELECT max(position) AS position FROM projection.run_children
+                           WHERE tenant = wanted.tenant AND parent_id = p.parent_id) AS c
+                       WHERE c.position > wanted.after
+                       UNION ALL
+                       SELECT s.run_id, linked.position, 0, linked.looked_at, false
+                       FROM linked CROSS JOIN LATERAL (VALUES (linked.retry_of), (linked.resumes)) AS s (run_id)
+                       WHERE linked.first = 0 AND s.run_id IS NOT NULL
+                   ) AS one
+               ) AS told
+               GROUP BY told.run_id) AS changed
            JOIN projection.runs AS r ON r.run_id = changed.run_id AND r.tenant = wanted.tenant
            LEFT JOIN LATERAL (
                SELECT notification_id, transition, recipient FROM projection.notifications AS told
                WHERE told.run_id = r.run_id AND told.tenant = r.tenant AND told.position > wanted.after
                ORDER BY told.position DESC LIMIT 1) AS n ON true
-           ORDER BY changed.position"#,
+           -- What is told of for others comes before them: who has heard those has heard it.
+           ORDER BY changed.position, changed.own"#,
         &tenants,
         &positions,
         i64::try_from(MOST + 1).unwrap_or(i64::MAX),
@@ -142,9 +179,12 @@ pub async fn changes(
                 skipped: number("items_skipped", row.items_skipped)?,
                 tallied: row.items_tallied,
             },
+            children: row.children.map(|Json(counts)| counts),
             events: number("events", row.events)?,
             revision: number("revision", row.revision)?,
             position: number("position", row.position)?,
+            // The event that brought it comes after this, and both are told again to who has not heard of that.
+            heard: number("position", if row.own { row.position } else { row.position - 1 })?,
             notification: notification
                 .map(|(notification_id, transition)| NewNotification { notification_id, transition }),
             links: RunLinks::new(tenant.as_str(), run_id),

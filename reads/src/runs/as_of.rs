@@ -189,6 +189,8 @@ fn show(
         retry_of: queued.retry_of.map(linked),
         resumes: queued.resumes.map(linked),
         children: None,
+        retried_by: None,
+        resumed_by: None,
         labels: queued.labels.iter().map(|(name, value)| (name.to_owned(), text(value))).collect(),
         label_names: BTreeMap::new(),
         context: Some(context),

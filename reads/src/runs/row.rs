@@ -19,6 +19,9 @@ use crate::error::ReadError;
 
 const TABLE: &str = "projection.runs";
 
+/// How many runs are shown that try a run once more, and as many that go on with it.
+const MOST_FOLLOWERS: u32 = 20;
+
 /// The columns of a run `r` that every reader of rows wants.
 const COLUMNS: &str = "r.run_id, r.kind, r.title, r.status, r.ended_as, r.presumed, r.superseded, r.items_total,
     r.items_succeeded, r.items_failed, r.items_skipped, r.initiator_id, r.initiator_name, r.labels, r.idempotency_key,
@@ -67,6 +70,12 @@ pub(super) struct RunRow {
     pub(super) resumes: Option<Uuid>,
     pub(super) items_tallied: bool,
     pub(super) children: Option<Json<ChildCounts>>,
+    /// Lists do without.
+    #[sqlx(default)]
+    pub(super) retried_by: Option<Vec<Uuid>>,
+    /// Lists do without.
+    #[sqlx(default)]
+    pub(super) resumed_by: Option<Vec<Uuid>>,
     pub(super) worker: Option<String>,
     pub(super) progress_message: Option<String>,
     pub(super) reason_code: Option<String>,
@@ -113,6 +122,12 @@ impl RunRow {
             let run = run.map(|run| RunId::new(run).map(|run_id| LinkedRunView { run_id }));
             run.transpose().map_err(|error| Corrupt::new(TABLE, column, id, error))
         };
+        let followers = |column, runs: Option<Vec<Uuid>>| {
+            let link = |run| RunId::new(run).map(|run_id| LinkedRunView { run_id });
+            let runs = runs.filter(|runs| !runs.is_empty());
+            let runs = runs.map(|runs| runs.into_iter().map(link).collect::<Result<Vec<_>, _>>());
+            runs.transpose().map_err(|error| Corrupt::new(TABLE, column, id, error))
+        };
         let quarantined = match (self.held_revision, self.held_position, self.held_error) {
             (Some(revision), Some(position), Some(message)) => Some(Quarantined {
                 revision: number("held_revision", revision)?,
@@ -149,6 +164,8 @@ impl RunRow {
             retry_of: linked("retry_of", self.retry_of)?,
             resumes: linked("resumes", self.resumes)?,
             children: self.children.map(|Json(counts)| counts),
+            retried_by: followers("retry_of", self.retried_by)?,
+            resumed_by: followers("resumes", self.resumed_by)?,
             labels,
             label_names: BTreeMap::new(),
             context: self.context.map(|Json(context)| context),
@@ -187,7 +204,15 @@ pub(super) async fn find(
     run: RunId,
 ) -> Result<RunRow, ReadError> {
     let mut row = select();
-    row.push(", r.context FROM projection.runs AS r WHERE r.tenant = ").push_bind(tenant.as_str());
+    row.push(", r.context");
+    for (column, name) in [("retry_of", "retried_by"), ("resumes", "resumed_by")] {
+        // In the order of its index.
+        row.push(format_args!(
+            ", ARRAY(SELECT s.run_id FROM projection.runs AS s WHERE s.tenant = r.tenant AND s.{column} = r.run_id
+               ORDER BY s.queued_at DESC, s.run_id DESC LIMIT {MOST_FOLLOWERS}) AS {name}"
+        ));
+    }
+    row.push(" FROM projection.runs AS r WHERE r.tenant = ").push_bind(tenant.as_str());
     row.push(" AND r.run_id = ").push_bind(run.uuid());
     let row = row.build_query_as::<RunRow>();
     row.fetch_optional(conn).await?.ok_or_else(|| ReadError::no_such_run(run))

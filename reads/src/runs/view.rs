@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use crate::base_path::BasePath;
 use crate::forms;
 
-/// A run. Every member is there in every answer, null where nothing is known; only `context` is left
-/// out of lists.
+/// A run. Every member is there in every answer, null where nothing is known; only `context`, `retried_by` and `resumed_by`
+/// are left out of lists.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Run)]
 pub struct RunView {
@@ -50,6 +50,14 @@ pub struct RunView {
     pub resumes: Option<LinkedRunView>,
     /// Its parts by their status; null where it has none, and in past states, which are of the run alone.
     pub children: Option<ChildCounts>,
+    /// The runs that try its work once more, the newest 20, the newest first. Left out where there are none, of lists and of
+    /// past states.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retried_by: Option<Vec<LinkedRunView>>,
+    /// The runs that go on with its items, the newest 20, the newest first. Left out where there are none, of lists and of
+    /// past states.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumed_by: Option<Vec<LinkedRunView>>,
     /// Labels to find it by.
     #[schema(value_type = forms::Labels)]
     pub labels: BTreeMap<String, String>,

@@ -112,7 +112,8 @@ async fn a_restored_ledger_goes_on_under_other_names(pool: PgPool) {
     let ended = ledger.sealer().seal_now().await;
     assert!(matches!(ended, Err(SealError::Restored { outside: 9, ours: 6, .. })), "{ended:?}");
     let before = notes(&ledger, Some("acme")).await;
-    assert_eq!(begin(&ledger, &anew()).await.unwrap(), Begun { generation: 2, tenants: 2 });
+    let begun = Begun { generation: 2, tenants: 2, unused: vec![] };
+    assert_eq!(begin(&ledger, &anew()).await.unwrap(), begun);
 
     let now = notes(&ledger, Some("acme")).await;
     assert_eq!(now[..2], before);
@@ -270,6 +271,62 @@ async fn checkpoints_that_were_kept_say_how_far_tenants_had_come(pool: PgPool) {
     let audited = ledger.audit().await;
     let acme = audited.restored.iter().find(|one| one.tenant.as_deref() == Some("acme")).unwrap();
     assert_eq!(acme.said.known.as_ref().map(|known| (known.size, known.root.is_some())), Some((20, true)));
+}
+
+/// Whoever holds the lease goes on where nothing is begun.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn what_is_refused_takes_the_lease_from_nobody(pool: PgPool) {
+    let fence = async |ledger: &Ledger| ledger.number("SELECT fence FROM seal.progress").await;
+    let ledger = restored(&pool).await;
+    let before = fence(&ledger).await;
+    let strange = Anew { known: vec![ledger.key()], ..anew() };
+    assert!(matches!(begin(&ledger, &strange).await, Err(SealError::Given { .. })));
+    assert_eq!(fence(&ledger).await, before);
+    begin(&ledger, &anew()).await.unwrap();
+    let after = fence(&ledger).await;
+    assert!(after > before);
+    assert!(matches!(begin(&ledger, &anew()).await, Err(SealError::NothingLost)));
+    assert_eq!(fence(&ledger).await, after);
+}
+
+/// Of several checkpoints of a log the newest is written down. The others are told, and compared where they can be.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn no_checkpoint_that_was_given_is_dropped_without_a_word(pool: PgPool) {
+    let ledger = with_tenants(&pool).await;
+    ledger.story().await;
+    back_up(&ledger, "backup").await;
+    for from in [7, 9] {
+        ledger.append(&run_stream("acme", 0), from, 2).await;
+        ledger.seal().await;
+    }
+    let of_acme = notes(&ledger, Some("acme")).await;
+    assert_eq!(of_acme.len(), 4);
+    let write = |name: &str, note: &str| {
+        let path = ledger.folder.path().join(name);
+        std::fs::write(&path, note).unwrap();
+        path
+    };
+    let paths: Vec<PathBuf> = (0..4).map(|n| write(&format!("acme.{n}"), &of_acme[n])).collect();
+    // One that the database should have and has otherwise: signed with the key, and of another tree.
+    let keys = KeyFile::read(&ledger.key()).unwrap();
+    let other = of_acme[1].lines().nth(2).unwrap();
+    let (text, _) = of_acme[0].split_once("\n\n").unwrap();
+    let text = text.replacen(text.lines().nth(2).unwrap(), other, 1) + "\n";
+    let signatures = keys.sign(origin(&of_acme[0]), &text).unwrap();
+    let forked = write("forked", &seal::note::SignedNote { text, signatures }.to_string());
+    let ledger = restore(ledger, "backup").await;
+
+    let ended = begin(&ledger, &Anew { known: vec![paths[3].clone(), forked.clone()], ..anew() }).await;
+    assert!(
+        matches!(&ended, Err(SealError::Forked { place, .. }) if *place == forked.display().to_string()),
+        "{ended:?}"
+    );
+    let begun = begin(&ledger, &Anew { known: paths.clone(), ..anew() }).await.unwrap();
+    assert_eq!(begun.unused, paths[..3]);
+    let audited = ledger.audit().await;
+    let acme = audited.restored.iter().find(|one| one.tenant.as_deref() == Some("acme")).unwrap();
+    let newest: u64 = of_acme[3].lines().nth(1).unwrap().parse().unwrap();
+    assert_eq!(acme.said.known.as_ref().map(|known| known.size), Some(newest));
 }
 
 /// A witness that knows more than the file beside the key, which is lost: to it they are new logs.

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::*;
 use seal::note::SignedNote;
-use sealer::{KeyFile, KeyFileError};
+use sealer::{KeyFile, KeyFileError, SealError, must_be_key_of};
 use sqlx::PgPool;
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -47,4 +47,77 @@ fn a_key_that_others_can_read_is_refused() {
     std::fs::write(&path, "# none\n").unwrap();
     assert!(matches!(KeyFile::read(&path), Err(KeyFileError::Keys(_))));
     assert!(matches!(KeyFile::create(&folder.path().join("other"), "a b"), Err(KeyFileError::Name(_))));
+}
+
+/// A key in base64 may have the character that stands before it.
+#[test]
+fn a_key_is_known_by_name_and_id_alone() {
+    let folder = tempfile::TempDir::new().unwrap();
+    for n in 0..50 {
+        let keys = KeyFile::create(&folder.path().join(n.to_string()), LEDGER).unwrap();
+        let id = keys.newest_id();
+        let (name, id) = id.split_once('+').unwrap();
+        assert!(name == LEDGER && id.len() == 8 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+    }
+}
+
+/// The key of another ledger: one of another name, and one that only has the same name.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn the_key_of_another_ledger_is_told(pool: PgPool) {
+    let ledger = Ledger::start(&pool).await;
+    let ours = KeyFile::read(&ledger.key()).unwrap();
+    let make = |file: &str, name: &str| KeyFile::create(&ledger.folder.path().join(file), name).unwrap();
+    let (named, forged) = (make("named", "other.example"), make("forged", LEDGER));
+    must_be_key_of(&pool, &named).await.unwrap();
+    ledger.story().await;
+    must_be_key_of(&pool, &ours).await.unwrap();
+    for other in [&named, &forged] {
+        let refused = must_be_key_of(&pool, other).await.unwrap_err();
+        let path = other.path().display().to_string();
+        assert!(
+            matches!(&refused, SealError::OtherKey { path: of, log, .. } if *of == path && log == LEDGER),
+            "{refused:?}"
+        );
+        assert!(refused.to_string().starts_with(&path), "{refused}");
+    }
+    // A new key beside the old one is no other ledger's.
+    let mut rotated = ours.clone();
+    rotated.rotate().unwrap();
+    must_be_key_of(&pool, &rotated).await.unwrap();
+    // Nor does such a key seal anything.
+    let config = sealer::SealerConfig::default();
+    let stranger =
+        sealer::Sealer::new(ledger.log.clone(), pool.clone(), named.path().into(), config).unwrap();
+    let before = ledger.number("SELECT count(*) FROM seal.checkpoints").await;
+    ledger.append(&run_stream("acme", 9), 0, 1).await;
+    assert!(matches!(stranger.seal_now().await, Err(SealError::OtherKey { .. })));
+    assert_eq!(ledger.number("SELECT count(*) FROM seal.checkpoints").await, before);
+}
+
+/// What is wrong with the file beside the key is told with its name.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn what_is_wrong_with_the_kept_checkpoint_names_the_file(pool: PgPool) {
+    let ledger = Ledger::start(&pool).await;
+    ledger.story().await;
+    let path = ledger.folder.path().join("seal.key.checkpoint");
+    let good = std::fs::read_to_string(&path).unwrap();
+    let other = KeyFile::create(&ledger.folder.path().join("other"), LEDGER).unwrap();
+    let (text, _) = good.split_once("\n\n").unwrap();
+    let text = format!("{text}\n");
+    let signatures = other.sign(LEDGER, &text).unwrap();
+    let by_another = SignedNote { text, signatures }.to_string();
+    for (content, says) in [
+        ("nonsense".to_owned(), "is no signed note"),
+        (good.replacen(LEDGER, "other.example", 1), "is of another log, other.example"),
+        (good.replacen("\n9\n", "\n10\n", 1).replacen("\n6\n", "\n7\n", 1), "was not signed by this key"),
+        (by_another, "was not signed by this key"),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        let error = ledger.sealer().seal_now().await.unwrap_err();
+        assert!(matches!(error, SealError::Kept { .. }), "{says}: {error:?}");
+        let told = error.to_string();
+        assert!(told.starts_with(&path.display().to_string()) && told.contains(says), "{told}");
+    }
+    std::fs::write(&path, good).unwrap();
+    ledger.seal().await;
 }

@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::authority::{Answers, Authority, openssl};
-use crate::support::{Ledger, run_stream};
+use crate::support::{LEDGER, Ledger, run_stream};
 
 fn stamping(ledger: &Ledger, authorities: &[&str], every: Duration) -> Sealer {
     let authorities = authorities.iter().map(|url| (*url).to_owned()).collect();
@@ -139,4 +139,56 @@ async fn an_authority_that_hangs_holds_up_nothing(pool: PgPool) {
     // The one that hangs is given up.
     tokio::time::timeout(Duration::from_secs(5), running).await.expect("it stops at once").unwrap();
     assert_eq!(ledger.number("SELECT count(*) FROM seal.time_stamps").await, 0);
+}
+
+/// Who changes what is kept of a time stamp is found by the audit.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn an_audit_compares_time_stamps_with_what_was_signed(pool: PgPool) {
+    let ledger = Ledger::start(&pool).await;
+    let authority = Authority::start().await;
+    let sealer = stamping(&ledger, &[&authority.url], Duration::from_secs(3_600));
+    ledger.story().await;
+    assert!(sealer.stamp_now().await.unwrap());
+    ledger.append(&run_stream("acme", 7), 0, 2).await;
+    ledger.seal().await;
+    due_again(&pool).await;
+    assert!(sealer.stamp_now().await.unwrap());
+    let audited = ledger.audit().await;
+    assert_eq!((audited.time_stamps, audited.findings), (2, vec![]));
+
+    let newest = "size = (SELECT max(size) FROM seal.time_stamps)";
+    let older = "(SELECT o FROM seal.time_stamps AS o ORDER BY size LIMIT 1)";
+    sqlx::raw_sql("CREATE TABLE public.kept AS TABLE seal.time_stamps").execute(&pool).await.unwrap();
+    for (sql, says) in [
+        (format!("UPDATE seal.time_stamps SET claimed_at = claimed_at - interval '1 day' WHERE {newest}"), "it claims 2"),
+        (format!("UPDATE seal.time_stamps SET note = ({older}).note WHERE {newest}"), "another size or root"),
+        (
+            format!("UPDATE seal.time_stamps SET response = ({older}).response, claimed_at = ({older}).claimed_at WHERE {newest}"),
+            "about another text",
+        ),
+        (format!("UPDATE seal.time_stamps SET response = '\\x3000' WHERE {newest}"), "no time-stamp response"),
+        (format!("UPDATE seal.time_stamps SET note = 'nonsense' WHERE {newest}"), "its note: "),
+        (
+            format!("UPDATE seal.time_stamps SET note = replace(note, '{LEDGER}', 'other.example') WHERE {newest}"),
+            "of another log",
+        ),
+        (
+            format!(
+                "SET session_replication_role = replica; UPDATE seal.time_stamps SET size = size + 100 WHERE {newest};
+                 SET session_replication_role = origin"
+            ),
+            "no checkpoint of that size",
+        ),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone())).execute(&pool).await.unwrap();
+        let found: Vec<String> = ledger.audit().await.findings.iter().map(ToString::to_string).collect();
+        assert_eq!(found.len(), 1, "{sql}: {found:?}");
+        assert!(found[0].contains("the time stamp of ") && found[0].contains(says), "{sql}: {}", found[0]);
+        assert!(found[0].contains(&authority.url), "{}", found[0]);
+        assert_eq!(ledger.number("SELECT count(*) FROM seal.findings").await, 1);
+        let back = "TRUNCATE seal.time_stamps; INSERT INTO seal.time_stamps TABLE public.kept";
+        sqlx::raw_sql(back).execute(&pool).await.unwrap();
+        assert_eq!(ledger.audit().await.findings, [], "{sql}, undone");
+        assert_eq!(ledger.number("SELECT count(*) FROM seal.findings").await, 0);
+    }
 }

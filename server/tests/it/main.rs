@@ -12,6 +12,7 @@ mod maintenance;
 mod postgres_tls;
 mod restoring;
 mod rights;
+mod sealing;
 mod settings;
 mod support;
 mod survival;

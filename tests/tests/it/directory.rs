@@ -151,7 +151,7 @@ async fn an_older_name_that_comes_late_in_the_log_loses(pool: PgPoolOptions, dat
         tenant: "demo".parse().unwrap(),
         namespace: "policies".parse().unwrap(),
         id: "p-1".to_owned().try_into().unwrap(),
-        name: CleanText::new("old"),
+        name: Some(CleanText::new("old")),
         as_of: "2026-01-31T00:00:10Z".parse().unwrap(),
         recorded_at: Utc::now(),
         actor: "sync".parse().unwrap(),
@@ -164,6 +164,80 @@ async fn an_older_name_that_comes_late_in_the_log_loses(pool: PgPoolOptions, dat
     let position = app.log.append(append).await.unwrap().position.0;
     let items = items_of(&producer, &run, &format!("after={position}")).await;
     assert_eq!(items[0][2], "new");
+    app.stop().await;
+}
+
+/// A name that was taken back is shown and found nowhere, and nothing that is older brings it back.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_name_is_taken_back(pool: PgPoolOptions, database: PgConnectOptions) {
+    let app = TestApp::start(pool, database.clone()).await;
+    let producer = app.producer();
+    let (run, _) = run_on_policies(&producer).await;
+    name(&producer, &[("policies", "p-1", "Ann Smith", 10), ("groups", "g-1", "Storage", 10)]).await;
+    let taken = |id: &str, namespace: &str, second: u32| {
+        let mut body = entries(&[(namespace, id, "", second)]);
+        body["entries"][0]["name"] = Value::Null;
+        body
+    };
+    let told = producer.post("/directory", &taken("p-1", "policies", 20)).await.expect(200);
+    assert_eq!((told.number_at("/recorded"), told.number_at("/known")), (1, 0));
+    let told = producer.post("/directory", &taken("g-1", "groups", 20)).await.expect(200);
+    let after = format!("after={}", told.number_at("/position"));
+    assert_eq!(
+        items_of(&producer, &run, &after).await[0],
+        [json!("p-1"), json!("policies"), Value::Null],
+        "its id, and no name"
+    );
+    assert_eq!(items_of(&producer, &run, "item=ann").await.len(), 0);
+    assert_eq!(items_of(&producer, &run, "item=p-1").await.len(), 1);
+    let of_run = producer.get(&format!("/runs/{run}")).await.expect(200);
+    assert_eq!(of_run.body["label_names"], json!({"groups": null}));
+    for (label, found) in [("groups:Storage", 0), ("groups:g-1", 1)] {
+        let page = producer.get(&format!("/runs?label={label}")).await.expect(200);
+        assert_eq!(page.body["runs"].as_array().unwrap().len(), found, "{label}");
+    }
+    let visitor = Visitor::signed_in(&app, "demo", Role::Readonly).await;
+    let page = visitor.get(&format!("/t/demo/runs/{run}")).await.expect(200).text;
+    assert!(page.contains("the directory has no such id in policies") && !page.contains("Ann Smith"));
+    let own = PgPoolOptions::new().max_connections(4).connect_with(database).await.unwrap();
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM projection.directory WHERE name IS NOT NULL")
+        .fetch_one(&own)
+        .await
+        .unwrap();
+    assert_eq!(kept, 0, "the tables have forgotten it");
+
+    // Again, and what is older, changes nothing; as a process does that has not seen that it was taken back.
+    let again = producer.post("/directory", &taken("p-1", "policies", 20)).await.expect(200);
+    assert_eq!((again.number_at("/recorded"), again.number_at("/known")), (0, 1));
+    let older = name(&producer, &[("policies", "p-1", "Ann Smith", 15)]).await;
+    assert_eq!((older.number_at("/recorded"), older.number_at("/known")), (0, 1));
+    let old = Named {
+        tenant: "demo".parse().unwrap(),
+        namespace: "policies".parse().unwrap(),
+        id: "p-1".to_owned().try_into().unwrap(),
+        name: Some(CleanText::new("Ann Smith")),
+        as_of: "2026-01-31T00:00:15Z".parse().unwrap(),
+        recorded_at: Utc::now(),
+        actor: "sync".parse().unwrap(),
+    };
+    let append = StreamAppend {
+        stream: directory_stream(&old.tenant, &old.namespace),
+        expected: ExpectedRevision::Exact(1),
+        events: vec![Fact::Named(Uuid::new_v4(), &old, None).record().unwrap()],
+    };
+    let position = app.log.append(append).await.unwrap().position.0;
+    assert_eq!(items_of(&producer, &run, &format!("after={position}")).await[0][2], Value::Null);
+    let maintenance = Maintenance::new(app.log.clone(), own.clone());
+    assert_eq!(maintenance.verify(&|_| {}, &|_| {}).await.unwrap().wrong, 0);
+    // Who forgets to say a name takes none back; a newer name counts.
+    let mut without = taken("p-1", "policies", 30);
+    without["entries"][0].as_object_mut().unwrap().remove("name");
+    let refused = producer.post("/directory", &without).await.problem(422, "validation_failed");
+    assert_eq!(refused.text_at("/errors/0/pointer"), "/entries/0/name");
+    let told = name(&producer, &[("policies", "p-1", "Weekly", 30)]).await;
+    let after = format!("after={}", told.number_at("/position"));
+    assert_eq!(items_of(&producer, &run, &after).await[0][2], "Weekly");
+    own.close().await;
     app.stop().await;
 }
 

@@ -329,6 +329,69 @@ async fn the_stream_of_a_run_is_about_that_run(pool: PgPoolOptions, database: Pg
     app.stop().await;
 }
 
+/// A run is told of as well when its parts come further, and when another one comes after it.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_run_is_told_of_with_those_that_belong_to_it(pool: PgPoolOptions, database: PgConnectOptions) {
+    let app = app(pool, database).await;
+    let (producer, viewer) = (app.producer(), app.client(Role::Readonly));
+    let started = producer.post_run(&json!({"kind": "whole", "context": {}})).await.expect(201);
+    let (whole, queued) = (started.text_at("/run_id"), started.number_at("/position"));
+    let mut all = Stream::open(&viewer, &format!("/stream?after={queued}"), None).await;
+    let mut one = Stream::open(&viewer, &format!("/runs/{whole}/stream?after={queued}"), None).await;
+    for stream in [&mut all, &mut one] {
+        stream.until("position").await;
+    }
+    let part = json!({"kind": "part", "context": {}, "parent": {"run_id": whole}});
+    let started = producer.post_run(&part).await.expect(201);
+    let (part, position) = (started.text_at("/run_id"), started.number_at("/position"));
+    let (of_whole, of_part) = (all.until("run").await, all.until("run").await);
+    assert_eq!((&of_whole.data["run_id"], &of_part.data["run_id"]), (&json!(whole), &json!(part)));
+    assert_eq!(of_whole.data["children"]["queued"], 1);
+    let told = |message: &Message| (message.data["position"].as_u64(), message.data["events"].as_u64());
+    assert_eq!((told(&of_whole), told(&of_part)), ((Some(position), Some(0)), (Some(position), Some(1))));
+    assert_eq!((&of_whole.data["revision"], &of_part.data["children"]), (&json!(0), &json!(null)));
+    let alone = one.until("run").await;
+    assert_eq!((&alone.data, alone.id), (&of_whole.data, position));
+    // Whoever breaks off between the two hears both again, and whoever heard both, neither.
+    for (last, expected) in [(of_whole.id, 2), (of_part.id, 0)] {
+        let mut again = Stream::open(&viewer, "/stream", Some(last)).await;
+        for of in [&of_whole, &of_part].iter().take(expected) {
+            let message = again.message().await;
+            assert_eq!((message.id, &message.data), (of.id, &of.data));
+        }
+        assert!(expected > 0 || again.message().await.event == "position");
+    }
+
+    // Not at each event of its parts, but where their status is another one.
+    let mut append = async |events: serde_json::Value| {
+        producer.append(&part, events).await.expect(200);
+        let mut runs = Vec::new();
+        while runs.last() != Some(&part) {
+            runs.push(all.until("run").await.data["run_id"].as_str().unwrap().to_owned());
+        }
+        runs
+    };
+    assert_eq!(append(json!([{"type": "Started"}])).await, [whole.clone(), part.clone()]);
+    assert_eq!(append(json!([{"type": ITEM, "item": "a"}])).await, [part.as_str()]);
+    let failed = json!([{"type": "Failed", "reason_code": "timeout", "message": "m"}]);
+    assert_eq!(append(failed).await, [whole.clone(), part.clone()]);
+    for counts in [[1, 0], [0, 1]] {
+        let told = one.until("run").await;
+        let children = &told.data["children"];
+        assert_eq!([&children["running"], &children["failed"]], [&json!(counts[0]), &json!(counts[1])]);
+    }
+    for link in ["retry_of", "resumes"] {
+        let body = json!({"kind": "part", "context": {"n": link}, (link): {"run_id": part}});
+        let next = producer.post_run(&body).await.expect(201).text_at("/run_id");
+        let told = [all.until("run").await, all.until("run").await];
+        assert_eq!([&told[0].data["run_id"], &told[1].data["run_id"]], [&json!(part), &json!(next)]);
+        producer.append(&next, json!([{"type": "Started"}])).await.expect(200);
+        assert_eq!(all.until("run").await.data["run_id"], next, "and no word of the one before");
+    }
+    drop((all, one));
+    app.stop().await;
+}
+
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_quiet_stream_is_heard_and_a_revoked_token_ends_it(
     pool: PgPoolOptions,

@@ -68,6 +68,59 @@ async fn a_parent_shows_how_its_parts_are(pool: PgPoolOptions, database: PgConne
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_run_shows_which_ones_follow_it(pool: PgPoolOptions, database: PgConnectOptions) {
+    let app = TestApp::start(pool, database).await;
+    let (producer, reader) = (app.producer(), app.client(Role::Readonly));
+    let run = producer.new_run("whole", json!({})).await;
+    let ended = json!([{"type": "Started"}, {"type": "Failed", "reason_code": "timeout", "message": "m"}]);
+    let position = producer.append(&run, ended).await.expect(200).number_at("/position");
+    let shown = async |position: u64| reader.get(&format!("/runs/{run}?after={position}")).await.expect(200);
+    let before = shown(position).await;
+    assert!(before.body.get("retried_by").is_none() && before.body.get("resumed_by").is_none());
+
+    let follow = async |link: &str, n: usize| {
+        let body = json!({"kind": "whole", "context": {"link": link, "n": n}, (link): {"run_id": run}});
+        let told = producer.post_run(&body).await.expect(201);
+        (json!({"run_id": told.text_at("/run_id")}), told.number_at("/position"))
+    };
+    let (retry, _) = follow("retry_of", 0).await;
+    let (mut resumed, mut last) = (Vec::new(), 0);
+    for n in 0..22 {
+        let (next, position) = follow("resumes", n).await;
+        (resumed, last) = ([vec![next], resumed].concat(), position);
+    }
+    let after = shown(last).await;
+    assert_eq!(after.body["retried_by"], json!([retry]));
+    assert_eq!(after.body["resumed_by"], json!(resumed[..20]), "the newest 20, the newest first");
+    assert_ne!(after.header("etag"), before.header("etag"));
+    assert_eq!(after.body["revision"], before.body["revision"]);
+    let past = reader.get(&format!("/runs/{run}?revision=2")).await.expect(200);
+    assert!(past.body.get("retried_by").is_none(), "a past state is of the run alone");
+    let list = reader.get("/runs?limit=200").await.expect(200).body;
+    assert!(list["runs"].as_array().unwrap().iter().all(|run| run.get("resumed_by").is_none()));
+    let page = async |path: &str| {
+        let asked = reader.request(Method::GET, &format!("//t/demo/runs/{path}"));
+        Answer::of(asked).await.expect(200).text
+    };
+    let of_run = page(&run).await;
+    let retry = retry["run_id"].as_str().unwrap();
+    assert!(of_run.contains("<dt>Retried by</dt>") && of_run.contains(&format!("/t/demo/runs/{retry}")));
+    assert_eq!(of_run.matches("<dt>Resumed by</dt>").count(), 20);
+    assert!(!page(retry).await.contains("Retried by"));
+
+    // A table says of each run what it belongs to, and how its producer calls it.
+    let body = json!({"kind": "named", "context": {}, "parent": {"run_id": run}, "retry_of": {"run_id": retry},
+        "resumes": {"run_id": run}, "ref": {"source": "ci", "id": "job 7"}});
+    let told = producer.post_run(&body).await.expect(201);
+    let path = format!("/runs?kind=named&format=csv&after={}", told.number_at("/position"));
+    let table = reader.get(&path).await.expect(200).text;
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].ends_with(",view,parent_id,retry_of,resumes,ref_source,ref_id"), "{}", lines[0]);
+    assert!(lines[1].ends_with(&format!(",{run},{retry},{run},ci,job 7")), "{}", lines[1]);
+    app.stop().await;
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn only_runs_of_the_tenant_can_be_named(pool: PgPoolOptions, database: PgConnectOptions) {
     let mut app = TestApp::start(pool, database).await;
     let producer = app.producer();

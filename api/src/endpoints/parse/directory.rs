@@ -7,7 +7,7 @@ use domain::key::IdempotencySecret;
 use domain::{CLOCKS_APART, ItemName, Namespace};
 use reads::forms;
 use redaction::CleanText;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -40,9 +40,10 @@ pub struct EntryBody {
     /// Which thing: as items and labels name it.
     #[schema(value_type = forms::ItemName)]
     id: String,
-    /// What people call it.
-    #[schema(value_type = forms::Message)]
-    name: String,
+    /// What people call it; null takes back what was said before: the id is shown as not known.
+    #[schema(value_type = Option<forms::Message>, required)]
+    #[serde(deserialize_with = "given")]
+    name: Option<String>,
     /// When it was called so. Of all that is said of an id, the newest counts.
     #[schema(value_type = DateTime<Utc>)]
     as_of: Value,
@@ -83,6 +84,11 @@ impl DirectoryBody {
     }
 }
 
+/// A member that may be null, and may not be missing: whoever forgets a name takes none back.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
 fn entry(
     sent: &str,
     at: &str,
@@ -95,8 +101,8 @@ fn entry(
     let unseen =
         |member| Problem::invalid(format!("{at}/{member}"), "it must hold at least one printable character");
     let id = ItemName::try_from(secret.item_name(&sent_id).into_string()).map_err(|_| unseen("id"))?;
-    let name = CleanText::new(&sent_name);
-    if name.is_empty() {
+    let name = sent_name.as_deref().map(CleanText::new);
+    if name.as_ref().is_some_and(CleanText::is_empty) {
         return Err(unseen("name"));
     }
     let place = format!("{at}/as_of");
@@ -134,7 +140,7 @@ mod tests {
             ("id", json!(7), "string"),
             ("id", json!(" \u{200b}"), "printable"),
             ("name", json!(""), "printable"),
-            ("name", json!(null), "string"),
+            ("name", json!(7), "string"),
             ("as_of", json!("soon"), "RFC 3339"),
             ("as_of", json!(null), "since when"),
             ("as_of", json!(7), "invalid type"),

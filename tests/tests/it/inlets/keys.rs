@@ -102,16 +102,20 @@ async fn only_the_tenants_own_owner_sees_and_revokes_an_inlet(
 async fn what_is_asked_for_wrongly_is_told_by_its_field(pool: PgPoolOptions, database: PgConnectOptions) {
     let app = TestApp::start(pool, database).await;
     let owner = app.client(Role::Owner);
+    let key = Emitter::new(&app, "pings").await.key;
     for (body, pointer) in [
         (json!({"inlet_type": "carrier_pigeons", "kind": "a"}), "/inlet_type"),
         (json!({"inlet_type": "pings", "kind": "Not One"}), "/kind"),
         (json!({"inlet_type": "pings"}), "/kind"),
         (json!({"inlet_type": "pings", "kind": "a", "principal": "system"}), "/principal"),
+        // A key in the wrong place would be told to whoever reads the events.
+        (json!({"inlet_type": "pings", "kind": "a", "principal": key}), "/principal"),
         (json!({"inlet_type": "pings", "kind": "a", "heartbeat_seconds": 0}), "/heartbeat_seconds"),
         (json!({"inlet_type": "pings", "kind": "a", "hash": "x"}), "/hash"),
     ] {
         let problem = owner.post("/inlets", &body).await.problem(422, "validation_failed");
         assert_eq!(problem.text_at("/errors/0/pointer"), pointer, "{body}");
+        assert!(!problem.text.contains(&key), "{}", problem.text);
     }
     Answer::of(owner.request(Method::DELETE, "/inlets/7")).await.problem(404, "not_found");
     let nobody = uuid::Uuid::now_v7();
@@ -137,9 +141,19 @@ async fn a_key_is_no_token_and_a_token_no_key(pool: PgPoolOptions, database: PgC
     Answer::of(with_token.request(Method::GET, &format!("//in/{}/job", emitter.key))).await.expect(200);
     let (start, last) = emitter.key.split_at(emitter.key.len() - 1);
     let typo = format!("{start}{}", if last == "x" { "y" } else { "x" });
+    let says_key = |answer: Answer| {
+        let problem = answer.problem(401, "unauthorized");
+        let detail = problem.text_at("/detail");
+        assert!(detail.contains("inlet's key") && !detail.contains("token"), "{detail}");
+    };
     for key in [typo.as_str(), "nothing", "rlg_", "%00", "api"] {
-        let answer = Answer::of(emitter.client.request(Method::GET, &format!("//in/{key}/job"))).await;
-        answer.problem(401, "unauthorized");
+        says_key(Answer::of(emitter.client.request(Method::GET, &format!("//in/{key}/job"))).await);
+    }
+    for path in ["//in", "//in/api/v1/lineage", "//api/v1/lineage"] {
+        says_key(emitter.client.post(path, &json!({})).await);
+        says_key(emitter.client.with_token(Some(&typo)).post(path, &json!({})).await);
+        let basic = emitter.client.request(Method::POST, path).header("authorization", "Basic abc");
+        says_key(Answer::of(basic.json(&json!({}))).await);
     }
     // An inlet has one type.
     let problem = emitter.post("/api/v1/lineage", &json!({})).await.problem(403, "forbidden");
