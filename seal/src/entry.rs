@@ -14,7 +14,7 @@
 //! entry names no position: a copy of the log has other positions and the same entries.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
@@ -145,18 +145,30 @@ impl Entry<'_> {
         text
     }
 
-    fn write(&self, text: &mut impl fmt::Write) -> fmt::Result {
-        text.write_str("runledger/entry/1\n")?;
+    /// Sealing and auditing do little else for each event than this and the hashing: what is long goes past the formatting.
+    fn write(&self, text: &mut String) -> fmt::Result {
+        let mut room = Uuid::encode_buffer();
+        text.push_str("runledger/entry/1\n");
         match self.stream {
-            Stream::Run { number, id } => writeln!(text, "run {number} {id} {}", self.revision)?,
+            Stream::Run { number, id } => {
+                let id = id.hyphenated().encode_lower(&mut room);
+                writeln!(text, "run {number} {id} {}", self.revision)?;
+            }
             Stream::Administration => writeln!(text, "admin {}", self.revision)?,
         }
+        text.push_str("prev ");
         match self.prev {
-            Some(prev) => writeln!(text, "prev {prev}")?,
-            None => text.write_str("prev -\n")?,
+            Some(prev) => prev.push_to(text),
+            None => text.push('-'),
         }
-        writeln!(text, "event {} {} {}", self.event_id, Word(self.event_type), Word(self.recorded_at))?;
-        writeln!(text, "data {}\nmeta {}", self.data, self.meta)
+        text.push_str("\nevent ");
+        text.push_str(self.event_id.hyphenated().encode_lower(&mut room));
+        write!(text, " {} {}\ndata ", Word(self.event_type), Word(self.recorded_at))?;
+        self.data.push_to(text);
+        text.push_str("\nmeta ");
+        self.meta.push_to(text);
+        text.push('\n');
+        Ok(())
     }
 
     /// The hash of the leaf that holds it.
@@ -192,7 +204,7 @@ impl fmt::Display for Word<'_> {
         }
         for byte in self.0.bytes() {
             if plain(byte) {
-                fmt::Write::write_char(f, char::from(byte))?;
+                f.write_char(char::from(byte))?;
             } else {
                 write!(f, "%{byte:02x}")?;
             }

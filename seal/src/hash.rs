@@ -60,6 +60,11 @@ impl Hash {
         }
     }
 
+    /// Adds it to a text, as it is shown.
+    pub(crate) fn push_to(&self, text: &mut String) {
+        STANDARD.encode_string(self.0, text);
+    }
+
     /// From its bytes; none where they are not 32.
     #[must_use]
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {

@@ -3,8 +3,8 @@
 //! of a level may hold fewer. Every node of the tree can be computed from one tile, and a proof from a few.
 
 use std::cmp::Ordering;
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter::once;
 use std::ops::Range;
 
@@ -31,8 +31,8 @@ pub struct MissingTile(pub TileId);
 /// Tiles of one tree, as far as they were loaded. Leaves are hashes, see [`Hash::leaf`].
 #[derive(Debug, Clone, Default)]
 pub struct Tiles {
-    tiles: HashMap<TileId, Vec<Hash>>,
-    changed: HashSet<TileId>,
+    tiles: BTreeMap<TileId, Vec<Hash>>,
+    changed: BTreeSet<TileId>,
 }
 
 /// The tile of level 0 that a leaf is in, and those above it up to the root of a tree with that many leaves.
@@ -122,8 +122,7 @@ impl Tiles {
 
     /// The tiles that changed since they were taken last, in order.
     pub fn take_changed(&mut self) -> Vec<(TileId, Vec<Hash>)> {
-        let mut changed: Vec<_> = self.changed.drain().collect();
-        changed.sort_unstable();
+        let changed = std::mem::take(&mut self.changed);
         changed.into_iter().filter_map(|id| self.tiles.get(&id).map(|tile| (id, tile.clone()))).collect()
     }
 

@@ -211,6 +211,6 @@ pub(crate) fn check_note(note: &str, prepared: &Prepared, keys: Option<&KeyFile>
     if said.text != checkpoint.to_string() {
         return Err("it is of another log".to_owned());
     }
-    let verified = keys.verifiers(&checkpoint.origin).and_then(|keys| said.verified_by(&keys).map(drop));
+    let verified = keys.all_verifiers(&checkpoint.origin).and_then(|keys| said.verified_by(&keys).map(drop));
     verified.map_err(|error| error.to_string())
 }

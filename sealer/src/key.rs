@@ -11,11 +11,13 @@ use crate::error::SealError;
 use crate::logs::random_salt;
 
 /// The keys of a ledger: one a line, `#` begins a comment. All of them sign, so that readers who trust the one that is
-/// going and readers who trust the one that comes are both served. All have the ledger's name.
+/// going and readers who trust the one that comes are both served. All have the ledger's name. Of those that were retired
+/// the public ones stay: what they have signed is still known by them.
 #[derive(Debug, Clone)]
 pub struct KeyFile {
     path: PathBuf,
     keys: Vec<SignerKey>,
+    retired: Vec<VerifierKey>,
 }
 
 /// What is wrong with a key file.
@@ -65,24 +67,21 @@ impl KeyFile {
             return Err(KeyFileError::Open(path.to_owned()));
         }
         let text = std::fs::read_to_string(path).map_err(failed)?;
-        let mut keys = Vec::new();
+        let (mut keys, mut retired) = (Vec::new(), Vec::new());
         for (line, text) in (1..).zip(text.lines()) {
             let text = text.trim();
-            if !text.is_empty() && !text.starts_with('#') {
-                let key: SignerKey = text.parse().map_err(|source| KeyFileError::Line {
-                    path: path.to_owned(),
-                    line,
-                    source,
-                })?;
-                keys.push(key);
+            let wrong = |source| KeyFileError::Line { path: path.to_owned(), line, source };
+            match text {
+                "" => {}
+                _ if text.starts_with('#') => {}
+                _ if text.starts_with(PRIVATE) => keys.push(text.parse::<SignerKey>().map_err(wrong)?),
+                _ => retired.push(text.parse::<VerifierKey>().map_err(wrong)?),
             }
         }
-        let keys = Self { path: path.to_owned(), keys };
-        let of_logs = keys.keys.iter().all(|key| key.verifier().kind() == KeyKind::Note);
-        let Some(first) = keys.keys.first().filter(|_| of_logs) else {
-            return Err(KeyFileError::Keys(path.to_owned()));
-        };
-        if keys.keys.iter().any(|key| key.name() != first.name()) {
+        let keys = Self { path: path.to_owned(), keys, retired };
+        let mut public = keys.keys.iter().map(SignerKey::verifier).chain(keys.retired.iter().cloned());
+        let is_ours = |key: VerifierKey| key.kind() == KeyKind::Note && key.name() == keys.name();
+        if keys.keys.is_empty() || !public.all(is_ours) {
             return Err(KeyFileError::Keys(path.to_owned()));
         }
         Ok(keys)
@@ -94,7 +93,7 @@ impl KeyFile {
     /// # Errors
     /// [`KeyFileError`], also where the file is there.
     pub fn create(path: &Path, name: &str) -> Result<Self, KeyFileError> {
-        let keys = Self { path: path.to_owned(), keys: vec![new_key(name)?] };
+        let keys = Self { path: path.to_owned(), keys: vec![new_key(name)?], retired: Vec::new() };
         let failed = |source| KeyFileError::File { path: path.to_owned(), source };
         let mut options = File::options();
         let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
@@ -111,14 +110,15 @@ impl KeyFile {
         self.write()
     }
 
-    /// Takes out all keys but the newest one; says how many these are.
+    /// Takes out all keys but the newest one, and leaves the public ones; says how many these are.
     ///
     /// # Errors
     /// [`KeyFileError`].
     pub fn retire(&mut self) -> Result<usize, KeyFileError> {
-        let old = self.keys.split_off(1).len();
+        let old = self.keys.split_off(1);
+        self.retired.extend(old.iter().map(SignerKey::verifier));
         self.write()?;
-        Ok(old)
+        Ok(old.len())
     }
 
     fn text(&self) -> String {
@@ -129,6 +129,10 @@ impl KeyFile {
             text.push_str(&key.reveal());
             text.push('\n');
         }
+        if !self.retired.is_empty() {
+            text.push_str("# Public keys of those that sign no more, by which their signatures are known.\n");
+        }
+        text.extend(self.retired.iter().map(|key| format!("{key}\n")));
         text
     }
 
@@ -166,6 +170,15 @@ impl KeyFile {
         self.keys.iter().map(|key| Ok(key.named(origin)?.verifier())).collect()
     }
 
+    /// The same, with the keys that sign no more: what they have signed is ours.
+    ///
+    /// # Errors
+    /// When the origin is no name of a key.
+    pub fn all_verifiers(&self, origin: &str) -> Result<Vec<VerifierKey>, NoteError> {
+        let retired = self.retired.iter().map(|key| key.named(origin));
+        self.verifiers(origin)?.into_iter().map(Ok).chain(retired).collect()
+    }
+
     /// The signatures of a note's text by all keys, under the name of a log.
     ///
     /// # Errors
@@ -174,6 +187,9 @@ impl KeyFile {
         self.keys.iter().map(|key| Ok(key.named(origin)?.sign(text))).collect()
     }
 }
+
+/// How a line with a private key begins.
+const PRIVATE: &str = "PRIVATE+KEY+";
 
 fn new_key(name: &str) -> Result<SignerKey, KeyFileError> {
     Ok(SignerKey::new(name, KeyKind::Note, &random_salt()?)?)

@@ -26,8 +26,16 @@ use crate::tiles::{self, Tree};
 /// some thousand events of other streams in between.
 const WINDOW: usize = 20_000;
 
+/// How many tiles of stored leaves are loaded at once: as many events are looked at between two questions.
+const LOADED: u64 = 32;
+
 /// How many findings are told one by one.
 const TOLD: usize = 100;
+
+/// The tile of leaves with that index.
+fn leaves(index: u64) -> TileId {
+    TileId { level: 0, index }
+}
 
 pub(crate) struct Recomputed {
     pub id: i32,
@@ -52,8 +60,8 @@ pub(crate) struct Recomputed {
     administration: Chain,
     /// Runs that have come further since the last checkpoint.
     changed: BTreeSet<(u64, Uuid)>,
-    /// The stored leaves of a tile.
-    stored: Option<(u64, Vec<Hash>)>,
+    /// The next tiles of leaves as they were stored.
+    stored: Tiles,
     /// Events whose leaves were not asked for yet.
     pending: HashMap<Hash, Pending>,
     /// Leaves that no event has.
@@ -116,7 +124,7 @@ impl Recomputed {
             runs: HashMap::new(),
             administration: Chain::new(0, admin_salt),
             changed: BTreeSet::new(),
-            stored: None,
+            stored: Tiles::default(),
             pending: HashMap::new(),
             lost: 0,
             same_log,
@@ -165,8 +173,8 @@ impl Recomputed {
         let chain = match event.source {
             Source::Administration => &mut self.administration,
             Source::Run(id) => {
-                if let (false, Some((number, salt))) = (self.runs.contains_key(&id), known) {
-                    self.runs.insert(id, Chain::new(number, salt));
+                if let Some((number, salt)) = known {
+                    self.runs.entry(id).or_insert_with(|| Chain::new(number, salt));
                 }
                 match self.runs.get_mut(&id) {
                     Some(chain) => chain,
@@ -261,21 +269,19 @@ impl Recomputed {
 
     /// The next leaf as it was stored.
     async fn stored_leaf(&mut self, db: &mut PgConnection) -> Result<Option<Hash>, SealError> {
-        let tile = self.size / WIDTH as u64;
-        if self.stored.as_ref().is_none_or(|(index, _)| *index != tile) {
-            let id = TileId { level: 0, index: tile };
-            let mut loaded = Tiles::default();
-            tiles::load(db, self.id, Tree::Entries, [id].into(), &mut loaded).await?;
-            self.stored = Some((tile, loaded.get(id).unwrap_or_default().to_vec()));
+        let next = self.size / WIDTH as u64;
+        if !self.stored.contains(leaves(next)) {
+            self.stored = Tiles::default();
+            let wanted = (next..next + LOADED).map(leaves).collect();
+            tiles::load(db, self.id, Tree::Entries, wanted, &mut self.stored).await?;
         }
         Ok(self.loaded_leaf())
     }
 
     /// The same where its tile is loaded.
     fn loaded_leaf(&self) -> Option<Hash> {
-        let place = usize::try_from(self.size % WIDTH as u64).unwrap_or_default();
-        let (_, hashes) = self.stored.as_ref().filter(|(index, _)| *index == self.size / WIDTH as u64)?;
-        hashes.get(place).copied()
+        let place = usize::try_from(self.size % WIDTH as u64).ok()?;
+        self.stored.get(leaves(self.size / WIDTH as u64))?.get(place).copied()
     }
 
     fn push(&mut self, leaf: Hash) -> Result<(), SealError> {

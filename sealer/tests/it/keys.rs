@@ -31,6 +31,30 @@ async fn old_and_new_keys_sign_until_the_old_one_is_retired(pool: PgPool) {
     let read = KeyFile::read(&ledger.key()).unwrap();
     assert_eq!(read.verifiers(origin).unwrap(), keys.verifiers(origin).unwrap());
     assert_eq!(read.verifiers(origin).unwrap().len(), 1);
+    // What the old one alone has signed is still known as ours; it signs nothing any more.
+    let by_old = SignedNote { text: note.text.clone(), signatures: old.sign(origin, &note.text).unwrap() };
+    by_old.verified_by(&read.all_verifiers(origin).unwrap()).unwrap();
+    by_old.verified_by(&read.verifiers(origin).unwrap()).unwrap_err();
+    assert_eq!(read.sign(origin, &note.text).unwrap().len(), 1);
+}
+
+/// What was signed before keys were rotated and retired is no finding.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn an_audit_knows_what_retired_keys_have_signed(pool: PgPool) {
+    let ledger = Ledger::start(&pool).await;
+    ledger.story().await;
+    let mut keys = KeyFile::read(&ledger.key()).unwrap();
+    keys.rotate().unwrap();
+    keys.retire().unwrap();
+    assert_eq!(ledger.audit().await.findings, []);
+    ledger.append(&run_stream("acme", 9), 0, 1).await;
+    ledger.seal().await;
+    assert_eq!(ledger.audit().await.findings, []);
+    // A stranger's signature is one all the same.
+    let forgotten = std::fs::read_to_string(ledger.key()).unwrap();
+    let forgotten: Vec<_> = forgotten.lines().filter(|line| line.starts_with("PRIVATE")).collect();
+    std::fs::write(ledger.key(), forgotten.join("\n")).unwrap();
+    assert!(!ledger.audit().await.findings.is_empty());
 }
 
 #[test]
