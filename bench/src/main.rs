@@ -19,6 +19,7 @@ mod run_list;
 mod sealed;
 mod sealing;
 mod sql_fold;
+mod starts;
 mod visible;
 mod workload;
 mod writes;
@@ -76,6 +77,8 @@ enum Part {
     Appends,
     /// The same without an index over all event ids, and with it.
     Ids,
+    /// Starting runs.
+    Starts,
     /// The projector on a log that is there already.
     CatchUp,
     /// Ways to write the rows of a batch.
@@ -92,8 +95,10 @@ enum Part {
     Pages,
     /// From an event to what a browser shows, and streams on which nothing happens.
     Pixels,
-    /// Appends with a sealer beside them, sealing a log that is there already, and auditing it.
+    /// Appends with a sealer beside them.
     Sealing,
+    /// Sealing a log that is there already, and auditing it.
+    SealedLog,
 }
 
 /// All that was measured, and where.
@@ -141,11 +146,17 @@ async fn parts(args: &Args, rig: &Rig, figures: &mut Vec<Figure>) -> Result<(), 
     if wanted(Part::Ids) {
         figures.extend(ids::measure(rig, args.rounds, length).await?);
     }
+    if wanted(Part::Starts) {
+        figures.extend(starts::measure(rig, args.rounds, length).await?);
+    }
     if wanted(Part::CatchUp) {
         figures.extend(catch_up::measure(rig, args, profile.as_ref()).await?);
     }
     if wanted(Part::Sealing) {
-        figures.extend(sealing::measure(rig, args, length).await?);
+        figures.extend(sealing::measure(rig, args.rounds, length).await?);
+    }
+    if wanted(Part::SealedLog) {
+        figures.extend(sealing::catch_up(rig, args).await?);
     }
     if wanted(Part::Writes) {
         figures.extend(writes::measure(rig, args.rounds).await?);

@@ -1,6 +1,6 @@
 //! What sealing costs appends, and how fast a log that is there already is sealed and audited.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,14 +29,14 @@ const INTERLEAVED: usize = 64;
 /// Microseconds of CPU an event: a hundred million events in ten minutes of it.
 const AUDIT_COST: f64 = 600.0 / 100.0;
 
-pub async fn measure(rig: &Rig, args: &Args, length: Duration) -> Result<Vec<Figure>, Failure> {
+/// What sealing costs appends, and how soon they are sealed.
+pub async fn measure(rig: &Rig, rounds: usize, length: Duration) -> Result<Vec<Figure>, Failure> {
     let folder = TempDir::new()?;
     let key = folder.path().join("appends.key");
     KeyFile::create(&key, "bench.example")?;
-    let mut figures = beside_appends(rig, args.rounds, length, &key).await?;
-    figures.extend(beside_http(rig, args.rounds, length, &key).await?);
+    let mut figures = beside_appends(rig, rounds, length, &key).await?;
+    figures.extend(beside_http(rig, rounds, length, &key).await?);
     figures.push(sealed::measure(rig, &folder.path().join("sealed.key")).await?);
-    figures.extend(catch_up(rig, args, folder.path().join("catch_up.key")).await?);
     Ok(figures)
 }
 
@@ -156,7 +156,9 @@ async fn follow(log: Arc<PostgresLog>, after: Position) -> Result<(), eventlog::
 }
 
 /// Sealing a log from its beginning, and auditing it, beside reading it.
-async fn catch_up(rig: &Rig, args: &Args, key: PathBuf) -> Result<Vec<Figure>, Failure> {
+pub async fn catch_up(rig: &Rig, args: &Args) -> Result<Vec<Figure>, Failure> {
+    let folder = TempDir::new()?;
+    let key = folder.path().join("seal.key");
     KeyFile::create(&key, "bench.example")?;
     let name = "sealing";
     let database = rig.make_database(name).await?;

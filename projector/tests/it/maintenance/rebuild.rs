@@ -48,7 +48,7 @@ async fn the_same_tables_from_wrong_ones(pool: PgPool) {
     .await;
     let before = shape(&pool).await;
     let of_all_tenants = before.iter().filter(|part| part.contains("of_all_tenants_for_live")).count();
-    assert_eq!(of_all_tenants, 3, "the policies of what feeds live streams");
+    assert_eq!(of_all_tenants, 4, "the policies of what feeds live streams");
     run_sql(
         &pool,
         "UPDATE projection.runs SET status = 'failed'; DELETE FROM projection.run_items;
