@@ -4,14 +4,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::Signal;
 
 use super::audit::audit;
 use super::counts::{count, say};
 use super::health::{lives, ready, unready};
 use super::load::Load;
 use super::program::LOOK_AGAIN;
-use super::site::{Site, TENANT};
+use super::site::{Site, TENANT, signal_all};
 
 /// A tmpfs that is unmounted when dropped.
 struct Small(PathBuf);
@@ -134,12 +134,7 @@ async fn a_slow_disk_slows_down_and_loses_nothing() {
     let api = site.serve(&[]).await;
     let mut load = Load::start(16, vec![api.url.clone()], TENANT, &site.token);
     load.acknowledged(50).await;
-    let stop_all = |signal| {
-        // A process may have ended since it was listed.
-        for pid in site.processes() {
-            let _ended_meanwhile = kill_process(pid, signal);
-        }
-    };
+    let stop_all = |signal| signal_all(&site.processes(), signal);
     for _ in 0..count("RUNLEDGER_SOAK_PULSES", 20) {
         stop_all(Signal::STOP);
         tokio::time::sleep(LOOK_AGAIN * 9).await;

@@ -1,7 +1,6 @@
 //! Too much at once, and clients that do not behave: memory stays bounded and others are served.
 
-use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use sqlx::Row;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,7 +14,7 @@ use super::counts::{count, say};
 use super::health::{lives, ready};
 use super::load::Load;
 use super::program::{PATIENCE, Program};
-use super::site::{Site, TENANT};
+use super::site::{Site, TENANT, signal_all};
 
 /// What one process may ever hold, in MiB, in a build without optimisation: the queue's 64 MiB of events
 /// with what parsed requests weigh around them.
@@ -93,14 +92,9 @@ async fn start(site: &Site, api: &Program, runs: usize) -> Vec<String> {
 /// Appends to all runs at once while the writer's sessions are held still, until the first is refused. Gives how
 /// many were refused as overloaded and how many were taken.
 async fn flood(site: &Site, api: &Program, writer: &[Pid], runs: &[String]) -> (usize, i64) {
-    let let_go = || {
-        for pid in writer {
-            // One that the log has given up goes now, or is gone already.
-            let gone = kill_process(*pid, Signal::CONT);
-            assert!(matches!(gone, Ok(()) | Err(Errno::SRCH)), "{gone:?}");
-        }
-    };
-    writer.iter().for_each(|pid| kill_process(*pid, Signal::STOP).unwrap());
+    // One that the log has given up goes now, or is gone already.
+    let let_go = || signal_all(writer, Signal::CONT);
+    signal_all(writer, Signal::STOP);
     let http = reqwest::Client::new();
     let mut appends = JoinSet::new();
     for run in runs {
@@ -256,11 +250,11 @@ async fn a_stopped_database_is_not_waited_for_without_end() {
     let mut load = Load::start(8, vec![api.url.clone()], TENANT, &site.token);
     load.acknowledged(50).await;
     let all = site.processes();
-    all.iter().for_each(|pid| kill_process(*pid, Signal::STOP).unwrap());
+    signal_all(&all, Signal::STOP);
     lives(&api).await;
     super::health::unready(&api).await;
     load.refused(8).await;
-    all.iter().for_each(|pid| kill_process(*pid, Signal::CONT).unwrap());
+    signal_all(&all, Signal::CONT);
     ready(&api).await;
     load.acknowledged(50).await;
     let seen = load.finish().await;

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use private_postgres::{PrivatePostgres, PrivatePostgresConfig};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::PgPool;
 use tempfile::TempDir;
@@ -23,6 +24,16 @@ pub struct Site {
 }
 
 pub const TENANT: &str = "acme";
+
+/// Sends a signal to each process that has not ended meanwhile, as one of the database's may at any time.
+pub fn signal_all(processes: &[Pid], signal: Signal) {
+    for pid in processes {
+        match kill_process(*pid, signal) {
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(error) => panic!("{pid:?}: {error}"),
+        }
+    }
+}
 
 impl Site {
     /// A migrated database with a tenant and a producer's token.
