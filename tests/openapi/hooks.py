@@ -30,6 +30,13 @@ def before_load_schema(context: Any, document: dict[str, Any]) -> None:
 
 
 @schemathesis.hook
+def filter_case(context: Any, case: Any) -> bool:
+    # The tenant of the configuration takes the place of whatever is made up for it, and the request is a right one.
+    phase = case.meta.phase if case.meta else None
+    return not phase or phase.name.value != "coverage" or phase.data.parameter != "tenant"
+
+
+@schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     query = case.query or {}
     # Only a page gives a cursor that is one; the clients' lives go from page to page.
