@@ -57,7 +57,7 @@ pub async fn must_be_key_of(pool: &PgPool, keys: &KeyFile) -> Result<(), SealErr
         Some(note) => {
             let damaged = |error: NoteError| SealError::Damaged(format!("the newest note of {log}: {error}"));
             let note: SignedNote = note.parse().map_err(damaged)?;
-            keys.all_verifiers(&log).is_ok_and(|keys| note.verified_by(&keys).is_ok())
+            keys.must_have_signed(&log, &note).is_ok()
         }
         None => true,
     };

@@ -211,6 +211,5 @@ pub(crate) fn check_note(note: &str, prepared: &Prepared, keys: Option<&KeyFile>
     if said.text != checkpoint.to_string() {
         return Err("it is of another log".to_owned());
     }
-    let verified = keys.all_verifiers(&checkpoint.origin).and_then(|keys| said.verified_by(&keys).map(drop));
-    verified.map_err(|error| error.to_string())
+    keys.must_have_signed(&checkpoint.origin, &said).map_err(|error| error.to_string())
 }

@@ -30,9 +30,7 @@ impl Given {
         let wrong = |what: String| SealError::Given { place: path.display().to_string(), what };
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         let (note, checkpoint) = kept_checkpoint(&text).map_err(wrong)?;
-        let verified =
-            keys.all_verifiers(&checkpoint.origin).and_then(|keys| note.verified_by(&keys).map(drop));
-        verified.map_err(|error| wrong(error.to_string()))?;
+        keys.must_have_signed(&checkpoint.origin, &note).map_err(|error| wrong(error.to_string()))?;
         Ok(Self { path: path.to_owned(), checkpoint })
     }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use seal::note::{KeyKind, NoteError, Signature, SignerKey, VerifierKey};
+use seal::note::{KeyKind, NoteError, Signature, SignedNote, SignerKey, VerifierKey};
 
 use crate::error::SealError;
 use crate::logs::random_salt;
@@ -177,6 +177,14 @@ impl KeyFile {
     pub fn all_verifiers(&self, origin: &str) -> Result<Vec<VerifierKey>, NoteError> {
         let retired = self.retired.iter().map(|key| key.named(origin));
         self.verifiers(origin)?.into_iter().map(Ok).chain(retired).collect()
+    }
+
+    /// Makes sure that one of the keys has signed a note, under the name of a log; those that sign no more are ours too.
+    ///
+    /// # Errors
+    /// When the origin is no name of a key, or no key of ours has signed it.
+    pub(crate) fn must_have_signed(&self, origin: &str, note: &SignedNote) -> Result<(), NoteError> {
+        note.verified_by(&self.all_verifiers(origin)?).map(drop)
     }
 
     /// The signatures of a note's text by all keys, under the name of a log.

@@ -52,8 +52,8 @@ pub(crate) fn kept(keys: &KeyFile) -> Result<Option<(u32, Checkpoint)>, SealErro
     let generation = generation_of(keys.name(), &kept.origin).ok_or_else(|| {
         wrong(format!("is of another log, {}, than this key's, {}", kept.origin, keys.name()))
     })?;
-    let verified = keys.all_verifiers(&kept.origin).and_then(|keys| note.verified_by(&keys).map(drop));
-    verified.map_err(|error| wrong(format!("was not signed by this key: {error}")))?;
+    keys.must_have_signed(&kept.origin, &note)
+        .map_err(|error| wrong(format!("was not signed by this key: {error}")))?;
     Ok(Some((generation, kept)))
 }
 
