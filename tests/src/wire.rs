@@ -1,9 +1,9 @@
 //! A wire between a client and a server, which can be cut and mended, or held.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use loopback::Loopback;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// A wire to a server. Its own address stays the same, whether it is cut or not.
 pub struct Wire {
-    address: SocketAddr,
+    place: Loopback,
     server: String,
     carries: Option<JoinHandle<()>>,
     /// Whether what is sent arrives.
@@ -26,20 +26,20 @@ impl Wire {
     /// # Panics
     /// When no port is free.
     pub async fn to(url: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let place = Loopback::take();
+        let listener = place.listen().await;
         let server = url.trim_start_matches("http://").to_owned();
         let flows = watch::Sender::new(true);
         let accepted = Arc::default();
         let carries =
             Some(tokio::spawn(carry(listener, server.clone(), flows.clone(), Arc::clone(&accepted))));
-        Self { address, server, carries, flows, accepted }
+        Self { place, server, carries, flows, accepted }
     }
 
     /// The URL of the server by this wire.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.place)
     }
 
     /// How many connections were made by it.
@@ -60,9 +60,9 @@ impl Wire {
     /// Lets connections through again.
     ///
     /// # Panics
-    /// When somebody else has taken the port.
+    /// When it was not cut.
     pub async fn mend(&mut self) {
-        let listener = TcpListener::bind(self.address).await.unwrap();
+        let listener = self.place.listen().await;
         let (server, flows) = (self.server.clone(), self.flows.clone());
         self.carries = Some(tokio::spawn(carry(listener, server, flows, self.accepted.clone())));
     }

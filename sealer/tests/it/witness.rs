@@ -1,18 +1,17 @@
 //! Witnesses: real ones by their HTTP, one that is away, and what they hold against a ledger that was rebuilt or restored.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::*;
 use ::witness::Witness;
+use loopback::Loopback;
 use seal::note::{SignedNote, VerifierKey};
 use seal::policy::{Policy, Untrusted};
 use seal::witness::{LogKeys, Submission};
 use sealer::{KeyFile, SealError};
 use sqlx::PgPool;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -20,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 pub struct Cosigner {
     folder: TempDir,
     key: VerifierKey,
-    address: SocketAddr,
+    place: Loopback,
     serving: Option<AbortOnDropHandle<()>>,
 }
 
@@ -29,8 +28,7 @@ impl Cosigner {
     async fn away() -> Self {
         let folder = TempDir::new().unwrap();
         let key = ::witness::create(&folder.path().join("key"), "w.example", &folder.path().join("memory"));
-        let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        Self { folder, key: key.unwrap(), address, serving: None }
+        Self { folder, key: key.unwrap(), place: Loopback::take(), serving: None }
     }
 
     pub async fn start(ledger: &Ledger) -> Self {
@@ -45,14 +43,14 @@ impl Cosigner {
         keys.into_iter().for_each(|key| logs.add_ledger(key).unwrap());
         let key = ::witness::read_key(&self.folder.path().join("key")).unwrap();
         let witness = Witness::open(key, logs, &self.folder.path().join("memory")).unwrap();
-        let listener = TcpListener::bind(self.address).await.unwrap();
+        let listener = self.place.listen().await;
         let routes = ::witness::router(Arc::new(witness));
         let serving = async move { axum::serve(listener, routes).await.unwrap() };
         self.serving = Some(AbortOnDropHandle::new(tokio::spawn(serving)));
     }
 
     fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.place)
     }
 }
 
@@ -141,7 +139,7 @@ async fn what_too_few_cosigned_is_kept_and_asked_for_again(pool: PgPool) {
 async fn events_become_leaves_while_a_witness_does_not_answer(pool: PgPool) {
     let ledger = Ledger::start(&pool).await;
     let silent = Cosigner::away().await;
-    let _listener = TcpListener::bind(silent.address).await.unwrap();
+    let _listener = silent.place.listen().await;
     ledger.append(&run_stream("acme", 0), 0, 1).await;
     let policy = policy(&ledger, &[&silent], 1, &[]);
     let stop = CancellationToken::new();

@@ -8,6 +8,7 @@ use std::process::{Child, Stdio};
 
 use crate::support::site::{program, serve, terminated};
 use crate::support::{LOOK_AGAIN, PATIENCE, runledger};
+use loopback::Loopback;
 use private_postgres::{PrivatePostgres, PrivatePostgresConfig};
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
@@ -59,7 +60,7 @@ impl Certificates {
 /// A cluster that listens on the network, with TLS or without.
 struct Server {
     child: Child,
-    port: u16,
+    place: Loopback,
     password: String,
     socket: PathBuf,
 }
@@ -86,7 +87,7 @@ impl Server {
             fs::set_permissions(&to, fs::Permissions::from_mode(0o600)).unwrap();
             chown(&to, Some(owner.uid()), Some(owner.gid())).unwrap();
         }
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let place = Loopback::take();
         let socket = home.join("socket");
         let mut command = std::process::Command::new(program("postgres"));
         command.current_dir("/").arg("-D").arg(&data).arg("-k").arg(&socket);
@@ -95,11 +96,14 @@ impl Server {
         {
             command.args(["-c", setting]);
         }
-        command.args(["-c", &format!("port={port}")]).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["-c", &format!("port={}", place.address().port())])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         if rustix::process::geteuid().is_root() {
             command.uid(owner.uid()).gid(owner.gid());
         }
-        let server = Self { child: command.spawn().unwrap(), port, password, socket };
+        let server = Self { child: command.spawn().unwrap(), place, password, socket };
         let up = async {
             while PgPool::connect(&server.by_socket()).await.is_err() {
                 tokio::time::sleep(LOOK_AGAIN).await;
@@ -110,12 +114,16 @@ impl Server {
     }
 
     fn by_socket(&self) -> String {
-        let Self { port, password, socket, .. } = self;
+        let (port, Self { password, socket, .. }) = (self.place.address().port(), self);
         format!("postgres://runledger:{password}@localhost/runledger?host={}&port={port}", socket.display())
     }
 
     fn url(&self, host: &str, more: &str) -> String {
-        format!("postgres://runledger:{}@{host}:{}/runledger?{more}", self.password, self.port)
+        format!(
+            "postgres://runledger:{}@{host}:{}/runledger?{more}",
+            self.password,
+            self.place.address().port()
+        )
     }
 }
 
@@ -181,7 +189,7 @@ async fn every_connection_is_checked_and_encrypted() {
     // A certificate of the client's own instead of a password.
     let badge = format!(
         "postgres://badge@localhost:{}/runledger?sslmode=verify-full&sslrootcert={}&sslcert={}&sslkey={}",
-        server.port,
+        server.place.address().port(),
         certificates.path("ca.crt"),
         certificates.path("badge.crt"),
         certificates.path("badge.key")

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use loopback::Loopback;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -25,6 +26,8 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     store: Arc<Store>,
     leader: Arc<AtomicUsize>,
+    /// The ports of nodes that may be dead for a while.
+    _places: Vec<Loopback>,
 }
 
 /// A node.
@@ -50,11 +53,9 @@ pub struct Shared {
 impl Cluster {
     /// Starts so many nodes on ports of their own.
     pub async fn start(count: usize) -> Self {
-        let mut listeners = Vec::new();
-        for _ in 0..count {
-            listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
-        }
-        Self::on(listeners)
+        let places: Vec<_> = std::iter::repeat_with(Loopback::take).take(count).collect();
+        let listeners = futures::future::join_all(places.iter().map(Loopback::listen)).await;
+        Self { _places: places, ..Self::on(listeners) }
     }
 
     /// Starts a node at each of these.
@@ -77,7 +78,7 @@ impl Cluster {
             Node { address: addresses[number], faults, shared, serving }
         });
         let nodes = nodes.collect();
-        Self { nodes, store, leader }
+        Self { nodes, store, leader, _places: Vec::new() }
     }
 
     /// How clients reach it.

@@ -6,24 +6,22 @@ use std::time::Duration;
 use eventlog::kurrent::{KurrentConfig, KurrentLog};
 use eventlog::{AppendError, Appended, EventLog, ExpectedRevision, LogError, NewEvent, Position};
 use kurrent_server::Cluster;
-use tokio::net::TcpListener;
+use loopback::Loopback;
 
 use super::{append, begun, event, hasty, ids, log, to, whole};
 
 #[tokio::test]
 async fn a_client_whose_first_connection_failed_is_not_dead_for_ever() {
     // An address where nobody listens yet.
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let mut config = KurrentConfig::parse(&format!("esdb://{address}?tls=false")).unwrap();
+    let place = Loopback::take();
+    let mut config = KurrentConfig::parse(&format!("esdb://{place}?tls=false")).unwrap();
     config.patience = Duration::from_millis(50);
     let log = KurrentLog::open(config).unwrap();
     for _ in 0..2 {
         let refused = log.append(to("run-a", ExpectedRevision::NoStream, &[event()])).await;
         assert!(matches!(refused, Err(AppendError::Log(LogError::Unavailable(_)))), "{refused:?}");
     }
-    let _cluster = Cluster::on(vec![TcpListener::bind(address).await.unwrap()]);
+    let _cluster = Cluster::on(vec![place.listen().await]);
     while log.check().await.is_err() {}
     assert_eq!(append(&log, "run-a", None).await.revision, 0);
 }
