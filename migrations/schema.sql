@@ -25,6 +25,14 @@ CREATE TYPE log.new_event AS (
 	metadata bytea
 );
 
+CREATE TYPE projection.duration_change AS (
+	tenant text,
+	kind text,
+	day date,
+	bucket smallint,
+	runs bigint
+);
+
 CREATE TYPE projection.hour_change AS (
 	tenant text,
 	hour timestamp with time zone,
@@ -782,6 +790,16 @@ CREATE TABLE projection.run_counts (
     CONSTRAINT run_counts_runs_check CHECK ((runs >= 0))
 );
 
+CREATE TABLE projection.run_durations (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    day date NOT NULL,
+    bucket smallint NOT NULL,
+    runs bigint NOT NULL,
+    CONSTRAINT run_durations_bucket_check CHECK (((bucket >= 0) AND (bucket <= 44))),
+    CONSTRAINT run_durations_runs_check CHECK ((runs > 0))
+);
+
 CREATE TABLE projection.run_events (
     tenant text NOT NULL COLLATE pg_catalog."C",
     run_id uuid NOT NULL,
@@ -1100,6 +1118,9 @@ ALTER TABLE ONLY projection.run_children
 ALTER TABLE ONLY projection.run_counts
     ADD CONSTRAINT run_counts_pkey PRIMARY KEY (tenant, kind, status);
 
+ALTER TABLE ONLY projection.run_durations
+    ADD CONSTRAINT run_durations_pkey PRIMARY KEY (tenant, kind, day, bucket);
+
 ALTER TABLE ONLY projection.run_events
     ADD CONSTRAINT run_events_pkey PRIMARY KEY (run_id, revision);
 
@@ -1351,6 +1372,8 @@ CREATE POLICY of_the_tenant ON projection.run_children FOR SELECT TO runledger_a
 
 CREATE POLICY of_the_tenant ON projection.run_counts FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 
+CREATE POLICY of_the_tenant ON projection.run_durations FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
+
 CREATE POLICY of_the_tenant ON projection.run_events FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
 
 CREATE POLICY of_the_tenant ON projection.run_hours FOR SELECT TO runledger_api USING ((tenant = current_setting('runledger.tenant'::text, true)));
@@ -1366,6 +1389,8 @@ CREATE POLICY of_the_tenant ON projection.runs FOR SELECT TO runledger_api USING
 ALTER TABLE projection.run_children ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE projection.run_counts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE projection.run_durations ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE projection.run_events ENABLE ROW LEVEL SECURITY;
 

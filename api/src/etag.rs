@@ -56,12 +56,12 @@ pub fn of_view(run: &RunView) -> Result<HeaderValue, Problem> {
     let by_itself = |state| matches!(state, LivenessState::Stalled | LivenessState::Waiting);
     let liveness = run.liveness.filter(|liveness| by_itself(liveness.state));
     let followed = run.retried_by.is_some() || run.resumed_by.is_some();
-    let by_others = followed || run.children.is_some() || !run.label_names.is_empty();
+    let by_others = followed || run.children.is_some() || !run.label_names.is_empty() || run.usual.is_some();
     if liveness.is_none() && run.held.is_none() && !by_others {
         return of_run(run.revision, None);
     }
     let links = (run.children, &run.retried_by, &run.resumed_by);
-    let apart = serde_json::to_vec(&(liveness, &run.held, links, &run.label_names))
+    let apart = serde_json::to_vec(&(liveness, &run.held, links, &run.label_names, run.usual, run.late))
         .map_err(|error| Problem::internal(&error))?;
     of_run(run.revision, Some(&apart))
 }

@@ -107,7 +107,8 @@ impl Log<'_> {
     async fn empty(&self) -> Result<(), Failure> {
         sqlx::raw_sql(
             "TRUNCATE projection.runs, projection.run_labels, projection.run_items, projection.run_events, \
-             projection.notifications, projection.run_counts, projection.run_hours, projection.dead_letters; \
+             projection.notifications, projection.run_counts, projection.run_hours, projection.run_durations, \
+             projection.dead_letters; \
          UPDATE projection.checkpoints SET position = 0",
         )
         .execute(&self.pool)

@@ -18,6 +18,7 @@ mod reference;
 mod run;
 mod search;
 mod tally;
+pub mod usual;
 pub mod wire;
 
 pub use decide::{CLOCKS_APART, Command, ProposedEvent, Rejection, decide};

@@ -88,12 +88,12 @@ mod tests {
     fn what_needs_somebody_is_counted_as_far_as_was_looked() {
         let few = StatusCounts { running: 3, ..StatusCounts::default() };
         let many = StatusCounts { running: LOOKED_AT + 1, ..StatusCounts::default() };
-        let stalled = |stalled| Flagged { stalled, quarantined: 0 };
+        let stalled = |stalled| Flagged { stalled, ..Flagged::default() };
         assert_eq!(counted(few, stalled(2), "Stalled").unwrap().unwrap(), "2");
         assert_eq!(counted(many, stalled(2), "Stalled").unwrap().unwrap(), "2+");
         assert_eq!(counted(many, stalled(0), "Stalled").unwrap(), None);
         assert_eq!(counted(few, stalled(0), "Held"), None);
-        let quarantined = Flagged { stalled: 0, quarantined: LOOKED_AT };
+        let quarantined = Flagged { quarantined: LOOKED_AT, ..Flagged::default() };
         assert_eq!(counted(few, quarantined, "Held").unwrap().unwrap(), "1,000+");
     }
 }

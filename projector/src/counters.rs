@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use domain::{Event, Outcome, RunId, Status};
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::usual::bucket;
+use domain::{Course, Event, Outcome, RunId, Status};
 
 /// What a batch adds to the counters.
 #[derive(Default)]
@@ -16,6 +17,8 @@ pub(crate) struct Counters<'a> {
     pub children: HashMap<(&'a str, RunId, Status), Change>,
     /// What happened in each hour.
     pub hours: HashMap<(&'a str, DateTime<Utc>, Arc<str>), Hour>,
+    /// How many runs succeeded, wholly or in part, by kind, day and how long they took.
+    pub durations: HashMap<(&'a str, Arc<str>, NaiveDate, i16), i64>,
 }
 
 /// A change of one counter.
@@ -71,6 +74,22 @@ impl<'a> Counters<'a> {
             Some(Status::PartiallySucceeded) => hour.partially_succeeded += 1,
             Some(Status::Failed) => hour.failed += 1,
             Some(Status::Running) | None => {}
+        }
+    }
+
+    /// Counts how long a run took, once it has succeeded.
+    pub fn count_duration(
+        &mut self,
+        tenant: &'a str,
+        kind: &Arc<str>,
+        course: Course,
+        (before, after): (Option<Status>, Option<Status>),
+    ) {
+        let succeeded = matches!(after, Some(Status::Succeeded | Status::PartiallySucceeded));
+        let (Some(until), Some(took)) = (course.until, course.took()) else { return };
+        let Ok(bucket) = i16::try_from(bucket(took)) else { return };
+        if succeeded && before != after {
+            *self.durations.entry((tenant, kind.clone(), until.date_naive(), bucket)).or_default() += 1;
         }
     }
 

@@ -45,8 +45,9 @@ const BEGIN_OF_ALL: &str = "
 /// A look at everything that views read, as readers are let to it. It finds no rows: no tenant is named.
 const LOOK: &str = "
     SELECT FROM projection.runs, projection.run_labels, projection.run_items, projection.run_events,
-        projection.notifications, projection.run_counts, projection.run_hours, projection.admin_events,
-        projection.directory, projection.checkpoints, policy.stale_policies
+        projection.notifications, projection.run_counts, projection.run_hours,
+        projection.run_durations, projection.admin_events, projection.directory, projection.checkpoints,
+        policy.stale_policies
     LIMIT 0";
 
 /// The same of what is read for all tenants.

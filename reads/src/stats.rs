@@ -14,6 +14,7 @@ use crate::forms;
 use crate::params::Params;
 use crate::params::ReadQuery;
 use crate::pool::TenantRead;
+use crate::runs::flagged;
 
 const COUNTS: &str = "projection.run_counts";
 const HOURS: &str = "projection.run_hours";
@@ -46,6 +47,8 @@ pub struct Stats {
     pub oldest_queued_at: Option<DateTime<Utc>>,
     /// The oldest run that is running, by when it was queued; null where none is.
     pub oldest_running_at: Option<DateTime<Utc>>,
+    /// Running runs that have been for longer than 95 of 100 runs of their kinds took, of the 1,000 that were queued first.
+    pub late: u64,
     /// What happened in each hour, the oldest first. The last one is the current hour.
     pub hours: Vec<Hour>,
     /// The position that the numbers reflect.
@@ -129,6 +132,7 @@ pub async fn stats(
         kinds,
         oldest_queued_at: oldest(read.conn(), tenant, Status::Queued).await?,
         oldest_running_at: oldest(read.conn(), tenant, Status::Running).await?,
+        late: flagged(read.conn(), tenant, None, now).await?.late,
         hours: hours(read.conn(), tenant, None, now, query.hours).await?,
         position: read.position.0,
     })

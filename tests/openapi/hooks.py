@@ -19,7 +19,7 @@ moments = st.datetimes(NOW - timedelta(hours=20), NOW, timezones=st.just(timezon
 schemathesis.openapi.format("date-time", moments.map(lambda moment: moment.isoformat().replace("+00:00", "Z")))
 
 # Which two parameters can't be given together.
-APART = [("at", "revision"), ("liveness", "held"), ("since", "until"), ("ended_since", "ended_until"), ("reason_code", "status")]
+APART = [("at", "revision"), ("liveness", "held"), ("liveness", "late"), ("held", "late"), ("since", "until"), ("ended_since", "ended_until"), ("reason_code", "status")]
 
 
 @schemathesis.hook
@@ -64,6 +64,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         query.pop("sort", None)
     if "ended" in " ".join([*query, str(query.get("sort"))]):
         query.pop("liveness", None)
+        query.pop("late", None)
     # Of a table more goes into a page than of JSON.
     if query.get("format") != "csv" and str(query.get("limit", "")).isdecimal() and int(query["limit"]) > 200:
         query["limit"] = 200

@@ -13,7 +13,7 @@ type Column<T> = (&'static str, fn(&T) -> String);
 type EventColumn = (&'static str, fn(&EventView, &Said) -> String);
 
 /// The columns of a run, in their order, and how each is written.
-const OF_RUNS: [Column<RunView>; 32] = [
+const OF_RUNS: [Column<RunView>; 33] = [
     ("run_id", |run| run.run_id.to_string()),
     ("kind", |run| run.kind.clone()),
     ("title", |run| text(run.title.as_ref())),
@@ -47,6 +47,7 @@ const OF_RUNS: [Column<RunView>; 32] = [
     ("resumes", |run| text(run.resumes.map(|other| other.run_id))),
     ("ref_source", |run| text(run.reference.as_ref().map(|reference| &reference.source))),
     ("ref_id", |run| text(run.reference.as_ref().map(|reference| &reference.id))),
+    ("late", |run| run.late.to_string()),
 ];
 
 impl Tabular for RunPage {

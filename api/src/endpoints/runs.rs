@@ -34,6 +34,8 @@ use crate::state::ApiState;
          description = "stalled: a heartbeat is overdue, or it is queued for longer than its kind may be"),
         ("held" = Option<forms::OnlyTrue>, Query,
          description = "true: the projection could not fold an event of the run, and has quarantined it"),
+        ("late" = Option<forms::OnlyTrue>, Query,
+         description = "true: it has been running for longer than 95 of 100 runs of its kind took"),
         ("sort" = Option<forms::RunOrder>, Query, description = "The newest first, or the oldest: by when they were queued, or by when they ended"),
         ("format" = Option<forms::ListForm>, Query, description = "A page of JSON, or a table; counts more than Accept"),
         ("limit" = Option<forms::ListLimit>, Query, description = "How many: 50 if nobody says, of a table 10,000"),

@@ -1,6 +1,8 @@
-//! `projection.run_counts`, `projection.run_children` and `projection.run_hours`.
+//! `projection.run_counts`, `projection.run_children`, `projection.run_hours` and `projection.run_durations`.
 
-use chrono::{DateTime, Utc};
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 
 use crate::counters::Counters;
@@ -159,4 +161,24 @@ pub(super) fn hours<'a>(counters: &'a Counters<'_>) -> Result<Vec<HourRow<'a>>, 
         });
     }
     Ok(rows)
+}
+
+/// What is added to how many runs took so long.
+#[derive(sqlx::Encode)]
+pub(super) struct DurationRow<'a> {
+    tenant: &'a str,
+    kind: &'a str,
+    day: NaiveDate,
+    bucket: i16,
+    runs: i64,
+}
+
+row_type!(DurationRow<'_>, "projection.duration_change");
+
+/// What the batch adds to how many runs took how long.
+pub(super) fn durations<'a>(counters: &'a Counters<'_>) -> Vec<DurationRow<'a>> {
+    let row = |((tenant, kind, day, bucket), runs): (&'a (&'a str, Arc<str>, NaiveDate, i16), &i64)| {
+        DurationRow { tenant, kind, day: *day, bucket: *bucket, runs: *runs }
+    };
+    counters.durations.iter().map(row).collect()
 }

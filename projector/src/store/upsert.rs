@@ -1,5 +1,5 @@
 //! What nearly every batch writes: the rows of runs that are there already, the last outcome of each touched
-//! item, the timeline and the hours. All in one statement, since a small batch costs its round trips.
+//! item, the timeline, the hours and how long runs took. All in one statement, since a small batch costs its round trips.
 
 use sqlx::PgConnection;
 
@@ -21,6 +21,7 @@ pub(super) async fn write(
     }
     let (runs, items) = (runs::known(decoded, changes)?, timeline::items(decoded, changes)?);
     let (events, hours) = (timeline::events(changes)?, counters::hours(&changes.counters)?);
+    let durations = counters::durations(&changes.counters);
     sqlx::query!(
         "WITH known_runs AS (
              UPDATE runs AS r SET
@@ -54,6 +55,10 @@ pub(super) async fn write(
                  t.occurred_at, t.recorded_at, t.actor, t.correlation_id, t.causation_id, t.data::json,
                  t.token_id, t.request_id, t.origin, t.reason_code
              FROM unnest($3::projection.timeline_event[]) AS t
+         ), durations AS (
+             INSERT INTO run_durations AS known (tenant, kind, day, bucket, runs)
+             SELECT * FROM unnest($5::projection.duration_change[])
+             ON CONFLICT (tenant, kind, day, bucket) DO UPDATE SET runs = known.runs + excluded.runs
          )
          INSERT INTO run_hours AS known (tenant, hour, kind, queued, succeeded, partially_succeeded,
              failed, events, items_failed, position)
@@ -67,7 +72,8 @@ pub(super) async fn write(
         &runs as _,
         &items as _,
         &events as _,
-        &hours as _
+        &hours as _,
+        &durations as _
     )
     .execute(db)
     .await?;

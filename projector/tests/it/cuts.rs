@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::support::*;
 use chrono::Timelike;
-use domain::{EndedAs, EventBody, Outcome, Run, Status, evolve};
+use domain::{Course, EndedAs, EventBody, Outcome, Run, Status, evolve, usual};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use redaction::CleanText;
@@ -112,6 +112,20 @@ fn hours(story: &Story) -> BTreeMap<String, [u64; 6]> {
     hours
 }
 
+/// How long runs took that succeeded: by when they ended, and in which bucket.
+fn durations(tables: &Tables, story: &Story) -> BTreeMap<String, u64> {
+    let mut durations = BTreeMap::new();
+    for (n, run) in &story.runs {
+        let succeeded = matches!(run.status, Some(Status::Succeeded | Status::PartiallySucceeded));
+        let (Some(course), true) = (Course::of(run), succeeded) else { continue };
+        let kind = &tables.run(*n)["kind"];
+        let (until, took) = (course.until.unwrap(), course.took().unwrap());
+        let key = format!("\"{}\" {kind} \"{}\" {}", tenant(*n), until.date_naive(), usual::bucket(took));
+        *durations.entry(key).or_default() += 1;
+    }
+    durations
+}
+
 fn check_counters(tables: &Tables, story: &Story) {
     let key = |row: &Value| format!("{} {} {}", row["tenant"], row["kind"], row["status"]);
     let mut counted: BTreeMap<String, u64> = BTreeMap::new();
@@ -135,6 +149,9 @@ fn check_counters(tables: &Tables, story: &Story) {
         let key = format!("{} {} {}", text("tenant"), text("hour"), text("kind"));
         (key, columns.map(|name| row[name].as_u64().unwrap()))
     };
+    let key = |row: &Value| format!("{} {} {} {}", row["tenant"], row["kind"], row["day"], row["bucket"]);
+    let counted = tables.rows("run_durations").iter().map(|row| (key(row), row["runs"].as_u64().unwrap()));
+    assert_eq!(counted.collect::<BTreeMap<_, _>>(), durations(tables, story));
     let projected: BTreeMap<_, _> = tables.rows("run_hours").iter().map(hour).collect();
     assert_eq!(projected, hours(story));
 }

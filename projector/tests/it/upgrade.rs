@@ -1,7 +1,10 @@
 //! Rows that an earlier program has written, brought up to date: afterwards they are as a fold makes them.
 
+use std::collections::BTreeMap;
+
 use crate::support::*;
-use domain::EventBody;
+use chrono::{DateTime, Utc};
+use domain::{Course, EventBody, Stamp, usual};
 use projector::ProjectorConfig;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -33,6 +36,9 @@ const FOR_AUDITORS: &str = "SELECT jsonb_build_array(
     (SELECT jsonb_agg(jsonb_build_array(run_id, started_by, ended_by) ORDER BY run_id) FROM projection.runs),
     (SELECT jsonb_agg(jsonb_build_array(run_id, revision, reason_code) ORDER BY run_id, revision)
      FROM projection.run_events))";
+
+/// The last version before it was counted how long runs took.
+const BEFORE_DURATIONS: i64 = 37;
 
 async fn new_columns(pool: &PgPool) -> Value {
     sqlx::query_scalar(NEW).fetch_one(pool).await.unwrap()
@@ -152,6 +158,76 @@ async fn earlier_rows_get_what_auditors_ask(folded: PgPool) {
     assert_eq!(upgraded, expected);
     let after: i64 = sqlx::query_scalar(file).fetch_one(&pool).await.unwrap();
     assert_eq!(after, before, "the table was not written anew");
+
+    pool.close().await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&folded).await.unwrap();
+}
+
+/// When a run was queued, started and ended.
+#[derive(sqlx::FromRow)]
+struct Times {
+    tenant: String,
+    queued_at: DateTime<Utc>,
+    started_at: Option<DateTime<Utc>>,
+    started_recorded_at: Option<DateTime<Utc>>,
+    ended_at: Option<DateTime<Utc>>,
+    ended_recorded_at: Option<DateTime<Utc>>,
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn how_long_earlier_runs_took_is_counted_as_a_fold_counts_it(folded: PgPool) {
+    let mut story = Story::default();
+    for n in 0..8 {
+        story.given(n, [queued(), started(), succeeded("a"), failed_item("b"), completed()]).await;
+    }
+    story.given(8, [queued(), started(), completed()]).await;
+    story.given(9, [queued(), started(), presumed(), succeeded("a"), completed()]).await;
+    story.given(10, [queued(), started(), failed()]).await;
+    story.given(11, [queued(), started()]).await;
+    story.project(&folded, &[]).await;
+    // Producers whose clocks are off by more or less, and one that took a month.
+    let moved = [
+        "started_at = started_at - interval '90 s'",
+        "ended_at = ended_at + interval '90 s'",
+        "started_at = started_at + interval '1 h', ended_at = ended_at + interval '1 h'",
+        "started_at = queued_at - interval '4 s'",
+        "ended_at = started_at - interval '1 h'",
+        "ended_at = ended_at + interval '35 d', ended_recorded_at = ended_recorded_at + interval '35 d'",
+        "started_recorded_at = NULL, ended_recorded_at = NULL, ended_at = ended_at + interval '707 ms'",
+    ];
+    let mut expected = BTreeMap::new();
+    for (n, moved) in moved.iter().enumerate() {
+        let sql = format!("UPDATE projection.runs SET {moved} WHERE run_id = $1");
+        let run = run_id(u8::try_from(n).unwrap()).uuid();
+        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(run).execute(&folded).await.unwrap();
+    }
+    let rows: Vec<Times> = sqlx::query_as(
+        "SELECT tenant, queued_at, started_at, started_recorded_at, ended_at, ended_recorded_at FROM projection.runs
+         WHERE status IN ('succeeded', 'partially_succeeded')",
+    )
+    .fetch_all(&folded)
+    .await
+    .unwrap();
+    for row in rows {
+        let started = Stamp::new(row.started_at, row.started_recorded_at);
+        let course = Course::new(row.queued_at, started, Stamp::new(row.ended_at, row.ended_recorded_at));
+        let bucket = usual::bucket(course.took().unwrap());
+        let key = (row.tenant, course.until.unwrap().date_naive(), i16::try_from(bucket).unwrap());
+        *expected.entry(key).or_insert(0_i64) += 1;
+    }
+    assert_eq!(expected.values().sum::<i64>(), 10);
+
+    let (pool, drop) = of_that_time(&folded, BEFORE_DURATIONS).await;
+    let more = "started_recorded_at, ended_recorded_at, title_key, started_by, ended_by, items_tallied";
+    write_as_before(&pool, &folded, [&format!("{OF_RUNS}, {more}"), OF_EVENTS]).await;
+    migrations::MIGRATOR.run(&pool).await.unwrap();
+    let counted: Vec<(String, chrono::NaiveDate, i16, i64)> =
+        sqlx::query_as("SELECT tenant, day, bucket, runs FROM projection.run_durations")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    let counted = counted.into_iter().map(|(tenant, day, bucket, runs)| ((tenant, day, bucket), runs));
+    assert_eq!(counted.collect::<BTreeMap<_, _>>(), expected);
 
     pool.close().await;
     sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&folded).await.unwrap();

@@ -208,6 +208,8 @@ fn show(
         ended_by: run.ended_by.as_ref().map(|by| by.as_str().to_owned()),
         clock_skew: course.is_some_and(|course| course.clock_skew),
         duration_seconds: course.and_then(|course| course.took()).map(seconds),
+        usual: None,
+        late: false,
         last_event_at: run.last_event_at.ok_or_else(|| missing("last_event_at"))?,
         heartbeat_seconds: run.heartbeat_seconds,
         liveness: Liveness::at(now, status, due_at),

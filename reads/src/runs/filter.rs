@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::order::{By, Order, RunKey, asked_order};
 use super::search::Search;
+use super::usual::LateSince;
 use crate::cursor::{self, Fingerprint};
 use crate::error::ReadError;
 use crate::params::{Form, Params, ReadQuery, must_lie_between, parse_enum, wrong};
@@ -46,6 +47,10 @@ pub struct Filter {
     pub stalled: bool,
     /// Only those that the projection has quarantined.
     pub quarantined: bool,
+    /// Only those that are late.
+    pub late: bool,
+    /// Since when runs are late, by kind. Known only when the database is asked.
+    pub late_since: LateSince,
 }
 
 /// A page of runs.
@@ -85,6 +90,7 @@ impl ReadQuery for ListQuery {
         "q",
         "liveness",
         "held",
+        "late",
         "sort",
         "format",
         "cursor",
@@ -110,17 +116,23 @@ impl ReadQuery for ListQuery {
                 .parse_enum("liveness", "stalled", |text| (text == "stalled").then_some(()))?
                 .is_some(),
             quarantined: params.parse_enum("held", "true", |text| (text == "true").then_some(()))?.is_some(),
+            late: params.parse_enum("late", "true", |text| (text == "true").then_some(()))?.is_some(),
+            late_since: LateSince::new(),
         };
         if filter.quarantined && filter.stalled {
             return Err(wrong("held", "can't be asked together with liveness: ask for one after the other"));
+        }
+        if filter.late && (filter.stalled || filter.quarantined) {
+            let detail = "can't be asked together with liveness or held: ask for one after the other";
+            return Err(wrong("late", detail));
         }
         must_lie_between(("since", filter.since), ("until", filter.until))?;
         must_lie_between(("ended_since", filter.ended_since), ("ended_until", filter.ended_until))?;
         let ended = filter.ended_since.is_some() || filter.ended_until.is_some();
         let (by, order) = asked_order(params, ended)?;
-        if by == By::Ended && filter.stalled {
+        if by == By::Ended && (filter.stalled || filter.late) {
             return Err(wrong(
-                "liveness",
+                if filter.late { "late" } else { "liveness" },
                 "finds runs that have not ended, and this list has those that have",
             ));
         }
@@ -142,7 +154,7 @@ impl Filter {
     /// How its statements are planned. Where no more is asked than one of the indexes on a column and the order knows,
     /// no value makes another plan better.
     pub(super) fn plans(&self, by: By) -> Plans {
-        let Self { status, kind, initiator, labels, search, stalled, quarantined, .. } = self;
+        let Self { status, kind, initiator, labels, search, stalled, quarantined, late, .. } = self;
         let others = [kind, initiator, &self.idempotency_key].into_iter().flatten().count();
         let columns = status.len() + others + usize::from(self.parent.is_some());
         let most = match by {
@@ -150,8 +162,8 @@ impl Filter {
             By::Ended => 0,
         };
         let queued = self.since.is_some() || self.until.is_some();
-        let more =
-            *stalled || *quarantined || search.is_some() || !labels.is_empty() || self.reference.is_some();
+        let flagged = *stalled || *quarantined || *late;
+        let more = flagged || search.is_some() || !labels.is_empty() || self.reference.is_some();
         if columns > most || more || by == By::Ended && queued { Plans::ForValues } else { Plans::Kept }
     }
 }
@@ -296,6 +308,10 @@ mod tests {
             ("liveness=alive", "liveness"),
             ("held=yes", "held"),
             ("held=true&liveness=stalled", "held"),
+            ("late=yes", "late"),
+            ("late=true&liveness=stalled", "late"),
+            ("late=true&held=true", "late"),
+            ("late=true&sort=-ended_at", "late"),
             ("sort=title", "sort"),
             ("ended_since=now", "ended_since"),
             ("ended_since=2026-01-02T00:00:00Z&ended_until=2026-01-01T00:00:00Z", "ended_until"),
@@ -326,6 +342,7 @@ mod tests {
             "status=failed&status=queued&kind=a&sort=queued_at",
             "status=failed&status=queued&kind=a&liveness=stalled",
             "status=failed&status=queued&kind=a&held=true",
+            "status=failed&status=queued&kind=a&late=true",
         ] {
             assert!(read(&format!("{other}&cursor={cursor}")).is_err(), "{other}");
         }

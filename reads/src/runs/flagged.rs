@@ -1,4 +1,4 @@
-//! How many runs need attention: those that are stalled, and those that the projection has quarantined.
+//! How many runs need attention: those that are stalled, those that are late, and those that the projection has quarantined.
 //!
 //! There are no projected counters for them: a run falls silent without an event. So they are counted, within
 //! bounds that keep the count cheap whatever the tenant has.
@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::TenantId;
 use sqlx::PgConnection;
 
+use super::usual::late_since;
 use crate::corrupt::non_negative;
 use crate::error::ReadError;
 
@@ -19,6 +20,8 @@ pub const LOOKED_AT: u64 = 1_000;
 pub struct Flagged {
     /// Stalled runs among those that were looked at.
     pub stalled: u64,
+    /// Late runs among those that were looked at.
+    pub late: u64,
     /// Quarantined runs, counted up to [`LOOKED_AT`].
     pub quarantined: u64,
 }
@@ -34,6 +37,7 @@ pub async fn flagged(
     now: DateTime<Utc>,
 ) -> Result<Flagged, ReadError> {
     let most = i64::try_from(LOOKED_AT).unwrap_or(i64::MAX);
+    let (kinds, since): (Vec<_>, Vec<_>) = late_since(conn, tenant, kind, now).await?.into_iter().unzip();
     let found = sqlx::query!(
         r#"WITH limits AS (
                SELECT kind, queued_limit_seconds FROM policy.stale_policies WHERE tenant = $1
@@ -45,6 +49,13 @@ pub async fn flagged(
                ) AS x
                WHERE x.heartbeat_due_at < $3 AND ($2::text IS NULL OR x.kind = $2)
            ) AS "running!", (
+               SELECT count(*) FROM (
+                   SELECT kind, started_at FROM projection.runs
+                   WHERE tenant = $1 AND status = 'running' ORDER BY queued_at, run_id LIMIT $4
+               ) AS x
+               JOIN unnest($5::text[], $6::timestamptz[]) AS late (kind, since)
+                 ON x.kind = late.kind COLLATE "C" AND x.started_at < late.since
+           ) AS "late!", (
                SELECT count(*) FROM (
                    SELECT kind, queued_at FROM projection.runs
                    WHERE tenant = $1 AND status = 'queued' ORDER BY queued_at, run_id LIMIT $4
@@ -64,10 +75,16 @@ pub async fn flagged(
         tenant.as_str(),
         kind,
         now,
-        most
+        most,
+        &kinds,
+        &since
     )
     .fetch_one(conn)
     .await?;
     let number = |value| non_negative("projection.runs", "count", tenant, value);
-    Ok(Flagged { stalled: number(found.running)? + number(found.queued)?, quarantined: number(found.held)? })
+    Ok(Flagged {
+        stalled: number(found.running)? + number(found.queued)?,
+        late: number(found.late)?,
+        quarantined: number(found.held)?,
+    })
 }

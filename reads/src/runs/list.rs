@@ -1,7 +1,7 @@
 //! `GET /v1/tenants/{tenant}/runs`.
 
 use chrono::{DateTime, Utc};
-use domain::TenantId;
+use domain::{Status, TenantId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -9,6 +9,7 @@ use super::filter::ListQuery;
 use super::order::RunKey;
 use super::query::fetch;
 use super::row::RunRow;
+use super::usual;
 use super::view::RunView;
 use crate::base_path::BasePath;
 use crate::cursor;
@@ -67,5 +68,6 @@ pub async fn page_of_runs(
     let previous_cursor = if previous { cursor(rows.first())? } else { None };
     let mut runs = rows.into_iter().map(|row| row.into_view(tenant, now)).collect::<Result<Vec<_>, _>>()?;
     name_labels(read.conn(), tenant, &mut runs).await?;
+    usual::tell(read.conn(), tenant, &mut runs, |run| run.status == Status::Running, now).await?;
     Ok(RunPage { runs, next_cursor, previous_cursor, position: read.position.0 })
 }

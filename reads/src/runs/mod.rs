@@ -13,6 +13,7 @@ mod query;
 mod row;
 mod search;
 mod statement;
+mod usual;
 mod view;
 
 pub use filter::ListQuery;
@@ -22,6 +23,7 @@ pub use moment::AsOf;
 pub(crate) use moment::revision_as_of;
 pub use one::{OneQuery, one_run, past_run};
 pub use row::{must_exist, revision_of};
+pub use usual::Usual;
 pub use view::{
     ChildCounts, EndedAsName, InitiatorView, ItemCounts, LinkedRunView, Liveness, LivenessState, RunLinks,
     RunReference, RunStatus, RunView,

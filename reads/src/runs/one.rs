@@ -7,8 +7,8 @@ use domain::{RunId, TenantId};
 
 use super::as_of;
 use super::moment::AsOf;
-use super::row;
 use super::view::RunView;
+use super::{row, usual};
 use crate::directory::name_labels;
 use crate::error::ReadError;
 use crate::items::PastItems;
@@ -39,7 +39,12 @@ pub async fn one_run(
     as_of: Option<AsOf>,
 ) -> Result<RunView, ReadError> {
     let mut view = match as_of {
-        None => row::find(read.conn(), tenant, run).await?.into_view(tenant, Utc::now())?,
+        None => {
+            let now = Utc::now();
+            let mut view = row::find(read.conn(), tenant, run).await?.into_view(tenant, now)?;
+            usual::tell(read.conn(), tenant, slice::from_mut(&mut view), |_| true, now).await?;
+            view
+        }
         Some(as_of) => as_of::view(read.conn(), tenant, run, as_of).await?,
     };
     name_labels(read.conn(), tenant, slice::from_mut(&mut view)).await?;

@@ -48,7 +48,7 @@ const CHOICES: [&[&str]; 8] = [
     &["", "&label=region:r7", "&label=env:prod&label=region:r7", "&label=env:prod&label=n:1&label=region:r7"],
     &["", "&since=2026-01-03T00:00:00Z&until=2026-01-05T00:00:00Z"],
     &["", "&q=drift%2042", "&q=019b7"],
-    &["", "&liveness=stalled", "&held=true"],
+    &["", "&liveness=stalled", "&held=true", "&late=true"],
     &["", "&sort=queued_at"],
 ];
 

@@ -7,7 +7,9 @@ use super::filter::{Filter, ListQuery};
 use super::order::Order;
 use super::row::RunRow;
 use super::statement::{Page, Statement};
+use super::usual::{LateSince, late_since};
 use crate::directory::ids_of_labels;
+use crate::error::ReadError;
 use crate::page::rows_for;
 use crate::pool::{Plans, TenantRead};
 
@@ -20,10 +22,14 @@ pub(super) async fn fetch(
     tenant: &TenantId,
     query: &ListQuery,
     now: DateTime<Utc>,
-) -> Result<Vec<RunRow>, sqlx::Error> {
+) -> Result<Vec<RunRow>, ReadError> {
     // Only a label can be one of the directory's names.
     let label_ids = ids_of_labels(read.conn(), tenant, &query.filter.labels).await?;
-    let filter = Filter { label_ids, ..query.filter.clone() };
+    let late_since = match query.filter.late {
+        true => late_since(read.conn(), tenant, query.filter.kind.as_deref(), now).await?,
+        false => LateSince::new(),
+    };
+    let filter = Filter { label_ids, late_since, ..query.filter.clone() };
     let mut statements = statements(tenant, (query, &filter), now);
     let mut rows = Vec::new();
     for statement in &mut statements {
@@ -65,7 +71,7 @@ pub(super) fn statements(
         limit: rows_for(query.limit),
         now,
     };
-    let found = filter.stalled || filter.quarantined || !filter.labels.is_empty();
+    let found = filter.stalled || filter.quarantined || filter.late || !filter.labels.is_empty();
     match search {
         Some(search) if search.ids.is_some() && !found => {
             let (from, to) = search.queued_between().unzip();

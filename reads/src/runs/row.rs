@@ -183,6 +183,8 @@ impl RunRow {
             ended_by: self.ended_by,
             clock_skew: course.clock_skew,
             duration_seconds: course.took().map(seconds),
+            usual: None,
+            late: false,
             last_event_at: self.last_event_at,
             heartbeat_seconds: heartbeat.map(|n| number("heartbeat_seconds", n)).transpose()?,
             liveness: Liveness::at(now, status, self.heartbeat_due_at.or(waits_until)),

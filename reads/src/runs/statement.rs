@@ -60,6 +60,7 @@ enum Keys {
     /// Of runs whose titles begin alike, where nothing else but a time is asked: the index of titles has all of it.
     Titled,
     Stalled,
+    Late,
     /// There are hardly ever any.
     Quarantined,
 }
@@ -96,6 +97,8 @@ impl Page<'_> {
     fn from(&self) -> From {
         if self.filter.stalled {
             From::Keys(Keys::Stalled)
+        } else if self.filter.late {
+            From::Keys(Keys::Late)
         } else if self.filter.quarantined && self.by == By::Queued {
             From::Keys(Keys::Quarantined)
         } else if !self.filter.labels.is_empty() {
@@ -164,6 +167,7 @@ impl Page<'_> {
                 self.push_title(sql, " AND ", "x");
             }
             Keys::Stalled => self.push_stalled(sql),
+            Keys::Late => self.push_late(sql),
             Keys::Quarantined => {
                 sql.push("projection.runs AS x WHERE x.held_revision IS NOT NULL AND x.tenant = ");
                 sql.push_bind(self.tenant);
@@ -195,6 +199,16 @@ impl Page<'_> {
         );
         sql.push_bind(self.tenant).push(")) AND r.queued_at < ").push_bind(self.now);
         sql.push(" - make_interval(secs => ").push(QUEUED_LIMIT).push(") OFFSET 0) AS x WHERE true");
+    }
+
+    /// Late runs are among the running ones, which are few, too: each kind has its own time.
+    fn push_late(&self, sql: &mut QueryBuilder<Postgres>) {
+        let (kinds, since): (Vec<_>, Vec<_>) = self.filter.late_since.clone().into_iter().unzip();
+        sql.push("(SELECT r.queued_at, r.run_id FROM projection.runs AS r JOIN unnest(").push_bind(kinds);
+        sql.push("::text[], ").push_bind(since);
+        sql.push("::timestamptz[]) AS late (kind, since) ON r.kind = late.kind COLLATE \"C\" AND r.started_at < late.since");
+        sql.push(" WHERE r.tenant = ").push_bind(self.tenant);
+        sql.push(" AND r.status = 'running' OFFSET 0) AS x WHERE true");
     }
 
     /// The times that are asked for, and what lies behind the key, of one of the tables.

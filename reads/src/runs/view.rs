@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::usual::Usual;
 use crate::base_path::BasePath;
 use crate::forms;
 
@@ -112,6 +113,12 @@ pub struct RunView {
     /// The worker promised a sign of life at least this often.
     #[schema(value_type = Option<forms::HeartbeatSeconds>)]
     pub heartbeat_seconds: Option<u64>,
+    /// How long runs of its kind usually take, by those that ended lately. Null where too few did, in past states, and in
+    /// lists of runs that are not running.
+    pub usual: Option<Usual>,
+    /// It is running, and has been for longer than 95 of 100 runs of its kind took. A fact beside its status and its
+    /// liveness: it may be well all the same.
+    pub late: bool,
     /// Whether it goes on as was promised; null when it has ended, or waits without a limit.
     pub liveness: Option<Liveness>,
     /// The event from which on the projection has quarantined the run: what is shown is the run before it. Null

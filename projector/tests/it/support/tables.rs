@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use super::run_id;
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "checkpoints",
     "runs",
     "run_labels",
@@ -20,6 +20,7 @@ const NAMES: [&str; 13] = [
     "run_children",
     "run_refs",
     "run_hours",
+    "run_durations",
     "dead_letters",
     "admin_events",
     "directory",

@@ -20,3 +20,4 @@ mod stalled;
 mod stats;
 mod titles;
 mod unchanged;
+mod usual;

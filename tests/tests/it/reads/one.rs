@@ -45,7 +45,7 @@ async fn the_row_has_every_member(pool: PgPool) {
             "started_recorded_at": "2025-06-15T15:06:41Z", "ended_recorded_at": "2025-06-15T15:06:46Z",
             "started_by": "producer", "ended_by": "producer",
             "clock_skew": false, "duration_seconds": 5.0,
-            "heartbeat_seconds": 60, "liveness": null, "held": null, "revision": 6, "position": 7,
+            "heartbeat_seconds": 60, "usual": null, "late": false, "liveness": null, "held": null, "revision": 6, "position": 7,
             "links": {"self": this, "view": format!("/t/demo/runs/{}", run.id),
                       "events": format!("{this}/events"), "items": format!("{this}/items")},
         })

@@ -58,9 +58,12 @@ async fn story(log: Arc<dyn EventLog>) {
     read(13).await;
 }
 
+const TABLES: [&str; 7] =
+    ["runs", "run_items", "run_events", "notifications", "run_counts", "run_hours", "run_durations"];
+
 async fn dump(pool: &PgPool) -> Vec<Value> {
     let mut rows = Vec::new();
-    for table in ["runs", "run_items", "run_events", "notifications", "run_counts", "run_hours"] {
+    for table in TABLES {
         let sql = format!("SELECT to_jsonb(t) FROM projection.{table} AS t ORDER BY to_jsonb(t)::text");
         let found: Vec<Value> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await.unwrap();
         rows.extend(found);
@@ -76,8 +79,8 @@ async fn every_cut_gives_the_same_rows(pool: PgPool) {
     let projector = Projector::new(log, pool.clone(), ProjectorConfig::default());
     let mut dumps = Vec::new();
     for size in 1..=records.len() {
-        for table in ["runs CASCADE", "run_items", "run_events", "notifications", "run_counts", "run_hours"] {
-            let sql = format!("TRUNCATE projection.{table}");
+        for table in TABLES {
+            let sql = format!("TRUNCATE projection.{table} CASCADE");
             sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&pool).await.unwrap();
         }
         sqlx::query("UPDATE projection.checkpoints SET position = 0").execute(&pool).await.unwrap();
