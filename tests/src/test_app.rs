@@ -31,8 +31,8 @@ fn tell_errors() {
     drop(errors.try_init());
 }
 
-/// What is to be started, and how.
-#[derive(Default)]
+/// What is to be started, and how. By default with more patience than people have: that a machine is busy decides no
+/// test.
 pub struct Setup {
     /// Leaves the projector out.
     pub without_projector: bool,
@@ -42,6 +42,18 @@ pub struct Setup {
     pub serve: ServeConfig,
     /// The commands' settings.
     pub commands: CommandsConfig,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let (request_timeout, max_after_wait) = (Duration::from_secs(120), Duration::from_secs(90));
+        Self {
+            without_projector: false,
+            api: ApiConfig { request_timeout, max_after_wait, ..ApiConfig::default() },
+            serve: ServeConfig::default(),
+            commands: CommandsConfig::default(),
+        }
+    }
 }
 
 /// API, event log and projector on one database, with the tenants `demo` and `other`.
@@ -98,6 +110,14 @@ impl TestApp {
             app.start_projector();
         }
         app
+    }
+
+    /// The position of the log's last event.
+    ///
+    /// # Panics
+    /// When the log does not answer.
+    pub async fn head(&self) -> u64 {
+        self.log.head().await.unwrap().0
     }
 
     /// What takes the administration's changes to the log. It is not running: a test says when.

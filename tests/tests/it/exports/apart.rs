@@ -53,14 +53,14 @@ async fn another_tenant_changes_no_byte(pool: PgPoolOptions, database: PgConnect
         mine.new_run("mine", json!({"n": number})).await;
         foreign.push(theirs.new_run("theirs", json!({"n": number, "word": "foreignword"})).await);
     }
-    let head = mine.get("//readyz").await.number_at("/head");
+    let head = app.head().await;
     sealed(&app.client(Role::Auditor), head).await;
     let before = exported(&app).await;
 
     for number in 10..20 {
         foreign.push(theirs.new_run("theirs", json!({"n": number})).await);
     }
-    let head = mine.get("//readyz").await.number_at("/head");
+    let head = app.head().await;
     sealed(&app.client_of("other", Role::Auditor), head).await;
     let after = exported(&app).await;
     assert_eq!(before, after);
@@ -140,7 +140,7 @@ async fn of_two_ledgers_with_other_neighbours_the_exports_are_equal(
         mine.new_run("mine", json!({"n": number})).await;
         theirs.new_run("theirs", json!({"n": number})).await;
     }
-    let head = mine.get("//readyz").await.number_at("/head");
+    let head = app.head().await;
     sealed(&app.client(Role::Auditor), head).await;
 
     let name = format!("neighbour_{}", uuid::Uuid::new_v4().simple());

@@ -16,7 +16,7 @@ async fn auditors_and_owners_export_and_nobody_else(pool: PgPoolOptions, databas
     let sealing = Sealing::start(&app).await;
     let run = app.producer().new_run("a", json!({})).await;
     let foreign = app.client_of("other", Role::Producer).new_run("a", json!({})).await;
-    let head = app.client(Role::Readonly).get("//readyz").await.number_at("/head");
+    let head = app.head().await;
     sealed(&app.client(Role::Readonly), head).await;
     sealed(&app.client_of("other", Role::Readonly), head).await;
     let paths = [format!("/runs/{run}/export"), "/export".to_owned()];
@@ -94,12 +94,12 @@ async fn what_is_not_sealed_yet_is_told(pool: PgPoolOptions, database: PgConnect
         assert_eq!(problem.header("retry-after"), "10");
     }
     let sealing = Sealing::start(&app).await;
-    let head = auditor.get("//readyz").await.number_at("/head");
+    let head = app.head().await;
     sealed(&auditor, head).await;
     sealing.stop().await;
 
     let new = producer.new_run("a", json!({"n": 2})).await;
-    let position = auditor.get("//readyz").await.number_at("/head");
+    let position = app.head().await;
     let problem = auditor.get(&format!("/runs/{new}/export")).await.problem(503, "not_sealed");
     assert!(problem.text_at("/detail").contains("about 10 s"), "{}", problem.text);
     let problem = auditor.get(&format!("/export?after={position}")).await.problem(503, "not_sealed");

@@ -20,7 +20,7 @@ async fn what_was_changed_behind_the_ledger_is_told(pool: PgPoolOptions, databas
         producer.append(&run, events).await.expect(200);
         runs.push(run);
     }
-    let head = auditor.get("//readyz").await.number_at("/head");
+    let head = app.head().await;
     sealed(&auditor, head).await;
     let whole = download(&auditor, "/export").await;
     whole.verified(&sealing, None).unwrap();

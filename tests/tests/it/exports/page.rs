@@ -16,7 +16,7 @@ async fn the_page_says_what_is_sealed_and_where_it_differs(pool: PgPoolOptions, 
     assert!(page().await.contains("Nothing is sealed yet."));
     let sealing = Sealing::start(&app).await;
     let run = app.producer().new_run("mine", json!({})).await;
-    let head = app.producer().get("//readyz").await.number_at("/head");
+    let head = app.head().await;
     sealed(&app.client(Role::Auditor), head).await;
     let fine = page().await;
     assert!(fine.contains("Sealed history:") && fine.contains(", 1 run, signed"), "{fine}");

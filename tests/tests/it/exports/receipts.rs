@@ -105,7 +105,7 @@ async fn where_nothing_is_sealed_nothing_is_appended(pool: PgPoolOptions, databa
     let app = TestApp::start(pool, database).await;
     let producer = app.producer();
     let run = producer.new_run("backup", json!({})).await;
-    let head = async || app.client(Role::Readonly).get("//readyz").await.number_at("/head");
+    let head = async || app.head().await;
     let before = head().await;
     let events = json!({"events": [{"type": "Started"}]});
     let path = format!("/runs/{run}/events?wait=sealed");
