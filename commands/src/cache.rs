@@ -7,39 +7,26 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::{DateTime, Utc};
 use domain::{Event, EventBody, PrincipalId, Reference, Run, evolve};
 use eventlog::{EventLog, Position, streams};
-use moka::future::Cache;
-use moka::policy::EvictionPolicy;
 use redaction::CleanText;
-use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::error::CommandError;
+use super::slots::Slots;
 use super::unreadable::{Broken, Unreadable};
 
 /// How many events are read at once.
 const PAGE: usize = 1_000;
 
-/// What a run weighs beside its items and event ids.
-const BASE_WEIGHT: u32 = 16;
-
-/// Folded runs by stream, those used least recently forgotten first.
+/// Folded runs by stream, those used least recently forgotten first. Cheap to clone; clones share them.
 #[derive(Clone)]
 pub(super) struct RunCache {
     log: Arc<dyn EventLog>,
-    runs: Cache<String, Arc<Slot>>,
+    runs: Arc<Slots>,
     unreadable: Unreadable,
-}
-
-/// One run's place in the cache.
-#[derive(Default)]
-pub(super) struct Slot {
-    folded: Mutex<Folded>,
-    weight: AtomicU32,
 }
 
 /// A prefix of a stream, folded.
@@ -70,35 +57,30 @@ pub struct Opening {
 
 impl RunCache {
     pub(super) fn new(log: Arc<dyn EventLog>, max_weight: u64) -> Self {
-        let runs = Cache::builder()
-            .max_capacity(max_weight)
-            .weigher(|_, slot: &Arc<Slot>| BASE_WEIGHT.saturating_add(slot.weight.load(Ordering::Relaxed)))
-            // The default policy may turn a new run away for old ones that were busy once.
-            .eviction_policy(EvictionPolicy::lru())
-            .build();
+        let runs = Arc::new(Slots::new(max_weight));
         Self { log, runs, unreadable: Unreadable::default() }
     }
 
     /// Works with the fold of a stream's run, one at a time. It is empty where nothing of the run is known yet.
     pub(super) async fn locked<T>(&self, stream: &str, work: impl AsyncFnOnce(&mut Folded) -> T) -> T {
-        let slot = self.slot(stream).await;
-        let mut folded = slot.folded.lock().await;
+        let slot = self.runs.slot(stream);
+        let mut folded = slot.lock().await;
         self.doubt(stream, &mut folded);
         let done = work(&mut folded).await;
-        self.update_weight(stream, &slot, folded).await;
+        let Folded { run, .. } = &*folded;
+        let entries = run.revision.map(|_| run.items.len() + run.event_ids.len());
+        drop(folded);
+        match entries {
+            Some(entries) => self.runs.weigh(stream, &slot, entries),
+            // A run that has no events.
+            None => self.runs.forget(stream),
+        }
         done
     }
 
-    async fn slot(&self, stream: &str) -> Arc<Slot> {
-        match self.runs.get(stream).await {
-            Some(slot) => slot,
-            None => self.runs.entry_by_ref(stream).or_default().await.into_value(),
-        }
-    }
-
     /// Whether the stream's run is known to have events, without asking the log.
-    pub(super) async fn knows(&self, stream: &str) -> bool {
-        self.runs.get(stream).await.is_some_and(|slot| slot.weight.load(Ordering::Relaxed) > 0)
+    pub(super) fn knows(&self, stream: &str) -> bool {
+        self.runs.knows(stream)
     }
 
     /// Where the streams are.
@@ -143,22 +125,6 @@ impl RunCache {
         let run = streams::run_of(stream).map(|(_, run)| run);
         CommandError::Unreadable { run, revision }
     }
-
-    /// Tells the cache what a run weighs now, and forgets a run that has no events.
-    async fn update_weight(&self, stream: &str, slot: &Arc<Slot>, folded: MutexGuard<'_, Folded>) {
-        let Folded { run, .. } = &*folded;
-        if run.revision.is_none() {
-            drop(folded);
-            self.runs.invalidate(stream).await;
-            return;
-        }
-        let weight = u32::try_from(run.items.len() + run.event_ids.len()).unwrap_or(u32::MAX);
-        drop(folded);
-        if slot.weight.swap(weight, Ordering::Relaxed) != weight {
-            // The weigher only looks when something is put in.
-            self.runs.insert(stream.to_owned(), slot.clone()).await;
-        }
-    }
 }
 
 impl Folded {
@@ -188,6 +154,6 @@ impl Folded {
 
 impl fmt::Debug for RunCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunCache").field("runs", &self.runs.entry_count()).finish_non_exhaustive()
+        f.debug_struct("RunCache").field("runs", &self.runs.len()).finish_non_exhaustive()
     }
 }

@@ -172,7 +172,7 @@ impl Commands {
             match self.write(&stream, expected, facts).await? {
                 Ok(appended) => {
                     let last = Reservation { revision: appended.revision, run: prepared.id };
-                    self.names.keys.insert(stream, last).await;
+                    self.names.keys.insert(stream, last);
                     return Ok(None);
                 }
                 Err(AppendError::Conflict { .. }) => {}

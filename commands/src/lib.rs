@@ -17,6 +17,7 @@ mod notification;
 pub mod policies;
 mod relay;
 mod repeats;
+mod slots;
 mod stale;
 mod start;
 mod sweeper;

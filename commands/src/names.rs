@@ -2,13 +2,15 @@
 //! another run's since, which its stream tells by refusing what is expected of it; a reference never is.
 
 use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::RunId;
 use domain::key::IdempotencyKey;
-use moka::future::Cache;
+use lru::LruCache;
 
 /// How many keys are kept in memory, and how many references.
-const KEPT: u64 = 50_000;
+const KEPT: usize = 50_000;
 
 /// The last reservation of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +31,36 @@ pub(super) struct Named {
 }
 
 /// Both, by the names of their streams. Cheap to clone; clones share it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Names {
-    pub keys: Cache<String, Reservation>,
-    pub references: Cache<String, Named>,
+    pub keys: Arc<Known<Reservation>>,
+    pub references: Arc<Known<Named>>,
 }
 
-impl Default for Names {
+/// What was heard last, by the name of a stream.
+pub(super) struct Known<V>(Mutex<LruCache<String, V>>);
+
+impl<V> Default for Known<V> {
     fn default() -> Self {
-        Self { keys: Cache::new(KEPT), references: Cache::new(KEPT) }
+        Self(Mutex::new(LruCache::new(NonZeroUsize::new(KEPT).unwrap_or(NonZeroUsize::MIN))))
+    }
+}
+
+impl<V: Copy> Known<V> {
+    pub fn get(&self, stream: &str) -> Option<V> {
+        self.lock().get(stream).copied()
+    }
+
+    pub fn insert(&self, stream: String, what: V) {
+        self.lock().put(stream, what);
+    }
+
+    pub fn forget(&self, stream: &str) {
+        self.lock().pop(stream);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<String, V>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -86,7 +86,7 @@ impl Commands {
                 None => Err(refused),
             };
         }
-        let mut known = self.names.keys.get(&start.reservations).await;
+        let mut known = self.names.keys.get(&start.reservations);
         // Until the log says otherwise, nobody has asked for this work before.
         let mut asked_before = known.is_some();
         for _ in 0..self.tries {
@@ -139,7 +139,7 @@ impl Commands {
         }
         for (link, run) in start.links() {
             let stream = run_stream(&start.tenant, run);
-            if !self.runs.knows(&stream).await && self.log.read_stream(&stream, 0, 1).await?.is_empty() {
+            if !self.runs.knows(&stream) && self.log.read_stream(&stream, 0, 1).await?.is_empty() {
                 return Err(CommandError::NoSuchRun { link, run });
             }
         }
@@ -165,21 +165,21 @@ impl Commands {
     pub(super) async fn last_reservation(&self, stream: &str) -> Result<Option<Reservation>, CommandError> {
         let Some(record) = self.log.last_event(stream).await? else { return Ok(None) };
         let last = Reservation { revision: record.revision, run: self.reserved_for(&record)? };
-        self.names.keys.insert(stream.to_owned(), last).await;
+        self.names.keys.insert(stream.to_owned(), last);
         Ok(Some(last))
     }
 
     /// What the reference of that stream stands for, where it does.
     pub(super) async fn named(&self, stream: Option<&str>) -> Result<Option<Named>, CommandError> {
         let Some(stream) = stream else { return Ok(None) };
-        if let Some(named) = self.names.references.get(stream).await {
+        if let Some(named) = self.names.references.get(stream) {
             return Ok(Some(named));
         }
         let first = self.log.read_stream(stream, 0, 1).await?;
         let Some(record) = first.first() else { return Ok(None) };
         let Referenced { run_id: run, idempotency_key: key, .. } = referenced(record)
             .map_err(|error| self.runs.broken(stream, record.revision, error.to_string()))?;
-        self.names.references.insert(stream.to_owned(), Named { run, key }).await;
+        self.names.references.insert(stream.to_owned(), Named { run, key });
         Ok(Some(Named { run, key }))
     }
 
@@ -195,11 +195,11 @@ impl Commands {
         match self.write(&start.reservations, expected, facts).await? {
             Ok(appended) => {
                 let last = Reservation { revision: appended.revision, run };
-                self.names.keys.insert(start.reservations.clone(), last).await;
+                self.names.keys.insert(start.reservations.clone(), last);
                 Ok(true)
             }
             Err(AppendError::Conflict { .. }) => {
-                self.names.keys.invalidate(&start.reservations).await;
+                self.names.keys.forget(&start.reservations);
                 Ok(false)
             }
             Err(error) => Err(error.into()),
@@ -222,7 +222,7 @@ impl Commands {
         let facts = std::iter::once(Fact::Referenced(Uuid::new_v4(), &what, start.origin.as_ref()));
         match self.write(stream, ExpectedRevision::NoStream, facts).await? {
             Ok(_) => {
-                self.names.references.insert(stream.clone(), ours).await;
+                self.names.references.insert(stream.clone(), ours);
                 Ok(None)
             }
             Err(AppendError::Conflict { .. }) => {

@@ -103,7 +103,9 @@ impl From<[u8; 32]> for IdempotencyKey {
 
 impl fmt::Display for IdempotencyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        let mut digits = [0; 64];
+        hex::encode_to_slice(self.0, &mut digits).map_err(|_| fmt::Error)?;
+        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -231,15 +233,20 @@ pub enum KeyError {
 /// # Errors
 /// [`ContextError`], with a JSON Pointer to the first thing that is wrong.
 pub fn check_context(context: &Value) -> Result<(), ContextError> {
+    checked(context).map(drop)
+}
+
+/// The canonical form of a context that keeps the rules of [`check_context`].
+fn checked(context: &Value) -> Result<Vec<u8>, ContextError> {
     if !context.is_object() {
         return Err(ContextError::NotAnObject { found: type_name(context) });
     }
     check_value(context, &mut String::new(), 1)?;
-    let bytes = canonical(context)?.len();
-    if bytes > MAX_CONTEXT_BYTES {
-        return Err(ContextError::TooLarge { bytes });
+    let canonical = canonical(context)?;
+    if canonical.len() > MAX_CONTEXT_BYTES {
+        return Err(ContextError::TooLarge { bytes: canonical.len() });
     }
-    Ok(())
+    Ok(canonical)
 }
 
 /// The key of the work that `tenant` asks for by `kind` and `context`.
@@ -287,10 +294,19 @@ pub fn canonical_request(
     context: &Value,
     unordered: &[String],
 ) -> Result<Vec<u8>, KeyError> {
-    check_context(context)?;
-    if unordered.is_empty() {
-        return Ok(canonical(&(tenant, kind, context))?);
-    }
+    let sent = checked(context)?;
+    let context = if unordered.is_empty() { sent } else { canonical(&sorted(context, unordered)?)? };
+    // An array's canonical form is that of its elements in a row, so the context's is made once.
+    let mut request = canonical(&(tenant, kind))?;
+    request.pop();
+    request.push(b',');
+    request.extend(context);
+    request.push(b']');
+    Ok(request)
+}
+
+/// The context with the arrays in order that have none, and without their doubles.
+fn sorted(context: &Value, unordered: &[String]) -> Result<Value, KeyError> {
     let mut context = context.clone();
     let mut pointers: Vec<String> = unordered.iter().map(|p| as_pointer(p)).collect();
     // Deepest first, so that an index in a pointer means the element as it was sent, and the
@@ -299,7 +315,7 @@ pub fn canonical_request(
     for pointer in pointers {
         sort_array(&mut context, &pointer)?;
     }
-    Ok(canonical(&(tenant, kind, &context))?)
+    Ok(context)
 }
 
 fn as_pointer(name: &str) -> String {

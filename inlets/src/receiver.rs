@@ -198,14 +198,18 @@ async fn keep(
     let ids: Vec<Uuid> = sorted.iter().map(|report| report.event_id).collect();
     let lanes: Vec<String> = sorted.iter().map(|report| report.lane.clone()).collect();
     let written: Vec<String> = sorted.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
-    // Nothing belongs before a beginning.
+    // Nothing belongs before a beginning, but that of the run that it is a part of.
     let waits: Vec<f64> =
         sorted.iter().map(|report| if report.said.starts() { 0.0 } else { grace.as_secs_f64() }).collect();
+    let parents: Vec<Option<String>> = sorted.iter().map(|report| report.part_of().cloned()).collect();
     let kept = sqlx::query!(
         "INSERT INTO inlet.received (inlet_id, event_id, lane, report, request_id, due_at, place)
-         SELECT $1, r.event_id, r.lane, r.report::json, $5, clock_timestamp() + make_interval(secs => r.wait), r.place
-         FROM UNNEST($2::uuid[], $3::text[], $4::text[], $6::float8[], $7::int[])
-             AS r (event_id, lane, report, wait, place)
+         SELECT $1, r.event_id, r.lane, r.report::json, $5, clock_timestamp() + make_interval(secs =>
+             CASE WHEN r.part_of IS NULL OR EXISTS (
+                 SELECT FROM inlet.runs AS p WHERE p.inlet_id = $1 AND p.ref = r.part_of
+             ) THEN r.wait ELSE $9 END), r.place
+         FROM UNNEST($2::uuid[], $3::text[], $4::text[], $6::float8[], $7::int[], $8::text[])
+             AS r (event_id, lane, report, wait, place, part_of)
          ON CONFLICT DO NOTHING",
         inlet.inlet_id,
         &ids,
@@ -213,7 +217,9 @@ async fn keep(
         &written,
         request.as_str(),
         &waits,
-        &places
+        &places,
+        &parents as &[Option<String>],
+        grace.as_secs_f64()
     );
     Ok(kept.execute(&mut *transaction).await?.rows_affected())
 }

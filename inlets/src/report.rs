@@ -53,6 +53,13 @@ impl Report {
         }
     }
 
+    /// The name of the run that its run is a part of.
+    #[must_use]
+    pub fn part_of(&self) -> Option<&String> {
+        // One that says so of itself would be found waiting for itself.
+        self.about.part_of.as_ref().filter(|name| self.named().as_ref() != Some(*name))
+    }
+
     /// The same, if its context keeps the rules that a start's has; why not, otherwise.
     pub(crate) fn checked(self) -> Result<Self, String> {
         match &self.about.context {

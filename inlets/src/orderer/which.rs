@@ -76,22 +76,29 @@ impl Orderer {
         Ok(Ok(Some(own)))
     }
 
-    /// The run that a report's run is a part of, as far as the log has it by then.
+    /// The run that a report's run is a part of, if the log has it by then, or will have: one is begun whose reports
+    /// wait, whichever of the two came first.
     pub(super) async fn parent_of(
         &self,
         transaction: &mut PgConnection,
         inlet: &Inlet,
         one: &Waiting,
     ) -> Result<Result<Option<RunId>, CommandError>, OrderError> {
-        let Some(name) = &one.report.about.part_of else { return Ok(Ok(None)) };
-        let run = sqlx::query_scalar!(
-            "SELECT run_id FROM inlet.runs WHERE inlet_id = $1 AND ref = $2",
+        let Some(name) = one.report.part_of() else { return Ok(Ok(None)) };
+        // What waits is looked at first: what is deleted before that is in the log.
+        let parent = sqlx::query!(
+            r#"SELECT p.run_id, EXISTS (
+                   SELECT FROM inlet.received AS r
+                   WHERE r.inlet_id = $1 AND r.lane = p.lane
+                     AND r.report->'run'->>'named' = $2 AND (r.report->>'begins')::boolean
+               ) AS "waits!"
+               FROM inlet.runs AS p WHERE p.inlet_id = $1 AND p.ref = $2"#,
             inlet.inlet_id,
             name
         );
-        let Some(run) = run.fetch_optional(transaction).await? else { return Ok(Ok(None)) };
-        let looked = self.look(inlet, run, one.report.event_id).await;
-        Ok(looked.map(|(run, looked)| looked.status.map(|_| run)))
+        let Some(parent) = parent.fetch_optional(transaction).await? else { return Ok(Ok(None)) };
+        let looked = self.look(inlet, parent.run_id, one.report.event_id).await;
+        Ok(looked.map(|(run, looked)| (parent.waits || looked.status.is_some()).then_some(run)))
     }
 
     async fn look(&self, inlet: &Inlet, run: Uuid, event: Uuid) -> Result<(RunId, Looked), CommandError> {

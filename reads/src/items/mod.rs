@@ -1,6 +1,8 @@
 //! `GET /v1/tenants/{tenant}/runs/{run}/items`.
 
 mod past;
+#[cfg(test)]
+mod plans;
 mod query;
 
 use chrono::{DateTime, Utc};

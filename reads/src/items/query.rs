@@ -205,7 +205,8 @@ pub(super) async fn fetch(
     let rows = match (begins, reason) {
         // The beginning of an id is a range of the primary key, which gives the order as well. That of a name in the
         // directory is a range of another index; no index answers an OR of the two. OFFSET 0 has the planner begin with
-        // the names: there may be none, and 100,000 items.
+        // the names: there may be none, and 100,000 items. They come in the order of their ids, so that no more items
+        // are looked up than the page has, where all names are of this run.
         (Some(begins), reason) => {
             sqlx::query_as!(
                 ItemRow,
@@ -224,17 +225,18 @@ pub(super) async fn fetch(
                                i.revision
                         FROM (
                             SELECT namespace, entry_id FROM projection.directory
-                            WHERE tenant = $1 AND name_key >= $8 AND name_key < $8 || chr(1114111) OFFSET 0
+                            WHERE tenant = $1 AND name_key >= $8 AND name_key < $8 || chr(1114111)
+                              AND entry_id > $4
+                            ORDER BY entry_id OFFSET 0
                         ) AS d
                         CROSS JOIN LATERAL (
                             SELECT * FROM projection.run_items
                             WHERE tenant = $1 AND run_id = $2 AND item = d.entry_id AND namespace = d.namespace
-                              AND item > $4
                               AND ($5::text IS NULL OR outcome = $5)
                               AND ($6::text IS NULL OR reason_code = $6)
                             LIMIT 1
                         ) AS i
-                        ORDER BY i.item LIMIT $7)
+                        ORDER BY d.entry_id LIMIT $7)
                    ) AS found
                    ORDER BY item LIMIT $7"#,
                 tenant,

@@ -1,11 +1,14 @@
 //! OpenLineage over HTTP.
 
-use reqwest::Method;
-use serde_json::json;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tests::Answer;
+use std::time::Duration;
 
-use super::{Emitter, events_of, lineage, ordered, runs, set_aside, without_grace};
+use inlets::ReceiverConfig;
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tests::{Answer, TestApp};
+
+use super::{Emitter, events_of, lineage, ordered, runs, set_aside, waiting, with_inlets, without_grace};
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn the_key_may_stand_in_the_path_or_come_as_a_bearer(pool: PgPoolOptions, database: PgConnectOptions) {
@@ -113,17 +116,18 @@ async fn what_can_not_be_kept_is_told_how_to_mend_it(pool: PgPoolOptions, databa
     app.stop().await;
 }
 
+fn part(id: &str, of: &str) -> Value {
+    let mut event = lineage("START", id, 5);
+    event["run"]["facets"] =
+        json!({"parent": {"run": {"runId": of}, "job": {"namespace": "n", "name": "dag"}}});
+    event
+}
+
 /// A run that says of which it is a part is a link to it, if the ledger has that one by then.
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_parent_is_a_link(pool: PgPoolOptions, database: PgConnectOptions) {
     let app = without_grace(pool, database).await;
     let emitter = Emitter::new(&app, "openlineage").await;
-    let part = |id: &str, of: &str| {
-        let mut event = lineage("START", id, 5);
-        event["run"]["facets"] =
-            json!({"parent": {"run": {"runId": of}, "job": {"namespace": "n", "name": "dag"}}});
-        event
-    };
     emitter.post("/api/v1/lineage", &lineage("START", "r-whole", 0)).await.expect(200);
     ordered(&app).await;
     let whole = runs(&app).await[0]["run_id"].clone();
@@ -137,5 +141,68 @@ async fn a_parent_is_a_link(pool: PgPoolOptions, database: PgConnectOptions) {
     assert_eq!(parts.len(), 1, "{parts:?}");
     let part = reader.get(&format!("/runs/{}", parts[0]["run_id"].as_str().unwrap())).await.expect(200);
     assert_eq!((&part.body["parent"]["run_id"], &part.body["context"]["run_id"]), (&whole, &json!("r-part")));
+    app.stop().await;
+}
+
+/// All runs as their pages have them.
+async fn whole_runs(app: &TestApp) -> Vec<Value> {
+    let reader = app.client(access::Role::Operator);
+    let mut all = Vec::new();
+    for run in runs(app).await {
+        all.push(reader.get(&format!("/runs/{}", run["run_id"].as_str().unwrap())).await.expect(200).body);
+    }
+    all
+}
+
+/// What the emitter calls the parts of a run, and how many of them run, as the run counts.
+async fn parts_of(app: &TestApp, whole: &str) -> (Vec<String>, Value) {
+    let all = whole_runs(app).await;
+    let whole = all.iter().find(|run| run["context"]["run_id"] == whole).expect("it has begun");
+    let parts = all.iter().filter(|run| run["parent"]["run_id"] == whole["run_id"]);
+    let names = parts.map(|run| run["context"]["run_id"].as_str().unwrap().to_owned());
+    (names.collect(), whole["children"]["running"].clone())
+}
+
+/// A part that comes first waits for the whole, but no longer than for anything else.
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn a_part_may_come_before_the_whole(pool: PgPoolOptions, database: PgConnectOptions) {
+    let grace = Duration::from_secs(600);
+    let app = with_inlets(pool, database, ReceiverConfig { grace, ..ReceiverConfig::default() }).await;
+    let emitter = Emitter::new(&app, "openlineage").await;
+    let send = async |event: Value| drop(emitter.post("/api/v1/lineage", &event).await.expect(200));
+    let due = async |lanes: &str| {
+        let due = "UPDATE inlet.received SET due_at = now() WHERE lane LIKE $1";
+        sqlx::query(due).bind(lanes).execute(&app.pool).await.unwrap();
+    };
+    send(part("r-part", "r-whole")).await;
+    send(part("r-itself", "r-itself")).await;
+    assert_eq!((ordered(&app).await, waiting(&app).await), (2, 1), "nobody is a part of itself");
+    send(lineage("START", "r-whole", 0)).await;
+    assert_eq!((ordered(&app).await, waiting(&app).await), (2, 1), "the whole waits for nothing");
+    due("%").await;
+    assert_eq!((ordered(&app).await, waiting(&app).await), (2, 0));
+    assert_eq!(parts_of(&app, "r-whole").await, (vec!["r-part".to_owned()], json!(1)));
+    send(part("r-second", "r-whole")).await;
+    assert_eq!((ordered(&app).await, waiting(&app).await), (2, 0), "its whole is there");
+    let parts = vec!["r-part".to_owned(), "r-second".to_owned()];
+    assert_eq!(parts_of(&app, "r-whole").await, (parts, json!(2)));
+
+    // The whole is heard of in time, and begins after its part.
+    send(part("r-early", "r-late")).await;
+    send(lineage("COMPLETE", "r-late", 9)).await;
+    due("r-early").await;
+    assert_eq!((ordered(&app).await, waiting(&app).await), (2, 1));
+    due("%").await;
+    assert_eq!((ordered(&app).await, waiting(&app).await), (3, 0));
+    assert_eq!(parts_of(&app, "r-late").await, (vec!["r-early".to_owned()], json!(1)));
+
+    // Nobody tells of the whole in time.
+    send(part("r-alone", "r-nobody")).await;
+    assert_eq!((ordered(&app).await, waiting(&app).await), (0, 1));
+    due("%").await;
+    assert_eq!((ordered(&app).await, waiting(&app).await), (2, 0));
+    let all = whole_runs(&app).await;
+    let alone = all.iter().find(|run| run["context"]["run_id"] == "r-alone").expect("it has begun");
+    assert_eq!(alone["parent"], Value::Null);
     app.stop().await;
 }
