@@ -12,6 +12,7 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
 use chromiumoxide::cdp::browser_protocol::input::{
     DispatchMouseEventParams, DispatchMouseEventType, MouseButton,
 };
+use chromiumoxide::cdp::browser_protocol::network::OverrideNetworkStateParams;
 use chromiumoxide::cdp::browser_protocol::page::{CaptureScreenshotParams, Viewport};
 use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
 use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
@@ -260,6 +261,25 @@ impl Tab {
         self.0.execute(metrics).await.unwrap();
         let scheme = MediaFeature::new("prefers-color-scheme", if dark { "dark" } else { "light" });
         self.0.execute(SetEmulatedMediaParams::builder().feature(scheme).build()).await.unwrap();
+    }
+
+    /// Shows pages in the few colours that who reads has chosen, as Windows' contrast themes do.
+    ///
+    /// # Panics
+    /// When the browser refuses.
+    pub async fn in_forced_colours(&self) {
+        let forced = MediaFeature::new("forced-colors", "active");
+        self.0.execute(SetEmulatedMediaParams::builder().feature(forced).build()).await.unwrap();
+    }
+
+    /// Tells the page that the browser has lost the network, or has it back.
+    ///
+    /// # Panics
+    /// When the browser refuses.
+    pub async fn offline(&self, offline: bool) {
+        let state = OverrideNetworkStateParams::builder().offline(offline).latency(0.0);
+        let state = state.download_throughput(-1.0).upload_throughput(-1.0);
+        self.0.execute(state.build().unwrap()).await.unwrap();
     }
 
     /// Shows pages as on a sheet of A4, upright, less its margins.
