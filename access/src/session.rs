@@ -94,7 +94,11 @@ mod tests {
         assert_ne!(one.csrf().unwrap(), token, "it never comes twice");
         assert!(!one.is_csrf(&other.csrf().unwrap()) && !one.is_csrf("") && !one.is_csrf(one.reveal()));
         let word = URL_SAFE_NO_PAD.encode(one.csrf_word());
-        assert!(!one.is_csrf(&word) && !one.is_csrf(&format!("{token}A")) && !one.is_csrf(&token[..token.len() - 4]));
+        assert!(
+            !one.is_csrf(&word)
+                && !one.is_csrf(&format!("{token}A"))
+                && !one.is_csrf(&token[..token.len() - 4])
+        );
         assert_eq!(format!("{one:?}"), "SessionSecret(..)");
     }
 }
