@@ -111,7 +111,11 @@ impl Part {
         let is = |(name, value): &(&str, String)| links.values(name).any(|given| given == value);
         let chosen = more.iter().filter(|(name, _)| *name != "status").all(is);
         let more: Vec<_> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let dropped: Vec<_> = without.iter().copied().chain(more.iter().map(|(name, _)| *name)).collect();
+        let mut dropped: Vec<_> = without.iter().copied().chain(more.iter().map(|(name, _)| *name)).collect();
+        // The statuses are those of the failures that were shown.
+        if links.value("ended_since").is_some() {
+            dropped.push("status");
+        }
         Self { height, text, href: links.with(&dropped, &more), chosen }
     }
 }

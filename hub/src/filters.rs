@@ -98,7 +98,7 @@ impl Fault {
         let first = problem.errors.first();
         let name = first.and_then(|error| error.pointer.strip_prefix('?')).unwrap_or_default();
         let has_field = FIELDS.contains(&name);
-        // What is wrong with `newer` is told of `cursor`, which it is an other name of.
+        // What is wrong with `newer` is told of `cursor`.
         let given = links.value(name).or_else(|| links.value("newer")).unwrap_or_default();
         let text = match first {
             // Nobody writes a field's value as a URL's.

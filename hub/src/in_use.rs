@@ -45,7 +45,7 @@ pub(super) fn in_use(links: Links<'_>) -> Vec<InUse> {
 /// From when until when, as short as it is clear.
 fn span(since: Option<&str>, until: Option<&str>) -> Option<String> {
     let time = |text: &str| Some(DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc));
-    let told = |text: &str| time(text).map_or_else(|| text.to_owned(), |time| full(time));
+    let told = |text: &str| time(text).map_or_else(|| text.to_owned(), full);
     Some(match (since, until) {
         (None, None) => return None,
         (Some(since), None) => format!("since {}", told(since)),

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chromiumoxide::browser::{Browser as Chromium, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::emulation::{
-    MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
+    MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams, SetTouchEmulationEnabledParams,
 };
 use chromiumoxide::cdp::browser_protocol::input::{
     DispatchMouseEventParams, DispatchMouseEventType, MouseButton,
@@ -82,6 +82,7 @@ impl Browser {
     /// When it can't be loaded.
     pub async fn tab(&self, url: &str) -> Tab {
         let tab = Tab(self.chromium.new_page("about:blank").await.unwrap());
+        tab.touched(false).await;
         tab.go(url).await;
         tab
     }
@@ -94,6 +95,7 @@ impl Browser {
     pub async fn window(&self, url: &str) -> Tab {
         let window = CreateTargetParams::builder().url("about:blank").new_window(true).build().unwrap();
         let tab = Tab(self.chromium.new_page(window).await.unwrap());
+        tab.touched(false).await;
         tab.0.evaluate_on_new_document(include_str!("spy.js")).await.unwrap();
         tab.go(url).await;
         tab
@@ -259,8 +261,14 @@ impl Tab {
         let metrics =
             SetDeviceMetricsOverrideParams::new(width, height, if phone { 2.0 } else { 1.0 }, phone);
         self.0.execute(metrics).await.unwrap();
+        self.touched(phone).await;
         let scheme = MediaFeature::new("prefers-color-scheme", if dark { "dark" } else { "light" });
         self.0.execute(SetEmulatedMediaParams::builder().feature(scheme).build()).await.unwrap();
+    }
+
+    /// Whether pages are used by fingers, as the library would have it for all, or by a mouse.
+    async fn touched(&self, by_fingers: bool) {
+        self.0.execute(SetTouchEmulationEnabledParams::new(by_fingers)).await.unwrap();
     }
 
     /// Shows pages in the few colours that who reads has chosen, as Windows' contrast themes do.

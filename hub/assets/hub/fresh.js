@@ -14,7 +14,6 @@ if (place) {
     wanted = true;
     show();
   });
-  place.replaceChildren(button);
 }
 
 // Says what to do when they are wanted.
@@ -49,10 +48,12 @@ export function hold(news) {
     const count = moving.length;
     button.textContent = `${count} ${count === 1 ? place.dataset.one : place.dataset.many}`;
   }
+  if (held) place.replaceChildren(button);
+  else place.replaceChildren();
   place.hidden = !held;
 }
 
-// They are shown: who asked for them is at the first.
+// They are shown: the focus of the reader who asked for them is at the first.
 export function shown() {
   if (!wanted) return;
   wanted = false;

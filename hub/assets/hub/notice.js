@@ -26,7 +26,7 @@ function write() {
   connection.textContent = texts[`${what}Long`];
 }
 
-// Who reads has told the page to stay as it is, or to go on.
+// The reader has told the page to stay as it is, or to go on.
 export function pause(whether) {
   paused = whether;
   write();

@@ -110,7 +110,9 @@ async fn a_long_page_has_links_to_its_parts(pool: PgPoolOptions, database: PgCon
         let seen = format!("document.getElementById('{part}').getBoundingClientRect().top < innerHeight");
         assert_eq!(tab.run(&seen).await, true);
     }
-    assert!(tab.text().await.contains("Items 2") && tab.text().await.contains("Timeline 5"));
+    let places = tab.run("document.querySelector('nav.places').textContent").await;
+    let places = places.as_str().unwrap();
+    assert!(places.contains("Items 2") && places.contains("Timeline 5"), "{places}");
     browser.close().await;
     app.stop().await;
 }

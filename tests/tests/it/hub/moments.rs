@@ -150,7 +150,9 @@ async fn an_event_is_typed(pool: PgPoolOptions, database: PgConnectOptions) {
     let browser = Browser::open().await;
     let tab = at_runs(&browser, app.url(), &app).await;
     tab.go(&format!("{}/t/demo/runs/{run}?after={position}", app.url())).await;
+    tab.until(LIVE).await;
     tab.type_into("#moment", "2").await;
+    tab.until("document.getElementById('moment').value === '2'").await;
     tab.follow("#go button").await;
     assert!(tab.address().await.contains("at=2"));
     assert!(tab.text().await.contains("Viewing event 2 of 5"));

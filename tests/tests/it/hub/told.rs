@@ -176,7 +176,7 @@ async fn a_part_says_of_how_many_it_is(pool: PgPoolOptions, database: PgConnectO
         (format!("/t/demo/runs/{run}?status=succeeded"), "50 of 1,200 items"),
         (format!("/t/demo/runs/{run}?item=item-00"), "50 items, and there are more"),
         (format!("/t/demo/runs/{run}?item=item-0001"), "1 item"),
-        ("/t/demo/runs?limit=2&q=told".to_owned(), "2 runs, and there are more"),
+        ("/t/demo/runs?limit=2&since=2020-01-01T00:00:00Z".to_owned(), "2 runs, and there are more"),
         ("/t/demo/runs?kind=told.paper&status=queued".to_owned(), "3 runs"),
     ] {
         let page = visitor.get(&path).await.expect(200).text;
