@@ -12,6 +12,9 @@ use crate::token::TokenHash;
 /// How many characters a session and a sign-in code have: 32 random bytes in base64url.
 const LENGTH: usize = 43;
 
+/// How many bytes a CSRF token has, and what masks it.
+const MASK: usize = 32;
+
 /// The secret of a session, or of a one-time sign-in link, in the clear. `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionSecret(String);
@@ -46,18 +49,31 @@ impl SessionSecret {
         &self.0
     }
 
-    /// The session's CSRF token: only the holder of the session can know the token, and nobody can find the session
-    /// from it.
-    #[must_use]
-    pub fn csrf(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::digest(format!("csrf:{}", self.0)))
+    /// The session's CSRF token, in other characters each time: only the holder of the session can know the token, and
+    /// nobody can find the session from it. Pages are packed, and the size of a packed page says what on it is alike:
+    /// a token that never comes twice is like nothing (`docs/decisions/0035-packed-pages.md`).
+    ///
+    /// # Errors
+    /// [`AccessError::NoRandomness`].
+    pub fn csrf(&self) -> Result<String, AccessError> {
+        let mut mask = [0; MASK];
+        OsRng.try_fill_bytes(&mut mask).map_err(|error| AccessError::NoRandomness(error.to_string()))?;
+        let masked = self.csrf_word().into_iter().zip(mask).map(|(byte, mask)| byte ^ mask);
+        Ok(URL_SAFE_NO_PAD.encode(mask.into_iter().chain(masked).collect::<Vec<u8>>()))
     }
 
-    /// Whether `token` is the session's CSRF token.
+    /// Whether `token` is the session's CSRF token, behind whatever mask.
     #[must_use]
     pub fn is_csrf(&self, token: &str) -> bool {
+        let Ok(bytes) = URL_SAFE_NO_PAD.decode(token) else { return false };
+        let Some((mask, masked)) = bytes.split_at_checked(MASK) else { return false };
+        let word: Vec<u8> = masked.iter().zip(mask).map(|(byte, mask)| byte ^ mask).collect();
         // Compared by their hashes, so that the time it takes says nothing of the token.
-        Sha256::digest(self.csrf()) == Sha256::digest(token)
+        masked.len() == MASK && Sha256::digest(word) == Sha256::digest(self.csrf_word())
+    }
+
+    fn csrf_word(&self) -> [u8; MASK] {
+        Sha256::digest(format!("csrf:{}", self.0)).into()
     }
 
     pub(crate) fn hash(&self) -> TokenHash {
@@ -73,8 +89,16 @@ mod tests {
     #[test]
     fn the_csrf_token_is_the_sessions_own() {
         let (one, other) = (SessionSecret::generate().unwrap(), SessionSecret::generate().unwrap());
-        assert!(one.is_csrf(&one.csrf()));
-        assert!(!one.is_csrf(&other.csrf()) && !one.is_csrf("") && !one.is_csrf(one.reveal()));
+        let token = one.csrf().unwrap();
+        assert!(one.is_csrf(&token) && one.is_csrf(&one.csrf().unwrap()));
+        assert_ne!(one.csrf().unwrap(), token, "it never comes twice");
+        assert!(!one.is_csrf(&other.csrf().unwrap()) && !one.is_csrf("") && !one.is_csrf(one.reveal()));
+        let word = URL_SAFE_NO_PAD.encode(one.csrf_word());
+        assert!(
+            !one.is_csrf(&word)
+                && !one.is_csrf(&format!("{token}A"))
+                && !one.is_csrf(&token[..token.len() - 4])
+        );
         assert_eq!(format!("{one:?}"), "SessionSecret(..)");
     }
 }

@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, Request};
-use axum::http::header::{FORWARDED, HOST, ORIGIN};
+use axum::http::header::{FORWARDED, HOST, ORIGIN, REFERER};
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Uri};
@@ -68,6 +68,17 @@ impl Outside {
             "The form was sent from {from}. Send it from a page of this server; a proxy in between must pass on the \
              header Host, or say in X-Forwarded-Host how it was called.",
         )))
+    }
+
+    /// The path and the query of the page of ours that a browser comes from, where it says so (RFC 9110, section
+    /// 10.1.3).
+    #[must_use]
+    pub fn came_from<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let referer = headers.get(REFERER)?.to_str().ok()?;
+        let authority = referer.find("://")? + 3;
+        let path = authority + referer.get(authority..)?.find('/')?;
+        let (origin, path) = referer.split_at_checked(path)?;
+        self.is_origin(origin).then_some(path)
     }
 
     /// Whether an origin (RFC 6454, section 7) is this server. A name without a port has that of the scheme.

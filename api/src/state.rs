@@ -71,7 +71,7 @@ impl Default for ApiConfig {
             max_stranger_requests: 256,
             request_timeout: Duration::from_secs(30),
             max_after_wait: Duration::from_secs(10),
-            stream_heartbeat: Duration::from_secs(15),
+            stream_heartbeat: Duration::from_secs(5),
             stream_lasts: Duration::from_secs(600),
             base_path: BasePath::default(),
             cors_origins: Vec::new(),

@@ -19,6 +19,7 @@ use super::filters::Time;
 use super::frame::{Frame, Here};
 use super::links::{Links, Toggle};
 use super::refusal::{Refusal, html};
+use super::texts;
 use super::timeline::in_words;
 use super::visitor::Visit;
 use super::words::{self, DisplayTime};

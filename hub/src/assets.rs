@@ -4,14 +4,19 @@
 use std::sync::LazyLock;
 
 use api::problem::Problem;
+use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
+use super::texts;
+
 /// The script's modules. The first is the one that pages load; it imports the others.
-const MODULES: [(&str, &str); 7] = [
+const MODULES: [(&str, &str); 9] = [
     ("hub.js", include_str!("../assets/hub/hub.js")),
+    ("crumbs.js", include_str!("../assets/hub/crumbs.js")),
+    ("fresh.js", include_str!("../assets/hub/fresh.js")),
     ("notice.js", include_str!("../assets/hub/notice.js")),
     ("patch.js", include_str!("../assets/hub/patch.js")),
     ("pause.js", include_str!("../assets/hub/pause.js")),
@@ -23,7 +28,7 @@ const MODULES: [(&str, &str); 7] = [
 struct Asset {
     path: String,
     content_type: &'static str,
-    content: &'static str,
+    content: Bytes,
     tag: String,
 }
 
@@ -32,7 +37,7 @@ impl Asset {
         let hash = hex::encode(Sha256::digest(content));
         let version = hash.get(..16).unwrap_or(&hash);
         let (path, tag) = (format!("/assets/{stem}-{version}.{ending}"), format!("\"{version}\""));
-        Self { path, content_type, content, tag }
+        Self { path, content_type, content: content.into(), tag }
     }
 }
 
@@ -40,16 +45,18 @@ static STYLE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("hub", "css", "text/css; charset=utf-8", include_str!("../assets/hub.css")));
 static SCRIPTS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     // Modules name each other by their plain names, so they share a folder that is named by all of them.
-    let hash = MODULES.iter().fold(Sha256::new(), |hash, (_, content)| hash.chain_update(content));
+    let files = MODULES.iter().map(|(name, content)| (*name, Bytes::from_static(content.as_bytes())));
+    let modules: Vec<_> = files.chain([("texts.js", Bytes::from(texts::script()))]).collect();
+    let hash = modules.iter().fold(Sha256::new(), |hash, (_, content)| hash.chain_update(content));
     let hash = hex::encode(hash.finalize());
     let version = hash.get(..16).unwrap_or(&hash);
-    let asset = |(name, content): &(&str, &'static str)| Asset {
+    let asset = |(name, content)| Asset {
         path: format!("/assets/hub-{version}/{name}"),
         content_type: "text/javascript; charset=utf-8",
         content,
         tag: format!("\"{version}\""),
     };
-    MODULES.iter().map(asset).collect()
+    modules.into_iter().map(asset).collect()
 });
 static STRIP: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("strip", "js", "text/javascript; charset=utf-8", include_str!("../assets/strip.js"))
@@ -87,5 +94,5 @@ pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Problem>
         (header::ETAG, HeaderValue::from_str(&asset.tag).map_err(|error| Problem::internal(&error))?),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
     ];
-    Ok((headers, asset.content).into_response())
+    Ok((headers, asset.content.clone()).into_response())
 }

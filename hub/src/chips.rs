@@ -5,6 +5,7 @@ use reads::runs::{Flagged, LOOKED_AT};
 use reads::stats::StatusCounts;
 
 use super::links::Links;
+use super::texts;
 use super::words;
 
 /// What the chips choose between.
@@ -51,20 +52,24 @@ pub(super) fn chips(links: Links<'_>, counts: StatusCounts, flagged: Flagged) ->
     // Where there are more active runs than were looked at, what was found is the least that there is.
     let all_seen = counts.queued <= LOOKED_AT && counts.running <= LOOKED_AT;
     chips.push(Chip {
-        name: "Stalled",
+        name: texts::STALLED,
         class: "stalled",
         runs: match (flagged.stalled, all_seen) {
             (n, true) => Some(words::number(n)),
             (0, false) => None,
             (n, false) => Some(format!("{}+", words::number(n))),
         },
-        href: links.with(&CHOICES, &[("liveness", "stalled")]),
+        // What has ended does not stall.
+        href: links.with(
+            &["status", "liveness", "held", "ended_since", "ended_until", "sort"],
+            &[("liveness", "stalled")],
+        ),
         chosen: stalled,
     });
     if flagged.quarantined > 0 || quarantined {
         let more = if flagged.quarantined >= LOOKED_AT { "+" } else { "" };
         chips.push(Chip {
-            name: "Held",
+            name: texts::HELD,
             class: "held",
             runs: Some(format!("{}{more}", words::number(flagged.quarantined))),
             href: links.with(&CHOICES, &[("held", "true")]),

@@ -4,12 +4,13 @@ use api::problem::Problem;
 use chrono::{DateTime, Utc};
 
 use super::links::Links;
+use super::texts;
 
 /// The parameters that have a field in the form.
-const FIELDS: [&str; 6] = ["q", "kind", "initiator", "label", "since", "until"];
+const FIELDS: [&str; 8] = ["q", "kind", "initiator", "label", "since", "until", "ended_since", "ended_until"];
 
 /// Those that are times.
-const TIMES: [&str; 2] = ["since", "until"];
+const TIMES: [&str; 4] = ["since", "until", "ended_since", "ended_until"];
 
 /// The filters as they were asked for.
 #[derive(Default)]
@@ -21,6 +22,8 @@ pub(super) struct FilterForm {
     pub(super) labels: Vec<String>,
     pub(super) since: Time,
     pub(super) until: Time,
+    pub(super) ended_since: Time,
+    pub(super) ended_until: Time,
     /// What the form does not show, but keeps.
     pub(super) kept: Vec<(String, String)>,
     /// Whether it is shown open.
@@ -60,6 +63,8 @@ impl FilterForm {
                 "label" => form.labels.push(value),
                 "since" => form.since = Time::new(value),
                 "until" => form.until = Time::new(value),
+                "ended_since" => form.ended_since = Time::new(value),
+                "ended_until" => form.ended_until = Time::new(value),
                 "cursor" | "newer" => {}
                 _ => form.kept.push((name.clone(), value)),
             }
@@ -69,8 +74,8 @@ impl FilterForm {
         if let Some(fault) = form.fault.as_ref().filter(|fault| !fault.has_field) {
             form.kept.retain(|(name, _)| *name != fault.name);
         }
-        let more = [&form.kind, &form.initiator, &form.since.value, &form.until.value];
-        form.open = !form.labels.is_empty() || more.iter().any(|value| !value.is_empty());
+        // What is chosen stands above the list. The form is open where something is to be mended in it.
+        form.open = form.fault.as_ref().is_some_and(|fault| fault.has_field && fault.name != "q");
         // Always one more to fill in.
         form.labels.push(String::new());
         form
@@ -93,12 +98,14 @@ impl Fault {
         let first = problem.errors.first();
         let name = first.and_then(|error| error.pointer.strip_prefix('?')).unwrap_or_default();
         let has_field = FIELDS.contains(&name);
-        let text = match first.filter(|_| has_field) {
+        // What is wrong with `newer` is told of `cursor`.
+        let given = links.value(name).or_else(|| links.value("newer")).unwrap_or_default();
+        let text = match first {
             // Nobody writes a field's value as a URL's.
-            Some(_) if TIMES.contains(&name) && links.value(name).is_some_and(is_no_time) => {
-                "That is no time: write it like 2026-01-31T08:15:00".to_owned()
-            }
-            Some(error) => error.detail.clone(),
+            Some(_) if TIMES.contains(&name) && is_no_time(given) => texts::WRITE_A_TIME.to_owned(),
+            Some(error) => texts::mend_filter(name, given).unwrap_or_else(|| {
+                if has_field { error.detail.clone() } else { format!("{name}: {}", error.detail) }
+            }),
             None => problem.detail.to_string(),
         };
         Self { without: links.with(&[name], &[]), name: name.to_owned(), has_field, text }

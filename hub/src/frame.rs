@@ -1,5 +1,6 @@
 //! What all pages of a tenant have around them.
 
+use access::LookupError;
 use api::ApiState;
 use api::problem::Problem;
 use chrono::{DateTime, Utc};
@@ -71,7 +72,12 @@ impl Frame {
             principal: caller.principal.to_string(),
             role: caller.role.to_string(),
             oversees: caller.role.may_oversee(),
-            csrf: visitor.session.as_ref().map(access::SessionSecret::csrf),
+            csrf: visitor
+                .session
+                .as_ref()
+                .map(access::SessionSecret::csrf)
+                .transpose()
+                .map_err(LookupError::from)?,
             unread: match unread {
                 0 => None,
                 n if n > most => Some(format!("{}+", words::number(most))),

@@ -2,12 +2,14 @@
 
 use api::problem::Problem;
 use chrono::{DateTime, Utc};
-use domain::{Outcome, RunId, TenantId};
+use domain::{Outcome, TenantId};
 use reads::failures::{self, FailureGroup};
 use reads::items::{ItemView, ItemsQuery, PastItems, page_of_items};
+use reads::runs::RunView;
 use reads::{Params, ReadError, TenantRead};
 
 use super::links::Links;
+use super::texts;
 use super::words::{self, DisplayTime};
 
 /// The parameters that are about items.
@@ -24,8 +26,10 @@ pub(super) struct Items {
     pub(super) all: String,
     /// What is wrong with the filters.
     pub(super) fault: Option<String>,
+    /// How many of how many are shown.
+    pub(super) extent: String,
     /// The revision that the rows show, where they are a later page of a run that has gone on since the first.
-    pub(super) kept_at: Option<u64>,
+    pub(super) kept_at: Option<String>,
 }
 
 /// Failed items with one reason.
@@ -58,7 +62,8 @@ pub(super) struct Form {
     pub(super) status: String,
     pub(super) reason_code: String,
     pub(super) item: String,
-    pub(super) revision: Option<String>,
+    /// The moment at which they are shown, as it was asked for.
+    pub(super) moment: Vec<(&'static str, String)>,
     pub(super) filtered: bool,
 }
 
@@ -82,6 +87,14 @@ pub(super) fn is_about(problem: &Problem) -> bool {
     problem.errors.iter().any(|error| PARAMETERS.iter().any(|name| error.pointer == format!("?{name}")))
 }
 
+/// What is wrong with the filters of the items, and what to do about it.
+pub(super) fn fault(problem: &Problem, links: Links<'_>) -> String {
+    let Some(error) = problem.errors.first() else { return problem.detail.to_string() };
+    let name = error.pointer.trim_start_matches('?');
+    let value = links.value(name).unwrap_or_default();
+    texts::mend_item_filter(name, value).unwrap_or_else(|| format!("{name}: {}", error.detail))
+}
+
 impl Items {
     /// The items of the run that a page shows: as they are, or as they were.
     ///
@@ -89,12 +102,13 @@ impl Items {
     /// The database's.
     pub(super) async fn new(
         read: &mut TenantRead,
-        (tenant, run, shown): (&TenantId, RunId, u64),
+        (tenant, shown): (&TenantId, &RunView),
         query: Option<&ItemsQuery>,
         past: Option<&PastItems>,
         links: Links<'_>,
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
+        let run = shown.run_id;
         let page = match (query, past) {
             (Some(query), Some(past)) => Some(past.page(read, tenant, run, query).await),
             (Some(query), None) => Some(page_of_items(read, tenant, run, query).await),
@@ -103,16 +117,18 @@ impl Items {
         let (page, fault) = match page.transpose().map_err(Problem::from) {
             Ok(page) => (page, None),
             // A cursor of another run, say: all the rest of the page can be shown.
-            Err(problem) if is_about(&problem) => (None, Some(problem.detail.to_string())),
+            Err(problem) if is_about(&problem) => (None, Some(fault(&problem, links))),
             Err(problem) => return Err(problem),
         };
-        let kept_at = page.as_ref().map(|page| page.revision).filter(|revision| *revision < shown);
+        let kept_at = page.as_ref().map(|page| page.revision).filter(|revision| *revision < shown.revision);
         let (rows, next_cursor) = page.map(|page| (page.items, page.next_cursor)).unwrap_or_default();
         let groups = match past {
             Some(past) => past.groups(),
             None => failures::groups(read.conn(), tenant, run).await?,
         };
         let form = Form::new(links);
+        let more = next_cursor.is_some() || links.is_later_page();
+        let extent = words::extent(rows.len(), form.in_all(shown), more, "item");
         let at_items = |href: String| format!("{href}#items");
         // The events of the timeline are another list.
         let kept = |more: &[(&str, &str)]| at_items(links.with(&["events_from"], more));
@@ -124,7 +140,8 @@ impl Items {
             first: links.is_later_page().then(|| kept(&[])),
             all: at_items(links.with(&["events_from", "status", "reason_code", "item"], &[])),
             fault,
-            kept_at,
+            extent,
+            kept_at: kept_at.map(words::number),
         })
     }
 }
@@ -167,8 +184,24 @@ impl Form {
         let (status, item) = (value("status"), value("item"));
         let of_failed = status.is_empty() || status == Outcome::Failed.as_str();
         let reason_code = if of_failed { value("reason_code") } else { String::new() };
+        let moment = ["revision", "at"].into_iter();
+        let moment = moment.filter_map(|name| Some((name, links.value(name)?.to_owned()))).collect();
         let filtered = !(status.is_empty() && reason_code.is_empty() && item.is_empty());
-        let revision = links.value("revision").map(str::to_owned);
-        Self { status, reason_code, item, revision, filtered }
+        Self { status, reason_code, item, moment, filtered }
+    }
+
+    /// How many items there are on all pages, where the run's counts say so: of tallied items some have no names.
+    fn in_all(&self, run: &RunView) -> Option<u64> {
+        let items = run.items;
+        if items.tallied || !self.item.is_empty() || !self.reason_code.is_empty() {
+            return None;
+        }
+        match (self.status.as_str(), Outcome::parse(&self.status)) {
+            ("", _) => Some(items.succeeded + items.failed + items.skipped),
+            (_, Some(Outcome::Succeeded)) => Some(items.succeeded),
+            (_, Some(Outcome::Failed)) => Some(items.failed),
+            (_, Some(Outcome::Skipped)) => Some(items.skipped),
+            (_, None) => None,
+        }
     }
 }

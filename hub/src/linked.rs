@@ -43,6 +43,15 @@ pub(super) fn parts(run: &RunView) -> Option<Parts> {
     (counts.all() > 0).then(|| Parts { text: in_words(counts), href: parts_of(run, run.run_id) })
 }
 
+/// How many of its parts failed, or did in part, where any did.
+pub(super) fn failed_parts(run: &RunView) -> Option<String> {
+    let counts = run.children?;
+    let told = |n: u64, what: &str| (n > 0).then(|| format!("{} {what}", words::counted(n, "part")));
+    let told = [told(counts.failed, "failed"), told(counts.partially_succeeded, "partially succeeded")];
+    let told: Vec<String> = told.into_iter().flatten().collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
 /// The list of all parts of the run that it is a part of.
 pub(super) fn siblings(run: &RunView) -> Option<String> {
     run.parent.map(|parent| parts_of(run, parent.run_id))

@@ -49,6 +49,11 @@ impl<'a> Links<'a> {
         self.to(|name, _| !without.contains(&name), more)
     }
 
+    /// The same list without that value of a parameter.
+    pub(super) fn without_one(self, name: &str, value: &str) -> String {
+        self.to(|key, given| !(key == name && given == value), &[])
+    }
+
     /// The same list with that value of a filter that has one; without it where it is given already.
     pub(super) fn toggled(self, name: &str, value: &str) -> Toggle {
         let chosen = self.value(name) == Some(value);

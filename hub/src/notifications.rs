@@ -21,6 +21,7 @@ use super::form::Fields;
 use super::frame::{Frame, Here};
 use super::links::Links;
 use super::refusal::{Refusal, html, see_other};
+use super::texts;
 use super::visitor::{Visit, Visitor};
 use super::words::{self, DisplayTime};
 
@@ -123,7 +124,10 @@ pub(super) async fn mark_read(
     visitor.check_csrf(form.text("csrf"))?;
     let (id, page) = (notification(&id)?, of_tenant(&visitor.outside, &visitor.caller.tenant));
     let position = endpoints::mark_read(&state, visitor.caller, id, this).await?;
-    back(&page, &uri, Some(position), &format!("#note-{id}"))
+    // In a list of what is unread it is no more: then to the list.
+    let gone = uri.query().is_some_and(|query| query.contains("unread=true"));
+    let place = if gone { "#list".to_owned() } else { format!("#note-{id}") };
+    back(&page, &uri, Some(position), &place)
 }
 
 /// `POST /t/{tenant}/notifications/read`: all those on a page.
@@ -146,7 +150,7 @@ pub(super) async fn mark_all_read(
     let read =
         ids.into_iter().map(|id| endpoints::mark_read(&state, visitor.caller.clone(), id, this.clone()));
     let positions: Vec<_> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
-    back(&of_tenant(&visitor.outside, &visitor.caller.tenant), &uri, positions.into_iter().max(), "")
+    back(&of_tenant(&visitor.outside, &visitor.caller.tenant), &uri, positions.into_iter().max(), "#list")
 }
 
 /// The page from which something was marked as read, once it shows that.

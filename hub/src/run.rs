@@ -8,13 +8,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use domain::TenantId;
 use domain::json::Strict;
 use reads::Params;
 use reads::TenantRead;
 use reads::events::{EventsQuery, page_of_events};
 use reads::items::ItemsQuery;
-use reads::runs::{LivenessState, RunReference, RunView, one_run, past_run};
-use reads::{ReadError, ReadQuery};
+use reads::runs::{AsOf, LivenessState, RunReference, RunView, one_run, past_run, revision_as_of};
+use reads::{LAST, ReadError, ReadQuery};
 
 use super::frame::{Frame, Here};
 use super::items::{self, Items};
@@ -22,6 +23,7 @@ use super::linked::{self, LinkedRun};
 use super::links::Links;
 use super::refusal::{Refusal, html};
 use super::summary::{self, Summary};
+use super::texts;
 use super::timeline::{self, Entry};
 use super::visitor::{Visit, Visitor};
 use super::words::{self, DisplayTime};
@@ -32,8 +34,8 @@ const EVENTS: u64 = 50;
 /// What of a run is asked for.
 #[derive(Debug)]
 pub(super) struct RunQuery {
-    /// The run as it was after this event.
-    revision: Option<u64>,
+    /// The run as it was then, or what is wrong with how that was said.
+    moment: Result<Option<AsOf>, &'static str>,
     /// The timeline from this revision on backwards.
     events_from: Option<u64>,
     items: ItemsQuery,
@@ -41,12 +43,19 @@ pub(super) struct RunQuery {
 
 impl ReadQuery for RunQuery {
     const ALLOWED: &'static [&'static str] =
-        &["revision", "events_from", "status", "reason_code", "item", "cursor", "limit"];
+        &["revision", "at", "events_from", "status", "reason_code", "item", "cursor", "limit"];
 
     fn from_params(params: &mut Params) -> Result<Self, ReadError> {
-        let revision = params.number("revision", 0, i64::MAX as u64)?;
-        let events_from = params.number("events_from", 0, i64::MAX as u64)?;
-        Ok(Self { revision, events_from, items: items::from_params(params)? })
+        // Whatever is said of the moment, all else can be shown.
+        let moments =
+            [params.number("revision", 0, LAST).map(|n| n.map(AsOf::Revision)), AsOf::take(params, "at")];
+        let moment = match moments {
+            [Err(_), _] | [_, Err(_)] => Err(texts::WRITE_A_MOMENT),
+            [Ok(Some(_)), Ok(Some(_))] => Err(texts::ONE_MOMENT),
+            [Ok(revision), Ok(at)] => Ok(revision.or(at)),
+        };
+        let events_from = params.number("events_from", 0, LAST)?;
+        Ok(Self { moment, events_from, items: items::from_params(params)? })
     }
 }
 
@@ -54,19 +63,35 @@ impl ReadQuery for RunQuery {
 #[template(path = "run.html")]
 struct RunPage {
     frame: Frame,
+    /// The filters of the list that the visitor comes from.
+    list: String,
     run: Summary,
     facts: Facts,
     /// The revision of the last event that the run has today.
     last_revision: u64,
+    /// How it has ended by today.
+    ended: Option<&'static str>,
     /// Whether a past revision is shown.
     is_past: bool,
     /// The revision that is shown.
     shown: u64,
+    /// Both as people write them.
+    shown_text: String,
+    last_text: String,
     /// When the ledger took in its event.
     shown_at: DisplayTime,
+    /// The time that was asked for.
+    as_of: Option<DisplayTime>,
+    /// What was typed to ask for a moment, and what is wrong with it.
+    moment: String,
+    wrong_moment: Option<String>,
     fault: Option<String>,
     items: Items,
     events: Vec<Entry>,
+    /// How many of how many are shown.
+    events_extent: String,
+    events_count: String,
+    items_count: Option<String>,
     events_older: Option<String>,
     events_newest: Option<String>,
     events_json: String,
@@ -117,10 +142,14 @@ pub(super) async fn page(
         Ok(query) => (Some(query), None),
         Err(problem) => (None, Some(problem)),
     };
-    let past = query.and_then(|query| query.revision).filter(|revision| *revision < today.revision);
-    let (shown, items_then) = match past {
-        Some(revision) => {
-            let (shown, items) = past_run(&mut read, tenant, run, revision).await?;
+    let asked = query.map_or(Ok(None), |query| query.moment.map_err(str::to_owned));
+    let (past, wrong_moment) = match asked {
+        Ok(asked) => then(&mut read, tenant, asked, &today, now).await?,
+        Err(wrong) => (None, Some(wrong)),
+    };
+    let (shown, items_then) = match &past {
+        Some(then) => {
+            let (shown, items) = past_run(&mut read, tenant, run, then.revision).await?;
             (shown.under(base), Some(items))
         }
         None => (today.clone(), None),
@@ -131,24 +160,27 @@ pub(super) async fn page(
     let links = Links::new(&href, &visit.pairs);
     let items_query = query.map(|query| &query.items);
     let mut items =
-        Items::new(&mut read, (tenant, run, shown.revision), items_query, items_then.as_ref(), links, now)
-            .await?;
+        Items::new(&mut read, (tenant, &shown), items_query, items_then.as_ref(), links, now).await?;
     let mut fault = None;
     if let Some(problem) = problem {
-        let place = if items::is_about(problem) { &mut items.fault } else { &mut fault };
-        *place = Some(problem.detail.to_string());
+        if items::is_about(problem) {
+            items.fault = Some(items::fault(problem, links));
+        } else {
+            fault = Some(problem.detail.to_string());
+        }
     }
     let from = query.and_then(|query| query.events_from);
-    let newest = past.into_iter().chain(from).min();
+    let newest = past.iter().map(|then| then.revision).chain(from).min();
     let (events, events_older) = timeline(&mut read, visitor, &shown, newest, &href).await?;
-    let wrong = problem.is_some() || items.fault.is_some();
+    let wrong = problem.is_some() || items.fault.is_some() || wrong_moment.is_some();
     let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     // What was then, not what became of it: a past run has not been running until now.
-    let moment = past.map_or(now, |_| shown.last_event_at);
+    let moment = past.as_ref().map_or(now, |then| then.time.unwrap_or(shown.last_event_at));
     // Nor do the filters of the items go away.
     let at_timeline = |more: &[(&str, &str)]| format!("{}#timeline", links.with(&["events_from"], more));
     let page = RunPage {
         frame,
+        list: visit.list_before(),
         run: Summary {
             duration: summary::duration(&shown, moment),
             skew: summary::skew(&shown, moment),
@@ -156,17 +188,67 @@ pub(super) async fn page(
         },
         facts: Facts::new(&shown, moment, now),
         last_revision: today.revision,
+        ended: (!today.status.is_active()).then(|| words::status(today.status)),
         is_past: past.is_some(),
+        as_of: past.and_then(|then| then.time).map(|time| DisplayTime::new(time, now)),
+        moment: ["at", "revision"]
+            .into_iter()
+            .find_map(|name| links.value(name).filter(|_| name == "at" || wrong_moment.is_some()))
+            .map(super::compare::shown)
+            .unwrap_or_default(),
+        wrong_moment,
         shown: shown.revision,
+        shown_text: words::number(shown.revision),
+        last_text: words::number(today.revision),
         shown_at: DisplayTime::new(shown.last_event_at, now),
         fault,
         items,
+        events_extent: words::extent(events.len(), Some(shown.revision + 1), false, "event"),
+        events_count: words::number(shown.revision + 1),
+        items_count: (!shown.items.tallied)
+            .then(|| words::number(shown.items.succeeded + shown.items.failed + shown.items.skipped)),
         events,
         events_older: events_older.map(|from| at_timeline(&[("events_from", &from.to_string())])),
         events_newest: from.map(|_| at_timeline(&[])),
         events_json: shown.links.events.clone(),
     };
     Ok((status, html(&page)?).into_response())
+}
+
+/// A past moment of a run.
+struct Then {
+    revision: u64,
+    /// Where a time was asked for.
+    time: Option<DateTime<Utc>>,
+}
+
+/// The past moment that was asked for, where it is one; or what is wrong with it.
+async fn then(
+    read: &mut TenantRead,
+    tenant: &TenantId,
+    asked: Option<AsOf>,
+    today: &RunView,
+    now: DateTime<Utc>,
+) -> Result<(Option<Then>, Option<String>), Problem> {
+    Ok(match asked {
+        Some(AsOf::Revision(revision)) if revision > today.revision => {
+            let [wanted, last] = [revision, today.revision].map(words::number);
+            (None, Some(texts::no_such_event(&wanted, &last)))
+        }
+        Some(AsOf::Revision(revision)) if revision < today.revision => {
+            (Some(Then { revision, time: None }), None)
+        }
+        Some(AsOf::Time(time)) if time <= now => {
+            let at = (AsOf::Time(time), today.revision);
+            match revision_as_of(read.conn(), tenant, today.run_id, at).await {
+                Ok(revision) => (Some(Then { revision, time: Some(time) }), None),
+                Err(ReadError::NotFound(_)) => (None, Some(texts::BEFORE_THE_RUN.to_owned())),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // The last event, or a time to come: that is now, and goes on.
+        Some(AsOf::Revision(_) | AsOf::Time(_)) | None => (None, None),
+    })
 }
 
 /// The events, the newest first, and where the older ones begin.
@@ -182,7 +264,7 @@ async fn timeline(
     let last = page.events.last().map(|event| event.revision);
     let older = last.filter(|_| page.next_cursor.is_some()).and_then(|revision| revision.checked_sub(1));
     let names = timeline::names(read, &visitor.caller.tenant, &page.events).await.map_err(ReadError::from)?;
-    Ok((timeline::entries(page.events, run.queued_at, href, &names), older))
+    Ok((timeline::entries(page.events, run, href, &names), older))
 }
 
 impl Facts {
@@ -202,9 +284,10 @@ impl Facts {
             message: run.message.clone(),
             quarantined: run.held.as_ref().map(|first| {
                 format!(
-                    "The projection could not take in the event of revision {} ({}). What is shown is the run \
-                     before it; the log has all of it.",
-                    first.revision, first.message
+                    "{}: event {} ({}). This page shows the run as it was before that; the log has all of it.",
+                    texts::OUT_OF_DATE,
+                    words::number(first.revision),
+                    first.message
                 )
             }),
             context: context.filter(|context| context != "{}"),
@@ -223,13 +306,13 @@ impl Liveness {
         let liveness = run.liveness?;
         let text = match (liveness.state, run.heartbeat_seconds) {
             (LivenessState::Stalled, _) => summary::stalled(run, moment)?,
-            (LivenessState::Alive, Some(seconds)) => format!("alive, promised every {seconds} s"),
+            (LivenessState::Alive, Some(seconds)) => format!("alive, heartbeat expected every {seconds} s"),
             (LivenessState::Alive, None) => "alive".to_owned(),
-            (LivenessState::Unwatched, _) => "no sign of life was promised".to_owned(),
+            (LivenessState::Unwatched, _) => "no heartbeat expected".to_owned(),
             (LivenessState::Waiting, _) => {
                 let due = liveness.due_at.map(|due| DisplayTime::new(due, moment));
                 let due = due.map(|due| format!("{}, {}", due.full, due.ago)).unwrap_or_default();
-                format!("waiting, to be started by {due}")
+                format!("waiting for a worker, at most until {due}")
             }
         };
         Some(Self { text, stalled: liveness.state == LivenessState::Stalled })

@@ -8,8 +8,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use domain::Status;
 use reads::Params;
-use reads::runs::{ListQuery, flagged, page_of_runs};
+use reads::runs::{By, ListQuery, flagged, page_of_runs};
 use reads::stats::{StatusCounts, counts, hours};
 use reads::{ReadError, ReadQuery};
 use reads::{TenantRead, failures};
@@ -19,13 +20,19 @@ use super::chart::Chart;
 use super::chips::{Chip, chips};
 use super::filters::FilterForm;
 use super::frame::{Frame, Here};
+use super::in_use::{InUse, in_use};
 use super::links::{Links, Toggle};
 use super::refusal::{Refusal, html, see_other};
 use super::summary::{Failure, Label, Summary};
+use super::texts;
 use super::visitor::Visit;
+use super::words;
 
 /// How many hours the strip shows.
 const HOURS: u64 = 48;
+
+/// So many labels of a run have room in its row. Its page has all.
+const LABELS: usize = 2;
 
 /// A page of runs, and the way back from it.
 #[derive(Debug)]
@@ -43,6 +50,8 @@ impl ReadQuery for RunsQuery {
         "label",
         "since",
         "until",
+        "ended_since",
+        "ended_until",
         "q",
         "liveness",
         "held",
@@ -71,7 +80,13 @@ struct RunsPage {
     /// Which runs the counts and the strip are about, where the list shows fewer.
     about: Option<String>,
     chart: Chart,
+    /// The filters in use.
+    in_use: Vec<InUse>,
     rows: Vec<Row>,
+    /// They come by when they ended.
+    by_end: bool,
+    /// How many of how many are shown.
+    extent: String,
     filtered: bool,
     /// The first page, where another is shown.
     first_page: Option<String>,
@@ -86,12 +101,15 @@ struct Row {
     kind: Toggle,
     initiator: Option<Toggle>,
     labels: Vec<(Label, Toggle)>,
+    /// How many more labels it has than there is room for.
+    more_labels: usize,
 }
 
 /// What is in the list.
 #[derive(Default)]
 struct List {
     rows: Vec<Row>,
+    by_end: bool,
     newer: Option<String>,
     older: Option<String>,
 }
@@ -130,6 +148,7 @@ pub(super) async fn page(
         Ok(RunsQuery(query)) => (rows(&mut read, (&tenant, outside), query, links, now).await?, None),
         Err(problem) => (List::default(), Some(problem)),
     };
+    let more = list.older.is_some() || links.is_later_page();
     let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let page = RunsPage {
         frame,
@@ -140,6 +159,9 @@ pub(super) async fn page(
         }),
         chart: Chart::new(links, &strip),
         form: FilterForm::new(links, kinds.into_iter().map(|counts| counts.kind).collect(), problem),
+        in_use: in_use(links),
+        extent: words::extent(list.rows.len(), in_all(links, shown), more, "run"),
+        by_end: list.by_end,
         rows: list.rows,
         filtered: links.filters_but(&[]),
         first_page: links.is_later_page().then(|| links.with(&[], &[])),
@@ -148,6 +170,21 @@ pub(super) async fn page(
         strip_script: outside.base.to(assets::strip()),
     };
     Ok((status, html(&page)?).into_response())
+}
+
+/// How many runs there are on all pages of the list, where the counts say so.
+fn in_all(links: Links<'_>, counts: StatusCounts) -> Option<u64> {
+    if links.filters_but(&["kind", "status"]) {
+        return None;
+    }
+    let mut statuses: Vec<_> = links.values("status").filter_map(Status::parse).collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    Some(if statuses.is_empty() {
+        counts.all()
+    } else {
+        statuses.into_iter().map(|status| counts.of(status)).sum()
+    })
 }
 
 async fn rows(
@@ -166,20 +203,27 @@ async fn rows(
         let failure = failed.remove(&run.run_id.uuid()).map(Failure::from);
         Row::new(Summary::new(&run, failure, now), links)
     });
-    Ok(List { rows: rows.collect(), newer: page.previous_cursor, older: page.next_cursor })
+    Ok(List {
+        rows: rows.collect(),
+        by_end: query.by == By::Ended,
+        newer: page.previous_cursor,
+        older: page.next_cursor,
+    })
 }
 
 impl Row {
     fn new(run: Summary, links: Links<'_>) -> Self {
         let initiator = run.initiator.as_ref();
+        let labels = run.labels.iter().map(|label| (label.clone(), links.label_toggled(&label.filter)));
+        // Those that are chosen are seen.
+        let mut labels: Vec<_> = labels.collect();
+        labels.sort_by_key(|(_, toggle)| !toggle.chosen);
+        let more_labels = labels.len().saturating_sub(LABELS);
         Self {
             kind: links.toggled("kind", &run.kind),
             initiator: initiator.map(|initiator| links.toggled("initiator", &initiator.id)),
-            labels: run
-                .labels
-                .iter()
-                .map(|label| (label.clone(), links.label_toggled(&label.filter)))
-                .collect(),
+            labels: labels.into_iter().take(LABELS).collect(),
+            more_labels,
             run,
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct Summary {
     pub(super) siblings: Option<String>,
     /// Its own parts.
     pub(super) parts: Option<Parts>,
+    /// How many of them failed: the status is what the run says of itself.
+    pub(super) parts_failed: Option<String>,
     pub(super) progress: Progress,
     pub(super) queued: DisplayTime,
     pub(super) started: Option<DisplayTime>,
@@ -85,6 +87,9 @@ pub(super) struct Failure {
     pub(super) message: String,
 }
 
+/// What is there is seen, however small a part it is: this wide at least.
+const MARK: u64 = 120;
+
 /// How far a run has come, item by item. Parts are in hundredths of a percent, so that they are attributes
 /// of a drawing 10,000 wide: a style would need an exception from the content security policy.
 pub(super) struct Progress {
@@ -93,6 +98,8 @@ pub(super) struct Progress {
     pub(super) failed: u64,
     pub(super) skipped_from: u64,
     pub(super) skipped: u64,
+    /// Where the run itself broke off, though none of its items failed: a mark of [`MARK`].
+    pub(super) broke_at: Option<u64>,
     /// In words.
     pub(super) text: String,
     /// Whether there is anything to draw.
@@ -122,6 +129,7 @@ impl Summary {
             labels: run.labels.iter().map(|(name, value)| Label::new(run, name, value)).collect(),
             siblings: linked::siblings(run),
             parts: linked::parts(run),
+            parts_failed: linked::failed_parts(run),
             progress: Progress::of(run.items, run.status),
             queued: DisplayTime::new(run.queued_at, now),
             started: run.started_at.map(|at| DisplayTime::new(at, now)),
@@ -156,9 +164,12 @@ pub(super) fn skew(run: &RunView, moment: DateTime<Utc>) -> Option<String> {
     run.clock_skew.then(|| {
         let said = run.ended_at.unwrap_or(moment) - run.started_at.unwrap_or(run.queued_at);
         if said < TimeDelta::zero() {
-            "by the ledger’s clock: by the producer’s it ended before it began".to_owned()
+            "by the ledger’s clock; by the producer’s clock it ended before it began".to_owned()
         } else {
-            format!("by the ledger’s clock: {} by the producer’s, which can’t be", words::span(said))
+            format!(
+                "by the ledger’s clock; {} by the producer’s clock, which is impossible",
+                words::span(said)
+            )
         }
     })
 }
@@ -169,9 +180,13 @@ pub(super) fn stalled(run: &RunView, now: DateTime<Utc>) -> Option<String> {
     let overdue = liveness.due_at.map(|due| words::rough(now - due));
     Some(match (run.status, run.heartbeat_seconds) {
         (Status::Running, Some(promised)) => {
-            format!("silent for {}, promised every {promised} s", words::rough(now - run.last_event_at))
+            format!(
+                "No heartbeat for {} (expected every {promised} s)",
+                words::rough(now - run.last_event_at)
+            )
         }
-        (_, _) => format!("overdue for {}", overdue.unwrap_or_default()),
+        (Status::Queued, _) => format!("Waiting {} past its limit", overdue.unwrap_or_default()),
+        (_, _) => format!("Overdue by {}", overdue.unwrap_or_default()),
     })
 }
 
@@ -189,14 +204,17 @@ impl Progress {
     pub(super) fn of(items: ItemCounts, status: Status) -> Self {
         let done = items.succeeded + items.failed + items.skipped;
         let whole = items.total.unwrap_or(0).max(done);
-        // What is there is seen, however small a part it is.
         let part = |n: u64| match (n, whole) {
             (0, _) | (_, 0) => 0,
-            _ => (u128::from(n) * 10_000 / u128::from(whole)).clamp(120, 10_000) as u64,
+            _ => (u128::from(n) * 10_000 / u128::from(whole)).clamp(MARK.into(), 10_000) as u64,
         };
         let (failed, skipped) = (part(items.failed), part(items.skipped));
         let succeeded = part(items.succeeded).min(10_000_u64.saturating_sub(failed + skipped));
         let mut text = match items.total {
+            Some(total) if done > total => {
+                format!("{}, {} expected", words::counted(done, "item"), words::number(total))
+            }
+            Some(0) => "no items".to_owned(),
             Some(total) => format!("{} of {}", words::number(done), words::number(total)),
             None if done == 0 && status == Status::Queued => "not started".to_owned(),
             None if done == 0 => "no items".to_owned(),
@@ -214,6 +232,8 @@ impl Progress {
             failed,
             skipped_from: succeeded + failed,
             skipped,
+            broke_at: (status == Status::Failed && items.failed == 0)
+                .then(|| (succeeded + skipped).min(10_000 - MARK)),
             text,
             known: whole > 0,
         }
@@ -237,9 +257,23 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_failed_is_never_all_green() {
+        let ended = |status, succeeded, failed| {
+            let items = ItemCounts { total: Some(4), succeeded, failed, skipped: 0, tallied: false };
+            Progress::of(items, status).broke_at
+        };
+        assert_eq!(ended(Status::Failed, 4, 0), Some(9_880));
+        assert_eq!(ended(Status::Failed, 2, 0), Some(5_000));
+        assert_eq!(ended(Status::Failed, 0, 0), Some(0));
+        assert_eq!((ended(Status::Failed, 3, 1), ended(Status::Succeeded, 4, 0)), (None, None));
+    }
+
+    #[test]
     fn a_total_that_was_too_low_or_never_said_is_no_trouble() {
         let bar = progress(Some(2), 5, 0);
-        assert_eq!((bar.succeeded, bar.text.as_str()), (10_000, "5 of 2"));
+        assert_eq!((bar.succeeded, bar.text.as_str()), (10_000, "5 items, 2 expected"));
+        assert_eq!(progress(Some(0), 2, 0).text, "2 items, 0 expected");
+        assert_eq!(progress(Some(0), 0, 0).text, "no items");
         let bar = progress(None, 3, 0);
         assert_eq!((bar.succeeded, bar.text.as_str()), (10_000, "3 items"));
         assert!(!progress(None, 0, 0).known);

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
 use domain::json::Strict;
 use domain::{Stamp, TenantId};
 use reads::TenantRead;
 use reads::directory::{KnownName, known};
 use reads::events::EventView;
+use reads::runs::RunView;
 use serde_json::Value;
 
 use super::words::{self, DisplayTime};
@@ -72,17 +72,12 @@ fn place(data: &Value) -> Option<(String, String)> {
     text("namespace").zip(text("item"))
 }
 
-/// The events of a run that was queued then, in their order.
-pub(super) fn entries(
-    events: Vec<EventView>,
-    queued_at: DateTime<Utc>,
-    run_href: &str,
-    names: &Names,
-) -> Vec<Entry> {
+/// The events of a run, in their order.
+pub(super) fn entries(events: Vec<EventView>, run: &RunView, run_href: &str, names: &Names) -> Vec<Entry> {
     let mut above = None;
     let entry = |event: EventView| {
         let day = event.occurred_at.date_naive();
-        let entry = Entry::new(event, queued_at, run_href, names);
+        let entry = Entry::new(event, run, run_href, names);
         let changed = above.replace(day) != Some(day);
         Entry { day: changed.then(|| day.format("%-d %B %Y").to_string()), ..entry }
     };
@@ -90,7 +85,8 @@ pub(super) fn entries(
 }
 
 impl Entry {
-    fn new(event: EventView, queued_at: DateTime<Utc>, run_href: &str, names: &Names) -> Self {
+    fn new(event: EventView, run: &RunView, run_href: &str, names: &Names) -> Self {
+        let queued_at = run.queued_at;
         let stamp = Stamp { occurred_at: event.occurred_at, recorded_at: Some(event.recorded_at) };
         let skewed = stamp.is_contradicted(queued_at);
         let Strict(data) = serde_json::from_str(event.data.get()).unwrap_or_default();
@@ -100,10 +96,10 @@ impl Entry {
             "Queued" => text("title").or_else(|| text("kind")),
             "Started" | "Resumed" => match (text("worker"), number("heartbeat_seconds")) {
                 (Some(worker), Some(seconds)) => {
-                    Some(format!("by {worker}, with a sign of life every {seconds} s"))
+                    Some(format!("by {worker}, with a heartbeat every {seconds} s"))
                 }
                 (Some(worker), None) => Some(format!("by {worker}")),
-                (None, Some(seconds)) => Some(format!("with a sign of life every {seconds} s")),
+                (None, Some(seconds)) => Some(format!("with a heartbeat every {seconds} s")),
                 (None, None) => None,
             },
             "ItemSucceeded" | "ItemFailed" | "ItemSkipped" => {
@@ -115,9 +111,8 @@ impl Entry {
                 let parts = [item, text("message")];
                 Some(parts.into_iter().flatten().collect::<Vec<_>>().join(": "))
             }
-            "Progressed" => {
-                text("message").or_else(|| number("items_total").map(|n| format!("{n} items in all")))
-            }
+            "Progressed" => text("message")
+                .or_else(|| number("items_total").map(|n| format!("{} in all", words::counted(n, "item")))),
             "Completed" => {
                 let tally = data.get("tally").map(|tally| {
                     let of = |name: &str| words::number(tally.get(name).and_then(Value::as_u64).unwrap_or(0));
@@ -133,7 +128,9 @@ impl Entry {
             position: event.position,
             class: match event.event_type.as_str() {
                 "ItemFailed" | "Failed" | "Aborted" => "failed",
-                "ItemSucceeded" | "Completed" => "succeeded",
+                "ItemSucceeded" => "succeeded",
+                // It went through, and may have left failures behind.
+                "Completed" if !run.status.is_active() => run.status.as_str(),
                 _ => "plain",
             },
             name: in_words(&event.event_type),
@@ -143,10 +140,7 @@ impl Entry {
             occurred: DisplayTime::new(event.occurred_at, event.recorded_at),
             recorded: DisplayTime::new(event.recorded_at, event.recorded_at),
             day: None,
-            offset: format!(
-                "+{}",
-                words::span(if skewed { event.recorded_at } else { event.occurred_at } - queued_at)
-            ),
+            offset: words::offset(if skewed { event.recorded_at } else { event.occurred_at } - queued_at),
             skewed,
             data: words::json(&data),
             href: format!("{run_href}?revision={}", event.revision),

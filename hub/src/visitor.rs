@@ -71,6 +71,8 @@ pub(super) struct Visit<Q> {
     pub(super) query: Result<Q, Problem>,
     /// The parameters as they came, decoded, without those that a form left empty.
     pub(super) pairs: Vec<(String, String)>,
+    /// The page of ours that the browser comes from, where it says so.
+    came_from: Option<String>,
     after: Option<After>,
 }
 
@@ -87,9 +89,13 @@ impl<Q: ReadQuery> FromRequestParts<ApiState> for Visit<Q> {
         let after = after.map(|position| After::new(position, &visitor.caller, &parts.extensions));
         let pairs = params.pairs().to_vec();
         let query = Q::from_params(&mut params).map_err(Problem::from);
-        Ok(Self { visitor, query, pairs, after })
+        let came_from = visitor.outside.came_from(&parts.headers).map(str::to_owned);
+        Ok(Self { visitor, query, pairs, came_from, after })
     }
 }
+
+/// Parameters that are times, or may be.
+const TIMES: [&str; 7] = ["since", "until", "ended_since", "ended_until", "from", "to", "at"];
 
 /// A value as the API reads it; none where the form's field was left empty.
 fn from_form(name: &str, value: &str) -> Option<String> {
@@ -98,7 +104,7 @@ fn from_form(name: &str, value: &str) -> Option<String> {
         return None;
     }
     // `datetime-local` has no zone (HTML standard, section 2.3.5.3). Pages speak UTC.
-    if ["since", "until", "from", "to"].contains(&name) && !value.ends_with(['Z', 'z']) {
+    if TIMES.contains(&name) && !value.ends_with(['Z', 'z']) {
         let seconds = if value.len() == "2026-11-24T10:00".len() { ":00" } else { "" };
         // People put a blank between day and hour.
         let local = format!("{}{seconds}Z", value.replacen(' ', "T", 1));
@@ -110,6 +116,16 @@ fn from_form(name: &str, value: &str) -> Option<String> {
 }
 
 impl<Q> Visit<Q> {
+    /// The filters of the list of runs that the browser comes from, as a query; empty where it comes from elsewhere.
+    pub(super) fn list_before(&self) -> String {
+        let list = self.visitor.outside.base.to(&format!("/t/{}/runs", self.visitor.caller.tenant));
+        let query =
+            self.came_from.as_deref().and_then(|page| page.strip_prefix(list.as_str())?.strip_prefix('?'));
+        let of_page = |pair: &&str| !pair.is_empty() && !pair.starts_with("after=");
+        let kept: Vec<_> = query.into_iter().flat_map(|query| query.split('&')).filter(of_page).collect();
+        if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) }
+    }
+
     /// Opens the visitor's view of the read tables. A page that follows upon something of the visitor's own
     /// waits for it, but not for long: it is shown either way, and says how far it goes.
     ///

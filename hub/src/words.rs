@@ -85,6 +85,27 @@ pub(super) fn span(span: TimeDelta) -> String {
     }
 }
 
+/// A span from then on, or before it.
+pub(super) fn offset(passed: TimeDelta) -> String {
+    // To the tenth, as short spans are written: what is less before is at the same time.
+    if passed.num_milliseconds() <= -100 {
+        format!("−{}", span(-passed))
+    } else {
+        format!("+{}", span(passed))
+    }
+}
+
+/// How much of a list is shown: `2 of 4 runs`. `more` says that there is more than what is shown, where nobody knows
+/// how much.
+pub(super) fn extent(shown: usize, all: Option<u64>, more: bool, thing: &str) -> String {
+    let shown = shown as u64;
+    match all {
+        Some(all) if all > shown => format!("{} of {}", number(shown), counted(all, thing)),
+        None if more => format!("{}, and there are more", counted(shown, thing)),
+        _ => counted(shown, thing),
+    }
+}
+
 /// A number with commas between its thousands.
 pub(super) fn number(n: u64) -> String {
     let digits = n.to_string();
@@ -181,6 +202,25 @@ mod tests {
         assert_eq!(of(61_000), "1 min 1 s");
         assert_eq!(of(3_600_000 * 25), "1 d 1 h");
         assert_eq!(of(3_600_000 * 2 + 60_000 * 5), "2 h 5 min");
+    }
+
+    #[test]
+    fn what_came_before_is_told_as_such() {
+        let of = |ms| offset(TimeDelta::milliseconds(ms));
+        assert_eq!((of(-2_500), of(-99), of(0)), ("−2.5 s".into(), "+0.0 s".into(), "+0.0 s".into()));
+        assert_eq!((of(61_000), of(-61_000)), ("+1 min 1 s".into(), "−1 min 1 s".into()));
+    }
+
+    #[test]
+    fn a_part_is_told_of_its_whole() {
+        assert_eq!(extent(50, Some(5_000), true, "item"), "50 of 5,000 items");
+        assert_eq!(extent(1, Some(1), false, "item"), "1 item");
+        assert_eq!(extent(50, None, true, "run"), "50 runs, and there are more");
+        // What was counted lags behind what is shown: then there is no more than that.
+        assert_eq!(
+            (extent(3, Some(2), false, "run"), extent(3, None, false, "run")),
+            ("3 runs".into(), "3 runs".into())
+        );
     }
 
     #[test]

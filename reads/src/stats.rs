@@ -74,6 +74,18 @@ impl StatusCounts {
         self.queued + self.running + self.succeeded + self.partially_succeeded + self.failed
     }
 
+    /// Those that stand so.
+    #[must_use]
+    pub fn of(&self, status: Status) -> u64 {
+        match status {
+            Status::Queued => self.queued,
+            Status::Running => self.running,
+            Status::Succeeded => self.succeeded,
+            Status::PartiallySucceeded => self.partially_succeeded,
+            Status::Failed => self.failed,
+        }
+    }
+
     fn add(&mut self, status: Status, runs: u64) {
         let counter = match status {
             Status::Queued => &mut self.queued,

@@ -7,11 +7,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chromiumoxide::browser::{Browser as Chromium, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::emulation::{
-    MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
+    MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams, SetTouchEmulationEnabledParams,
 };
 use chromiumoxide::cdp::browser_protocol::input::{
     DispatchMouseEventParams, DispatchMouseEventType, MouseButton,
 };
+use chromiumoxide::cdp::browser_protocol::network::OverrideNetworkStateParams;
 use chromiumoxide::cdp::browser_protocol::page::{CaptureScreenshotParams, Viewport};
 use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
 use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
@@ -81,6 +82,7 @@ impl Browser {
     /// When it can't be loaded.
     pub async fn tab(&self, url: &str) -> Tab {
         let tab = Tab(self.chromium.new_page("about:blank").await.unwrap());
+        tab.touched(false).await;
         tab.go(url).await;
         tab
     }
@@ -93,6 +95,7 @@ impl Browser {
     pub async fn window(&self, url: &str) -> Tab {
         let window = CreateTargetParams::builder().url("about:blank").new_window(true).build().unwrap();
         let tab = Tab(self.chromium.new_page(window).await.unwrap());
+        tab.touched(false).await;
         tab.0.evaluate_on_new_document(include_str!("spy.js")).await.unwrap();
         tab.go(url).await;
         tab
@@ -258,8 +261,33 @@ impl Tab {
         let metrics =
             SetDeviceMetricsOverrideParams::new(width, height, if phone { 2.0 } else { 1.0 }, phone);
         self.0.execute(metrics).await.unwrap();
+        self.touched(phone).await;
         let scheme = MediaFeature::new("prefers-color-scheme", if dark { "dark" } else { "light" });
         self.0.execute(SetEmulatedMediaParams::builder().feature(scheme).build()).await.unwrap();
+    }
+
+    /// Whether pages are used by fingers, as the library would have it for all, or by a mouse.
+    async fn touched(&self, by_fingers: bool) {
+        self.0.execute(SetTouchEmulationEnabledParams::new(by_fingers)).await.unwrap();
+    }
+
+    /// Shows pages in the few colours that who reads has chosen, as Windows' contrast themes do.
+    ///
+    /// # Panics
+    /// When the browser refuses.
+    pub async fn in_forced_colours(&self) {
+        let forced = MediaFeature::new("forced-colors", "active");
+        self.0.execute(SetEmulatedMediaParams::builder().feature(forced).build()).await.unwrap();
+    }
+
+    /// Tells the page that the browser has lost the network, or has it back.
+    ///
+    /// # Panics
+    /// When the browser refuses.
+    pub async fn offline(&self, offline: bool) {
+        let state = OverrideNetworkStateParams::builder().offline(offline).latency(0.0);
+        let state = state.download_throughput(-1.0).upload_throughput(-1.0);
+        self.0.execute(state.build().unwrap()).await.unwrap();
     }
 
     /// Shows pages as on a sheet of A4, upright, less its margins.

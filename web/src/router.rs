@@ -106,16 +106,16 @@ fn layered(routes: Router, config: &ApiConfig) -> Router {
 
 /// Packs answers by gzip or Brotli for clients that ask for it.
 ///
-/// Events are to be there at once. Pages are left as they are: each holds its session's word against forgery
-/// beside what the address says, and packed together their size would give the word away, byte by byte, to who
-/// watches the wire and chooses addresses (the attack known as BREACH).
+/// Events are to be there at once. A page holds its session's word against forgery beside what the address says, and
+/// packed together their size would give the word away, byte by byte, to who watches the wire and chooses addresses
+/// (the attack known as BREACH). So the word is in other characters on each page (`access::SessionSecret::csrf`): see
+/// `docs/decisions/0035-packed-pages.md`.
 fn compression() -> CompressionLayer<impl Predicate> {
     let worth_it = SizeAbove::new(WORTH_PACKING)
         .and(NotForContentType::SSE)
         .and(NotForContentType::IMAGES)
         // They are packed already.
-        .and(NotForContentType::const_new("application/zip"))
-        .and(NotForContentType::const_new("text/html"));
+        .and(NotForContentType::const_new("application/zip"));
     CompressionLayer::new().gzip(true).br(true).compress_when(worth_it)
 }
 

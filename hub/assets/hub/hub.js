@@ -1,5 +1,7 @@
 // Keeps a page current: re-reads it when the stream says that something has changed, and puts in place what
 // differs. Without this script every page reads the same, only not live.
+import "./crumbs.js";
+import { onWanted } from "./fresh.js";
 import * as notice from "./notice.js";
 import { waits } from "./pause.js";
 import * as reader from "./reader.js";
@@ -39,7 +41,20 @@ function rest() {
   reader.rest();
 }
 
+// What the browser knows of its network is known before any silence tells it. A server on this very machine can be
+// reached all the same: then the stream opens, and it is live.
+function changed(online) {
+  if (reader.isOver() || document.hidden) return;
+  stream.close();
+  if (online) reader.want();
+  else notice.offline();
+  stream.open();
+}
+
 reader.onEnd(() => stream.close());
+onWanted(reader.now);
+window.addEventListener("offline", () => changed(false));
+window.addEventListener("online", () => changed(true));
 document.addEventListener("visibilitychange", () => {
   if (reader.isOver()) return;
   if (document.hidden) rest();

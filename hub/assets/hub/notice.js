@@ -1,20 +1,35 @@
 // What the page says of its connection.
+import texts from "./texts.js";
 
 const PATIENCE = 1500; // A connection that comes back at once was never lost.
 
 const lost = document.getElementById("lost");
 const connection = document.getElementById("connection");
 const live = document.getElementById("live");
-let standing = "";
+let standing = ""; // `live` or `dead`; at first neither.
+let paused = false;
 let listening = false;
 let ended = false;
 let missed = 0;
 
-function say(text) {
-  standing = text;
-  connection.textContent = text;
-  live.className = text.startsWith("Live") ? "live" : "dead";
-  live.textContent = text.startsWith("Live") ? "Live" : "Not connected";
+function say(what) {
+  standing = what;
+  write();
+}
+
+// A page that is paused shows what was, however good its connection is.
+function write() {
+  if (!standing) return;
+  const what = paused && standing === "live" ? "paused" : standing;
+  live.className = what;
+  live.textContent = texts[what];
+  connection.textContent = texts[`${what}Long`];
+}
+
+// The reader has told the page to stay as it is, or to go on.
+export function pause(whether) {
+  paused = whether;
+  write();
 }
 
 // The stream is there.
@@ -34,18 +49,30 @@ export function answered() {
   clearTimeout(missed);
   missed = 0;
   lost.hidden = true;
-  if (!standing.startsWith("Live")) say("Live. Times are UTC.");
+  if (standing !== "live") say("live");
 }
 
 // The server has not answered.
 export function missing() {
   if (ended || missed || document.hidden) return;
-  missed = setTimeout(() => {
-    const shown = document.querySelector("#reflects time");
-    lost.textContent = `The connection is lost. This page shows what was known at ${shown ? shown.textContent : "some time"}; it catches up by itself.`;
-    lost.hidden = false;
-    say("Not connected.");
-  }, PATIENCE);
+  missed = setTimeout(lose, PATIENCE);
+}
+
+// The browser knows that it has no network.
+export function offline() {
+  if (ended || document.hidden) return;
+  listening = false;
+  clearTimeout(missed);
+  missed = -1;
+  lose();
+}
+
+function lose() {
+  const shown = document.querySelector("#reflects time");
+  const text = navigator.onLine ? texts.lost : texts.offline;
+  lost.textContent = text.replace("{}", shown ? shown.textContent : "some time");
+  lost.hidden = false;
+  say("dead");
 }
 
 // While the page is hidden nothing is missed.
@@ -63,8 +90,8 @@ export function end() {
   clearTimeout(missed);
   const link = document.createElement("a");
   link.href = `${document.body.dataset.base}/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
-  link.textContent = "Sign in again";
-  lost.replaceChildren("The session has ended. ", link);
+  link.textContent = texts.signIn;
+  lost.replaceChildren(`${texts.ended} `, link);
   lost.hidden = false;
-  say("Not connected.");
+  say("dead");
 }

@@ -2,15 +2,28 @@
 
 export function patch(to, from) {
   const focused = document.activeElement;
+  const around = focused && to.contains(focused) ? ancestors(focused, to) : [];
   const selection = document.getSelection();
   const { anchorNode, anchorOffset, focusNode, focusOffset } = selection;
   alter(to, from);
   // Whatever is moved loses both, though it stays.
-  if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
+  if (focused !== document.activeElement) stayBy(focused, around);
   const moved = selection.anchorNode !== anchorNode || selection.focusNode !== focusNode;
   if (moved && anchorNode?.isConnected && focusNode?.isConnected) {
     selection.setBaseAndExtent(anchorNode, within(anchorNode, anchorOffset), focusNode, within(focusNode, focusOffset));
   }
+}
+
+function ancestors(element, last) {
+  const found = [];
+  for (let e = element; e !== last; e = e.parentElement) found.push(e.parentElement);
+  return found;
+}
+
+// Where what had the focus is gone, the focus goes to what it was in: not to the beginning of the page.
+function stayBy(focused, around) {
+  const stays = [focused, ...around].find((e) => e?.isConnected && (e === focused || e.hasAttribute("tabindex")));
+  stays?.focus({ preventScroll: true });
 }
 
 function within(node, offset) {

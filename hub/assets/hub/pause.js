@@ -1,5 +1,7 @@
 // Lets who reads stop the page from changing before their eyes (WCAG 2.2, 2.2.2). It is kept from page to page.
+import * as notice from "./notice.js";
 import * as reader from "./reader.js";
+import texts from "./texts.js";
 
 const KEY = "paused";
 
@@ -21,12 +23,13 @@ function set(whether) {
   waiting = 0;
   sessionStorage.setItem(KEY, paused ? "yes" : "no");
   reader.pause(paused);
+  notice.pause(paused);
   write();
 }
 
 function write() {
-  count.textContent = waiting === 1 ? " (1 event waits)" : ` (${waiting} events wait)`;
-  button.replaceChildren(paused ? "Resume updates" : "Pause updates", ...(waiting ? [count] : []));
+  count.textContent = ` ${waiting === 1 ? texts.waitsOne : texts.waits.replace("{}", waiting)}`;
+  button.replaceChildren(paused ? texts.resume : texts.pause, ...(waiting ? [count] : []));
 }
 
 // Events of which nothing is shown before it goes on.

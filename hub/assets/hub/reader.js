@@ -1,5 +1,6 @@
 // Reads the page again when something has changed, and puts in place what differs.
 import { patch } from "./patch.js";
+import * as fresh from "./fresh.js";
 import * as notice from "./notice.js";
 
 const SLOWEST = 15000; // Time goes on without events: durations, and runs that fall silent.
@@ -10,6 +11,7 @@ const TIMEOUT = 10000;
 let ended = false;
 let whenEnded = () => {};
 let paused = false;
+let wanted = false; // In spite of the pause.
 let held = false;
 let stale = false;
 let reading = null;
@@ -43,12 +45,14 @@ function who(page) {
 
 // Puts in place what differs, but for what is `busy`.
 export function show(page, busy) {
+  fresh.hold(page.getElementById("list"));
   for (const part of document.querySelectorAll("[data-live]")) {
     const news = page.getElementById(part.id);
     if (news && part !== busy) patch(part, news);
   }
   if (document.title !== page.title) document.title = page.title;
   document.body.dataset.position = page.body.dataset.position || "";
+  fresh.shown();
 }
 
 function address() {
@@ -65,7 +69,8 @@ async function read() {
   let pause = SOONEST;
   try {
     const page = await load(address(), controller.signal);
-    if (page && !paused && !controller.signal.aborted) show(page);
+    if (page && (!paused || wanted) && !controller.signal.aborted) show(page);
+    wanted = false;
     pause = Math.max(SOONEST, 3 * (performance.now() - began));
   } catch (error) {
     stale = true;
@@ -102,6 +107,12 @@ export function want() {
 
 // Asks at once whether the session is still there, and shows what has come.
 export function check() {
+  read();
+}
+
+// Shows what there is by now, even where the page is paused.
+export function now() {
+  wanted = true;
   read();
 }
 

@@ -1,8 +1,8 @@
 // Listens to what happens, and comes back when the connection is lost.
 
 const AGAIN = 2000; // After a refusal, and up to twice that.
-const SILENCE = 40000; // A stream says every 15 s that it is there, unless it says otherwise.
-const BEATS = 2.7; // How many of its heartbeats may be missing.
+const SILENCE = 15000; // A stream says every 5 s that it is there, unless it says otherwise.
+const BEATS = 3; // How many of its heartbeats may be missing.
 
 export class Stream {
   #address;

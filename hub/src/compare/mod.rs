@@ -20,8 +20,10 @@ use reads::{Params, ReadError, ReadQuery};
 use super::frame::{Frame, Here};
 use super::links::{Links, Toggle};
 use super::refusal::{Refusal, html};
+use super::texts;
 use super::visitor::Visit;
 use super::words;
+pub(super) use points::shown;
 use points::{Form, Landmark, Point, Way, landmarks, ways};
 use standing::{Fact, Value};
 
@@ -44,6 +46,8 @@ impl ReadQuery for CompareQuery {
 #[template(path = "compare.html")]
 struct ComparePage {
     frame: Frame,
+    /// The filters of the list that the visitor comes from.
+    list: String,
     title: String,
     kind: String,
     /// The run's own page.
@@ -134,6 +138,7 @@ pub(super) async fn page(
     let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let page = ComparePage {
         frame,
+        list: visit.list_before(),
         title,
         kind: today.kind.clone(),
         follow: links.value("to").is_none().then(|| today.run_id.to_string()),
@@ -179,7 +184,7 @@ impl Shown {
                 Some("failed") => "Items that failed",
                 Some("skipped") => "Items that were skipped",
                 Some("succeeded") => "Items that succeeded",
-                _ => "Items that came to something else",
+                _ => "Items whose outcome changed",
             },
             next: next_cursor.map(|cursor| format!("{}#items", links.with(&[], &[("cursor", &cursor)]))),
             first: links.is_later_page().then(|| format!("{}#items", links.with(&[], &[]))),

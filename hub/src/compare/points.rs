@@ -7,6 +7,7 @@ use reads::events::{EventsQuery, page_of_events};
 use reads::runs::RunView;
 
 use crate::links::Links;
+use crate::texts;
 use crate::timeline::in_words;
 use crate::visitor::Visitor;
 use crate::words::{self, DisplayTime};
@@ -34,9 +35,7 @@ impl Form {
             let error = error.filter(|error| error.pointer == format!("?{name}"))?;
             Some(match links.value(name) {
                 Some(said) if is_point(said) && name == "to" => "This is before the first moment.".to_owned(),
-                Some(said) if !is_point(said) => {
-                    "Write an event’s number, or a time like 2026-01-31T08:15:00.".to_owned()
-                }
+                Some(said) if !is_point(said) => texts::WRITE_A_MOMENT.to_owned(),
                 _ => error.detail.clone(),
             })
         };
@@ -54,7 +53,7 @@ impl Form {
 }
 
 /// A moment as the field has it: times in UTC without their zone, which stands beside it.
-fn shown(value: &str) -> String {
+pub(crate) fn shown(value: &str) -> String {
     match DateTime::parse_from_rfc3339(value) {
         Ok(time) => time.naive_utc().format("%FT%T%.f").to_string(),
         Err(_) => value.to_owned(),

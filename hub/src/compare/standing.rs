@@ -53,16 +53,16 @@ pub(super) fn facts(from: &RunView, to: &RunView) -> Vec<Fact> {
     ];
     let total = |run: &RunView| run.items.total.map(words::number);
     let others: [Other; 10] = [
-        ("Items in all", Value::Text, total(from), total(to)),
+        ("Items expected", Value::Text, total(from), total(to)),
         ("Reason", Value::Code, from.reason_code.clone(), to.reason_code.clone()),
         ("Message", Value::Text, from.message.clone(), to.message.clone()),
-        ("Was at", Value::Text, from.progress_message.clone(), to.progress_message.clone()),
+        ("Progress message", Value::Text, from.progress_message.clone(), to.progress_message.clone()),
         ("Worker", Value::Text, from.worker.clone(), to.worker.clone()),
         ("Started", Value::Text, time(from.started_at), time(to.started_at)),
         ("Started by", Value::Text, from.started_by.clone(), to.started_by.clone()),
         ("Ended", Value::Text, time(from.ended_at), time(to.ended_at)),
         ("Ended by", Value::Text, from.ended_by.clone(), to.ended_by.clone()),
-        ("Sign of life every", Value::Text, seconds(from), seconds(to)),
+        ("Heartbeat every", Value::Text, seconds(from), seconds(to)),
     ];
     let changed = others.into_iter().filter(|(_, _, from, to)| from != to);
     facts.extend(changed.map(|(name, value, from, to)| Fact {

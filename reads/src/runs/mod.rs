@@ -19,9 +19,9 @@ mod view;
 pub use filter::ListQuery;
 pub use flagged::{Flagged, LOOKED_AT, flagged};
 pub use list::{RunPage, page_of_runs};
-pub use moment::AsOf;
-pub(crate) use moment::revision_as_of;
+pub use moment::{AsOf, revision_as_of};
 pub use one::{OneQuery, one_run, past_run};
+pub use order::By;
 pub use row::{must_exist, revision_of};
 pub use usual::Usual;
 pub use view::{

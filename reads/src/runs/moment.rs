@@ -37,7 +37,7 @@ impl AsOf {
     ///
     /// # Errors
     /// [`ReadError::Invalid`] when it is neither.
-    pub(crate) fn take(params: &mut Params, name: &str) -> Result<Option<Self>, ReadError> {
+    pub fn take(params: &mut Params, name: &str) -> Result<Option<Self>, ReadError> {
         let digits = |value: &String| !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
         if params.peek(name).is_some_and(digits) {
             Ok(params.number(name, 0, i64::MAX as u64)?.map(Self::Revision))
@@ -74,7 +74,7 @@ pub(super) async fn revision_at(
 ///
 /// # Errors
 /// [`ReadError::NotFound`] when the run was not there yet or has not come so far, or the database's.
-pub(crate) async fn revision_as_of(
+pub async fn revision_as_of(
     conn: &mut PgConnection,
     tenant: &TenantId,
     run: RunId,

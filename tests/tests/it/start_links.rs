@@ -166,7 +166,7 @@ async fn a_successor_takes_a_run_over(pool: PgPoolOptions, database: PgConnectOp
     let page =
         Answer::of(reader.request(Method::GET, &format!("//t/demo/runs/{run}"))).await.expect(200).text;
     assert!(
-        page.contains("<b>Resumed</b>") && page.contains("by w-2, with a sign of life every 30 s"),
+        page.contains("<b>Resumed</b>") && page.contains("by w-2, with a heartbeat every 30 s"),
         "{page}"
     );
     app.stop().await;

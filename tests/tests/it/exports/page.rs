@@ -21,7 +21,7 @@ async fn the_page_says_what_is_sealed_and_where_it_differs(pool: PgPoolOptions, 
     let fine = page().await;
     assert!(fine.contains("Sealed history:") && fine.contains(", 1 run, signed"), "{fine}");
     assert!(fine.contains("href=\"/v1/tenants/demo/export?administration=true\""), "{fine}");
-    assert!(!fine.contains("not as it was sealed"), "{fine}");
+    assert!(!fine.contains("does not match its seals"), "{fine}");
     sealing.stop().await;
 
     let found = "INSERT INTO seal.findings (log_id, number, run_id, revision, what)
@@ -38,6 +38,8 @@ async fn the_page_says_what_is_sealed_and_where_it_differs(pool: PgPoolOptions, 
     assert!(differs.contains("event 0: this event is not the one that was sealed"), "{differs}");
     // Nobody is told of another tenant's.
     let other = Visitor::signed_in(&app, "other", Role::Owner).await;
-    assert!(!other.get("/t/other/administration").await.expect(200).text.contains("not as it was sealed"));
+    assert!(
+        !other.get("/t/other/administration").await.expect(200).text.contains("does not match its seals")
+    );
     app.stop().await;
 }

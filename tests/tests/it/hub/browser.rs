@@ -26,7 +26,7 @@ async fn sign_in_look_around_and_sign_out(pool: PgPoolOptions, database: PgConne
 
     // Filters by hand: they are in the address, and another browser would show the same.
     tab.follow("a.chip.failed").await;
-    tab.until("document.body.innerText.includes('No run fits these filters')").await;
+    tab.until("document.body.innerText.includes('No matching runs.')").await;
     tab.follow("a.chip.all").await;
     tab.type_into("#q", "night").await;
     tab.follow(".main-filter button").await;
@@ -103,14 +103,14 @@ async fn the_slider_shows_the_run_as_it_was(pool: PgPoolOptions, database: PgCon
         tab.press("ArrowLeft").await;
         tab.until(&format!("document.getElementById('as-of').textContent === '{shown}'")).await;
     }
-    tab.until("document.querySelector('#head .past')").await;
+    tab.until("document.querySelector('#past .past')").await;
     tab.until("document.querySelector('#head .badge').textContent === 'Running'").await;
     tab.until("document.querySelector('#head .done').textContent === '1 of 3'").await;
     tab.until("document.querySelectorAll('.events li').length === 3").await;
     assert!(tab.address().await.contains("revision=2"));
     tab.press("End").await;
     tab.until("document.querySelector('#head .badge').textContent === 'Partially succeeded'").await;
-    tab.until("!document.querySelector('#head .past')").await;
+    tab.until("!document.querySelector('#past .past')").await;
     tab.until("!location.search.includes('revision')").await;
     assert_eq!(tab.run("window.same").await, true);
     browser.close().await;
@@ -149,7 +149,7 @@ async fn a_lost_connection_is_seen_and_what_was_missed_is_made_up_for(
     wire.cut().await;
     let (run, _) = partial_run(&app, "Missed").await;
     tab.until("!document.getElementById('lost').hidden").await;
-    assert!(tab.text().await.contains("The connection is lost. This page shows what was known at"));
+    assert!(tab.text().await.contains("Connection lost. This page shows what was known at"));
     assert!(!tab.text().await.contains("Missed"));
     wire.mend().await;
     tab.until("document.getElementById('lost').hidden").await;

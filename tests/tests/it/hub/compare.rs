@@ -58,7 +58,7 @@ async fn two_moments_are_shown_side_by_side(pool: PgPoolOptions, database: PgCon
         "Ended by",
         "1 item failed</a>",
         "2 items succeeded</a>",
-        "not yet known",
+        "not reported yet",
         "<bdi>The beta</bdi> <span class=\"sub\"><bdi>beta</bdi></span>",
         "<option value=\"6\">Item failed, ",
     ] {
@@ -90,7 +90,7 @@ async fn two_moments_are_shown_side_by_side(pool: PgPoolOptions, database: PgCon
     assert!(second.status == 200 && second.text.contains("<bdi>gamma</bdi>"), "{}", second.text);
 
     let same = visitor.get(&format!("{at}&from=3&to=3")).await.expect(200).text;
-    assert!(same.contains("nothing lies between them") && same.contains("No item came to something else"));
+    assert!(same.contains("nothing lies between them") && same.contains("outcome changed between"));
     let own = visitor.get(&format!("/t/demo/runs/{run}")).await.expect(200).text;
     for link in [
         format!("/runs/{run}/difference\">Compare two moments"),

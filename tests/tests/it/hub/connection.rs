@@ -23,7 +23,7 @@ async fn a_stream_that_falls_silent_is_taken_for_lost(pool: PgPoolOptions, datab
     wire.hold();
     tab.until("document.documentElement.dataset.sources >= 2").await;
     tab.until("!document.getElementById('lost').hidden").await;
-    assert!(tab.text().await.contains("The connection is lost."));
+    assert!(tab.text().await.contains("Connection lost."));
     let (run, _) = partial_run(&app, "In silence").await;
     wire.release();
     tab.until(LIVE).await;

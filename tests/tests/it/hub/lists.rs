@@ -98,13 +98,13 @@ async fn a_wrong_filter_is_named_and_loses_nothing(pool: PgPoolOptions, database
         ),
         ("label=nocolon&q=typed", "id=\"wrong-label\" role=\"alert\""),
         ("since=yesterday&q=typed", "value=\"yesterday\" aria-invalid=\"true\""),
-        ("since=yesterday&q=typed", "id=\"wrong-since\" role=\"alert\">That is no time"),
+        ("since=yesterday&q=typed", "id=\"wrong-since\" role=\"alert\">Write a time (UTC)"),
         ("kind=No%20Kind&q=typed", "id=\"wrong-kind\""),
         // What has no field is left out by a link.
-        ("status=done&q=typed", "?status: "),
-        ("status=done&q=typed", "<a href=\"/t/demo/runs?q=typed\">Leave it out</a>"),
-        ("cursor=abc&q=typed", "?cursor"),
-        ("newer=abc&q=typed", "?cursor"),
+        ("status=done&q=typed", "There is no status “done”. Choose one above the list."),
+        ("status=done&q=typed", "<a href=\"/t/demo/runs?q=typed\">Remove this filter</a>"),
+        ("cursor=abc&q=typed", "This page of the list can’t be found."),
+        ("newer=abc&q=typed", "This page of the list can’t be found."),
     ] {
         let page = visitor.get(&format!("/t/demo/runs?{query}")).await.expect(422).text;
         assert!(page.contains(told) && page.contains("value=\"typed\""), "{query}: {page}");
@@ -143,7 +143,7 @@ async fn numbers_say_what_they_count(pool: PgPoolOptions, database: PgConnectOpt
     assert!(page.contains("The last 48 hours: 1 run queued; 0 ended failed, 1 partially"), "{page}");
     // Of a kind that nobody uses there are none, in the list and in the counts.
     let page = of("&kind=pages.unknown").await;
-    assert!(page.contains("All <b>0</b>") && page.contains("No run fits these filters"), "{page}");
+    assert!(page.contains("All <b>0</b>") && page.contains("No matching runs."), "{page}");
     assert!(page.contains("The last 48 hours: 0 runs queued; 0 ended failed"), "{page}");
     let page = of("&label=env:prod").await;
     assert!(
@@ -190,6 +190,6 @@ async fn the_list_goes_on_and_back_and_never_ends_in_a_wall(pool: PgPoolOptions,
     // What a later page showed may be gone: it says so, and leads on.
     sqlx::query("DELETE FROM projection.runs WHERE title = 'Run 1'").execute(&app.pool).await.unwrap();
     let empty = visitor.get(&third_at).await.expect(200).text;
-    assert!(empty.contains("There are no more runs here") && empty.contains(">Newest</a>"), "{empty}");
+    assert!(empty.contains("There are no more runs.") && empty.contains(">Newest</a>"), "{empty}");
     app.stop().await;
 }

@@ -23,10 +23,10 @@ async fn the_page_of_a_run_tells_all_of_it(pool: PgPoolOptions, database: PgConn
         "permission_denied</code> <b>1</b>",
         "may not touch beta",
         "Item failed",
-        "with a sign of life every 60 s",
+        "with a heartbeat every 60 s",
         "env:prod",
         "Idempotency key",
-        "As of event <output",
+        "Event <span class=\"sized\"><output",
         &run,
     ] {
         assert!(page.contains(told), "{told} is missing");
@@ -36,9 +36,7 @@ async fn the_page_of_a_run_tells_all_of_it(pool: PgPoolOptions, database: PgConn
 
     let was = visitor.get(&format!("/t/demo/runs/{run}?revision=2")).await.expect(200).text;
     assert!(
-        was.contains("the run as it was after event 2 of 5, on ")
-            && was.contains("Running")
-            && was.contains("1 of 3")
+        was.contains("Viewing event 2 of 5, recorded ") && was.contains("Running") && was.contains("1 of 3")
     );
     assert!(!was.contains("permission_denied") && !was.contains("two of three"));
 
@@ -111,7 +109,7 @@ async fn a_past_revision_has_its_moment_and_its_items(pool: PgPoolOptions, datab
     .await
     .unwrap();
     let at = at.format("%-d %b %Y %H:%M:%S UTC").to_string();
-    assert!(past.contains(&format!("after event 4 of 7, on {at}")), "{at} is missing in the banner");
+    assert!(past.contains(&format!("event 4 of 7, recorded {at}")), "{at} is missing in the banner");
     assert!(past.contains(&format!("aria-valuetext=\"event 4, {at}\"")), "{at} is missing at the slider");
     // Filters and pages hold for the past too, and stay there.
     assert_eq!(items(&page("&revision=4&reason_code=conflict").await), "gamma");
@@ -126,7 +124,7 @@ async fn a_past_revision_has_its_moment_and_its_items(pool: PgPoolOptions, datab
         (items(&first), items(&visitor.get(more).await.expect(200).text)),
         ("beta gamma".into(), "alpha".into())
     );
-    assert!(page("&revision=1").await.contains("Nothing was known of items yet."));
+    assert!(page("&revision=1").await.contains("No items had been reported by then."));
     app.stop().await;
 }
 
@@ -152,7 +150,11 @@ async fn filters_of_items_never_contradict_each_other(pool: PgPoolOptions, datab
     );
     let page = visitor.get(&format!("{path}?status=nonsense")).await.expect(422).text;
     let (_, items) = page.split_once("id=\"items\"").unwrap();
-    assert!(items.contains("role=\"alert\">?status: ") && !items.contains("No item fits"), "{items}");
+    assert!(
+        items.contains("role=\"alert\">There is no outcome “nonsense”. ")
+            && !items.contains("No matching items"),
+        "{items}"
+    );
     app.stop().await;
 }
 
@@ -198,7 +200,10 @@ async fn a_past_run_waits_by_the_clock_of_then(pool: PgPoolOptions, database: Pg
         sqlx::query(statement).execute(&app.pool).await.unwrap();
     }
     let page = visitor.get(&format!("/t/demo/runs/{run}?revision=0")).await.expect(200).text;
-    assert!(page.contains("waiting, to be started by 31 Jan 2026 10:10:00 UTC, in 10 min"), "{page}");
+    assert!(
+        page.contains("waiting for a worker, at most until 31 Jan 2026 10:10:00 UTC, in 10 min"),
+        "{page}"
+    );
     app.stop().await;
 }
 
@@ -289,9 +294,9 @@ async fn a_silent_run_does_not_look_healthy(pool: PgPoolOptions, database: PgCon
         .await
         .unwrap();
     let page = visitor.get("/t/demo/runs?liveness=stalled").await.expect(200).text;
-    assert!(page.contains("silent for 15 min, promised every 1 s") && page.contains("Running"));
+    assert!(page.contains("No heartbeat for 15 min (expected every 1 s)") && page.contains("Running"));
     let page = visitor.get(&format!("/t/demo/runs/{run}")).await.expect(200).text;
     assert!(page.contains("Stalled: </svg>") || page.contains("Stalled: "), "{page}");
-    assert!(page.contains("silent for 15 min, promised every 1 s"));
+    assert!(page.contains("No heartbeat for 15 min (expected every 1 s)"));
     app.stop().await;
 }

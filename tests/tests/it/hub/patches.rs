@@ -73,7 +73,7 @@ async fn a_page_of_the_newest_event_becomes_past_as_a_whole(pool: PgPoolOptions,
     tab.until(LIVE).await;
     assert_eq!(tab.run("document.querySelectorAll('#item-list tbody tr').length").await, 2);
     producer.append(&run, json!(rest)).await.expect(200);
-    tab.until("document.querySelector('#head .past')").await;
+    tab.until("document.querySelector('#past .past')").await;
     tab.until("document.documentElement.dataset.running === '0'").await;
     assert_eq!(tab.run("document.querySelectorAll('#item-list tbody tr').length").await, 2);
     assert!(tab.text().await.contains("Items as they were after event 3"));

@@ -57,7 +57,7 @@ async fn a_past_page_is_not_read_again_for_each_event(pool: PgPoolOptions, datab
     assert_eq!(tab.run("spy.reads.length").await, 0);
     let slider = "[document.getElementById('revision').value, document.getElementById('revision').max]";
     assert_eq!(tab.run(slider).await, json!(["1", "7"]));
-    assert!(tab.text().await.contains("as it was after event 1"));
+    assert!(tab.text().await.contains("Viewing event 1 of"));
     browser.close().await;
     app.stop().await;
 }
@@ -70,15 +70,15 @@ async fn a_page_that_is_told_to_pause_says_what_waits(pool: PgPoolOptions, datab
     assert_eq!(tab.run("document.getElementById('pause').textContent").await, "Pause updates");
     tab.click("#pause").await;
     let run = app.producer().new_run("waits", json!({})).await;
-    tab.until("document.getElementById('pause').textContent === 'Resume updates (1 event waits)'").await;
+    tab.until("document.getElementById('pause').textContent === 'Resume updates (1 event waiting)'").await;
     app.producer().append(&run, json!([{"type": "Started"}])).await.expect(200);
-    tab.until("document.getElementById('pause').textContent === 'Resume updates (2 events wait)'").await;
+    tab.until("document.getElementById('pause').textContent === 'Resume updates (2 events waiting)'").await;
     assert_eq!(tab.run("spy.reads.length || document.querySelectorAll('#list tbody tr').length").await, 0);
     // It is kept: a page that is opened next is as of now, and stays so.
     tab.go(&format!("{}/t/demo/runs/{run}", app.url())).await;
-    tab.until(LIVE).await;
+    tab.until("document.getElementById('live').textContent === 'Paused'").await;
     app.producer().append(&run, json!([{"type": "Completed"}])).await.expect(200);
-    tab.until("document.getElementById('pause').textContent === 'Resume updates (1 event waits)'").await;
+    tab.until("document.getElementById('pause').textContent === 'Resume updates (1 event waiting)'").await;
     assert_eq!(tab.run("document.querySelector('#head .badge').textContent").await, "Running");
     tab.click("#pause").await;
     tab.until("document.querySelector('#head .badge').textContent === 'Succeeded'").await;

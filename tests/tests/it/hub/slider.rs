@@ -35,12 +35,12 @@ async fn an_answer_that_comes_late_changes_nothing(pool: PgPoolOptions, database
     move_to(&tab, 1).await;
     tab.until("document.documentElement.dataset.held").await;
     move_to(&tab, 3).await;
-    tab.until("document.querySelector('#head .past')?.textContent.includes('after event 3')").await;
+    tab.until("document.querySelector('#past .past')?.textContent.includes('event 3 of')").await;
     tab.run("letGo()").await;
     tab.until("document.documentElement.dataset.running === '0'").await;
     assert_eq!(tab.run("document.getElementById('revision').value").await, "3");
     assert_eq!(tab.run("document.getElementById('as-of').textContent").await, "3");
-    assert!(tab.text().await.contains("as it was after event 3"));
+    assert!(tab.text().await.contains("Viewing event 3 of 5"));
     assert!(tab.address().await.contains("revision=3"));
     browser.close().await;
     app.stop().await;
@@ -56,7 +56,7 @@ async fn the_slider_finds_that_the_session_has_ended(pool: PgPoolOptions, databa
     tab.until(LIVE).await;
     tab.run("spy.gate = (address) => '/sign-in?next=' + encodeURIComponent(address)").await;
     move_to(&tab, 2).await;
-    tab.until("document.getElementById('lost').textContent.startsWith('The session has ended')").await;
+    tab.until("document.getElementById('lost').textContent.startsWith('Your session has ended')").await;
     assert!(!tab.address().await.contains("revision"));
     browser.close().await;
     app.stop().await;
@@ -83,7 +83,7 @@ async fn nothing_moves_under_a_finger(pool: PgPoolOptions, database: PgConnectOp
     };
     tab.run("document.getElementById('revision').scrollIntoView()").await;
     tab.mouse(Mouse::MousePressed, place(0.66).await).await;
-    tab.until("document.querySelector('#head .past')?.textContent.includes('after event 2')").await;
+    tab.until("document.querySelector('#past .past')?.textContent.includes('event 2 of')").await;
     let reads = tab.run("spy.reads.length").await;
     producer.append(&run, json!(rest)).await.expect(200);
     tab.until("document.documentElement.dataset.run >= 1").await;

@@ -19,7 +19,8 @@ async fn a_session_that_has_ended_says_so_and_asks_for_nothing_more(
     let other = browser.window(&format!("{}/t/demo/runs", app.url())).await;
     other.follow(".who button").await;
     // At once: the stream that is refused makes the page look for itself.
-    tab.until("document.getElementById('lost').textContent === 'The session has ended. Sign in again'").await;
+    tab.until("document.getElementById('lost').textContent === 'Your session has ended. Sign in again'")
+        .await;
     tab.until("document.documentElement.dataset.running === '0'").await;
     assert_eq!(tab.run("spy.still()").await, true, "nothing is under way and nothing is to come");
     let reads = tab.run("document.querySelector('#lost a').same = true; spy.reads.length").await;

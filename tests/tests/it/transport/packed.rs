@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 
+use access::Role;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -10,6 +11,8 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tests::{Answer, Client, Setup, Stream, TestApp};
+
+use crate::hub::Visitor;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packing = GzEncoder::new(Vec::new(), Compression::default());
@@ -193,10 +196,30 @@ async fn answers_are_packed_for_who_asks(pool: PgPoolOptions, database: PgConnec
         let nothing = Answer::of(request.header("if-none-match", tag)).await.expect(304);
         assert_eq!((nothing.header("etag"), nothing.header("vary")), (tag, "accept-encoding"));
     }
-    // Small ones are not, pages are not, and events are there at once.
-    for path in ["//healthz", "//sign-in", "/runs/none"] {
+    // Small ones are not, and events are there at once.
+    for path in ["//healthz", "/runs/none"] {
         let request = producer.request(Method::GET, path).header("accept-encoding", "gzip, br");
         assert_eq!(Answer::of(request).await.header("content-encoding"), "", "{path}");
+    }
+    // A page is packed, and never has the same word against forgery twice; each is good.
+    let visitor = Visitor::signed_in(&app, "demo", Role::Operator).await;
+    let page = async || {
+        let request = visitor.request(Method::GET, "/t/demo/runs").header("accept-encoding", "gzip, br");
+        let answer = request.send().await.unwrap();
+        let headers = answer.headers().clone();
+        let packed = answer.bytes().await.unwrap();
+        let page = String::from_utf8(unpacked(&headers, &packed)).unwrap();
+        assert!(packed.len() * 3 < page.len(), "{} of {}", packed.len(), page.len());
+        let style = page.split("href=\"").find(|link| link.contains(".css")).unwrap();
+        let (_, csrf) = page.split_once("name=\"csrf\" value=\"").unwrap();
+        (csrf.split('"').next().unwrap().to_owned(), style.split('"').next().unwrap().to_owned())
+    };
+    let ((one, style), (other, _)) = (page().await, page().await);
+    assert_ne!(one, other);
+    let style = visitor.request(Method::GET, &style).header("accept-encoding", "br").send().await.unwrap();
+    assert_eq!(style.headers()["content-encoding"], "br");
+    for (word, status) in [(&other[..60], 403), (&one, 303), (&other, 303)] {
+        visitor.post("/t/demo/notifications/read", &[("csrf", word)]).await.expect(status);
     }
     let request = producer.request(Method::GET, "/stream").header("accept-encoding", "gzip, br");
     let mut stream = Stream::of(request).await;
