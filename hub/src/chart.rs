@@ -15,7 +15,7 @@ const STEP: usize = 10;
 /// What a list of queued runs, and one of ended runs, does not take along from the other; nor from lists that are in
 /// another order, or of runs that have not ended.
 const OF_QUEUED: [&str; 3] = ["ended_since", "ended_until", "sort"];
-const OF_ENDED: [&str; 6] = ["since", "until", "sort", "status", "liveness", "held"];
+const OF_ENDED: [&str; 7] = ["since", "until", "sort", "status", "liveness", "held", "late"];
 
 /// A strip of bars, one an hour.
 pub(super) struct Chart {

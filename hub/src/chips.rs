@@ -9,7 +9,10 @@ use super::texts;
 use super::words;
 
 /// What the chips choose between.
-const CHOICES: [&str; 3] = ["status", "liveness", "held"];
+const CHOICES: [&str; 4] = ["status", "liveness", "held", "late"];
+
+/// The same, and what asks for runs that have ended: those neither stall nor are they late.
+const AND_ENDED: [&str; 7] = ["status", "liveness", "held", "late", "ended_since", "ended_until", "sort"];
 
 /// A count that is a filter.
 pub(super) struct Chip {
@@ -24,6 +27,7 @@ pub(super) struct Chip {
 /// The chips of a list, by the counts of all its tenant's runs, or of those of one kind.
 pub(super) fn chips(links: Links<'_>, counts: StatusCounts, flagged: Flagged) -> Vec<Chip> {
     let stalled = links.value("liveness") == Some("stalled");
+    let late = links.value("late") == Some("true");
     let quarantined = links.value("held") == Some("true");
     let statuses: Vec<_> = links.values("status").collect();
     let mut chips = vec![Chip {
@@ -31,7 +35,7 @@ pub(super) fn chips(links: Links<'_>, counts: StatusCounts, flagged: Flagged) ->
         class: "all",
         runs: Some(words::number(counts.all())),
         href: links.with(&CHOICES, &[]),
-        chosen: statuses.is_empty() && !stalled && !quarantined,
+        chosen: statuses.is_empty() && !stalled && !late && !quarantined,
     }];
     for (status, runs) in [
         (Status::Queued, counts.queued),
@@ -54,18 +58,19 @@ pub(super) fn chips(links: Links<'_>, counts: StatusCounts, flagged: Flagged) ->
     chips.push(Chip {
         name: texts::STALLED,
         class: "stalled",
-        runs: match (flagged.stalled, all_seen) {
-            (n, true) => Some(words::number(n)),
-            (0, false) => None,
-            (n, false) => Some(format!("{}+", words::number(n))),
-        },
-        // What has ended does not stall.
-        href: links.with(
-            &["status", "liveness", "held", "ended_since", "ended_until", "sort"],
-            &[("liveness", "stalled")],
-        ),
+        runs: at_least(flagged.stalled, all_seen),
+        href: links.with(&AND_ENDED, &[("liveness", "stalled")]),
         chosen: stalled,
     });
+    if flagged.late > 0 || late {
+        chips.push(Chip {
+            name: texts::LATE,
+            class: "late",
+            runs: at_least(flagged.late, all_seen),
+            href: links.with(&AND_ENDED, &[("late", "true")]),
+            chosen: late,
+        });
+    }
     if flagged.quarantined > 0 || quarantined {
         let more = if flagged.quarantined >= LOOKED_AT { "+" } else { "" };
         chips.push(Chip {
@@ -77,6 +82,15 @@ pub(super) fn chips(links: Links<'_>, counts: StatusCounts, flagged: Flagged) ->
         });
     }
     chips
+}
+
+/// So many, or at least so many where not all were looked at: then none says nothing.
+fn at_least(found: u64, all_seen: bool) -> Option<String> {
+    match (found, all_seen) {
+        (n, true) => Some(words::number(n)),
+        (0, false) => None,
+        (n, false) => Some(format!("{}+", words::number(n))),
+    }
 }
 
 #[cfg(test)]
@@ -98,6 +112,9 @@ mod tests {
         assert_eq!(counted(many, stalled(2), "Stalled").unwrap().unwrap(), "2+");
         assert_eq!(counted(many, stalled(0), "Stalled").unwrap(), None);
         assert_eq!(counted(few, stalled(0), "Held"), None);
+        let late = |late| Flagged { late, ..Flagged::default() };
+        assert_eq!(counted(few, late(0), "Late"), None);
+        assert_eq!(counted(many, late(2), "Late").unwrap().unwrap(), "2+");
         let quarantined = Flagged { quarantined: LOOKED_AT, ..Flagged::default() };
         assert_eq!(counted(few, quarantined, "Held").unwrap().unwrap(), "1,000+");
     }

@@ -116,6 +116,8 @@ struct Facts {
     reference: Option<RunReference>,
     /// Its counts are the producer's own, and its items may have no names.
     tallied: bool,
+    /// How long runs of its kind usually take.
+    usual: Option<String>,
     last_event: DisplayTime,
 }
 
@@ -296,6 +298,7 @@ impl Facts {
             reference: run.reference.clone(),
             tallied: run.items.tallied,
             last_event: DisplayTime::new(run.last_event_at, now),
+            usual: summary::usual(run),
         }
     }
 }

@@ -55,6 +55,7 @@ impl ReadQuery for RunsQuery {
         "q",
         "liveness",
         "held",
+        "late",
         "sort",
         "cursor",
         "newer",
@@ -153,7 +154,7 @@ pub(super) async fn page(
     let page = RunsPage {
         frame,
         chips: chips(links, shown, flagged),
-        about: links.filters_but(&["kind", "status", "liveness", "held"]).then(|| match kind {
+        about: links.filters_but(&["kind", "status", "liveness", "held", "late"]).then(|| match kind {
             Some(kind) => format!("all runs of the kind {kind}"),
             None => "all runs".to_owned(),
         }),

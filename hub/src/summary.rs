@@ -19,6 +19,8 @@ pub(super) struct Summary {
     pub(super) status: Badge,
     /// Apart from the status: what is wrong with its signs of life.
     pub(super) stalled: Option<String>,
+    /// How late it is.
+    pub(super) late: Option<String>,
     /// The projection has quarantined the run.
     pub(super) quarantined: bool,
     pub(super) initiator: Option<Initiator>,
@@ -121,6 +123,7 @@ impl Summary {
             kind: run.kind.clone(),
             status: Badge::of(run),
             stalled: stalled(run, now),
+            late: late(run, now),
             quarantined: run.held.is_some(),
             initiator: run
                 .initiator
@@ -187,6 +190,20 @@ pub(super) fn stalled(run: &RunView, now: DateTime<Utc>) -> Option<String> {
         }
         (Status::Queued, _) => format!("Waiting {} past its limit", overdue.unwrap_or_default()),
         (_, _) => format!("Overdue by {}", overdue.unwrap_or_default()),
+    })
+}
+
+/// How late a run is that is late.
+fn late(run: &RunView, now: DateTime<Utc>) -> Option<String> {
+    let usual = usual(run).filter(|_| run.late)?;
+    Some(format!("Running for {}; usually {usual}", duration(run, now)))
+}
+
+/// How long runs of its kind usually take.
+pub(super) fn usual(run: &RunView) -> Option<String> {
+    run.usual.map(|usual| {
+        let [half, most] = [usual.p50_seconds, usual.p95_seconds].map(words::about);
+        format!("{half}, 95 of 100 within {most}")
     })
 }
 

@@ -30,6 +30,7 @@ pub(super) const SHOW_ALL_RUNS: &str = "Show all runs";
 // How a run stands.
 pub(super) const STALLED: &str = "Stalled";
 pub(super) const HELD: &str = "Held";
+pub(super) const LATE: &str = "Late";
 pub(super) const OUT_OF_DATE: &str = "Out of date: an event could not be applied";
 
 // Moments of a run.
@@ -81,7 +82,9 @@ pub(super) fn mend_filter(name: &str, value: &str) -> Option<String> {
         "kind" => "Kinds are names like backup.nightly: choose one from the list.".to_owned(),
         "label" if !value.contains(':') => "Write a label as name:value, such as env:prod.".to_owned(),
         "status" => format!("There is no status “{value}”. Choose one above the list."),
-        "liveness" | "held" => "Choose “Stalled” or “Held” above the list instead.".to_owned(),
+        "liveness" | "held" | "late" => {
+            "Choose “Stalled”, “Late” or “Held” above the list instead.".to_owned()
+        }
         "parent" => "That is not the id of a run: copy it from the run’s page.".to_owned(),
         "cursor" | "newer" => {
             "This page of the list can’t be found. Start again from the newest runs.".to_owned()

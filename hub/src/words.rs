@@ -85,6 +85,16 @@ pub(super) fn span(span: TimeDelta) -> String {
     }
 }
 
+/// A span that is only known roughly: in one unit, or in two where one would hide too much.
+pub(super) fn about(seconds: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "a span that is too long for it is the longest one")]
+    let passed = TimeDelta::milliseconds((seconds * 1_000.0) as i64);
+    match passed.num_seconds() {
+        10..3_600 => rough(passed),
+        _ => span(passed),
+    }
+}
+
 /// A span from then on, or before it.
 pub(super) fn offset(passed: TimeDelta) -> String {
     // To the tenth, as short spans are written: what is less before is at the same time.
@@ -202,6 +212,12 @@ mod tests {
         assert_eq!(of(61_000), "1 min 1 s");
         assert_eq!(of(3_600_000 * 25), "1 d 1 h");
         assert_eq!(of(3_600_000 * 2 + 60_000 * 5), "2 h 5 min");
+    }
+
+    #[test]
+    fn what_is_known_roughly_is_told_so() {
+        let told = [0.35, 9.0, 59.0, 615.0, 3_599.0, 5_400.0, 100_000.0].map(about);
+        assert_eq!(told, ["0.3 s", "9.0 s", "59 s", "10 min", "59 min", "1 h 30 min", "1 d 3 h"]);
     }
 
     #[test]

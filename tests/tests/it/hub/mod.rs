@@ -7,6 +7,7 @@ mod compare;
 mod connection;
 mod dense;
 mod hostile;
+mod late;
 mod lists;
 mod looks;
 mod manners;
