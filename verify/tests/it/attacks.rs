@@ -8,7 +8,7 @@ use seal::tlog_proof::TlogProof;
 use verify::{EVENTS, HEADS, PROOF, RUNS};
 
 use crate::ledger::{Export, Ledger, erase, only, period, sample};
-use crate::python::both;
+use crate::python::{Question, both};
 
 type Changes<F, const N: usize> = [(&'static str, F); N];
 
@@ -221,6 +221,35 @@ fn a_run_is_selected_where_it_meets_the_selection_and_else_not() {
     let mut export = ledger.export(&only(&ledger, 3), false, &[]);
     export.manifest(|manifest| manifest.selection = only(&ledger, 4));
     refused(&ledger, &export, "run 3 (");
+}
+
+/// Sealed JSON in which readers find different kinds counts as of every kind. `verify.py` leaves it to the program.
+#[test]
+fn a_run_whose_kind_readers_could_differ_on_can_not_be_left_out() {
+    let deep = format!(r#"a","b":{}1{},"c":""#, "[".repeat(130), "]".repeat(130));
+    let digits = format!(r#"a","b":{},"c":""#, "7".repeat(400));
+    for kind in [
+        r#"b","kind":"a"#,
+        r#"a","b":1,"b":2,"c":""#,
+        r#"a","b":1e999,"c":""#,
+        r#"a","b":-Infinity,"c":""#,
+        r#"a","b":NaN,"c":""#,
+        r"a\ud800",
+        deep.as_str(),
+        digits.as_str(),
+    ] {
+        let mut ledger = Ledger::new(6);
+        ledger.begin("x", "2026-03-01T01:00:00Z");
+        ledger.begin(kind, "2026-03-01T02:00:00Z");
+        ledger.seal();
+        let mut export = ledger.export(&period("", "2026-03-01T03:00:00Z", ""), false, &[]).unstamped();
+        export.manifest(|manifest| manifest.selection = period("", "", "x"));
+        export.change(RUNS, |runs: &mut Vec<RunLine>| runs[1].selected = false);
+        let question = Question::new(&export.zip(), &ledger.policy_text("two"), None);
+        let (rust, python) = (question.binary(), question.python());
+        assert!(rust.code == 1 && rust.out.contains("run 1 ("), "{kind}: {rust:?}");
+        assert!([1, 3].contains(&python.code), "{kind}: {python:?}");
+    }
 }
 
 #[test]

@@ -8,12 +8,16 @@ use crate::ledger::sample;
 use crate::python::{Answer, Question, answer};
 
 fn ask(question: &Question, arguments: &[&str]) -> [Answer; 2] {
+    commands(question, arguments).map(answer)
+}
+
+fn commands(question: &Question, arguments: &[&str]) -> [Command; 2] {
     let mut binary = Command::new(env!("CARGO_BIN_EXE_runledger-verify"));
     binary.current_dir(question.path()).args(arguments);
     let mut python = Command::new("python3");
     python.args(["-I", concat!(env!("CARGO_MANIFEST_DIR"), "/verify.py")]);
     python.current_dir(question.path()).args(arguments);
-    [answer(binary), answer(python)]
+    [binary, python]
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn a_mistaken_policy_is_refused_by_both() {
 #[test]
 fn a_kept_proof_counts_as_its_checkpoint() {
     let (ledger, _) = sample();
-    let export = ledger.export(&Selection::default(), false, &[]);
+    let export = ledger.export(&Selection::default(), false, &[]).unstamped();
     let question = Question::new(&export.zip(), &ledger.policy_text("two"), None);
     std::fs::write(question.path().join("kept"), export.text(verify::PROOF)).unwrap();
     for answer in ask(&question, &["export.zip", "--policy", "policy", "--since", "kept"]) {
