@@ -78,7 +78,8 @@ How to verify it
       runledger-verify FILE.zip --policy POLICY
       python3 verify.py FILE.zip --policy POLICY
 
-  Both end with exit code 0 and a report, or with exit code 1 and what is wrong. With --since CHECKPOINT they also make sure
+  Both end with exit code 0 and a report, or with exit code 1 and what is wrong. verify.py is short, to be read, and leaves
+  time stamps and restored histories to runledger-verify: it then says UNDECIDED. With --since CHECKPOINT they also make sure
   that nothing was changed since a checkpoint that you kept, if the export was made with a proof for it. The form of every
   file is described in docs/sealed-history.md of Runledger, so that you can write a verifier of your own.
 

@@ -10,6 +10,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+use crate::belongs;
 use crate::checkpoint::{self, Which};
 use crate::continues;
 use crate::error::{SealError, signed};
@@ -92,7 +93,7 @@ impl Audit {
     /// counts is the order within each stream: a copy of the log may have other positions, and other streams in between.
     ///
     /// # Errors
-    /// [`SealError`]; what differs is no error.
+    /// [`SealError`], [`SealError::OtherKey`] before anything is kept; what differs is no error.
     pub async fn run(
         &self,
         tenant: Option<&str>,
@@ -127,6 +128,9 @@ impl Audit {
         same_log: bool,
         told: &(dyn Fn(AuditProgress) + Sync),
     ) -> Result<Audited, SealError> {
+        if let Some(keys) = &self.keys {
+            belongs::must_have_signed_something(&self.pool, keys).await?;
+        }
         let mut db = self.pool.acquire().await?;
         let mut logs = self.begin(&mut db, tenant, same_log).await?;
         if let Some(tenant) = tenant

@@ -1,5 +1,6 @@
 //! Whether a key file is that of the ledger in a database: another one's would sign, or tell of, logs that nobody knows.
 
+use futures::TryStreamExt;
 use seal::continues::generation_of;
 use seal::note::{NoteError, SignedNote};
 use sqlx::PgPool;
@@ -62,6 +63,28 @@ pub async fn must_be_key_of(pool: &PgPool, keys: &KeyFile) -> Result<(), SealErr
         None => true,
     };
     if named && signed { Ok(()) } else { Err(other(keys, log)) }
+}
+
+/// Makes sure that one of the keys of a file has signed anything in the database: else all that is sealed there would differ by
+/// it, and be told so. The newest checkpoint alone does not say that, since it may be what somebody has changed.
+///
+/// # Errors
+/// [`SealError::OtherKey`], or the database's.
+pub(crate) async fn must_have_signed_something(pool: &PgPool, keys: &KeyFile) -> Result<(), SealError> {
+    let refused = match must_be_key_of(pool, keys).await {
+        Err(refused @ (SealError::OtherKey { .. } | SealError::Damaged(_))) => refused,
+        other => return other,
+    };
+    let mut notes =
+        sqlx::query_scalar!(r#"SELECT note AS "note!" FROM seal.checkpoints WHERE note IS NOT NULL"#)
+            .fetch(pool);
+    while let Some(note) = notes.try_next().await? {
+        let log = note.lines().next().unwrap_or_default();
+        if note.parse().is_ok_and(|note: SignedNote| keys.must_have_signed(log, &note).is_ok()) {
+            return Ok(());
+        }
+    }
+    Err(refused)
 }
 
 /// Makes sure that a key file has the name of the ledger that is sealed in the database. Its keys may be new ones.

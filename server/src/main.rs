@@ -1,5 +1,6 @@
 //! The `runledger` program.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 #[tokio::main]
@@ -7,10 +8,9 @@ async fn main() -> ExitCode {
     match server::main(server::parse()).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("runledger: {error}");
-            if let Some(advice) = error.advice() {
-                eprintln!("{advice}");
-            }
+            let advice = error.advice().map_or_else(String::new, |advice| format!("{advice}\n"));
+            // Where nobody reads it any more, the exit code says it still.
+            drop(write!(io::stderr(), "runledger: {error}\n{advice}"));
             ExitCode::from(error.exit_code())
         }
     }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::*;
 use seal::note::SignedNote;
-use sealer::{KeyFile, KeyFileError, SealError, must_be_key_of};
+use sealer::{Audit, KeyFile, KeyFileError, SealError, must_be_key_of};
 use sqlx::PgPool;
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
@@ -116,6 +116,19 @@ async fn the_key_of_another_ledger_is_told(pool: PgPool) {
     ledger.append(&run_stream("acme", 9), 0, 1).await;
     assert!(matches!(stranger.seal_now().await, Err(SealError::OtherKey { .. })));
     assert_eq!(ledger.number("SELECT count(*) FROM seal.checkpoints").await, before);
+    // Nor does an audit by it keep findings, by which the ledger would be told to differ.
+    for other in [named, forged] {
+        let audit = Audit::new(ledger.log.clone(), pool.clone(), Some(other));
+        let refused = audit.run(None, &|_| {}).await.unwrap_err();
+        assert!(matches!(refused, SealError::OtherKey { .. }), "{refused:?}");
+        assert!(matches!(audit.adopt(&|_| {}).await, Err(SealError::OtherKey { .. })));
+    }
+    assert_eq!(ledger.number("SELECT count(*) FROM seal.findings").await, 0);
+    // Where somebody has changed the newest note, ours is no stranger, and tells of it.
+    let changed = "UPDATE seal.checkpoints SET note = CASE size % 2 WHEN 0 THEN 'gone' ELSE replace(note, '\u{2014} ', '\u{2014} x') END
+                   WHERE (log_id, size) IN (SELECT log_id, max(size) FROM seal.checkpoints GROUP BY log_id)";
+    sqlx::raw_sql(changed).execute(&pool).await.unwrap();
+    assert!(!ledger.audit().await.findings.is_empty());
 }
 
 /// What is wrong with the file beside the key is told with its name.

@@ -124,6 +124,15 @@ async fn history_is_exported_to_a_file() {
         "{said}"
     );
     assert!(name_of(&file, "WARNING.txt").unwrap().contains(&runs[1]));
+    // Where whoever reads what is said has gone, as in `| head -1`, it ends as it would have.
+    for args in [&["export", "--tenant", "demo", "--to", to][..], &["seal", "audit"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = runledger();
+        command.args(args).arg("--data-dir").arg(folder.path());
+        command.stdout(writer.try_clone().unwrap()).stderr(writer);
+        assert_eq!(command.status().await.unwrap().code(), Some(1), "{args:?}");
+    }
     db.close().await;
     assert!(dev.interrupt().await);
 }

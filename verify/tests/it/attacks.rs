@@ -8,7 +8,7 @@ use seal::tlog_proof::TlogProof;
 use verify::{EVENTS, HEADS, PROOF, RUNS};
 
 use crate::ledger::{Export, Ledger, erase, only, period, sample};
-use crate::python::both;
+use crate::python::{Question, both};
 
 type Changes<F, const N: usize> = [(&'static str, F); N];
 
@@ -109,6 +109,62 @@ fn removed_swapped_and_inserted_events_are_refused() {
     refused(&ledger, &export, "events.ndjson, line ");
 }
 
+/// Nothing but its first event is there to show why it is not.
+#[test]
+fn the_first_event_of_a_run_that_is_not_told_whole_is_pinned() {
+    let (ledger, _) = sample();
+    let good = ledger.export(&period("", "", "drift"), false, &[]);
+    let changes: Changes<fn(&mut EventLine), 4> = [
+        ("type", |event| event.event_type.push('x')),
+        ("id", |event| event.event_id = uuid::Uuid::from_u128(7)),
+        ("data", |event| event.data = event.data.as_ref().map(|data| data.replace("\"n\":1", "\"n\":2"))),
+        ("metadata", |event| event.metadata = event.metadata.as_ref().map(|meta| meta.replace("ann", "bob"))),
+    ];
+    for (what, change) in changes {
+        let mut export = good.clone();
+        export.change(EVENTS, |events: &mut Vec<EventLine>| {
+            let at = first_line(events, 1);
+            change(&mut events[at]);
+        });
+        assert!(export != good, "{what}");
+        refused(&ledger, &export, "run 1 (01900000-0000-7000-8000-8a0000000001), revision 0");
+    }
+}
+
+#[test]
+fn an_event_under_another_number_is_refused() {
+    let changes: Changes<fn(&mut EventLine), 3> = [
+        ("revision", |event| event.revision = 7),
+        ("run", |event| event.run = Some(5)),
+        ("administration", |event| event.run = None),
+    ];
+    for (what, change) in changes {
+        let (ledger, export) = change_event(3, 1, change);
+        let answer = both(&export, &ledger.policy_text("two"), None);
+        assert!(answer.code == 1 && answer.out.contains("should be here"), "{what}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_proof_with_a_hash_too_many_is_refused() {
+    let (ledger, older) = sample();
+    let size = older.text.lines().nth(1).unwrap().parse().unwrap();
+    let good = ledger.export(&Selection::default(), false, &[size]);
+    let mut export = good.clone();
+    export.manifest(|manifest| manifest.runs.proof.push(Hash::empty()));
+    refused(&ledger, &export, "manifest.json: ");
+    for at in [0, 1] {
+        let mut export = good.clone();
+        export.manifest(|manifest| manifest.consistency[0].proof.insert(at, Hash::empty()));
+        refused_by(&export, &ledger.policy_text("two"), Some(&older), "the older checkpoint: ");
+        let mut export = good.clone();
+        let mut proof: TlogProof = export.text(PROOF).parse().unwrap();
+        proof.hashes.insert(at, Hash::empty());
+        export.set(PROOF, proof.to_string());
+        refused(&ledger, &export, "heads.txt: ");
+    }
+}
+
 /// A tail cut off, with all that says how long the run is adjusted.
 #[test]
 fn a_cut_tail_is_refused_also_with_another_count() {
@@ -178,6 +234,11 @@ fn a_smaller_range_does_not_show_that_nothing_was_left_out() {
         export.manifest(|manifest| manifest.selection = wanted.clone());
         refused(&ledger, &export, "runs.ndjson, line ");
     }
+    // Where the first that is told is of another kind, only its moment shows that none before it is missing.
+    let told = period("2026-03-01T05:00:00Z", "2026-03-01T06:00:00Z", "drift");
+    let mut export = ledger.export(&told, false, &[]);
+    export.manifest(|manifest| manifest.selection.since = Some("2026-03-01T03:00:00Z".into()));
+    refused(&ledger, &export, "runs before this one");
     // No run at all.
     for (first, wanted) in [(0, &told), (11, &told), (11, &Selection::default())] {
         let mut export = ledger.export(&told, false, &[]);
@@ -221,6 +282,35 @@ fn a_run_is_selected_where_it_meets_the_selection_and_else_not() {
     let mut export = ledger.export(&only(&ledger, 3), false, &[]);
     export.manifest(|manifest| manifest.selection = only(&ledger, 4));
     refused(&ledger, &export, "run 3 (");
+}
+
+/// Sealed JSON in which readers find different kinds counts as of every kind. `verify.py` leaves it to the program.
+#[test]
+fn a_run_whose_kind_readers_could_differ_on_can_not_be_left_out() {
+    let deep = format!(r#"a","b":{}1{},"c":""#, "[".repeat(130), "]".repeat(130));
+    let digits = format!(r#"a","b":{},"c":""#, "7".repeat(400));
+    for kind in [
+        r#"b","kind":"a"#,
+        r#"a","b":1,"b":2,"c":""#,
+        r#"a","b":1e999,"c":""#,
+        r#"a","b":-Infinity,"c":""#,
+        r#"a","b":NaN,"c":""#,
+        r"a\ud800",
+        deep.as_str(),
+        digits.as_str(),
+    ] {
+        let mut ledger = Ledger::new(6);
+        ledger.begin("x", "2026-03-01T01:00:00Z");
+        ledger.begin(kind, "2026-03-01T02:00:00Z");
+        ledger.seal();
+        let mut export = ledger.export(&period("", "2026-03-01T03:00:00Z", ""), false, &[]).unstamped();
+        export.manifest(|manifest| manifest.selection = period("", "", "x"));
+        export.change(RUNS, |runs: &mut Vec<RunLine>| runs[1].selected = false);
+        let question = Question::new(&export.zip(), &ledger.policy_text("two"), None);
+        let (rust, python) = (question.binary(), question.python());
+        assert!(rust.code == 1 && rust.out.contains("run 1 ("), "{kind}: {rust:?}");
+        assert!([1, 3].contains(&python.code), "{kind}: {python:?}");
+    }
 }
 
 #[test]
@@ -339,6 +429,14 @@ fn the_older_checkpoint_must_be_the_beginning() {
         refused_by(&export, &policy, Some(&older), said);
     }
     assert_eq!(both(&export, &policy, Some(&forked(0, Hash::empty(), &ledger))).code, 0);
+    // The same tree under another name, which the policy trusts too.
+    let other = ledger.log.named("other.example").unwrap();
+    let mut checkpoint = ledger.checkpoint();
+    (checkpoint.origin, checkpoint.size, checkpoint.root) = (other.name().to_owned(), size, root);
+    let mut renamed = ledger.sign(&checkpoint);
+    renamed.signatures[0] = other.sign(&renamed.text);
+    let trusting = format!("log {}\n{policy}", other.verifier());
+    refused_by(&export, &trusting, Some(&renamed), "the older checkpoint: it is of another log");
     let mut spoilt = export.clone();
     spoilt.manifest(|manifest| manifest.consistency[0].proof.truncate(1));
     refused_by(&spoilt, &policy, Some(&older), "the older checkpoint: ");

@@ -1,6 +1,6 @@
 //! The program itself: what it is asked, what it answers, how it ends.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use seal::export::Selection;
 
@@ -8,12 +8,16 @@ use crate::ledger::sample;
 use crate::python::{Answer, Question, answer};
 
 fn ask(question: &Question, arguments: &[&str]) -> [Answer; 2] {
+    commands(question, arguments).map(answer)
+}
+
+fn commands(question: &Question, arguments: &[&str]) -> [Command; 2] {
     let mut binary = Command::new(env!("CARGO_BIN_EXE_runledger-verify"));
     binary.current_dir(question.path()).args(arguments);
     let mut python = Command::new("python3");
     python.args(["-I", concat!(env!("CARGO_MANIFEST_DIR"), "/verify.py")]);
     python.current_dir(question.path()).args(arguments);
-    [answer(binary), answer(python)]
+    [binary, python]
 }
 
 #[test]
@@ -77,11 +81,29 @@ fn a_mistaken_policy_is_refused_by_both() {
 #[test]
 fn a_kept_proof_counts_as_its_checkpoint() {
     let (ledger, _) = sample();
-    let export = ledger.export(&Selection::default(), false, &[]);
+    let export = ledger.export(&Selection::default(), false, &[]).unstamped();
     let question = Question::new(&export.zip(), &ledger.policy_text("two"), None);
     std::fs::write(question.path().join("kept"), export.text(verify::PROOF)).unwrap();
     for answer in ask(&question, &["export.zip", "--policy", "policy", "--since", "kept"]) {
         assert_eq!(answer.code, 0, "{answer:?}");
+    }
+}
+
+/// Whoever reads the report may close it early: what is found out stays what the program ends with.
+#[test]
+fn a_reader_that_goes_changes_nothing() {
+    let (ledger, _) = sample();
+    let mut export = ledger.export(&Selection::default(), false, &[]).unstamped();
+    for code in [0, 1] {
+        let question = Question::new(&export.zip(), &ledger.policy_text("two"), None);
+        for mut command in commands(&question, &["export.zip", "--policy", "policy"]) {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let output = command.stdout(writer).stderr(Stdio::piped()).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!((output.status.code(), &*said), (Some(code), ""), "{command:?}");
+        }
+        export.replace(verify::EVENTS, "drift", "draft");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::python::Question;
 
 fn good() -> (Ledger, Export) {
     let (ledger, _) = sample();
-    let export = ledger.export(&Selection::default(), true, &[]);
+    let export = ledger.export(&Selection::default(), true, &[]).unstamped();
     (ledger, export)
 }
 
