@@ -117,7 +117,7 @@ async fn a_bar_leads_to_the_runs_it_counts(pool: PgPoolOptions, database: PgConn
     let queued = visitor.get(&link(&page, "since=")).await.expect(200).text;
     assert!(queued.contains("bar-link\" aria-current=\"true\""), "{queued}");
     // From one to the other.
-    let other = link(&list, ";since=");
+    let other = link(&list, "?since=");
     assert!(!other.contains("ended_since") && !other.contains("status="), "{other}");
     app.stop().await;
 }
