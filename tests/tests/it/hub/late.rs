@@ -36,9 +36,9 @@ async fn a_run_that_takes_longer_than_usual_says_so_where_it_is_shown(
     let list = late.await;
     assert!(list.contains("class=\"chip late\""), "{list}");
     let page = visitor.get(&format!("/t/demo/runs/{run}")).await.expect(200).text;
-    assert!(page.contains("Late: Running for") && page.contains("<dt>Usually</dt><dd>0.2 s"), "{page}");
+    assert!(page.contains("Late. Running for") && page.contains("<dt>Usually</dt><dd>0.2 s"), "{page}");
     let past = visitor.get(&format!("/t/demo/runs/{run}?revision=0")).await.expect(200).text;
-    assert!(!past.contains("Late:") && !past.contains("<dt>Usually</dt>"), "{past}");
+    assert!(!past.contains("Late.") && !past.contains("<dt>Usually</dt>"), "{past}");
 
     let only = visitor.get("/t/demo/runs?late=true").await.expect(200).text;
     assert!(only.contains(&format!("run-{run}")), "{only}");
