@@ -47,6 +47,13 @@ async fn a_changed_actor_is_found_and_named(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "migrations::MIGRATOR")]
+async fn an_erasure_that_nobody_ordered_is_found_and_named(pool: PgPool) {
+    let sql = format!("UPDATE log.events SET data = '', metadata = '' WHERE {RUN_0} AND revision = 4");
+    let (audited, sampled) = attacked(&pool, &sql).await;
+    assert!(names(&audited, 0, 4) && names(&sampled, 0, 4), "{audited:?} {sampled:?}");
+}
+
+#[sqlx::test(migrator = "migrations::MIGRATOR")]
 async fn a_removed_end_is_found_and_named(pool: PgPool) {
     let sql = format!("DELETE FROM log.events WHERE {RUN_0} AND revision >= 5");
     let (audited, sampled) = attacked(&pool, &sql).await;

@@ -115,8 +115,8 @@ async fn a_run_shows_which_ones_follow_it(pool: PgPoolOptions, database: PgConne
     let path = format!("/runs?kind=named&format=csv&after={}", told.number_at("/position"));
     let table = reader.get(&path).await.expect(200).text;
     let lines: Vec<&str> = table.lines().collect();
-    assert!(lines[0].ends_with(",view,parent_id,retry_of,resumes,ref_source,ref_id"), "{}", lines[0]);
-    assert!(lines[1].ends_with(&format!(",{run},{retry},{run},ci,job 7")), "{}", lines[1]);
+    assert!(lines[0].ends_with(",view,parent_id,retry_of,resumes,ref_source,ref_id,late"), "{}", lines[0]);
+    assert!(lines[1].ends_with(&format!(",{run},{retry},{run},ci,job 7,false")), "{}", lines[1]);
     app.stop().await;
 }
 
