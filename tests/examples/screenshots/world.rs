@@ -67,7 +67,7 @@ impl Teller {
         let Plan { kind, title, initiator: (id, name), labels, total } = plan;
         let body = json!({
             "kind": kind, "title": title, "labels": labels, "items_total": total,
-            "initiator": {"id": id, "name": name},
+            "initiator": {"id": id, "name": name}, "occurred_at": queued,
             "context": {"title": title, "request": self.started, "dry_run": false, "window": {"from": "01:00", "to": "05:00"}},
         });
         let answer = self.producer.post_run(&body).await.expect(201);
