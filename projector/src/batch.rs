@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::reason::ReasonCode;
-use domain::{Course, Event, EventBody, ItemName, Namespace, Outcome, PrincipalId, Run, RunId, evolve};
+use domain::{Event, EventBody, ItemName, Namespace, Outcome, PrincipalId, Run, RunId, evolve};
 use eventlog::RecordedEvent;
 use redaction::CleanText;
 
@@ -230,9 +230,7 @@ impl<'a> Changes<'a> {
             let status = (before, state.run.status);
             let outcome = outcome.map(|item| item.outcome);
             self.counters.count(tenant, &facts.kind, event, position, status, outcome);
-            if let Some(course) = Course::of(&state.run) {
-                self.counters.count_duration(tenant, &facts.kind, course, status);
-            }
+            self.counters.count_duration(tenant, &facts.kind, &state.run, before);
             if let Some(parent) = facts.parent {
                 self.counters.count_child(tenant, parent, position, status);
             }

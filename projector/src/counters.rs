@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::usual::bucket;
-use domain::{Course, Event, Outcome, RunId, Status};
+use domain::{Course, Event, Outcome, Run, RunId, Status};
 
 /// What a batch adds to the counters.
 #[derive(Default)]
@@ -77,20 +77,17 @@ impl<'a> Counters<'a> {
         }
     }
 
-    /// Counts how long a run took, once it has succeeded.
-    pub fn count_duration(
-        &mut self,
-        tenant: &'a str,
-        kind: &Arc<str>,
-        course: Course,
-        (before, after): (Option<Status>, Option<Status>),
-    ) {
-        let succeeded = matches!(after, Some(Status::Succeeded | Status::PartiallySucceeded));
+    /// Counts how long a run took that has just succeeded, and had another status before.
+    pub fn count_duration(&mut self, tenant: &'a str, kind: &Arc<str>, run: &Run, before: Option<Status>) {
+        let succeeded = matches!(run.status, Some(Status::Succeeded | Status::PartiallySucceeded));
+        // Hardly any event is the end of a run.
+        if !succeeded || before == run.status {
+            return;
+        }
+        let Some(course) = Course::of(run) else { return };
         let (Some(until), Some(took)) = (course.until, course.took()) else { return };
         let Ok(bucket) = i16::try_from(bucket(took)) else { return };
-        if succeeded && before != after {
-            *self.durations.entry((tenant, kind.clone(), until.date_naive(), bucket)).or_default() += 1;
-        }
+        *self.durations.entry((tenant, kind.clone(), until.date_naive(), bucket)).or_default() += 1;
     }
 
     /// Counts a change of the status of a part of a run, before and after an event.
