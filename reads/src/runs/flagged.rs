@@ -41,18 +41,15 @@ pub async fn flagged(
     let found = sqlx::query!(
         r#"WITH limits AS (
                SELECT kind, queued_limit_seconds FROM policy.stale_policies WHERE tenant = $1
+           ), running AS (
+               SELECT kind, heartbeat_due_at, started_at FROM projection.runs
+               WHERE tenant = $1 AND status = 'running' ORDER BY queued_at, run_id LIMIT $4
            )
            SELECT (
-               SELECT count(*) FROM (
-                   SELECT kind, heartbeat_due_at FROM projection.runs
-                   WHERE tenant = $1 AND status = 'running' ORDER BY queued_at, run_id LIMIT $4
-               ) AS x
+               SELECT count(*) FROM running AS x
                WHERE x.heartbeat_due_at < $3 AND ($2::text IS NULL OR x.kind = $2)
            ) AS "running!", (
-               SELECT count(*) FROM (
-                   SELECT kind, started_at FROM projection.runs
-                   WHERE tenant = $1 AND status = 'running' ORDER BY queued_at, run_id LIMIT $4
-               ) AS x
+               SELECT count(*) FROM running AS x
                JOIN unnest($5::text[], $6::timestamptz[]) AS late (kind, since)
                  ON x.kind = late.kind COLLATE "C" AND x.started_at < late.since
            ) AS "late!", (
